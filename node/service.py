@@ -1,0 +1,296 @@
+"""What the outside may ask of a node: the one Protocol that `api` sees.
+
+The node implements it (`node.app`), the API translates it to HTTP. Clear-text identifiers come in
+through `report` and `screen` and go no further than the process of the member that typed them.
+The Ethereum-shaped read side is a Protocol of its own in `node.ethereum`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import IntEnum, StrEnum
+from typing import Protocol
+
+from bulwark.indicators.model import IndicatorReport, ScreeningRequest
+from bulwark.ledger.header import Header
+from bulwark.ledger.ids import Digest, Height, MemberId, RecordId
+from bulwark.ledger.proofs import AnchorProof, RecordProof
+from bulwark.ledger.votes import Certificate
+
+
+class Role(StrEnum):
+    """What an API key may do."""
+
+    REPORTER = "reporter"
+    """Report indicators, give and withdraw consents, screen."""
+    ANALYST = "analyst"
+    """Screen and read records."""
+    OPERATOR = "operator"
+    """Read node state, metrics, send transactions."""
+    AUDITOR = "auditor"
+    """Read records, proofs, blocks, members."""
+
+
+class Stage(IntEnum):
+    """How far a write got; each includes the ones before it."""
+
+    ACCEPTED = 1
+    """Durable in this node's outbox."""
+    ORDERED = 2
+    """In a batch with a commit certificate."""
+    EXECUTED = 3
+    """In an executed block of this node."""
+    FINALIZED = 4
+    """In a block with a checkpoint certificate."""
+
+    @property
+    def label(self) -> str:
+        """The name used in the API."""
+        return self.name.lower()
+
+
+class ServiceError(Exception):
+    """A request that the node refuses or can not serve; `code` is stable, `status` is for HTTP."""
+
+    status: int = 500
+    code: str = "internal"
+
+    def __init__(self, detail: str) -> None:
+        self.detail = detail
+        super().__init__(detail)
+
+
+class NotFound(ServiceError):
+    """There is no such thing on this node."""
+
+    status = 404
+    code = "not-found"
+
+
+class Conflict(ServiceError):
+    """The request contradicts what the ledger or the node already holds."""
+
+    status = 409
+    code = "conflict"
+
+
+class IdempotencyMismatch(ServiceError):
+    """The idempotency key was used before with another body."""
+
+    status = 422
+    code = "idempotency-key-reused"
+
+
+class Busy(ServiceError):
+    """A queue is full; the client should come back after a pause."""
+
+    status = 429
+    code = "busy"
+
+
+class Unavailable(ServiceError):
+    """The alliance can not be reached or does not make progress, so the wish can not be met now."""
+
+    status = 503
+    code = "unavailable"
+
+
+class Forbidden(ServiceError):
+    """This node's member does not have the ledger role that the request needs."""
+
+    status = 403
+    code = "forbidden"
+
+
+@dataclass(frozen=True, slots=True)
+class Idempotency:
+    """A client's promise that two requests with one key are one wish."""
+
+    key: str
+    """1..128 printable ASCII characters."""
+    body_digest: Digest
+    """SHA-256 of method, path and body."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why one row was not taken."""
+
+    rule: str
+    """Stable id of the rule that it broke, as `phone.not-a-valid-number`."""
+    detail: str
+    """What is allowed; never contains the value."""
+    field: str = "value"
+
+
+@dataclass(frozen=True, slots=True)
+class ReportOutcome:
+    """What became of one reported row."""
+
+    record_id: RecordId | None
+    """None when it was refused."""
+    stage: Stage | None = None
+    height: Height | None = None
+    """Block that holds it, once executed."""
+    duplicate: bool = False
+    """True when this member already has a live record of the same indicator, type and role."""
+    refusal: Refusal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One weighted reason of a screening's score."""
+
+    code: str
+    weight: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecordView:
+    """A record as an entitled reader may see it: no clear text, no salt, no tag."""
+
+    record_id: RecordId
+    reporter: MemberId
+    height: Height
+    timestamp_ms: int
+    fields: Mapping[str, str | int | None]
+    """Vocabulary labels and dates by field name; empty when erased."""
+    erased: bool = False
+    stage: Stage = Stage.EXECUTED
+
+
+@dataclass(frozen=True, slots=True)
+class ScreeningAnswer:
+    """The answer to one question; never a silent clean."""
+
+    hit: bool
+    band: str
+    score: int
+    reasons: tuple[Reason, ...]
+    records: tuple[RecordView, ...]
+    height: Height
+    """Block height of the state that was asked."""
+    age_ms: int
+    """Age of that state: now minus its block's timestamp."""
+    complete: bool
+    """False when the question could not be asked in full; then `incomplete_reason` says why."""
+    incomplete_reason: str | None = None
+    refusal: Refusal | None = None
+    """Set when the value could not be normalised; then the other fields mean nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentView:
+    """A consent receipt with where its anchor stands."""
+
+    consent_id: str
+    receipt: Mapping[str, object]
+    """The receipt document (only at the member that issued it)."""
+    status: str
+    """`given` or `withdrawn`."""
+    anchor_id: bytes
+    commitment: bytes
+    stage: Stage
+    height: Height | None
+    withdrawn_height: Height | None
+
+
+@dataclass(frozen=True, slots=True)
+class BlockView:
+    """A block with what certifies it."""
+
+    header: Header
+    hash: Digest
+    transaction_hashes: tuple[Digest, ...]
+    record_count: int
+    checkpoint: Certificate | None
+    """None while it is executed but not finalized."""
+
+
+@dataclass(frozen=True, slots=True)
+class MemberView:
+    """A member of the alliance as every node sees it."""
+
+    id: MemberId
+    name: str
+    roles: tuple[str, ...]
+    node: str
+    account: str
+    connected: bool | None
+    """Whether this node has a live connection to it; None for itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """Whether the node can serve, and if not what is missing."""
+
+    ready: bool
+    checks: Mapping[str, bool]
+
+
+class NodeService(Protocol):
+    """A running node."""
+
+    async def report(
+        self,
+        reports: Sequence[IndicatorReport],
+        *,
+        wait: Stage,
+        idempotency: Idempotency | None = None,
+    ) -> list[ReportOutcome]:
+        """Take up to 100,000 rows; one outcome a row, in order. Raises ServiceError."""
+        ...
+
+    async def screen(self, requests: Sequence[ScreeningRequest]) -> list[ScreeningAnswer]:
+        """Answer up to 100,000 questions, in order."""
+        ...
+
+    async def give_consent(
+        self, document: Mapping[str, object], *, wait: Stage, idempotency: Idempotency | None
+    ) -> ConsentView:
+        """Make, keep and anchor a receipt. Raises ServiceError."""
+        ...
+
+    async def withdraw_consent(
+        self, consent_id: str, reason: str, *, wait: Stage, idempotency: Idempotency | None
+    ) -> ConsentView:
+        """Anchor the withdrawal of a receipt. Raises NotFound, Conflict."""
+        ...
+
+    async def consent(self, consent_id: str) -> ConsentView:
+        """A receipt of this member. Raises NotFound."""
+        ...
+
+    async def record(self, record_id: RecordId) -> RecordView:
+        """A record of any member. Raises NotFound."""
+        ...
+
+    async def record_proof(self, record_id: RecordId) -> RecordProof:
+        """Offline proof of a finalized record. Raises NotFound, Conflict while not final."""
+        ...
+
+    async def consent_proof(self, consent_id: str) -> AnchorProof:
+        """Offline proof of a finalized consent anchor. Raises NotFound, Conflict."""
+        ...
+
+    async def block(self, at: int | str) -> BlockView:
+        """A block by height, `latest` or `finalized`. Raises NotFound."""
+        ...
+
+    def members(self) -> Sequence[MemberView]:
+        """All members in ledger order."""
+        ...
+
+    def status(self) -> Mapping[str, object]:
+        """State of this node as JSON: member, roles, heights, view, peers, queues, versions."""
+        ...
+
+    def readiness(self) -> Readiness:
+        """Whether the node serves: storage open, in step with the alliance, a quorum connected."""
+        ...
+
+    def metrics(self) -> bytes:
+        """Prometheus text exposition."""
+        ...
