@@ -1,0 +1,222 @@
+"""A chain of one state for contract tests: deploys the committed bytecode and sends signed calls.
+
+Rules it owns: gas price zero, one transaction a block, contracts at their fixed addresses by the
+route genesis takes (init code run as a create message at a chosen address). Plain py-evm, stock
+account database: nothing of the node.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from eth.abc import ComputationAPI
+from eth.constants import BLANK_ROOT_HASH, CREATE_CONTRACT_ADDRESS, ZERO_ADDRESS
+from eth.db.atomic import AtomicDB
+from eth.vm.execution_context import ExecutionContext
+from eth.vm.forks.prague.state import PragueState
+from eth.vm.forks.prague.transactions import PragueTransactionBuilder
+from eth.vm.message import Message
+from eth.vm.transaction_context import BaseTransactionContext
+from eth_hash.auto import keccak
+from eth_keys import keys
+
+from contracts.bindings import (
+    CONSENT_REGISTRY,
+    MEMBER_REGISTRY,
+    RECORD_REGISTRY,
+    Member,
+    Role,
+    consent_registry_init_code,
+    member_id_bytes,
+    member_registry_init_code,
+    record_registry_init_code,
+)
+
+CHAIN_ID = 20260
+GAS_LIMIT = 100_000_000
+_ERROR_SELECTOR = bytes.fromhex("08c379a0")
+
+
+class State(PragueState):
+    """Prague without the system contracts of the public chain."""
+
+    def set_system_contracts(self) -> None:
+        return None
+
+
+@dataclass(frozen=True)
+class Signer:
+    """A deterministic key and its address."""
+
+    key: keys.PrivateKey
+    address: bytes
+
+
+def signer(name: str) -> Signer:
+    key = keys.PrivateKey(keccak(b"bulwark test signer " + name.encode()))
+    return Signer(key, key.public_key.to_canonical_address())
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one call did: reason is None on success, '' for a revert without a reason."""
+
+    ok: bool
+    reason: str | None
+    output: bytes
+    gas_used: int
+    logs: tuple[tuple[bytes, tuple[bytes, ...], bytes], ...]
+
+
+class Chain:
+    """State, block number and nonces; every send is one block."""
+
+    def __init__(self) -> None:
+        self.db = AtomicDB()
+        self.root = BLANK_ROOT_HASH
+        self.number = 1
+        self.state = self._state()
+
+    def _state(self) -> State:
+        context = ExecutionContext(
+            coinbase=ZERO_ADDRESS,
+            timestamp=1_700_000_000 + self.number,
+            block_number=self.number,
+            difficulty=0,
+            mix_hash=bytes(32),
+            gas_limit=GAS_LIMIT,
+            prev_hashes=(),
+            chain_id=CHAIN_ID,
+            base_fee_per_gas=0,
+            excess_blob_gas=0,
+        )
+        return State(self.db, context, self.root)
+
+    def next_block(self, number: int | None = None) -> None:
+        self.state.persist()
+        self.root = self.state.state_root
+        self.number = self.number + 1 if number is None else number
+        self.state = self._state()
+
+    def place(self, address: bytes, init_code: bytes) -> Outcome:
+        """Run init code so that its contract lands at a fixed address, as genesis does."""
+        message = Message(
+            gas=GAS_LIMIT,
+            to=CREATE_CONTRACT_ADDRESS,
+            sender=ZERO_ADDRESS,
+            value=0,
+            data=b"",
+            code=init_code,
+            create_address=address,
+        )
+        context = BaseTransactionContext(gas_price=0, origin=ZERO_ADDRESS)
+        done = self.state.computation_class.apply_create_message(self.state, message, context)
+        self.state.lock_changes()
+        return _outcome(done, GAS_LIMIT - done.get_gas_remaining())
+
+    def send(self, by: Signer, to: bytes, data: bytes, value: int = 0) -> Outcome:
+        """One signed type-2 transaction; `to` empty deploys."""
+        transaction = PragueTransactionBuilder.new_unsigned_dynamic_fee_transaction(
+            chain_id=CHAIN_ID,
+            nonce=self.state.get_nonce(by.address),
+            max_priority_fee_per_gas=0,
+            max_fee_per_gas=0,
+            gas=GAS_LIMIT // 2,
+            to=to,
+            value=value,
+            data=data,
+            access_list=[],
+        ).as_signed_transaction(by.key)
+        self.state.lock_changes()
+        done = self.state.apply_transaction(transaction)
+        used = transaction.gas - done.get_gas_remaining()
+        used -= min(done.get_gas_refund(), used // 5) if done.is_success else 0
+        outcome = _outcome(done, max(used, _floor(data)))
+        self.next_block()
+        return outcome
+
+    def deploy(self, by: Signer, init_code: bytes) -> bytes:
+        """Deploy through a transaction; the new contract's address."""
+        nonce = self.state.get_nonce(by.address)
+        outcome = self.send(by, CREATE_CONTRACT_ADDRESS, init_code)
+        if not outcome.ok:
+            raise RuntimeError(f"deployment failed: {outcome.reason!r}")
+        import rlp
+
+        return keccak(rlp.encode([by.address, nonce]))[12:]
+
+    def call(self, to: bytes, data: bytes) -> Outcome:
+        """A static call; changes nothing."""
+        message = Message(
+            gas=GAS_LIMIT,
+            to=to,
+            sender=ZERO_ADDRESS,
+            value=0,
+            data=data,
+            code=self.state.get_code(to),
+            is_static=True,
+        )
+        context = BaseTransactionContext(gas_price=0, origin=ZERO_ADDRESS)
+        self.state.lock_changes()
+        done = self.state.computation_class.apply_message(self.state, message, context)
+        return _outcome(done, GAS_LIMIT - done.get_gas_remaining())
+
+    def view(self, to: bytes, data: bytes) -> bytes:
+        """Output of a view that must succeed."""
+        outcome = self.call(to, data)
+        if not outcome.ok:
+            raise RuntimeError(f"view failed: {outcome.reason!r}")
+        return outcome.output
+
+
+def _floor(data: bytes) -> int:
+    """Least gas of a transaction with this calldata (EIP-7623)."""
+    zeros = data.count(0)
+    return 21_000 + 10 * (zeros + 4 * (len(data) - zeros))
+
+
+def _outcome(done: ComputationAPI, gas_used: int) -> Outcome:
+    logs = tuple(
+        (address, tuple(topic.to_bytes(32, "big") for topic in topics), data)
+        for address, topics, data in done.get_log_entries()
+    )
+    reason = None if done.is_success else revert_reason(done.output)
+    return Outcome(done.is_success, reason, bytes(done.output), gas_used, logs)
+
+
+def revert_reason(output: bytes) -> str:
+    """Text of an Error(string), '' when there is none."""
+    if output[:4] != _ERROR_SELECTOR:
+        return ""
+    length = int.from_bytes(output[36:68], "big")
+    return output[68 : 68 + length].decode("utf-8")
+
+
+def member(name: str, roles: int = Role.VALIDATOR | Role.REPORTER) -> Member:
+    """A member with its own keys, all derived from the name."""
+    return Member(
+        id=member_id_bytes(name),
+        node=signer(f"{name} node").address,
+        account=signer(name).address,
+        roles=Role(roles),
+        oprf_key=keccak(f"{name} oprf".encode()),
+        tls_pin=keccak(f"{name} tls".encode()),
+    )
+
+
+def alliance(members: Sequence[Member] | None = None) -> Chain:
+    """A chain with the three contracts; by default alpha, beta report, gamma regulates."""
+    if members is None:
+        members = [member("alpha"), member("beta"), member("gamma", Role.REGULATOR)]
+    chain = Chain()
+    for address, code in (
+        (MEMBER_REGISTRY, member_registry_init_code(signer("governor").address, members)),
+        (RECORD_REGISTRY, record_registry_init_code(MEMBER_REGISTRY)),
+        (CONSENT_REGISTRY, consent_registry_init_code(MEMBER_REGISTRY)),
+    ):
+        outcome = chain.place(address, code)
+        if not outcome.ok:
+            raise RuntimeError(f"genesis failed: {outcome.reason!r}")
+    chain.next_block()
+    return chain
