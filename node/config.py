@@ -1,0 +1,205 @@
+"""The node's configuration: one documented tree from TOML file and environment.
+
+`node.toml` in the node's home is read first, then environment variables override it
+(`BULWARK_NETWORK__LISTEN_PORT=7001` sets `network.listen_port`). Relative paths are relative to the
+home. Secrets are not in here: they live in the keystore. `bulwark config explain` prints this tree.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+class ConfigError(Exception):
+    """The configuration is missing, unreadable or breaks a rule; one line a problem."""
+
+    def __init__(self, source: str, problems: list[str]) -> None:
+        self.source = source
+        self.problems = problems
+        super().__init__(f"{source}: " + "; ".join(problems))
+
+
+class Section(BaseModel):
+    """A part of the tree: frozen, and unknown names are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class PeerConfig(Section):
+    """Where another member's node listens."""
+
+    member: str = Field(description="member id as in genesis.json")
+    host: str = Field(description="host name or address")
+    port: Port = Field(description="TCP port")
+
+
+class NetworkConfig(Section):
+    """The mutual-TLS mesh between the members' nodes."""
+
+    listen_host: str = Field("127.0.0.1", description="address to accept peers on")
+    listen_port: Port = Field(7000, description="TCP port to accept peers on")
+    peers: tuple[PeerConfig, ...] = Field((), description="the other members' nodes")
+    certificate: Path = Field(Path("tls/node.pem"), description="this node's certificate, PEM")
+    authority: Path = Field(Path("tls/ca.pem"), description="the alliance CA's certificate, PEM")
+    keepalive_ms: int = Field(
+        2_000, ge=100, le=60_000, description="silence after which a ping is sent, milliseconds"
+    )
+
+
+class HttpConfig(Section):
+    """REST and JSON-RPC for this member's own systems."""
+
+    host: str = Field("127.0.0.1", description="address to serve on")
+    port: Port = Field(8000, description="TCP port to serve on")
+    api_keys: Path = Field(Path("api_keys.json"), description="hashed API keys with their roles")
+    certificate: Path | None = Field(None, description="server certificate, PEM; none = plain HTTP")
+    private_key: Path | None = Field(None, description="key of the server certificate, PEM")
+    open_metrics: bool = Field(False, description="serve /metrics without a key")
+    max_body_bytes: int = Field(
+        64 * 1024 * 1024, ge=1024, le=1 << 30, description="largest request body, bytes"
+    )
+
+
+class StorageConfig(Section):
+    """The node's one LevelDB."""
+
+    path: Path = Field(Path("data"), description="database folder")
+    check_on_start: Literal["quick", "full", "none"] = Field(
+        "quick", description="what to verify before serving: quick = head and last blocks"
+    )
+
+
+class KeystoreConfig(Section):
+    """Where the encrypted secrets are, and the passphrase if the environment has none."""
+
+    path: Path = Field(Path("keys/keystore.json"), description="encrypted keystore")
+    passphrase_file: Path | None = Field(
+        None,
+        description="file with the passphrase (mode 0600); BULWARK_KEYSTORE_PASSPHRASE goes first",
+    )
+
+
+class ReportingConfig(Section):
+    """How reported records become anchored batches."""
+
+    gather_ms: int = Field(
+        10, ge=0, le=50, description="longest time a single report waits for others, milliseconds"
+    )
+    max_pending_records: int = Field(
+        200_000, ge=1_000, le=10_000_000, description="records in the outbox before 429"
+    )
+    wait_timeout_ms: int = Field(
+        20_000, ge=100, le=600_000, description="longest wait for a stage before 503, milliseconds"
+    )
+
+
+class TaggingConfig(Section):
+    """The threshold OPRF round that turns an indicator into a tag."""
+
+    cache_entries: int = Field(
+        1_000_000, ge=0, le=50_000_000, description="tags kept in memory, keyed hashes as names"
+    )
+    round_timeout_ms: int = Field(
+        2_000, ge=50, le=60_000, description="wait for one evaluator, milliseconds"
+    )
+    threads: int = Field(2, ge=1, le=64, description="threads for group arithmetic")
+
+
+class MempoolConfig(Section):
+    """Transactions that wait for a block."""
+
+    max_transactions: int = Field(20_000, ge=10, le=1_000_000, description="transactions held")
+    max_bytes: int = Field(
+        256 * 1024 * 1024, ge=1 << 20, le=1 << 34, description="bytes held, sidecars included"
+    )
+
+
+class LogConfig(Section):
+    """Structured logs on standard error or in a file."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level")
+    format: Literal["json", "text"] = Field("json", description="one JSON object or text a line")
+    file: Path | None = Field(None, description="file to append to; none = standard error")
+
+
+class NodeConfig(BaseSettings):
+    """Everything that an operator sets for one node."""
+
+    model_config = SettingsConfigDict(
+        frozen=True,
+        extra="forbid",
+        env_prefix="BULWARK_",
+        env_nested_delimiter="__",
+        case_sensitive=False,
+    )
+
+    member: str = Field(description="this node's member id, as in genesis.json")
+    genesis: Path = Field(Path("genesis.json"), description="the alliance's genesis document")
+    network: NetworkConfig = Field(NetworkConfig(), description=str(NetworkConfig.__doc__))
+    http: HttpConfig = Field(HttpConfig(), description=str(HttpConfig.__doc__))
+    storage: StorageConfig = Field(StorageConfig(), description=str(StorageConfig.__doc__))
+    keystore: KeystoreConfig = Field(KeystoreConfig(), description=str(KeystoreConfig.__doc__))
+    reporting: ReportingConfig = Field(ReportingConfig(), description=str(ReportingConfig.__doc__))
+    tagging: TaggingConfig = Field(TaggingConfig(), description=str(TaggingConfig.__doc__))
+    mempool: MempoolConfig = Field(MempoolConfig(), description=str(MempoolConfig.__doc__))
+    log: LogConfig = Field(LogConfig(), description=str(LogConfig.__doc__))
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment goes before the file, whose values arrive as init arguments."""
+        return env_settings, init_settings
+
+
+# Environment variables of the product that are not part of the tree.
+_RESERVED_ENVIRONMENT = {"BULWARK_KEYSTORE_PASSPHRASE"}
+
+
+def load_config(home: Path) -> NodeConfig:
+    """Read `home`/node.toml and the environment; raises ConfigError with one line a problem."""
+    path = home / "node.toml"
+    try:
+        values: dict[str, Any] = tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError as error:
+        raise ConfigError(str(path), ["no such file; `bulwark genesis new` makes it"]) from error
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(str(path), [str(error)]) from error
+    try:
+        return NodeConfig(**values)
+    except ValidationError as error:
+        problems = [
+            f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}"
+            for problem in error.errors(include_url=False, include_input=False)
+        ]
+        raise ConfigError(str(path), problems) from error
+
+
+def explain(section: type[BaseModel] = NodeConfig, prefix: str = "") -> list[tuple[str, str, str]]:
+    """Rows (name, default, meaning) of the whole tree, depth first."""
+    rows: list[tuple[str, str, str]] = []
+    for name, field in section.model_fields.items():
+        full = f"{prefix}{name}"
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            rows.extend(explain(field.annotation, full + "."))
+            continue
+        default = "required" if field.is_required() else str(field.default)
+        rows.append((full, default, field.description or ""))
+    return rows
+
+
+def environment_name(setting: str) -> str:
+    """Name of the environment variable that sets `setting` (`network.listen_port`)."""
+    return "BULWARK_" + setting.upper().replace(".", "__")

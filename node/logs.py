@@ -1,0 +1,91 @@
+"""Structured logs: one JSON object or one text line an event, fixed columns first.
+
+Rules: fields go through `extra={"fields": {...}}`; nothing else of a record is printed, so an
+exception's operands reach the log only where somebody chose them. Secrets and clear-text
+identifiers are never passed here.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING}
+
+
+class _Formatter(logging.Formatter):
+    """Time, level, part, event, then the fields."""
+
+    def __init__(self, member: str, as_json: bool) -> None:
+        super().__init__()
+        self._member = member
+        self._as_json = as_json
+
+    def format(self, record: logging.LogRecord) -> str:
+        at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        fields: Mapping[str, Any] = getattr(record, "fields", {})
+        trace = self.formatException(record.exc_info) if record.exc_info else None
+        if self._as_json:
+            row = {
+                "at": at,
+                "level": record.levelname.lower(),
+                "member": self._member,
+                "part": record.name,
+                "event": record.getMessage(),
+                **fields,
+            }
+            if trace is not None:
+                row["trace"] = trace
+            return json.dumps(row, default=str, ensure_ascii=False)
+        shown = " ".join(f"{name}={value}" for name, value in fields.items())
+        line = (
+            f"{at} {record.levelname:<7} {record.name:<18} {record.getMessage()} {shown}".rstrip()
+        )
+        return line if trace is None else f"{line}\n{trace}"
+
+
+def configure_logs(member: str, *, level: str, as_json: bool, file: Path | None) -> None:
+    """Point the root logger at `file` or standard error; replaces earlier handlers."""
+    handler: logging.Handler
+    if file is None:
+        handler = logging.StreamHandler(sys.stderr)
+    else:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        handler = logging.FileHandler(file, encoding="utf-8")
+    handler.setFormatter(_Formatter(member, as_json))
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(LEVELS.get(level, logging.ERROR))
+    # uvicorn's and httpx's own access lines would repeat paths and queries.
+    for noisy in ("uvicorn.access", "httpx", "httpcore", "eth"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+class Log:
+    """A part's logger whose fields are keyword arguments."""
+
+    __slots__ = ("_logger",)
+
+    def __init__(self, part: str) -> None:
+        self._logger = logging.getLogger(part)
+
+    def debug(self, event: str, **fields: object) -> None:
+        """A detail for somebody who searches a fault."""
+        self._logger.debug(event, extra={"fields": fields})
+
+    def info(self, event: str, **fields: object) -> None:
+        """A change of state."""
+        self._logger.info(event, extra={"fields": fields})
+
+    def warning(self, event: str, **fields: object) -> None:
+        """Something that the node copes with and an operator may want to know."""
+        self._logger.warning(event, extra={"fields": fields})
+
+    def error(self, event: str, *, trace: bool = False, **fields: object) -> None:
+        """Something that needs an operator; `trace` adds the current exception's trace."""
+        self._logger.error(event, extra={"fields": fields}, exc_info=trace)
