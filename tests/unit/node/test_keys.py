@@ -1,0 +1,205 @@
+"""The keystore gives back what was saved, and says precisely why it does not."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from node.keys import (
+    ENVIRONMENT_NAME,
+    HomeLocked,
+    KeystoreDamaged,
+    KeystoreError,
+    KeystoreExists,
+    KeystoreExposed,
+    KeystoreMissing,
+    KeystoreUnknown,
+    NodeLock,
+    NodeSecrets,
+    PassphraseMissing,
+    passphrase_from,
+)
+
+PASSPHRASE = b"correct horse"
+SHARE = (3, (12345).to_bytes(32, "little"))
+
+
+def secrets_of(seed: int = 1, share: tuple[int, bytes] | None = SHARE) -> NodeSecrets:
+    return NodeSecrets.generate(random.Random(seed).randbytes, share)
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Path:
+    path = tmp_path / "keystore.json"
+    secrets_of().save(path, PASSPHRASE)
+    return path
+
+
+def test_saved_secrets_come_back_equal(saved: Path) -> None:
+    assert NodeSecrets.load(saved, PASSPHRASE) == secrets_of()
+
+
+def test_observer_without_share_comes_back_equal(tmp_path: Path) -> None:
+    path = tmp_path / "keystore.json"
+    secrets_of(2, None).save(path, PASSPHRASE)
+    assert NodeSecrets.load(path, PASSPHRASE).oprf_share is None
+
+
+def test_file_is_for_its_owner_and_leaves_no_temporary(saved: Path) -> None:
+    assert saved.stat().st_mode & 0o777 == 0o600
+    assert [p.name for p in saved.parent.iterdir()] == ["keystore.json"]
+
+
+def test_file_and_repr_show_no_secret(saved: Path) -> None:
+    secrets = secrets_of()
+    for text in (saved.read_text(), repr(secrets), str(secrets), f"{secrets}"):
+        assert secrets.vote_key.hex() not in text
+        assert repr(secrets.vote_key) not in text
+        assert "PRIVATE KEY" not in text
+
+
+def test_same_randomness_makes_the_same_keys_and_other_randomness_others() -> None:
+    assert secrets_of(5) == secrets_of(5)
+    assert secrets_of(5).vote_key != secrets_of(6).vote_key
+    assert secrets_of(5).vote_key != secrets_of(5).account_key
+
+
+def test_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(KeystoreMissing, match=r"nothing\.json: no such file"):
+        NodeSecrets.load(tmp_path / "nothing.json", PASSPHRASE)
+
+
+def test_file_that_others_can_read_is_refused(saved: Path) -> None:
+    saved.chmod(0o644)
+    with pytest.raises(KeystoreExposed, match="mode is 0644, 0600 needed"):
+        NodeSecrets.load(saved, PASSPHRASE)
+
+
+def test_wrong_passphrase_is_refused(saved: Path) -> None:
+    with pytest.raises(KeystoreDamaged, match="passphrase is wrong or the file damaged"):
+        NodeSecrets.load(saved, b"incorrect")
+
+
+def change(path: Path, **fields: object) -> None:
+    path.write_text(json.dumps({**json.loads(path.read_text()), **fields}))
+
+
+def test_unknown_version_is_named(saved: Path) -> None:
+    change(saved, version=2)
+    with pytest.raises(KeystoreUnknown, match="version 2, this program reads 1"):
+        NodeSecrets.load(saved, PASSPHRASE)
+
+
+def test_greedy_key_derivation_is_refused_before_it_runs(saved: Path) -> None:
+    kdf = json.loads(saved.read_text())["kdf"]
+    change(saved, kdf={**kdf, "n": 2**40})
+    with pytest.raises(KeystoreUnknown, match="key derivation"):
+        NodeSecrets.load(saved, PASSPHRASE)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"kdf": None},
+        {"cipher": {}},
+        {"ciphertext": "***"},
+        {"ciphertext": ""},
+        {"kdf": {"name": "scrypt", "n": 32768, "r": 8, "p": 1, "salt": "00" * 32}},
+    ],
+)
+def test_changed_header_or_content_is_refused(saved: Path, fields: dict[str, object]) -> None:
+    change(saved, **fields)
+    with pytest.raises(KeystoreDamaged):
+        NodeSecrets.load(saved, PASSPHRASE)
+
+
+def test_extra_header_parameter_breaks_the_seal(saved: Path) -> None:
+    kdf = json.loads(saved.read_text())["kdf"]
+    change(saved, kdf={**kdf, "extra": 1})
+    with pytest.raises(KeystoreDamaged):
+        NodeSecrets.load(saved, PASSPHRASE)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'"x"', b"{}", b"\xff", b"x" * 70_000])
+def test_other_files_are_refused(saved: Path, content: bytes) -> None:
+    saved.write_bytes(content)
+    with pytest.raises(KeystoreError):
+        NodeSecrets.load(saved, PASSPHRASE)
+
+
+def test_existing_keystore_is_overwritten_only_on_request(saved: Path) -> None:
+    with pytest.raises(KeystoreExists):
+        secrets_of(9).save(saved, PASSPHRASE)
+    assert NodeSecrets.load(saved, PASSPHRASE) == secrets_of()
+    secrets_of(9).save(saved, b"new", overwrite=True)
+    assert NodeSecrets.load(saved, b"new") == secrets_of(9)
+
+
+def test_keystore_in_a_missing_folder_is_an_error_with_the_cause(tmp_path: Path) -> None:
+    with pytest.raises(KeystoreError, match="No such file or directory"):
+        secrets_of().save(tmp_path / "none" / "keystore.json", PASSPHRASE)
+
+
+@pytest.mark.parametrize(
+    "share", [(0, bytes(32)), (256, bytes(32)), (1, bytes(31)), (1, b"\xff" * 32)]
+)
+def test_share_that_is_no_scalar_is_refused(share: tuple[int, bytes]) -> None:
+    with pytest.raises(ValueError, match="oprf_share"):
+        secrets_of(1, share)
+
+
+def test_keys_of_wrong_shape_are_refused() -> None:
+    good = secrets_of()
+    with pytest.raises(ValueError, match="vote_key"):
+        NodeSecrets(bytes(32), good.account_key, good.tls_key_pem, None, bytes(32), bytes(32))
+    with pytest.raises(ValueError, match="vault_key: 31 bytes"):
+        NodeSecrets(good.vote_key, good.account_key, good.tls_key_pem, None, bytes(31), bytes(32))
+    with pytest.raises(ValueError, match="tls_key_pem"):
+        NodeSecrets(good.vote_key, good.account_key, b"PEM", None, bytes(32), bytes(32))
+
+
+def test_passphrase_comes_from_the_environment_or_a_private_file(tmp_path: Path) -> None:
+    assert passphrase_from({ENVIRONMENT_NAME: "a b"}) == b"a b"
+    file = tmp_path / "passphrase"
+    file.write_text("from file\n")
+    file.chmod(0o600)
+    assert passphrase_from({ENVIRONMENT_NAME: "a b"}, file) == b"from file"
+    file.chmod(0o640)
+    with pytest.raises(KeystoreExposed):
+        passphrase_from({}, file)
+
+
+def test_missing_or_empty_passphrase_is_named(tmp_path: Path) -> None:
+    with pytest.raises(PassphraseMissing, match=ENVIRONMENT_NAME):
+        passphrase_from({})
+    file = tmp_path / "passphrase"
+    file.touch(mode=0o600)
+    with pytest.raises(PassphraseMissing, match="is empty"):
+        passphrase_from({}, file)
+
+
+def test_home_serves_one_holder_and_names_its_process(tmp_path: Path) -> None:
+    with NodeLock(tmp_path):
+        with pytest.raises(HomeLocked, match=f"process {os.getpid()}") as caught:
+            NodeLock(tmp_path).acquire()
+        assert caught.value.pid == os.getpid()
+    with NodeLock(tmp_path):
+        pass
+
+
+def test_lock_of_a_dead_process_does_not_hold(tmp_path: Path) -> None:
+    program = (
+        "import os, sys; from pathlib import Path; from node.keys import NodeLock\n"
+        "NodeLock(Path(sys.argv[1])).acquire(); os._exit(9)"
+    )
+    root = Path(__file__).resolve().parents[3]
+    done = subprocess.run([sys.executable, "-c", program, str(tmp_path)], cwd=root, check=False)
+    assert done.returncode == 9
+    with NodeLock(tmp_path):
+        assert (tmp_path / "node.lock").read_text() == f"{os.getpid()}\n"
