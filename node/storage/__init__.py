@@ -1,0 +1,1 @@
+"""The key-value store of a node: one database, one key table, two kinds of synced writes."""

@@ -1,0 +1,182 @@
+"""The store on disk: LevelDB through plyvel, opened so that damage is refused and named.
+
+Rules: `paranoid_checks` is on, because without it LevelDB drops acknowledged records behind a
+damaged spot and says nothing (measured, design reference execution.md section 3); nothing is ever
+repaired here; after one failed write all writes are refused until the store is opened again.
+Audit reads verify LevelDB's block checksums; ordinary reads rely on the seals of the values.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from node.storage.errors import (
+    StoreClosed,
+    StoreDamaged,
+    StoreError,
+    StoreLocked,
+    StoreUnreadable,
+    StoreWriteFailed,
+)
+from node.storage.port import ReadView, after_prefix
+
+if sys.version_info >= (3, 13):
+    import plyvel_next as plyvel
+else:
+    import plyvel
+
+WRITE_BUFFER_BYTES: Final = 16 * 1024 * 1024
+"""LevelDB memtable: several full blocks, so that a block rarely waits for a flush."""
+CACHE_BYTES: Final = 64 * 1024 * 1024
+"""Cache of uncompressed LevelDB blocks."""
+BLOOM_BITS: Final = 10
+"""Bits a key in the bloom filters: about 1 % false positives for look-ups of absent keys."""
+
+_Pairs = Iterator[tuple[bytes, bytes]]
+
+
+class LevelStore:
+    """A KeyValueStore in one folder; see `node.storage.port` for the contract."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or create. Raises StoreLocked, StoreDamaged, StoreUnreadable."""
+        self._path = str(path)
+        self._failure: str | None = None
+        path.mkdir(parents=True, exist_ok=True)
+        try:
+            self._db: Any = plyvel.DB(
+                self._path,
+                create_if_missing=True,
+                paranoid_checks=True,
+                write_buffer_size=WRITE_BUFFER_BYTES,
+                lru_cache_size=CACHE_BYTES,
+                bloom_filter_bits=BLOOM_BITS,
+            )
+        except plyvel.Error as error:
+            raise _opening_error(self._path, error) from error
+
+    def get(self, key: bytes) -> bytes | None:
+        """Value of a key. Raises StoreDamaged, StoreClosed."""
+        return _get(self._db, key, self._path, verify=False)
+
+    def write(self, puts: Mapping[bytes, bytes | None], *, sync: bool) -> None:
+        """One atomic batch. Raises StoreWriteFailed, StoreClosed."""
+        if self._db.closed:
+            raise StoreClosed(self._path)
+        if self._failure is not None:
+            raise StoreWriteFailed(self._path, self._failure)
+        try:
+            with self._db.write_batch(transaction=True, sync=sync) as batch:
+                for key, value in puts.items():
+                    if value is None:
+                        batch.delete(key)
+                    else:
+                        batch.put(key, value)
+        except plyvel.Error as error:
+            self._failure = _text(error)
+            raise StoreWriteFailed(self._path, self._failure) from error
+
+    def iterate(
+        self, prefix: bytes, *, start: bytes | None = None, reverse: bool = False
+    ) -> _Pairs:
+        """Pairs under a prefix. Raises StoreDamaged, StoreClosed."""
+        return _iterate(self._db, prefix, start, reverse, self._path, verify=False)
+
+    def snapshot(self, *, verify: bool = False) -> ReadView:
+        """A view of this moment. Raises StoreClosed."""
+        if self._db.closed:
+            raise StoreClosed(self._path)
+        return _LevelView(self._db.snapshot(), self._path, verify)
+
+    def compact(self) -> None:
+        """Compact the whole key range. Raises StoreClosed."""
+        if self._db.closed:
+            raise StoreClosed(self._path)
+        self._db.compact_range()
+
+    def close(self) -> None:
+        """Close the database and let go of its lock."""
+        self._db.close()
+
+
+class _LevelView:
+    """A LevelDB snapshot as a ReadView."""
+
+    def __init__(self, snapshot: Any, path: str, verify: bool) -> None:
+        self._snapshot = snapshot
+        self._path = path
+        self._verify = verify
+
+    def get(self, key: bytes) -> bytes | None:
+        return _get(self._snapshot, key, self._path, verify=self._verify)
+
+    def iterate(
+        self, prefix: bytes, *, start: bytes | None = None, reverse: bool = False
+    ) -> _Pairs:
+        return _iterate(self._snapshot, prefix, start, reverse, self._path, verify=self._verify)
+
+    def close(self) -> None:
+        self._snapshot.close()
+
+
+def _get(source: Any, key: bytes, path: str, *, verify: bool) -> bytes | None:
+    try:
+        value: bytes | None = source.get(key, verify_checksums=verify)
+    except plyvel.Error as error:
+        raise _reading_error(path, error) from error
+    except RuntimeError as error:
+        raise StoreClosed(path) from error
+    return value
+
+
+def _iterate(
+    source: Any, prefix: bytes, start: bytes | None, reverse: bool, path: str, *, verify: bool
+) -> _Pairs:
+    low, high = prefix, after_prefix(prefix)
+    include_stop = False
+    if start is not None and reverse:
+        if high is None or start < high:
+            high, include_stop = start, True
+    elif start is not None:
+        low = max(prefix, start)
+    if high is not None and high < low:
+        return
+    try:
+        with source.iterator(
+            start=low,
+            stop=high,
+            include_stop=include_stop,
+            reverse=reverse,
+            verify_checksums=verify,
+        ) as pairs:
+            yield from pairs
+    except plyvel.Error as error:
+        raise _reading_error(path, error) from error
+    except RuntimeError as error:
+        raise StoreClosed(path) from error
+
+
+def _text(error: Exception) -> str:
+    """Message of a plyvel error, which some versions give as bytes."""
+    detail = error.args[0] if error.args else type(error).__name__
+    return detail.decode("utf-8", "replace") if isinstance(detail, bytes) else str(detail)
+
+
+def _opening_error(path: str, error: Exception) -> StoreError:
+    detail = _text(error)
+    if isinstance(error, plyvel.CorruptionError):
+        return StoreDamaged(path, detail)
+    if "LOCK" in detail or "already held by process" in detail:
+        return StoreLocked(path)
+    if "missing" in detail or "does not exist" in detail:
+        return StoreDamaged(path, detail)
+    return StoreUnreadable(path, detail)
+
+
+def _reading_error(path: str, error: Exception) -> StoreError:
+    if isinstance(error, plyvel.CorruptionError):
+        return StoreDamaged(path, _text(error))
+    return StoreUnreadable(path, _text(error))

@@ -1,0 +1,165 @@
+"""Every key of the node's database, in one place.
+
+Rules: the first byte of a key says whose it is; numbers are big-endian, so that byte order is
+number order; nobody builds a key by hand elsewhere. Values marked *sealed* end in a checksum
+(`node.storage.seal`). Tags occur only in RECORDS_BY_TAG keys and in sidecars: both can be erased.
+Consensus, outbox, vault and evaluator keep their own layout under the prefix they own here.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from bulwark.ledger.ids import Address, Digest, Height, RecordId, Tag
+
+FORMAT_VERSION: Final = b"bulwark-store/1"
+"""Value under META_FORMAT; a store with another one is refused."""
+
+META: Final = b"\x00"
+"""Facts about the store itself."""
+META_FORMAT: Final = META + b"format"
+"""FORMAT_VERSION."""
+META_GENESIS: Final = META + b"genesis"
+"""Genesis hash, 32 bytes: a store belongs to one alliance."""
+META_APPLIED: Final = META + b"applied"
+"""Sealed: 8-byte height of the last executed block; flipped in the block's own batch."""
+META_FINALIZED: Final = META + b"finalized"
+"""Sealed: 8-byte height of the highest stored checkpoint certificate."""
+
+HEADERS: Final = b"h"
+"""height8 -> header, sealed."""
+HEIGHTS_BY_HASH: Final = b"H"
+"""block hash -> height8."""
+BATCHES: Final = b"b"
+"""height8 -> encoded batch, sealed; none for the genesis block."""
+RECEIPTS: Final = b"r"
+"""height8 -> receipts of the block in order, sealed."""
+COMMIT_CERTIFICATES: Final = b"c"
+"""height8 -> commit certificate of the batch, sealed; may be missing (installed by sync)."""
+CHECKPOINTS: Final = b"k"
+"""height8 -> checkpoint certificate over the header hash, sealed; missing until final."""
+TRANSACTIONS: Final = b"t"
+"""transaction hash -> height8 | index4."""
+SIDECARS: Final = b"s"
+"""root -> encoded sidecar, sealed; entries may be erased."""
+PENDING_SIDECARS: Final = b"p"
+"""root -> applied height8 when it came: a sidecar that no executed block anchors yet."""
+RECORDS: Final = b"i"
+"""record id -> height8 | transaction index4 | sidecar root32 | position4."""
+RECORDS_BY_TAG: Final = b"g"
+"""tag | height8 | transaction index4 | position4 -> record id32."""
+LOG_NODES: Final = b"l"
+"""level1 | index8 -> hash of a full subtree of the record log."""
+LOG_LEAVES: Final = b"a"
+"""index8 -> encoded anchor, sealed."""
+LOG_INDEX: Final = b"A"
+"""root or anchor id | index8 -> empty: where in the record log it stands."""
+EVENTS: Final = b"e"
+"""address | topic0 (32 zero bytes for none) | height8 -> empty: blocks that hold such a log."""
+STATE: Final = b"n"
+"""keccak256 -> trie node or contract code; checked against its hash on every read."""
+
+CONSENSUS: Final = b"v"
+"""Votes, prepared certificates, bodies, view changes: the driver's."""
+OUTBOX: Final = b"o"
+"""Own transactions and records on their way: the mempool's."""
+IDEMPOTENCY: Final = b"d"
+"""Idempotency keys and their outcomes: the service's."""
+CONSENTS: Final = b"w"
+"""Encrypted consent receipts of this member: the vault's."""
+EVALUATIONS: Final = b"u"
+"""Spent nullifiers and served statements: the evaluator's."""
+
+ALL_PREFIXES: Final = (
+    META, HEADERS, HEIGHTS_BY_HASH, BATCHES, RECEIPTS, COMMIT_CERTIFICATES, CHECKPOINTS,
+    TRANSACTIONS, SIDECARS, PENDING_SIDECARS, RECORDS, RECORDS_BY_TAG, LOG_NODES, LOG_LEAVES,
+    LOG_INDEX, EVENTS, STATE, CONSENSUS, OUTBOX, IDEMPOTENCY, CONSENTS, EVALUATIONS,
+)  # fmt: skip
+"""A key that begins with none of these is an orphan."""
+
+NO_TOPIC: Final = bytes(32)
+
+
+def number8(value: int) -> bytes:
+    """A height, index or size as 8 bytes."""
+    return value.to_bytes(8, "big")
+
+
+def header(height: Height) -> bytes:
+    """Key of a block header."""
+    return HEADERS + number8(height)
+
+
+def height_by_hash(block_hash: Digest) -> bytes:
+    """Key of the height of a block hash."""
+    return HEIGHTS_BY_HASH + block_hash
+
+
+def batch(height: Height) -> bytes:
+    """Key of a batch body."""
+    return BATCHES + number8(height)
+
+
+def receipts(height: Height) -> bytes:
+    """Key of a block's receipts."""
+    return RECEIPTS + number8(height)
+
+
+def commit_certificate(height: Height) -> bytes:
+    """Key of a commit certificate."""
+    return COMMIT_CERTIFICATES + number8(height)
+
+
+def checkpoint(height: Height) -> bytes:
+    """Key of a checkpoint certificate."""
+    return CHECKPOINTS + number8(height)
+
+
+def transaction(transaction_hash: Digest) -> bytes:
+    """Key of a transaction's place."""
+    return TRANSACTIONS + transaction_hash
+
+
+def sidecar(root: Digest) -> bytes:
+    """Key of a sidecar."""
+    return SIDECARS + root
+
+
+def pending_sidecar(root: Digest) -> bytes:
+    """Key of the mark that a sidecar is not anchored yet."""
+    return PENDING_SIDECARS + root
+
+
+def record(record_id: RecordId) -> bytes:
+    """Key of a record's place."""
+    return RECORDS + record_id
+
+
+def records_by_tag(tag: Tag) -> bytes:
+    """Prefix of the record ids of a tag."""
+    return RECORDS_BY_TAG + tag
+
+
+def log_node(level: int, index: int) -> bytes:
+    """Key of a record-log node."""
+    return LOG_NODES + level.to_bytes(1, "big") + number8(index)
+
+
+def log_leaf(index: int) -> bytes:
+    """Key of an anchor in the record log."""
+    return LOG_LEAVES + number8(index)
+
+
+def log_index(name: bytes, index: int) -> bytes:
+    """Key that says at which log position a root or anchor id stands."""
+    return LOG_INDEX + name + number8(index)
+
+
+def event(address: Address, topic: bytes, height: Height) -> bytes:
+    """Key that says a block holds a log of this address and first topic."""
+    return EVENTS + address + topic + number8(height)
+
+
+def state(node_hash: bytes) -> bytes:
+    """Key of a trie node or contract code."""
+    return STATE + node_hash

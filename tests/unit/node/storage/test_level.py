@@ -1,0 +1,161 @@
+"""The disk store against real files, real locks and a real kill -9."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from node.storage.errors import StoreDamaged, StoreLocked, StoreWriteFailed
+from node.storage.level import LevelStore
+
+REPOSITORY = Path(__file__).resolve().parents[4]
+
+WRITER = """
+import sys
+from pathlib import Path
+from node.storage.level import LevelStore
+store = LevelStore(Path(sys.argv[1]))
+number = 0
+while True:
+    batch = {b"n%08d-%02d" % (number, part): b"x" * 200 for part in range(20)}
+    store.write({**batch, b"head": b"%08d" % number}, sync=True)
+    print(number, flush=True)
+    number += 1
+"""
+
+
+def start_writer(path: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", WRITER, str(path)],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=REPOSITORY,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+    )
+
+
+@pytest.mark.parametrize("acknowledged", [3, 60])
+def test_kill_9_of_the_writer_loses_nothing_acknowledged(tmp_path: Path, acknowledged: int) -> None:
+    writer = start_writer(tmp_path)
+    assert writer.stdout is not None
+    for _ in range(acknowledged):
+        writer.stdout.readline()
+    writer.send_signal(signal.SIGKILL)
+    last = acknowledged - 1
+    for line in writer.stdout.read().split("\n"):
+        last = int(line) if line.strip().isdigit() else last
+    writer.wait()
+    store = LevelStore(tmp_path)
+    head = int(store.get(b"head") or b"-1")
+    assert head >= last
+    keys = [key for key, _ in store.iterate(b"n")]
+    assert len(keys) == 20 * (head + 1), "a batch is whole or not there"
+    store.close()
+
+
+def test_a_folder_held_by_another_process_is_locked(tmp_path: Path) -> None:
+    writer = start_writer(tmp_path)
+    assert writer.stdout is not None
+    writer.stdout.readline()
+    try:
+        with pytest.raises(StoreLocked, match="another process"):
+            LevelStore(tmp_path)
+    finally:
+        writer.kill()
+        writer.communicate()
+
+
+def test_a_folder_held_by_the_same_process_is_locked(tmp_path: Path) -> None:
+    store = LevelStore(tmp_path)
+    with pytest.raises(StoreLocked):
+        LevelStore(tmp_path)
+    store.close()
+    LevelStore(tmp_path).close()
+
+
+def flip(path: Path, offset: int, count: int = 16) -> None:
+    data = bytearray(path.read_bytes())
+    for position in range(offset, min(offset + count, len(data))):
+        data[position] ^= 0xFF
+    path.write_bytes(data)
+
+
+def test_flipped_bytes_in_the_log_refuse_to_open_and_name_the_folder(tmp_path: Path) -> None:
+    store = LevelStore(tmp_path)
+    for number in range(1000):
+        store.write({b"k%04d" % number: b"v" * 100}, sync=True)
+    store.close()
+    log = max(tmp_path.glob("*.log"), key=lambda path: path.stat().st_size)
+    flip(log, log.stat().st_size // 2)
+    with pytest.raises(StoreDamaged, match="resync") as caught:
+        LevelStore(tmp_path)
+    assert str(tmp_path) in caught.value.where
+
+
+def test_flipped_bytes_in_a_table_are_found_by_audit_reads(tmp_path: Path) -> None:
+    store = LevelStore(tmp_path)
+    pairs = {b"k%05d" % i: os.urandom(100) for i in range(5000)}
+    store.write(dict(pairs), sync=True)
+    store.compact()
+    store.close()
+    table = max(tmp_path.glob("*.ldb"), key=lambda path: path.stat().st_size)
+    flip(table, table.stat().st_size // 2)
+    with pytest.raises(StoreDamaged):
+        store = LevelStore(tmp_path)
+        view = store.snapshot(verify=True)
+        try:
+            assert dict(view.iterate(b"k")) == pairs
+        finally:
+            view.close()
+            store.close()
+
+
+def test_a_missing_table_is_damage(tmp_path: Path) -> None:
+    store = LevelStore(tmp_path)
+    store.write({b"k%05d" % i: os.urandom(100) for i in range(5000)}, sync=True)
+    store.compact()
+    store.close()
+    for table in tmp_path.glob("*.ldb"):
+        table.unlink()
+    with pytest.raises(StoreDamaged):
+        LevelStore(tmp_path)
+
+
+def test_after_a_failed_write_every_write_is_refused(tmp_path: Path) -> None:
+    program = (
+        "import resource, signal, sys\n"
+        "from pathlib import Path\n"
+        "from node.storage.errors import StoreWriteFailed\n"
+        "from node.storage.level import LevelStore\n"
+        "store = LevelStore(Path(sys.argv[1]))\n"
+        "store.write({b'a': b'1'}, sync=True)\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))\n"
+        "for key in (b'b', b'c'):\n"
+        "    try:\n"
+        "        store.write({key: b'x' * 100_000} if key == b'b' else {key: b''}, sync=True)\n"
+        "    except StoreWriteFailed as error:\n"
+        "        print('refused', error.detail)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        cwd=REPOSITORY,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        check=True,
+    )
+    assert done.stdout.count("refused") == 2, done
+    store = LevelStore(tmp_path)
+    assert store.get(b"a") == b"1"
+    assert store.get(b"b") is None
+    store.close()
+
+
+def test_the_error_of_a_failed_write_says_that_the_node_must_restart() -> None:
+    assert "until a restart" in str(StoreWriteFailed("/data", "No space left on device"))
