@@ -1,0 +1,1 @@
+"""From indicator to tag: the member's cache and the round with the evaluators."""
