@@ -1,0 +1,193 @@
+"""Exchange: one HTTP request as handlers see it, and the reply they give.
+
+Rules: a body is read chunk by chunk against its bound and a deadline, the content type is checked
+before the first byte, and headers are looked up in lower case as ASGI gives them. Handlers return a
+Reply or raise a Problem; nothing else writes to the connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import parse_qsl
+
+import orjson
+from starlette.types import Receive, Scope
+
+from api.auth import Principal
+from api.problems import FieldProblem, Problem, malformed, too_large
+from api.settings import ApiSettings
+from node.service import Role, Stage
+
+JSON_TYPE: Final = b"application/json"
+NDJSON_TYPE: Final = b"application/x-ndjson"
+CSV_TYPE: Final = b"text/csv"
+MAX_QUERY_BYTES: Final = 2_048
+_STAGES: Final = {stage.label: stage for stage in Stage}
+
+
+class ClientGone(Exception):
+    """The client closed the connection before its request was read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What goes back: status, body and its type, further headers."""
+
+    status: int
+    body: bytes = b""
+    content_type: bytes = JSON_TYPE
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+
+
+def json_reply(status: int, document: object, *headers: tuple[bytes, bytes]) -> Reply:
+    """A JSON reply."""
+    return Reply(status, orjson.dumps(document), JSON_TYPE, headers)
+
+
+class Exchange:
+    """One request: what was asked, by whom, and its body still to be read."""
+
+    __slots__ = (
+        "correlator",
+        "headers",
+        "method",
+        "params",
+        "path",
+        "principal",
+        "receive",
+        "route",
+        "scope",
+        "settings",
+    )
+
+    def __init__(
+        self, scope: Scope, receive: Receive, settings: ApiSettings, correlator: str
+    ) -> None:
+        self.scope = scope
+        self.receive = receive
+        self.settings = settings
+        self.correlator = correlator
+        self.method: str = scope["method"]
+        self.path: str = scope["path"]
+        self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        self.params: Mapping[str, str] = {}
+        self.principal: Principal | None = None
+        self.route: str = "unmatched"
+
+    @property
+    def client(self) -> str:
+        """Address of the client's end of the connection."""
+        client = self.scope.get("client")
+        return client[0] if client else "unknown"
+
+    def content_type(self, *allowed: bytes) -> bytes:
+        """The media type of the body, one of `allowed`; Problem 415 otherwise."""
+        given = self.headers.get(b"content-type", b"")
+        media, _, parameters = given.partition(b";")
+        media = media.strip().lower()
+        if media not in allowed:
+            wanted = " or ".join(kind.decode() for kind in allowed)
+            raise Problem(415, "unsupported-media-type", f"send the body as {wanted}")
+        charset = parameters.lower().replace(b'"', b"").replace(b" ", b"")
+        if b"charset=" in charset and b"charset=utf-8" not in charset:
+            raise Problem(415, "unsupported-media-type", "the only charset is UTF-8")
+        if self.headers.get(b"content-encoding", b"identity").lower() != b"identity":
+            raise Problem(415, "unsupported-media-type", "no content encoding is read")
+        return media
+
+    async def body(self, most: int) -> bytes:
+        """The whole body, at most `most` bytes; Problem 413 or 408 otherwise."""
+        self._check_declared(most)
+        chunks = self._chunks(most, self.settings.body_timeout_ms)
+        return b"".join([chunk async for chunk in chunks])
+
+    def chunks(self, most: int) -> AsyncIterator[bytes]:
+        """The body as it arrives, at most `most` bytes together; Problem 413 or 408 otherwise."""
+        self._check_declared(most)
+        return self._chunks(most, self.settings.batch_timeout_ms)
+
+    def _check_declared(self, most: int) -> None:
+        declared = self.headers.get(b"content-length", b"0")
+        if len(declared) > 18 or not declared.isdigit():
+            raise malformed("content-length is no number")
+        if int(declared) > most:
+            raise too_large(f"{int(declared)} bytes announced, at most {most} are read")
+
+    async def _chunks(self, most: int, timeout_ms: int) -> AsyncIterator[bytes]:
+        seen = 0
+        deadline = asyncio.get_running_loop().time() + timeout_ms / 1000
+        while True:
+            try:
+                async with asyncio.timeout_at(deadline):
+                    message = await self.receive()
+            except TimeoutError as error:
+                raise Problem(408, "timeout", "the body did not arrive in time") from error
+            if message["type"] == "http.disconnect":
+                raise ClientGone
+            chunk: bytes = message.get("body", b"")
+            seen += len(chunk)
+            if seen > most:
+                raise too_large(f"at most {most} bytes are read")
+            if chunk:
+                yield chunk
+            if not message.get("more_body", False):
+                return
+
+    def query(self, *known: str) -> dict[str, str]:
+        """Query parameters by name; Problem 400 on an unknown, repeated or over-long one."""
+        raw: bytes = self.scope.get("query_string", b"")
+        if not raw:
+            return {}
+        if len(raw) > MAX_QUERY_BYTES:
+            raise malformed(f"the query is over {MAX_QUERY_BYTES} bytes")
+        try:
+            pairs = parse_qsl(
+                raw.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=32
+            )
+        except ValueError as error:  # also UnicodeDecodeError
+            raise malformed("the query is not percent-encoded UTF-8") from error
+        given = dict(pairs)
+        if len(given) != len(pairs):
+            raise malformed("a query parameter is given twice")
+        if not given.keys() <= set(known):
+            allowed = ", ".join(known) or "none"
+            raise malformed(f"a query parameter is unknown; known here: {allowed}")
+        return given
+
+    def wait(self) -> Stage:
+        """The stage that `?wait=` names, executed when it names none; Problem 400 otherwise."""
+        name = self.query("wait").get("wait", "executed")
+        stage = _STAGES.get(name)
+        if stage is None:
+            allowed = ", ".join(_STAGES)
+            error = FieldProblem("wait", f"allowed: {allowed}")
+            raise Problem(400, "invalid", f"wait: one of {allowed}", errors=(error,))
+        return stage
+
+
+Handler = Callable[[Exchange], Awaitable[Reply]]
+"""Serves one route; raises Problem, ServiceError or an indicator error."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One path and method with who may use it and what the documentation says."""
+
+    method: str
+    path: str
+    """Template, as /v1/blocks/{at}; also the route's label in logs and metrics."""
+    handler: Handler
+    roles: frozenset[Role] | None
+    """None: open to all, also without a key."""
+    document: Mapping[str, object]
+    """OpenAPI operation: summary, description, parameters, requestBody, responses."""
+    timeout_ms: int
+    fast: bool = False
+    """Dispatched before FastAPI's router (static paths only)."""
+
+
+ALL_ROLES: Final = frozenset(Role)
+"""Any valid key."""
