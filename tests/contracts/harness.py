@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import rlp
 from eth.abc import ComputationAPI
 from eth.constants import BLANK_ROOT_HASH, CREATE_CONTRACT_ADDRESS, ZERO_ADDRESS
 from eth.db.atomic import AtomicDB
@@ -142,8 +143,6 @@ class Chain:
         outcome = self.send(by, CREATE_CONTRACT_ADDRESS, init_code)
         if not outcome.ok:
             raise RuntimeError(f"deployment failed: {outcome.reason!r}")
-        import rlp
-
         return keccak(rlp.encode([by.address, nonce]))[12:]
 
     def call(self, to: bytes, data: bytes) -> Outcome:

@@ -1,0 +1,84 @@
+"""Gas of every kind of call, measured, and the table in the README that states it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from contracts.bindings import (
+    CONSENT_REGISTRY,
+    MEMBER_REGISTRY,
+    RECORD_REGISTRY,
+    encode_add_member,
+    encode_anchor,
+    encode_give,
+    encode_has_role,
+    encode_withdraw,
+    member_registry_init_code,
+)
+from tests.contracts.harness import Chain, Signer, alliance, member, signer
+
+README = Path(__file__).parents[2] / "contracts" / "README.md"
+COLD_SLOT_GAS = 2_100
+NEW_SLOT_GAS = 22_100
+# No zero bytes: the dearest calldata.
+ROOT, POLICY, COMMITMENT, OTHER = (bytes([value]) * 32 for value in (0xA1, 0xA2, 0xA3, 0xA4))
+
+
+def _measured() -> dict[str, int]:
+    chain = alliance()
+    alpha, governor = signer("alpha"), signer("governor")
+
+    def used(by: Signer, to: bytes, data: bytes) -> int:
+        return chain.send(by, to, data).gas_used
+
+    def genesis(count: int) -> int:
+        members = [member(f"m{i}") for i in range(count)]
+        code = member_registry_init_code(governor.address, members)
+        return Chain().place(MEMBER_REGISTRY, code).gas_used
+
+    anchor = encode_anchor(ROOT, 1000, 1, POLICY)
+    other = encode_anchor(OTHER, 1000, 1, POLICY)
+    give = encode_give(ROOT, COMMITMENT, 1, 1, 20_500)
+    return {
+        "anchor, 1,000 records": used(alpha, RECORD_REGISTRY, anchor),
+        "anchor, root anchored": used(alpha, RECORD_REGISTRY, anchor),
+        "anchor, not a reporter": used(signer("stranger"), RECORD_REGISTRY, other),
+        "give": used(alpha, CONSENT_REGISTRY, give),
+        "withdraw": used(alpha, CONSENT_REGISTRY, encode_withdraw(ROOT, 1)),
+        "add_member": used(governor, MEMBER_REGISTRY, encode_add_member(member("delta"))),
+        "genesis, 4 members": genesis(4),
+        "genesis, 128 members": genesis(128),
+    }
+
+
+def test_readme_states_the_measured_gas():
+    section = README.read_text(encoding="utf-8").split("## Gas")[1].split("\n## ")[0]
+    stated = {
+        name: int(gas) for name, gas in re.findall(r"^\| ([^|]+) \| (\d+) \|$", section, re.M)
+    }
+    assert stated == _measured()
+
+
+def test_anchor_takes_one_new_slot_and_one_role_read():
+    """Everything else of an anchor is less than half a new slot."""
+    gas = alliance().send(signer("alpha"), RECORD_REGISTRY, encode_anchor(ROOT, 1, 1, POLICY))
+    calldata = sum(4 if byte == 0 else 16 for byte in encode_anchor(ROOT, 1, 1, POLICY))
+    rest = gas.gas_used - 21_000 - calldata - NEW_SLOT_GAS - COLD_SLOT_GAS
+    assert 0 < rest < NEW_SLOT_GAS // 2
+
+
+def test_has_role_reads_one_slot():
+    data = encode_has_role(signer("alpha").address, 2)
+    gas = alliance().call(MEMBER_REGISTRY, data).gas_used
+    assert COLD_SLOT_GAS < gas < COLD_SLOT_GAS + 400
+
+
+def test_every_reason_of_the_readme_is_in_a_source_and_the_other_way_round():
+    sources = README.parent / "src"
+    section = README.read_text(encoding="utf-8").split("## Reasons")[1].split("\n## ")[0]
+    rows = re.findall(r"^\| `(\w+)` \| (.+) \|$", section, re.M)
+    assert len(rows) == 3
+    for name, reasons in rows:
+        text = (sources / f"{name}.vy").read_text(encoding="utf-8")
+        assert set(reasons.split(", ")) == set(re.findall(r'"bulwark: ([^"]+)"', text))
