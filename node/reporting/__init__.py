@@ -1,0 +1,1 @@
+"""From a reported row to an anchored record: outbox, gathering, signing, and how far it got."""

@@ -1,0 +1,98 @@
+"""The anchorer: signs this member's own transactions, in nonce order, through the outbox.
+
+Rules: nonces of the member's account are given out here and nowhere else, one after another; a
+transaction is in the outbox before anybody sees it; what the alliance has not executed after a
+restart is sent again, unchanged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from bulwark.ledger.ids import Address, Digest, Height, RecordId
+from bulwark.ledger.sidecar import Sidecar
+from bulwark.ledger.signing import SigningKey
+from bulwark.ledger.transaction import Transaction, sign_transaction
+from node.gossip import Parcel, make_parcel
+from node.logs import Log
+from node.reporting.outbox import Outbox
+from node.reporting.tracker import StageTracker
+
+ANCHOR_GAS = 250_000
+"""Gas limit of an anchor call: the measured cost is under a third of it (contracts/README.md)."""
+
+log = Log("anchorer")
+
+
+class Anchorer:
+    """Own transactions of one member."""
+
+    def __init__(
+        self,
+        key: SigningKey,
+        chain_id: int,
+        outbox: Outbox,
+        tracker: StageTracker,
+        *,
+        next_nonce: Callable[[Address], int],
+        submit: Callable[[Parcel], None],
+    ) -> None:
+        """`next_nonce` knows executed and waiting transactions; `submit` takes and spreads one."""
+        self._key = key
+        self._chain_id = chain_id
+        self._outbox = outbox
+        self._tracker = tracker
+        self._next_nonce = next_nonce
+        self._submit = submit
+        self._given = 0
+        self._unfinished: dict[Digest, int] = {}
+        self.address = key.address
+
+    def resume(self, executed_nonce: int) -> None:
+        """Send again what the outbox holds; drop what the chain executed in the meantime."""
+        done: list[int] = []
+        for parcel in self._outbox.parcels():
+            transaction = parcel.transaction
+            if transaction.nonce < executed_nonce:
+                done.append(transaction.nonce)
+                continue
+            self._given = max(self._given, transaction.nonce + 1)
+            self._unfinished[transaction.hash] = transaction.nonce
+            self._tracker.watch(transaction.hash)
+            self._submit(parcel)
+        self._outbox.remove(done)
+        if self._unfinished:
+            log.info("outbox resumed", transactions=len(self._unfinished))
+
+    def send(
+        self,
+        to: Address,
+        data: bytes,
+        *,
+        sidecar: Sidecar | None = None,
+        own_records: Mapping[bytes, RecordId] | None = None,
+        extra: Mapping[bytes, bytes | None] | None = None,
+    ) -> Transaction:
+        """Sign, make durable and submit a call; returns once it is in the outbox."""
+        nonce = max(self._given, self._next_nonce(self.address))
+        transaction = sign_transaction(
+            self._key, chain_id=self._chain_id, nonce=nonce, to=to, data=data, gas=ANCHOR_GAS
+        )
+        parcel = make_parcel(transaction, sidecar)
+        self._outbox.add(parcel, own_records or {}, extra or {})
+        self._given = nonce + 1
+        self._unfinished[transaction.hash] = nonce
+        self._tracker.watch(transaction.hash)
+        self._submit(parcel)
+        return transaction
+
+    def unfinished(self) -> list[Parcel]:
+        """Parcels that are not final yet, to send again to peers that came back."""
+        return list(self._outbox.parcels()) if self._unfinished else []
+
+    def finalized(self, hashes: list[Digest], height: Height) -> None:
+        """Forget own transactions of a block that is final."""
+        done = [self._unfinished.pop(h) for h in hashes if h in self._unfinished]
+        self._outbox.remove(done)
+        if done:
+            log.debug("anchors final", height=height, count=len(done))

@@ -1,0 +1,100 @@
+"""The gatherer: joins records into sidecars, so that one transaction anchors many.
+
+Rules: a batch goes out when it is full, or at once if nothing of this member waits for execution,
+or when its oldest record waited `gather_ms`. So a lone report is fast and a busy desk is cheap.
+The record is durable when the future of `add` is done.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from bulwark.ledger.ids import RecordId
+from bulwark.ledger.limits import MAX_RECORDS_PER_SIDECAR
+from bulwark.ledger.record import Record
+from bulwark.ledger.sidecar import Sidecar
+from bulwark.ledger.transaction import Transaction
+from contracts.bindings import RECORD_REGISTRY, encode_anchor
+from node.reporting.anchorer import Anchorer
+from node.reporting.tracker import StageTracker
+
+RECORD_SCHEMA = 1
+"""Schema number of the record layout (bulwark.ledger.record, version 1)."""
+NO_POLICY = bytes(32)
+"""Policy id until a policy registry names one."""
+
+
+@dataclass(slots=True)
+class _Open:
+    """The batch that is being filled."""
+
+    future: asyncio.Future[Transaction]
+    records: list[Record] = field(default_factory=list)
+    own: dict[bytes, RecordId] = field(default_factory=dict)
+    extra: dict[bytes, bytes | None] = field(default_factory=dict)
+    timer: asyncio.TimerHandle | None = None
+
+
+class Gatherer:
+    """Records of this member on their way into anchors."""
+
+    def __init__(self, anchorer: Anchorer, tracker: StageTracker, gather_ms: int) -> None:
+        self._anchorer = anchorer
+        self._tracker = tracker
+        self._gather_ms = gather_ms
+        self._open: _Open | None = None
+
+    @property
+    def waiting(self) -> int:
+        """Records in the batch that is being filled."""
+        return 0 if self._open is None else len(self._open.records)
+
+    def pending_own(self, name: bytes) -> RecordId | None:
+        """Own record of that name in the batch that is being filled."""
+        return None if self._open is None else self._open.own.get(name)
+
+    def add(
+        self,
+        record: Record,
+        own_name: bytes,
+        extra: Mapping[bytes, bytes | None] | None = None,
+    ) -> asyncio.Future[Transaction]:
+        """Put a record into the next anchor; the future is done when it is in the outbox."""
+        if self._open is None:
+            self._open = _Open(asyncio.get_running_loop().create_future())
+        batch = self._open
+        batch.records.append(record)
+        batch.own[own_name] = record.record_id
+        if extra:
+            batch.extra.update(extra)
+        if len(batch.records) >= MAX_RECORDS_PER_SIDECAR:
+            self.flush()
+        elif batch.timer is None:
+            wait_ms = self._gather_ms if self._tracker.unexecuted() else 0
+            batch.timer = asyncio.get_running_loop().call_later(wait_ms / 1000, self.flush)
+        return batch.future
+
+    def flush(self) -> None:
+        """Send out what was gathered; a failure reaches every waiting caller."""
+        batch, self._open = self._open, None
+        if batch is None:
+            return
+        if batch.timer is not None:
+            batch.timer.cancel()
+        try:
+            sidecar = Sidecar(tuple(batch.records))
+            call = encode_anchor(sidecar.root, sidecar.count, RECORD_SCHEMA, NO_POLICY)
+            transaction = self._anchorer.send(
+                RECORD_REGISTRY,
+                call,
+                sidecar=sidecar,
+                own_records=batch.own,
+                extra=batch.extra,
+            )
+        except Exception as error:
+            batch.future.add_done_callback(lambda done: done.cancelled() or done.exception())
+            batch.future.set_exception(error)
+            return
+        batch.future.set_result(transaction)

@@ -1,0 +1,63 @@
+"""The outbox: this member's own transactions and records until they are final, on disk.
+
+Rules: a parcel is in the outbox, synced, before anybody is told `accepted`; what is in it after a
+restart is sent again; it leaves with the checkpoint that makes it final. Beside it stands the index
+of the member's own records, so that a second report of the same thing finds the first.
+Only salted tags and payloads are in here, no clear text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from hashlib import blake2b
+
+from bulwark.ledger.ids import RecordId, Tag
+from node.gossip import Parcel, decode_parcel
+from node.storage.port import KeyValueStore
+from node.storage.schema import OUTBOX, number8
+
+_PARCELS = OUTBOX + b"t"
+"""nonce8 -> parcel."""
+_OWN = OUTBOX + b"r"
+"""own-record name16 -> record id32."""
+
+
+def own_name(tag: Tag, fraud_type: int, object_role: int) -> bytes:
+    """Name of what this member says once about one indicator: tag, fraud type, role."""
+    return blake2b(bytes((fraud_type, object_role)) + tag, digest_size=16).digest()
+
+
+class Outbox:
+    """Parcels by account nonce, and the own-record index."""
+
+    def __init__(self, store: KeyValueStore) -> None:
+        self._store = store
+
+    def add(
+        self,
+        parcel: Parcel,
+        own_records: Mapping[bytes, RecordId],
+        extra: Mapping[bytes, bytes | None],
+    ) -> None:
+        """Make a parcel durable with its own-record entries and `extra` puts, in one write."""
+        puts: dict[bytes, bytes | None] = {
+            _PARCELS + number8(parcel.transaction.nonce): parcel.encode()
+        }
+        puts.update((_OWN + name, record_id) for name, record_id in own_records.items())
+        puts.update(extra)
+        self._store.write(puts, sync=True)
+
+    def remove(self, nonces: list[int]) -> None:
+        """Forget parcels that are final; not synced, since a leftover is only sent again."""
+        if nonces:
+            self._store.write({_PARCELS + number8(nonce): None for nonce in nonces}, sync=False)
+
+    def parcels(self) -> Iterator[Parcel]:
+        """Everything that is not final yet, in nonce order."""
+        for _, value in self._store.iterate(_PARCELS):
+            yield decode_parcel(value)
+
+    def own_record(self, name: bytes) -> RecordId | None:
+        """This member's live record of the same thing, if there is one."""
+        value = self._store.get(_OWN + name)
+        return None if value is None else RecordId(value)

@@ -1,0 +1,109 @@
+"""How far each of this node's own transactions got, and who waits for it.
+
+Rules: stages only go up; a transaction is forgotten once it is finalized, because the chain itself
+then answers. Waiting never fails on time: the caller is told the stage that was reached.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from bulwark.ledger.ids import Digest, Height
+from node.service import Stage
+
+
+@dataclass(slots=True)
+class _Tracked:
+    stage: Stage
+    height: Height | None = None
+    succeeded: bool = True
+    waiters: list[tuple[Stage, asyncio.Future[None]]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where a transaction stands."""
+
+    stage: Stage
+    height: Height | None
+    succeeded: bool
+    """False when it was executed and reverted."""
+
+
+class StageTracker:
+    """Stages by transaction hash."""
+
+    def __init__(self) -> None:
+        self._tracked: dict[Digest, _Tracked] = {}
+        self._by_height: dict[Height, list[Digest]] = {}
+
+    def __len__(self) -> int:
+        return len(self._tracked)
+
+    def watch(self, transaction_hash: Digest) -> None:
+        """Start to track a transaction that is durable in the outbox."""
+        self._tracked.setdefault(transaction_hash, _Tracked(Stage.ACCEPTED))
+
+    def progress(self, transaction_hash: Digest) -> Progress | None:
+        """Where a tracked transaction stands, None if it is not tracked (any more)."""
+        tracked = self._tracked.get(transaction_hash)
+        if tracked is None:
+            return None
+        return Progress(tracked.stage, tracked.height, tracked.succeeded)
+
+    def unexecuted(self) -> int:
+        """How many tracked transactions are not executed yet."""
+        return sum(1 for tracked in self._tracked.values() if tracked.stage < Stage.EXECUTED)
+
+    def ordered(self, hashes: Iterable[Digest], height: Height) -> None:
+        """A batch with these has its commit certificate."""
+        for transaction_hash in hashes:
+            tracked = self._tracked.get(transaction_hash)
+            if tracked is not None and tracked.stage < Stage.ORDERED:
+                tracked.height = height
+                self._advance(tracked, Stage.ORDERED)
+
+    def executed(self, results: Iterable[tuple[Digest, bool]], height: Height) -> None:
+        """A block with these (hash, success) pairs is executed and durable."""
+        for transaction_hash, succeeded in results:
+            tracked = self._tracked.get(transaction_hash)
+            if tracked is not None:
+                tracked.height = height
+                tracked.succeeded = succeeded
+                self._by_height.setdefault(height, []).append(transaction_hash)
+                self._advance(tracked, Stage.EXECUTED)
+
+    def finalized(self, height: Height) -> None:
+        """Every block up to `height` has a checkpoint certificate."""
+        for at in sorted(at for at in self._by_height if at <= height):
+            for transaction_hash in self._by_height.pop(at):
+                tracked = self._tracked.pop(transaction_hash, None)
+                if tracked is not None:
+                    self._advance(tracked, Stage.FINALIZED)
+
+    @staticmethod
+    def _advance(tracked: _Tracked, stage: Stage) -> None:
+        tracked.stage = stage
+        left: list[tuple[Stage, asyncio.Future[None]]] = []
+        for wanted, future in tracked.waiters:
+            if wanted > stage:
+                left.append((wanted, future))
+            elif not future.done():
+                future.set_result(None)
+        tracked.waiters = left
+
+    async def wait(self, transaction_hash: Digest, stage: Stage, timeout_ms: int) -> Progress:
+        """Wait until the stage is reached or the time is over; where it stands then."""
+        tracked = self._tracked.get(transaction_hash)
+        if tracked is None:
+            return Progress(Stage.FINALIZED, None, True)
+        if tracked.stage < stage:
+            future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            tracked.waiters.append((stage, future))
+            try:
+                await asyncio.wait_for(asyncio.shield(future), timeout_ms / 1000)
+            except TimeoutError:
+                tracked.waiters = [w for w in tracked.waiters if w[1] is not future]
+        return Progress(tracked.stage, tracked.height, tracked.succeeded)
