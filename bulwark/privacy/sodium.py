@@ -110,7 +110,7 @@ def open_rbcl() -> ctypes.CDLL:
     return ctypes.CDLL(module.lib_path, handle=module._sodium._handle)
 
 
-def system_openers() -> tuple[tuple[str, Opener], ...]:
+def openers() -> tuple[tuple[str, Opener], ...]:
     """Where libsodium is looked for, in order."""
     system = tuple((name, functools.partial(open_system, name)) for name in SYSTEM_NAMES)
     return (*system, ("rbcl", open_rbcl))
@@ -133,4 +133,4 @@ def load(openers: Sequence[tuple[str, Opener]]) -> Sodium:
 @functools.cache
 def library() -> Sodium:
     """The libsodium of this process, loaded at the first call. Raises `GroupUnavailable`."""
-    return load(system_openers())
+    return load(openers())
