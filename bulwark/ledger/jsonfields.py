@@ -84,11 +84,11 @@ def items(value: object, path: str, most: int, read: Callable[[object, str], T])
 
 
 def integer(value: object, path: str) -> int:
-    """An integer of at most 63 bits, not negative."""
+    """An integer 0..2**53-1: what RFC 8785 writes exactly."""
     if not isinstance(value, int) or isinstance(value, bool):
         raise FieldInvalid(path, "an integer is needed")
-    if not 0 <= value < 1 << 63:
-        raise FieldInvalid(path, "an integer 0..2**63-1 is needed")
+    if not 0 <= value < 1 << 53:
+        raise FieldInvalid(path, "an integer 0..2**53-1 is needed")
     return value
 
 
