@@ -70,6 +70,7 @@ from contracts.members import (
     member_registry_init_code,
     roles_slot,
 )
+from contracts.placement import BadMembers, PlacedContract, genesis_contracts
 from contracts.records import (
     ANCHOR_CALL_BYTES,
     ANCHOR_SELECTOR,
@@ -102,6 +103,7 @@ __all__ = [
     "AnchorCall",
     "Artifact",
     "BadMemberId",
+    "BadMembers",
     "BadReturnData",
     "ConsentAnchored",
     "ConsentState",
@@ -117,6 +119,7 @@ __all__ = [
     "MemberEvent",
     "MemberRemoved",
     "OutOfRange",
+    "PlacedContract",
     "RecordAnchor",
     "RecordsAnchored",
     "Role",
@@ -152,6 +155,7 @@ __all__ = [
     "encode_set_tls_pins",
     "encode_status",
     "encode_withdraw",
+    "genesis_contracts",
     "load_artifact",
     "member_id_bytes",
     "member_id_text",

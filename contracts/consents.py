@@ -82,6 +82,11 @@ class ConsentAnchored:
     reason: int
     valid_until_day: int
 
+    @property
+    def code(self) -> int:
+        """The event's basis field as logged: lawful basis of a gift, reason of a withdrawal."""
+        return self.basis or self.reason
+
 
 @dataclass(frozen=True, slots=True)
 class ConsentStatus:

@@ -174,6 +174,9 @@ def test_consent_event_names_basis_and_reason_apart(kind):
     assert decode_consent_anchored(CONSENT_REGISTRY, topics, data) == ConsentAnchored(
         b"\x0e" * 20, b"\x0f" * 32, b"\x0c" * 32, ConsentState(kind), 3, basis, reason, 5
     )
+    event = decode_consent_anchored(CONSENT_REGISTRY, topics, data)
+    assert event is not None
+    assert event.code == 4
     for word in range(1, 5):
         dirty = data[: word * 32] + b"\1" + data[word * 32 + 1 :]
         assert decode_consent_anchored(CONSENT_REGISTRY, topics, dirty) is None
