@@ -135,24 +135,23 @@ def _get(source: Any, key: bytes, path: str, *, verify: bool) -> bytes | None:
 def _iterate(
     source: Any, prefix: bytes, start: bytes | None, reverse: bool, path: str, *, verify: bool
 ) -> _Pairs:
-    low, high = prefix, after_prefix(prefix)
-    include_stop = False
-    if start is not None and reverse:
-        if high is None or start < high:
-            high, include_stop = start, True
-    elif start is not None:
-        low = max(prefix, start)
-    if high is not None and high < low:
-        return
+    low: bytes | None = prefix if start is None or reverse else max(prefix, start)
+    high = after_prefix(prefix)
+    if reverse:
+        # The lower bound is checked here: plyvel 1.5.1 gives nothing when the only key of a
+        # reverse range is its lower bound. An upper bound "up to start" is the next possible key.
+        low = None
+        if start is not None:
+            above = start + b"\x00"
+            high = above if high is None else min(high, above)
     try:
         with source.iterator(
-            start=low,
-            stop=high,
-            include_stop=include_stop,
-            reverse=reverse,
-            verify_checksums=verify,
+            start=low, stop=high, reverse=reverse, verify_checksums=verify
         ) as pairs:
-            yield from pairs
+            for pair in pairs:
+                if reverse and pair[0] < prefix:
+                    return
+                yield pair
     except plyvel.Error as error:
         raise _reading_error(path, error) from error
     except RuntimeError as error:

@@ -1,7 +1,8 @@
 """The six methods that the node needs of a key-value store, and the view a snapshot gives.
 
-Rules: keys are ordered as bytes; one `write` is atomic, it happens whole or not at all, in the
-order of the calls; after a `write` with `sync` it and all earlier writes survive a power cut.
+Rules: keys are not empty and ordered as bytes; one `write` is atomic, it happens whole or not at
+all, in the order of the calls; after a `write` with `sync` it and all earlier writes survive a
+power cut.
 It knows no key: those are in `node.storage.schema`.
 """
 
