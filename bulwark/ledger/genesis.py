@@ -28,6 +28,7 @@ from bulwark.ledger.ids import (
     TimestampMs,
 )
 from bulwark.ledger.limits import MAX_TIMESTAMP_MS, MAX_VALIDATORS
+from bulwark.ledger.permissions import Permissions
 from bulwark.ledger.signing import SigningDomain
 from bulwark.ledger.validators import Validator, ValidatorSet
 
@@ -198,6 +199,7 @@ class Genesis:
     consensus: ConsensusParameters
     members: tuple[GenesisMember, ...]
     oprf: OprfParameters
+    permissions: Permissions = Permissions()  # noqa: RUF009 - frozen
     alloc: Mapping[Address, GenesisAccount]
     hash: Digest = field(init=False)
     """SHA-256 of the domain tag and to_json()."""
@@ -263,6 +265,10 @@ class Genesis:
                     "key_id": self.oprf.key_id,
                     "tag_version": self.oprf.tag_version,
                 },
+                "permissions": {
+                    "send": self.permissions.send,
+                    "deploy": self.permissions.deploy,
+                },
                 "alloc": {
                     f"0x{address.hex()}": _account_document(account)
                     for address, account in self.alloc.items()
@@ -309,12 +315,13 @@ def _account_document(account: GenesisAccount) -> dict[str, str | dict[str, str]
 
 def _read_genesis(document: object) -> Genesis:
     names = ("format", "alliance", "chain_id", "created_ms", "gas_limit", "consensus")
-    doc = jf.fields(document, "", (*names, "members", "oprf", "alloc"))
+    doc = jf.fields(document, "", (*names, "members", "oprf", "permissions", "alloc"))
     if doc["format"] != FORMAT:
         raise jf.FieldInvalid("format", f"{FORMAT!r} is needed")
     consensus_names = ConsensusParameters.__slots__
     consensus = jf.fields(doc["consensus"], "consensus", consensus_names)
     oprf = jf.fields(doc["oprf"], "oprf", ("threshold", "public_key", "key_id", "tag_version"))
+    permissions = jf.fields(doc["permissions"], "permissions", ("send", "deploy"))
     alloc = jf.mapping(doc["alloc"], "alloc")
     return Genesis(
         alliance=jf.text(doc["alliance"], "alliance", MAX_NAME_CHARS),
@@ -330,6 +337,10 @@ def _read_genesis(document: object) -> Genesis:
             public_key=jf.hexadecimal(oprf["public_key"], "oprf.public_key", exactly=32),
             key_id=jf.integer(oprf["key_id"], "oprf.key_id"),
             tag_version=jf.integer(oprf["tag_version"], "oprf.tag_version"),
+        ),
+        permissions=Permissions(
+            send=jf.text(permissions["send"], "permissions.send", MAX_NAME_CHARS),
+            deploy=jf.text(permissions["deploy"], "permissions.deploy", MAX_NAME_CHARS),
         ),
         alloc={
             Address(jf.prefixed(name, "alloc address", exactly=ADDRESS_BYTES)): _read_account(
