@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from bulwark.indicators.country import COUNTRIES
 from bulwark.indicators.normalise.account import normalise_bank_account
 from bulwark.indicators.normalise.device import normalise_device_id, normalise_imei
 from bulwark.indicators.normalise.host import normalise_domain
 from bulwark.indicators.normalise.iban import normalise_iban
 from bulwark.indicators.normalise.ip import normalise_ip
 from bulwark.indicators.normalise.mailbox import normalise_email
-from bulwark.indicators.normalise.outcome import PROFILES, Normalised
+from bulwark.indicators.normalise.outcome import PROFILES, Normalised, refuse
 from bulwark.indicators.normalise.phone import normalise_phone
 from bulwark.indicators.normalise.url import normalise_url
 from bulwark.indicators.normalise.wallet import normalise_wallet
@@ -36,10 +37,18 @@ _BY_KIND: Final[dict[Kind, tuple[Callable[[str, str | None], str], str]]] = {
 }
 
 
+_REGIONS: Final = COUNTRIES | {"AC", "TA"}
+"""ISO 3166-1 and the two exceptionally reserved codes that have telephone plans of their own."""
+
+
 def normalise(kind: Kind, value: str, region: str | None = None) -> Normalised:
     """The canonical form of a value; NormalisationError(kind, rule, message) where it has none.
 
-    ``region`` is the ISO 3166-1 alpha-2 country that national spellings belong to.
+    ``region`` is the ISO 3166-1 alpha-2 country that national spellings belong to, or None.
     """
     form, profile = _BY_KIND[kind]
-    return Normalised(kind, form(value, region or None), profile)
+    if region is not None and region not in _REGIONS:
+        region = region.upper() if len(region) == 2 else "?"
+        if region not in _REGIONS:
+            refuse(kind, "value.region")
+    return Normalised(kind, form(value, region), profile)

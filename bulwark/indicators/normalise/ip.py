@@ -45,10 +45,10 @@ def normalise_ip(given: str, _region: str | None) -> str:
     match = _V4.fullmatch(given)
     if match is not None and match[1] not in _V4_EDGE and int(match[1]) < 224:
         return given
-    return _carefully(clean(Kind.IP, given))
+    return by_parser(clean(Kind.IP, given))
 
 
-def _carefully(text: str) -> str:
+def by_parser(text: str) -> str:
     text = refang_dots(text).replace("[:]", ":")
     if text.startswith("[") and text.endswith("]"):
         text = text[1:-1]

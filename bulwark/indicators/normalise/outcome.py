@@ -54,6 +54,7 @@ MAX_LENGTH: Final[dict[Kind, int]] = {
 RULES: Final[dict[str, str]] = {
     "value.empty": "a value that is not blank",
     "value.too-long": "a value within the length limit of its kind",
+    "value.region": "an ISO 3166-1 alpha-2 country code as default region, or none",
     "value.control-character": "text without control characters or unpaired surrogates",
     "value.ambiguous-unicode": "text whose letters have one stable lower-case form",
     "phone.region-needed": "an international number with + and country code, or a default region",

@@ -1,10 +1,10 @@
 """Telephone numbers: every spelling to E.164, as libphonenumber reads and validates it.
 
-Rules: phonenumbers decides what is valid. Numbers already written with + and country code take a
-short way: one regular expression for each calling code, built from the library's own metadata, that
-accepts only what the library accepts and returns unchanged (property-tested); whatever it does not
-match goes through the library. Extensions are dropped. Short codes have no E.164 form and are
-refused.
+Rules: phonenumbers decides what is valid. Numbers written with + and country code, and plain
+national digits of a default region, take a short way: one regular expression for each calling code,
+built from the library's own metadata, that accepts only what the library accepts and leaves as it
+is (property-tested); whatever it does not match goes through the library. Extensions are dropped.
+Short codes have no E.164 form and are refused.
 """
 
 from __future__ import annotations
@@ -59,6 +59,10 @@ def normalise_phone(given: str, region: str | None) -> str:
         short = given.translate(_SEPARATORS)
         if is_surely_valid(short):
             return short
+    elif region is not None and len(given) <= 32 and given.isascii():
+        national = international_form(given.translate(_SEPARATORS), region)
+        if national is not None:
+            return national
     return by_library(clean(Kind.PHONE, given), region)
 
 
@@ -71,6 +75,19 @@ def is_surely_valid(number: str) -> bool:
         if pattern is not None:
             return pattern is not _NEVER and _compiled(pattern).fullmatch(number, end) is not None
     return False
+
+
+def international_form(digits: str, region: str) -> str | None:
+    """E.164 of national digits that libphonenumber surely reads that way; None where unsure.
+
+    Unsure are digits that could start with a national prefix, an international prefix or the
+    country's own calling code, and regions that are not the main one of their calling code.
+    """
+    lead = _national_lead(region)
+    if lead is None or not digits.isdigit() or lead[1].match(digits):
+        return None
+    number = lead[0] + digits
+    return number if is_surely_valid(number) else None
 
 
 def by_library(text: str, region: str | None) -> str:
@@ -114,6 +131,18 @@ def _patterns() -> dict[str, str]:
         str(code): _NEVER if _NON_GEOGRAPHIC in regions else ",".join(regions)
         for code, regions in COUNTRY_CODE_TO_REGION_CODE.items()
     }
+
+
+@cache
+def _national_lead(region: str) -> tuple[str, re.Pattern[str]] | None:
+    """``+`` and calling code of a main region, and what its own digits must not start with."""
+    for code, regions in COUNTRY_CODE_TO_REGION_CODE.items():
+        if regions[0] == region and region != _NON_GEOGRAPHIC:
+            metadata = PhoneMetadata.metadata_for_region(region, None)
+            if metadata is None:
+                return None
+            return f"+{code}", re.compile(f"{code}|(?:{metadata.international_prefix or _NEVER})")
+    return None
 
 
 @cache

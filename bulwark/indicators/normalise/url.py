@@ -48,10 +48,10 @@ def normalise_url(given: str, _region: str | None) -> str:
             return given if path else given + "/"
         if path and _without_tracking(query) == query:
             return given
-    return _carefully(clean(Kind.URL, given))
+    return by_parser(clean(Kind.URL, given))
 
 
-def _carefully(text: str) -> str:
+def by_parser(text: str) -> str:
     canonical = _reduced(_with_scheme(refang_colon(refang_dots(text))))
     if len(canonical) > MAX_LENGTH[Kind.URL]:
         refuse(Kind.URL, "value.too-long")
