@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from hashlib import sha512
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bulwark.privacy.errors import InputRefused
 from bulwark.privacy.expand import expand_message_xmd
@@ -49,6 +52,21 @@ def test_empty_dst_is_refused() -> None:
         expand_message_xmd(b"message", b"", 64)
 
 
-def test_dst_of_255_bytes_is_used_as_it_is_and_one_more_is_hashed() -> None:
-    results = {expand_message_xmd(b"m", b"d" * length, 64) for length in (254, 255, 256, 257)}
-    assert len(results) == 4
+@given(st.binary(max_size=300), st.binary(min_size=1, max_size=300))
+def test_expansion_of_one_block_equals_the_formula_of_the_rfc(message: bytes, dst: bytes) -> None:
+    assert expand_message_xmd(message, dst, 64) == one_block(message, dst)
+
+
+@pytest.mark.parametrize("length", [1, 254, 255, 256, 257])
+def test_dst_of_255_bytes_is_used_as_it_is_and_one_more_is_hashed(length: int) -> None:
+    dst = b"d" * length
+    assert expand_message_xmd(b"m", dst, 64) == one_block(b"m", dst)
+
+
+def one_block(message: bytes, dst: bytes) -> bytes:
+    """RFC 9380 section 5.3.1 and 5.3.3 written out for SHA-512 and 64 bytes."""
+    if len(dst) > 255:
+        dst = sha512(b"H2C-OVERSIZE-DST-" + dst).digest()
+    dst_prime = dst + len(dst).to_bytes(1, "big")
+    b_0 = sha512(bytes(128) + message + b"\x00\x40" + b"\x00" + dst_prime).digest()
+    return sha512(b_0 + b"\x01" + dst_prime).digest()

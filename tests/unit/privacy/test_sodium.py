@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ctypes
 import importlib
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -22,6 +24,18 @@ def only(name: str) -> sodium.Sodium:
 def test_system_library_is_tried_before_rbcl() -> None:
     names = [name for name, _ in sodium.openers()]
     assert names == ["libsodium.so.23", "libsodium.so.26", "rbcl"]
+
+
+def test_importing_the_package_loads_no_library() -> None:
+    modules = "errors expand group oprf sharing sigma sodium tags threshold".split()
+    program = (
+        "import importlib, sys\n"
+        f"for name in {modules!r}: importlib.import_module('bulwark.privacy.' + name)\n"
+        "from bulwark.privacy import sodium\n"
+        "assert sodium.library.cache_info().currsize == 0\n"
+        "assert 'rbcl' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
 
 
 def test_library_is_loaded_once_per_process() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from itertools import combinations
 from pathlib import Path
 
@@ -84,6 +85,7 @@ def test_shared_key_of_the_rfc_gives_the_outputs_of_the_rfc(
     for share in shares[1:6]:
         tagging.accept(evaluate(share, tagging.blinded_elements(), random_bytes))
     outputs = [bytes.fromhex(part) for part in case["Output"].split(",")]
+    assert tagging.outputs() == outputs
     assert tagging.tags() == [output[:TAG_BYTES] for output in outputs]
 
 
@@ -274,6 +276,17 @@ class TestKeys:
         assert "index=3" in shown
         assert SECRET.encoding.hex() not in shown
         assert repr(SECRET.encoding) not in shown
+
+
+def test_answers_may_be_checked_on_several_threads(deal: Deal, random_bytes: RandomBytes) -> None:
+    key, shares = deal(3, 5, SECRET)
+    tagging = TaggingRound(key, INPUTS, random_bytes)
+    answers = [evaluate(share, tagging.blinded_elements(), random_bytes) for share in shares]
+    with ThreadPoolExecutor(5) as pool:
+        kept = list(pool.map(tagging.accept, answers))
+    # Threads that start together may keep more than t answers; the first t of them are used.
+    assert 3 <= sum(kept) == len(tagging.accepted)
+    assert tagging.tags() == expected(INPUTS)
 
 
 def test_evaluation_travels_as_plain_bytes(deal: Deal, random_bytes: RandomBytes) -> None:
