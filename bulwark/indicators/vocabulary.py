@@ -209,3 +209,13 @@ class Operation(Term):
     RETRACT = 5, "retract", "the reporter takes a record back"
     EXPIRE = 6, "expire", "the record's time is over"
     ERASE = 7, "erase", "salt, tag and payload are destroyed"
+
+
+class Band(Term):
+    """How much a screening answer warns; derived from the score, never stored."""
+
+    NONE = 0, "none", "nothing that counts: score 0"
+    LOW = 1, "low", "score 1 to 24"
+    MEDIUM = 2, "medium", "score 25 to 49"
+    HIGH = 3, "high", "score 50 to 74"
+    VERY_HIGH = 4, "very_high", "score 75 to 100; needs two members or a ruling or an authority"
