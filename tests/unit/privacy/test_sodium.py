@@ -27,7 +27,17 @@ def test_system_library_is_tried_before_rbcl() -> None:
 
 
 def test_importing_the_package_loads_no_library() -> None:
-    modules = "errors expand group oprf sharing sigma sodium tags threshold".split()
+    modules = [
+        "errors",
+        "expand",
+        "group",
+        "oprf",
+        "sharing",
+        "sigma",
+        "sodium",
+        "tags",
+        "threshold",
+    ]
     program = (
         "import importlib, sys\n"
         f"for name in {modules!r}: importlib.import_module('bulwark.privacy.' + name)\n"
