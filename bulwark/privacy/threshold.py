@@ -3,7 +3,8 @@
 The client blinds up to 256 inputs and sends the same blinded elements to some members; each member
 multiplies them with its share of the key and proves it (one RFC 9497 proof for the whole list, with
 its share key K_i in the place of pkS); the client checks each proof, and t good answers combine to
-the output RFC 9497 defines for the whole key. Protocol: reference/privacy.md section 3.2.
+the output RFC 9497 defines for the whole key (interpolation in the exponent, as in TOPPSS, Jarecki
+and others 2017).
 
 Rules owned here: an evaluator answers a whole request or nothing; a wrong answer names its
 evaluator; the public data of a key is checked to fit together before it is used; a blind serves one
