@@ -70,8 +70,16 @@ def invalid_params(detail: str) -> RpcError:
 class Dispatcher:
     """Answers JSON-RPC text through a table of methods."""
 
-    def __init__(self, methods: Mapping[str, Method], max_calls: int, max_answer: int) -> None:
+    def __init__(
+        self,
+        methods: Mapping[str, Method],
+        translate: Callable[[Exception], RpcError | None],
+        max_calls: int,
+        max_answer: int,
+    ) -> None:
+        """`translate` gives the error object of a port's exception, None for an unforeseen one."""
         self._methods = dict(methods)
+        self._translate = translate
         self._max_calls = max_calls
         self._max_answer = max_answer
 
@@ -128,8 +136,10 @@ class Dispatcher:
         except HexInvalid as error:
             failure = invalid_params(f"invalid argument {error.what}: {error.detail}")
         except Exception as error:
-            log_failure(_log, "method failed", error)
-            failure = RpcError(INTERNAL_ERROR, "internal error")
+            translated = self._translate(error)
+            if translated is None:
+                log_failure(_log, "method failed", error)
+            failure = translated or RpcError(INTERNAL_ERROR, "internal error")
         else:
             if not _wants_answer(call):
                 return None

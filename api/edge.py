@@ -1,0 +1,269 @@
+"""Edge: the outermost ASGI layer, what every request passes whatever serves it.
+
+Rules: correlator in and out, security headers, authentication before routing (an unknown path tells
+a stranger nothing), role check, deadline, problem documents for every failure, metrics and one
+access line a request with the route's template, never a path, query, body or key. Hot routes are
+served here; FastAPI routes the rest. It holds no business of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import time
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.auth import ApiKeys, AttemptLimiter, Principal, RandomBytes
+from api.exchange import ClientGone, Exchange, Reply, Route
+from api.jsonrpc import log_failure
+from api.metrics import ApiMetrics
+from api.problems import PROBLEM_TYPE, FieldProblem, Problem, field_problems
+from api.settings import ApiSettings
+from bulwark.indicators.errors import FieldError, NormalisationError, RowError
+from node.service import ServiceError
+
+_CORRELATOR: Final = re.compile(rb"[A-Za-z0-9._:/-]{1,128}\Z")
+_METHODS: Final = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
+_SECURITY: Final = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"cache-control", b"no-store"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-frame-options", b"DENY"),
+)
+_BEARER: Final = b"bearer "
+_MAX_KEY_BYTES: Final = 128
+_BUSY_RETRY_S: Final = "1"
+
+_access = logging.getLogger("bulwark.api.access")
+_log = logging.getLogger("bulwark.api")
+
+SocketHandler = Callable[[Scope, Receive, Send, Principal], Awaitable[None]]
+"""Serves an accepted-to-be WebSocket of a known principal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """Port: monotonic time for durations and limits."""
+
+    seconds: Callable[[], float] = time.monotonic
+
+
+class Edge:
+    """The ASGI application that uvicorn runs."""
+
+    def __init__(
+        self,
+        routes: Iterable[Route],
+        keys: ApiKeys,
+        settings: ApiSettings,
+        metrics: ApiMetrics,
+        random_bytes: RandomBytes,
+        clock: Clock,
+    ) -> None:
+        self.routes = tuple(routes)
+        self._fast = {(r.method, r.path): r for r in self.routes if r.fast}
+        self._open = {r.path for r in self.routes if r.roles is None}
+        self._keys = keys
+        self._settings = settings
+        self._metrics = metrics
+        self._random = random_bytes
+        self._clock = clock
+        self._limiter = AttemptLimiter(settings.bad_attempts, settings.bad_attempts_window_ms)
+        self._router: ASGIApp | None = None
+        self._socket: tuple[str, SocketHandler] | None = None
+
+    def attach(self, router: ASGIApp, socket_path: str, socket: SocketHandler) -> None:
+        """Give the router for what is not hot, and the handler of WebSockets on one path."""
+        self._router = router
+        self._socket = (socket_path, socket)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one ASGI connection."""
+        if scope["type"] == "http":
+            await self._http(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await self._websocket(scope, receive, send)
+        elif self._router is not None:
+            await self._router(scope, receive, send)
+
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = self._clock.seconds()
+        exchange = Exchange(scope, receive, self._settings, "")
+        exchange.correlator = self._correlator(exchange)
+        try:
+            reply = await self._dispatch(exchange)
+        except ClientGone:
+            self._note(exchange, 499, started, 0)
+            return
+        except Problem as problem:
+            reply = problem_reply(problem, exchange.correlator)
+        correlator = exchange.correlator.encode("ascii")
+        headers = [
+            (b"content-type", reply.content_type),
+            (b"content-length", str(len(reply.body)).encode("ascii")),
+            (b"x-correlator", correlator),
+            *_SECURITY,
+            *reply.headers,
+        ]
+        if reply.status == 204:
+            del headers[:2]
+        await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+        body = b"" if exchange.method == "HEAD" else reply.body
+        await send({"type": "http.response.body", "body": body})
+        self._note(exchange, reply.status, started, len(body))
+
+    async def _dispatch(self, exchange: Exchange) -> Reply:
+        if exchange.path not in self._open:
+            exchange.principal = self._authenticate(exchange)
+        route = self._fast.get((exchange.method, exchange.path))
+        if route is not None:
+            return await self.serve(route, exchange)
+        if self._router is None:
+            raise Problem(404, "not-found", "there is nothing at this path")
+        return await self._through_router(self._router, exchange)
+
+    async def _through_router(self, router: ASGIApp, exchange: Exchange) -> Reply:
+        """Let FastAPI match the path; its endpoint calls serve() and leaves the reply in scope."""
+        exchange.scope["bulwark.exchange"] = exchange
+        status = 500
+        allow = b""
+
+        async def caught(message: Message) -> None:
+            nonlocal status, allow
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                allow = dict(message.get("headers", ())).get(b"allow", b"")
+
+        await router(exchange.scope, exchange.receive, caught)
+        reply = exchange.scope.get("bulwark.reply")
+        if isinstance(reply, Reply):
+            return reply
+        if status == 405:
+            names = {"allow": allow.decode("latin-1")} if allow else {}
+            detail = "this path does not know that method"
+            raise Problem(405, "method-not-allowed", detail, headers=names)
+        raise Problem(404, "not-found", "there is nothing at this path")
+
+    async def serve(self, route: Route, exchange: Exchange) -> Reply:
+        """Check the role, run the handler within its deadline, turn failures into problems."""
+        exchange.route = route.path
+        try:
+            if route.roles is not None:
+                principal = exchange.principal or self._authenticate(exchange)
+                if principal.role not in route.roles:
+                    raise _wrong_role(principal, route)
+            async with asyncio.timeout(route.timeout_ms / 1000):
+                return await route.handler(exchange)
+        except ClientGone:
+            raise
+        except TimeoutError:
+            detail = "the node did not finish in time; a write may still go on, ask again with"
+            problem = Problem(504, "timeout", f"{detail} the same Idempotency-Key")
+        except Exception as error:
+            problem = as_problem(error)
+        return problem_reply(problem, exchange.correlator)
+
+    def _authenticate(self, exchange: Exchange) -> Principal:
+        given = exchange.headers.get(b"authorization", b"")
+        if not given:
+            raise _unauthenticated("send Authorization: Bearer KEY")
+        return self._identify(given, exchange.client)
+
+    def _identify(self, given: bytes, client: str) -> Principal:
+        if given[:7].lower() != _BEARER:
+            raise _unauthenticated("the only scheme is Bearer")
+        key = given[7:].strip()
+        principal = self._keys.identify(key) if len(key) <= _MAX_KEY_BYTES else None
+        if principal is not None:
+            return principal
+        left_ms = self._limiter.count(client, int(self._clock.seconds() * 1000))
+        if left_ms is not None:
+            raise Problem(
+                429,
+                "too-many-attempts",
+                "wait before the next attempt",
+                headers={"retry-after": str(max(1, -(-left_ms // 1000)))},
+            )
+        raise _unauthenticated("this key is not known here")
+
+    async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        exchange_headers: dict[bytes, bytes] = dict(scope["headers"])
+        client = scope["client"][0] if scope.get("client") else "unknown"
+        await receive()  # websocket.connect
+        try:
+            given = exchange_headers.get(b"authorization", b"")
+            principal = self._identify(given, client)
+        except Problem:
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        if self._socket is None or scope["path"] != self._socket[0]:
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        await self._socket[1](scope, receive, send, principal)
+
+    def _correlator(self, exchange: Exchange) -> str:
+        given = exchange.headers.get(b"x-correlator")
+        if given is not None and _CORRELATOR.match(given) is not None:
+            return given.decode("ascii")
+        return self._random(16).hex()
+
+    def _note(self, exchange: Exchange, status: int, started: float, size: int) -> None:
+        seconds = self._clock.seconds() - started
+        method = exchange.method if exchange.method in _METHODS else "OTHER"
+        self._metrics.observe(method, exchange.route, status, seconds)
+        if self._settings.access_log and _access.isEnabledFor(logging.INFO):
+            who = exchange.principal
+            fields = {
+                "method": method,
+                "route": exchange.route,
+                "status": status,
+                "ms": round(seconds * 1000, 3),
+                "bytes": size,
+                "client": exchange.client,
+                "key": who.key_id if who is not None else None,
+                "correlator": exchange.correlator,
+            }
+            _access.info("request", extra={"fields": fields})
+
+
+def as_problem(error: Exception) -> Problem:
+    """The problem that an exception of a handler or of the service stands for."""
+    match error:
+        case Problem():
+            return error
+        case ServiceError():
+            retry = {"retry-after": _BUSY_RETRY_S} if error.status in (429, 503) else None
+            return Problem(error.status, error.code, error.detail, headers=retry)
+        case RowError() | FieldError() | NormalisationError():
+            problems = field_problems(error)
+            return Problem(422, "invalid", _summary(problems), errors=problems)
+        case _:
+            log_failure(_log, "request failed", error)
+            return Problem(500, "internal", "the node failed; its log has the correlator's time")
+
+
+def problem_reply(problem: Problem, correlator: str) -> Reply:
+    """A problem as a reply."""
+    headers = tuple((k.encode(), v.encode("latin-1")) for k, v in problem.headers.items())
+    return Reply(problem.status, problem.encode(correlator), PROBLEM_TYPE, headers)
+
+
+def _summary(problems: tuple[FieldProblem, ...]) -> str:
+    return problems[0].detail if len(problems) == 1 else f"{len(problems)} fields were refused"
+
+
+def _unauthenticated(detail: str) -> Problem:
+    headers = {"www-authenticate": 'Bearer realm="bulwark"'}
+    return Problem(401, "unauthenticated", detail, headers=headers)
+
+
+def _wrong_role(principal: Principal, route: Route) -> Problem:
+    able = ", ".join(sorted(role.value for role in route.roles or ()))
+    detail = f"the role {principal.role.value} may not do this; roles that may: {able}"
+    return Problem(403, "forbidden", detail)
