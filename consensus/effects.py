@@ -1,0 +1,161 @@
+"""What a replica asks its driver to do: a closed union, to be carried out strictly in order.
+
+The driver's duties:
+
+1.  It calls `step` from one task only and appends the returned effects to one queue that it works
+    off in order. `now_ms` is the wall clock (proposals are judged by it), held back by the driver
+    so that it never decreases; timers are absolute in the same clock.
+2.  `Persist` is one atomic write with fsync. No effect behind it may take place before that fsync
+    returned; later calls of `step` may go on meanwhile, their effects wait in the queue. Several
+    `Persist` that stand in the queue may share one write if everything behind each of them waits.
+    A failed write stops the node: nothing is ever sent after it.
+3.  `Send` and `Broadcast` may lose messages; the core sends again what is missed. `Broadcast` goes
+    to all other validators, never to the own replica.
+4.  `SetTimer` replaces the timer of that name; at `at_ms` (or later) the driver gives `TimerFired`.
+5.  `NeedProposal` asks for one batch for (view, height): answer `ProposalReady` when the mempool
+    has something that no batch in flight contains, or at once with an empty batch if
+    `allow_empty`. A newer `NeedProposal` replaces an older one. The batch's time is
+    the driver's clock.
+6.  `CheckBatch` asks whether a batch is valid; `BatchChecked(ok=True)` promises that its body's
+    sidecars are durable here. If sidecars are still missing the answer waits for them. The same
+    digest is asked for once at a time. The body itself is in the `Persist` before the vote.
+7.  `Execute` comes for one height at a time, in order. The driver writes block, state, receipts,
+    commit certificate and `applied` in one synced write, then gives `Executed`. A driver that block
+    sync brought past the height drops the `Execute`; `StateInstalled` is the answer then.
+8.  `Stable` is finality: store the certificate beside its block. Heights may be skipped (the header
+    chain covers them). It need not be synced: the core and its peers have it.
+9.  `SyncTo` asks for block sync up to a certified height, from `from_` or anyone. Let a running
+    `Execute` finish first, then install blocks and give one `StateInstalled` at a certified
+    height, or `SyncFailed`. A newer `SyncTo` moves the target forward.
+10. `Report` is evidence against a validator: store it, show it.
+11. `Halt`: the own state contradicts what a quorum certified. Stop with the reason; do not restart
+    by yourself.
+12. On start: read all records under the core's prefix back into `Recovery.from_records` with the
+    applied height and hash, build `Replica`, give `Start`, then `PeerUp` for each connection and
+    `TxPending` for the mempool.
+13. Messages from peers pass `authenticate` first (a pool of threads may do it, order per sender
+    kept); what fails is dropped and counted against the sender.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from bulwark.ledger.batch import Batch
+from bulwark.ledger.ids import Digest, Height, ValidatorIndex, View
+from bulwark.ledger.votes import Certificate
+from consensus.evidence import Evidence
+from consensus.messages import Message
+from consensus.types import TimerName
+
+
+@dataclass(frozen=True, slots=True)
+class Persist:
+    """One atomic synced write; a value None deletes. Everything after it waits for its fsync."""
+
+    records: tuple[tuple[bytes, bytes | None], ...]
+    """Keys are distinct and relative to the driver's prefix for the core."""
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Send a message to one validator."""
+
+    to: ValidatorIndex
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class Broadcast:
+    """Send a message to all other validators."""
+
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class SetTimer:
+    """Wake the core with TimerFired(name) at an absolute time; replaces an earlier setting."""
+
+    name: TimerName
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class CancelTimer:
+    """Forget a timer."""
+
+    name: TimerName
+
+
+@dataclass(frozen=True, slots=True)
+class NeedProposal:
+    """This replica proposes (view, height): give ProposalReady when there is something to order."""
+
+    view: View
+    height: Height
+    allow_empty: bool
+    """The heartbeat is due: an empty batch is wanted now if the mempool is empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckBatch:
+    """Check a proposed batch and make its sidecars durable; answer BatchChecked."""
+
+    digest: Digest
+    batch: Batch
+
+
+@dataclass(frozen=True, slots=True)
+class Execute:
+    """Execute the next block; answer Executed."""
+
+    height: Height
+    batch: Batch
+    commit_certificate: Certificate
+
+
+@dataclass(frozen=True, slots=True)
+class Stable:
+    """Finality: a quorum certified this executed header."""
+
+    certificate: Certificate
+
+
+@dataclass(frozen=True, slots=True)
+class SyncTo:
+    """This replica is too far behind: block-sync to at least the certified height."""
+
+    certificate: Certificate
+    from_: ValidatorIndex | None
+    """Who proved the height, None if the votes came from several."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A validator provably broke the protocol."""
+
+    evidence: Evidence
+
+
+@dataclass(frozen=True, slots=True)
+class Halt:
+    """The replica stopped for ever; the reason is for the operator."""
+
+    reason: str
+
+
+Effect: TypeAlias = (
+    Persist
+    | Send
+    | Broadcast
+    | SetTimer
+    | CancelTimer
+    | NeedProposal
+    | CheckBatch
+    | Execute
+    | Stable
+    | SyncTo
+    | Report
+    | Halt
+)

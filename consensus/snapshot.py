@@ -1,0 +1,94 @@
+"""A plain frozen picture of a replica for tests, the API and "why is there no block".
+
+It holds copies only; nothing that reads it can change the replica.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bulwark.ledger.ids import Digest, Height, ValidatorIndex, View
+from consensus.log import Slot, Votes
+from consensus.types import Status, TimerName
+
+
+@dataclass(frozen=True, slots=True)
+class SlotSnapshot:
+    """One height: its phase and who voted."""
+
+    height: Height
+    phase: str
+    """empty, proposed, refused, prepared, committed or executed."""
+    digest: Digest | None
+    prepares: tuple[ValidatorIndex, ...]
+    commits: tuple[ValidatorIndex, ...]
+    checkpoints: tuple[ValidatorIndex, ...]
+    has_body: bool
+    refusal: str
+    """Why the driver refused the proposal, empty if it did not."""
+    timely: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A replica between two steps."""
+
+    me: ValidatorIndex
+    view: View
+    active_view: View
+    status: Status
+    proposer: ValidatorIndex
+    """Of the next height without a proposal."""
+    next_height: Height
+    executed: Height
+    executed_hash: Digest
+    stable: Height
+    low: Height
+    high: Height
+    executing: Height | None
+    syncing: bool
+    silent_until: Height | None
+    pending_requests: int
+    timeout_ms: int
+    attempt: int
+    timers: tuple[tuple[TimerName, int], ...]
+    view_changes: tuple[tuple[ValidatorIndex, View], ...]
+    """Kept VIEW-CHANGEs: who asks for which view."""
+    slots: tuple[SlotSnapshot, ...]
+    buffered: int
+    """Messages held for the next window or a later view."""
+    live_records: int
+    halted: str
+    """Why it halted, empty if it did not."""
+
+
+def slot_snapshot(slot: Slot, executed: Height) -> SlotSnapshot:
+    """Picture of one slot."""
+    digest = slot.digest
+    certified = slot.committed
+    if slot.height <= executed:
+        phase = "executed"
+    elif certified is not None:
+        phase, digest = "committed", certified.subject.digest
+    elif digest is None:
+        phase = "empty"
+    elif digest in slot.refused:
+        phase = "refused"
+    else:
+        prepared = slot.prepared is not None and slot.prepared.subject.digest == digest
+        phase = "prepared" if prepared else "proposed"
+    return SlotSnapshot(
+        slot.height,
+        phase,
+        digest,
+        _voters(slot.prepares),
+        _voters(slot.commits),
+        _voters(slot.checkpoints),
+        digest is not None and digest in slot.bodies,
+        "" if digest is None else slot.refused.get(digest, ""),
+        slot.timely,
+    )
+
+
+def _voters(votes: Votes) -> tuple[ValidatorIndex, ...]:
+    return tuple(sorted(votes))
