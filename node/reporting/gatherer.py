@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from bulwark.ledger.ids import RecordId
+from bulwark.ledger.ids import Address, RecordId
 from bulwark.ledger.limits import MAX_RECORDS_PER_SIDECAR
 from bulwark.ledger.record import Record
 from bulwark.ledger.sidecar import Sidecar
@@ -87,7 +87,7 @@ class Gatherer:
             sidecar = Sidecar(tuple(batch.records))
             call = encode_anchor(sidecar.root, sidecar.count, RECORD_SCHEMA, NO_POLICY)
             transaction = self._anchorer.send(
-                RECORD_REGISTRY,
+                Address(RECORD_REGISTRY),
                 call,
                 sidecar=sidecar,
                 own_records=batch.own,

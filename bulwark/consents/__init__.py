@@ -1,0 +1,1 @@
+"""Consent receipts: the document a person gets, and the commitment that goes on the ledger."""

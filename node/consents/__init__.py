@@ -1,0 +1,1 @@
+"""Consent receipts of this member: the encrypted vault and the anchoring."""

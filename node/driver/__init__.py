@@ -1,0 +1,1 @@
+"""Drives the pure consensus core: clock, disk, mesh, mempool and execution around it."""

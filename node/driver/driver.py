@@ -1,0 +1,241 @@
+"""The driver: feeds events to the consensus core and carries out its effects in order.
+
+Duties 1-13 are in `consensus.effects`. This file owns: one task steps the core; all `Persist` of a
+turn share one synced write and everything else of the turn waits for it (group commit); a failed
+write or an effect that can not be carried out halts the node with one line. What needs the disk or
+other peers for longer (execution, sidecars, sync) runs in `node.driver.worker`, in order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import Protocol, assert_never
+
+from bulwark.ledger.errors import LedgerError
+from bulwark.ledger.ids import MemberId, ValidatorIndex
+from bulwark.ledger.signing import SigningDomain
+from bulwark.ledger.validators import ValidatorSet
+from consensus.authentication import authenticate
+from consensus.effects import (
+    Broadcast,
+    CancelTimer,
+    CheckBatch,
+    Effect,
+    Execute,
+    Halt,
+    NeedProposal,
+    Persist,
+    Report,
+    Send,
+    SetTimer,
+    Stable,
+    SyncTo,
+)
+from consensus.events import Event, PeerDown, PeerUp, Received, Start, TimerFired, TxPending
+from consensus.messages import Message, encode_message
+from consensus.replica import Replica
+from consensus.types import TimerName
+from node.clock import Clock
+from node.driver.proposals import Proposals
+from node.driver.worker import Worker
+from node.logs import Log
+from node.storage.errors import StorageError
+from node.storage.port import KeyValueStore
+from node.storage.schema import CONSENSUS
+
+CORE_RECORDS = CONSENSUS + b"c"
+"""The core's own records."""
+EVIDENCE = CONSENSUS + b"e"
+"""Evidence against validators: culprit4 | SHA-256 -> encoded evidence."""
+MAX_QUEUED_EVENTS = 20_000
+"""Events that wait for the core; peers' messages beyond are dropped (they send again)."""
+
+log = Log("consensus")
+
+
+class Mesh(Protocol):
+    """What the driver needs of the network."""
+
+    def send(self, member: MemberId, payload: bytes) -> bool:
+        """Queue a consensus message for a member."""
+        ...
+
+
+class Driver:
+    """One validator's consensus core at work."""
+
+    def __init__(
+        self,
+        *,
+        replica: Replica,
+        validators: ValidatorSet,
+        domain: SigningDomain,
+        own: ValidatorIndex,
+        window: int,
+        store: KeyValueStore,
+        mesh: Mesh,
+        clock: Clock,
+        proposals: Proposals,
+        worker: Worker,
+        halt: Callable[[str], None],
+    ) -> None:
+        self._replica = replica
+        self._validators = validators
+        self._domain = domain
+        self._own = own
+        self._window = window
+        self._store = store
+        self._mesh = mesh
+        self._clock = clock
+        self._proposals = proposals
+        self._worker = worker
+        self._halt = halt
+        self._events: deque[Event] = deque()
+        self._wake = asyncio.Event()
+        self._timers: dict[TimerName, asyncio.TimerHandle] = {}
+        self._others = [
+            (ValidatorIndex(i), v.member) for i, v in enumerate(validators.validators) if i != own
+        ]
+        self._index_of = {member: index for index, member in self._others}
+        self.refused_messages = 0
+        """Messages of peers that did not authenticate."""
+        self.dropped_events = 0
+        self.halted: str | None = None
+
+    @property
+    def replica(self) -> Replica:
+        """The core, for snapshots."""
+        return self._replica
+
+    def post(self, event: Event) -> None:
+        """Queue an event for the core."""
+        self._events.append(event)
+        self._wake.set()
+
+    def receive(self, member: MemberId, payload: bytes) -> None:
+        """A consensus frame of a peer: authenticate it, then queue it; drops what fails."""
+        sender = self._index_of.get(member)
+        if sender is None or len(self._events) > MAX_QUEUED_EVENTS:
+            self.dropped_events += 1
+            return
+        try:
+            message = authenticate(payload, self._validators, self._domain, self._window)
+        except LedgerError as error:
+            self.refused_messages += 1
+            log.warning("message refused", peer=member, reason=str(error))
+            return
+        self.post(Received(sender, message))
+
+    def peer_up(self, member: MemberId) -> None:
+        """A member's connection is there."""
+        if member in self._index_of:
+            self.post(PeerUp(self._index_of[member]))
+
+    def peer_down(self, member: MemberId) -> None:
+        """A member's connection closed."""
+        if member in self._index_of:
+            self.post(PeerDown(self._index_of[member]))
+
+    def pending_changed(self, oldest_ms: int | None, count: int) -> None:
+        """The mempool changed."""
+        self.post(TxPending(oldest_ms, count))
+        self._proposals.nudge()
+
+    async def run(self) -> None:
+        """Work until cancelled or halted."""
+        self.post(Start())
+        try:
+            while self.halted is None:
+                await self._wake.wait()
+                self._wake.clear()
+                self._turn()
+        finally:
+            for handle in self._timers.values():
+                handle.cancel()
+
+    def _turn(self) -> None:
+        """Step the core through everything queued, then carry out what it wants."""
+        effects: list[Effect] = []
+        # Bounded, so that a flood of messages can not keep timers and connections waiting.
+        for _ in range(min(len(self._events), 512)):
+            effects += self._replica.step(self._events.popleft(), self._clock.now_ms())
+        if self._events:
+            self._wake.set()
+        try:
+            self._persist(effects)
+            for effect in effects:
+                self._carry_out(effect)
+        except StorageError as error:
+            self._stop(f"storage: {error}")
+
+    def _persist(self, effects: list[Effect]) -> None:
+        """One synced write for all Persist of the turn, before anything else happens."""
+        puts: dict[bytes, bytes | None] = {}
+        for effect in effects:
+            if isinstance(effect, Persist):
+                puts.update((CORE_RECORDS + key, value) for key, value in effect.records)
+        if puts:
+            self._store.write(puts, sync=True)
+
+    def _carry_out(self, effect: Effect) -> None:
+        match effect:
+            case Persist():
+                return
+            case Send(to, message):
+                self._send(to, message)
+            case Broadcast(message):
+                payload = encode_message(message)
+                for _, member in self._others:
+                    self._mesh.send(member, payload)
+            case SetTimer(name, at_ms):
+                self._set_timer(name, at_ms)
+            case CancelTimer(name):
+                self._cancel_timer(name)
+            case NeedProposal():
+                self._proposals.wanted(effect)
+            case CheckBatch():
+                self._proposals.check(effect)
+            case Execute():
+                self._worker.execute(effect)
+            case Stable(certificate):
+                self._worker.stable(certificate)
+            case SyncTo():
+                self._worker.sync_to(effect)
+            case Report(evidence):
+                self._keep_evidence(evidence.culprit, repr(evidence), evidence.encode())
+            case Halt(reason):
+                self._stop(f"consensus: {reason}")
+            case _:
+                assert_never(effect)
+
+    def _send(self, to: ValidatorIndex, message: Message) -> None:
+        self._mesh.send(self._validators.validators[to].member, encode_message(message))
+
+    def _set_timer(self, name: TimerName, at_ms: int) -> None:
+        self._cancel_timer(name)
+        delay_s = max(0, at_ms - self._clock.now_ms()) / 1000
+        loop = asyncio.get_running_loop()
+        self._timers[name] = loop.call_later(delay_s, self._fire, name)
+
+    def _fire(self, name: TimerName) -> None:
+        self._timers.pop(name, None)
+        self.post(TimerFired(name))
+
+    def _cancel_timer(self, name: TimerName) -> None:
+        handle = self._timers.pop(name, None)
+        if handle is not None:
+            handle.cancel()
+
+    def _keep_evidence(self, culprit: ValidatorIndex, text: str, data: bytes) -> None:
+        member = self._validators.validators[culprit].member
+        log.error("evidence of misbehaviour", culprit=member, kind=text.partition("(")[0])
+        key = EVIDENCE + culprit.to_bytes(4, "big") + data[:32]
+        self._store.write({key: data}, sync=True)
+
+    def _stop(self, reason: str) -> None:
+        if self.halted is None:
+            self.halted = reason
+            self._wake.set()
+            self._halt(reason)

@@ -1,0 +1,181 @@
+"""Block sync: brings a node that was away to a certified height, trusting no single peer.
+
+Rules: nothing of an answer is applied before a checkpoint certificate covers it (its own, or that
+of a later block in the same answer, through the parent hashes) and the validator set of the node's
+own last header is the one that signed; every block is executed again and must give the certified
+header; a peer that serves something else is left out for the rest of the sync. Progress is logged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+
+from bulwark.ledger.codec import Reader, Writer
+from bulwark.ledger.errors import LedgerError
+from bulwark.ledger.ids import Digest, Height, MemberId
+from bulwark.ledger.signing import SigningDomain
+from bulwark.ledger.validators import ValidatorSet
+from bulwark.ledger.votes import Certificate, VoteKind
+from node.chain.syncblock import SyncBlock
+from node.driver.ports import Chain, Execution, Observer
+from node.logs import Log
+from node.requests import MAX_SYNC_BYTES, Mesh, Method, decode_first, encode_first, request
+
+MAX_BLOCKS = 512
+"""Blocks in one answer."""
+REQUEST_TIMEOUT_MS = 15_000
+
+log = Log("sync")
+
+
+class SyncImpossible(Exception):
+    """No connected peer serves usable blocks up to the target."""
+
+
+class PeerLied(Exception):
+    """A peer's answer contradicts a certificate, or proves nothing."""
+
+
+class SelfContradicted(Exception):
+    """Executing certified blocks gives another header: this node's state or code is wrong."""
+
+
+def encode_blocks(blocks: Sequence[SyncBlock]) -> bytes:
+    """Answer to a BLOCKS request."""
+    return Writer().sequence(blocks, lambda w, block: w.blob(block.encode())).done()
+
+
+def decode_blocks(data: bytes) -> tuple[SyncBlock, ...]:
+    """Inverse of encode_blocks(); raises LedgerError."""
+    reader = Reader(data, "blocks answer")
+    blocks = reader.sequence(
+        "blocks", MAX_BLOCKS, lambda r: SyncBlock.decode(r.blob("block", MAX_SYNC_BYTES))
+    )
+    reader.end()
+    return blocks
+
+
+def serve_blocks(chain: Chain) -> Callable[[MemberId, bytes], asyncio.Future[bytes]]:
+    """Handler for BLOCKS requests of peers."""
+
+    async def serve(member: MemberId, body: bytes) -> bytes:
+        blocks = chain.sync_blocks(decode_first(body), MAX_SYNC_BYTES)
+        return encode_blocks(blocks[:MAX_BLOCKS])
+
+    return serve  # type: ignore[return-value]
+
+
+class BlockSync:
+    """Fetches, verifies and installs blocks."""
+
+    def __init__(
+        self,
+        *,
+        chain: Chain,
+        execution: Execution,
+        observer: Observer,
+        mesh: Mesh,
+        validators: ValidatorSet,
+        domain: SigningDomain,
+    ) -> None:
+        self._chain = chain
+        self._execution = execution
+        self._observer = observer
+        self._mesh = mesh
+        self._validators = validators
+        self._domain = domain
+        self.target: Height | None = None
+        """Height of the sync under way, None when there is none."""
+
+    async def run(self, target: Height, prefer: MemberId | None) -> Certificate:
+        """Apply blocks until `target` at least is applied and certified; its certificate.
+
+        Raises SyncImpossible when every connected peer failed.
+        """
+        self.target = target
+        started = self._chain.applied
+        bad: set[MemberId] = set()
+        try:
+            while True:
+                peer = self._choose(prefer, bad)
+                if peer is None:
+                    raise SyncImpossible(f"{len(bad)} peers tried, {self._chain.applied} applied")
+                try:
+                    certificate = await self._round(peer)
+                except (PeerLied, LedgerError, ConnectionError, TimeoutError) as error:
+                    log.warning("peer does not help", peer=peer, reason=str(error))
+                    bad.add(peer)
+                    continue
+                if certificate is not None and certificate.subject.height >= target:
+                    log.info("in step", since=started, height=self._chain.applied)
+                    return certificate
+                log.info("catching up", height=self._chain.applied, target=target, peer=peer)
+        finally:
+            self.target = None
+
+    def _choose(self, prefer: MemberId | None, bad: set[MemberId]) -> MemberId | None:
+        usable = [member for member in self._mesh.connected() if member not in bad]
+        if prefer in usable:
+            return prefer
+        return usable[0] if usable else None
+
+    async def _round(self, peer: MemberId) -> Certificate:
+        """One request and its blocks, applied; the certificate of the last one."""
+        first = Height(self._chain.applied + 1)
+        answer = await self._mesh.ask(
+            peer, request(Method.BLOCKS, encode_first(first)), REQUEST_TIMEOUT_MS
+        )
+        blocks = decode_blocks(answer)
+        certified, certificate = self._certified(first, blocks)
+        for block in certified:
+            await self._apply(block)
+        return certificate
+
+    def _certified(
+        self, first: Height, blocks: Sequence[SyncBlock]
+    ) -> tuple[Sequence[SyncBlock], Certificate]:
+        """The leading blocks that a verified certificate covers; raises PeerLied."""
+        last = max((i for i, b in enumerate(blocks) if b.checkpoint is not None), default=None)
+        if last is None:
+            raise PeerLied("no certified block in the answer")
+        certified = blocks[: last + 1]
+        certificate = certified[-1].checkpoint
+        if certificate is None:
+            raise PeerLied("no certified block in the answer")
+        subject, tip = certificate.subject, certified[-1].header
+        if (subject.kind, subject.height, subject.digest) != (
+            VoteKind.CHECKPOINT,
+            tip.height,
+            tip.hash(),
+        ):
+            raise PeerLied("a certificate is of another block")
+        certificate.verify(self._validators, self._domain)
+        if certified[0].header.height != first:
+            raise PeerLied(f"asked for {first}, got {certified[0].header.height}")
+        if certified[0].header.parent_hash != self._chain.tip.hash():
+            raise PeerLied("the first block has another parent")
+        for before, after in pairwise(certified):
+            if after.header.parent_hash != before.header.hash():
+                raise PeerLied(f"block {after.header.height} does not follow its parent")
+        return certified, certificate
+
+    async def _apply(self, block: SyncBlock) -> None:
+        height = block.header.height
+        if block.batch.digest != block.header.batch_digest:
+            raise PeerLied(f"block {height} has another batch")
+        sidecars = {Digest(sidecar.root): sidecar for sidecar in block.sidecars}
+        for sidecar in block.sidecars:
+            self._chain.put_sidecar(sidecar)
+        executed = self._execution.execute(height, block.batch, sidecars)
+        if executed.header != block.header:
+            raise SelfContradicted(
+                f"block {height} executes to 0x{executed.header.hash().hex()}, "
+                f"certified is 0x{block.header.hash().hex()}"
+            )
+        self._chain.commit_block(executed, None)
+        if block.checkpoint is not None:
+            self._chain.store_checkpoint(block.checkpoint)
+        self._observer.executed(height, executed)
+        await asyncio.sleep(0)

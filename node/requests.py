@@ -1,0 +1,110 @@
+"""The questions nodes ask each other over the mesh: one method byte, then the body.
+
+Rules: a method has one number for ever; bodies are bounded and canonical; an answer that is not
+what was asked for is the same as none. Who may ask is the mesh's affair: only members get here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from enum import IntEnum
+from typing import Protocol
+
+from bulwark.ledger.codec import Reader, Writer
+from bulwark.ledger.ids import Digest, Height, MemberId
+from bulwark.ledger.limits import MAX_SIDECAR_BYTES
+
+MAX_SYNC_BYTES = 6 * 1024 * 1024
+"""Blocks in one answer, bytes: under the mesh's limit of a response."""
+
+
+class Method(IntEnum):
+    """What is asked."""
+
+    EVALUATE = 1
+    """OPRF: multiply blinded elements with the evaluator's share."""
+    SIDECAR = 2
+    """The sidecar with this root."""
+    BLOCKS = 3
+    """Consecutive blocks from a height on, with what certifies them."""
+
+
+class Mesh(Protocol):
+    """What requests need of the network."""
+
+    async def ask(self, member: MemberId, payload: bytes, timeout_ms: int) -> bytes:
+        """Send a request and wait; raises ConnectionError or TimeoutError."""
+        ...
+
+    def connected(self) -> list[MemberId]:
+        """Members with a live connection."""
+        ...
+
+
+Handler = Callable[[MemberId, bytes], Awaitable[bytes]]
+
+
+class UnknownMethod(Exception):
+    """A peer asks for a method that this version does not have."""
+
+
+class Router:
+    """Dispatches incoming requests by method."""
+
+    def __init__(self) -> None:
+        self._handlers: dict[int, Handler] = {}
+
+    def on(self, method: Method, handler: Handler) -> None:
+        """Serve a method."""
+        self._handlers[method] = handler
+
+    async def serve(self, member: MemberId, payload: bytes) -> bytes:
+        """Answer one request; raises UnknownMethod or what the handler raises."""
+        handler = self._handlers.get(payload[0]) if payload else None
+        if handler is None:
+            raise UnknownMethod(f"method {payload[:1].hex() or 'none'} is not served here")
+        return await handler(member, payload[1:])
+
+
+def request(method: Method, body: bytes) -> bytes:
+    """Payload of a request frame."""
+    return bytes([method]) + body
+
+
+def encode_root(root: Digest) -> bytes:
+    """Body of a SIDECAR request."""
+    return bytes(root)
+
+
+def decode_root(body: bytes) -> Digest:
+    """Inverse of encode_root(); raises DecodeError."""
+    reader = Reader(body, "sidecar request")
+    root = Digest(reader.fixed(32, "root"))
+    reader.end()
+    return root
+
+
+def encode_found(sidecar: bytes | None) -> bytes:
+    """Answer to SIDECAR."""
+    return Writer().optional(sidecar, lambda w, data: w.blob(data)).done()
+
+
+def decode_found(data: bytes) -> bytes | None:
+    """Inverse of encode_found(); raises DecodeError."""
+    reader = Reader(data, "sidecar answer")
+    found = reader.optional("sidecar", lambda r: r.blob("bytes", MAX_SIDECAR_BYTES))
+    reader.end()
+    return found
+
+
+def encode_first(first: Height) -> bytes:
+    """Body of a BLOCKS request."""
+    return Writer().uint(first, 8).done()
+
+
+def decode_first(body: bytes) -> Height:
+    """Inverse of encode_first(); raises DecodeError."""
+    reader = Reader(body, "blocks request")
+    first = Height(reader.uint(8, "first"))
+    reader.end()
+    return first
