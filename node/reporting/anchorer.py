@@ -71,15 +71,18 @@ class Anchorer:
         *,
         sidecar: Sidecar | None = None,
         own_records: Mapping[bytes, RecordId] | None = None,
-        extra: Mapping[bytes, bytes | None] | None = None,
+        extra: Callable[[Transaction], Mapping[bytes, bytes | None]] | None = None,
     ) -> Transaction:
-        """Sign, make durable and submit a call; returns once it is in the outbox."""
+        """Sign, make durable and submit a call; returns once it is in the outbox.
+
+        `extra` gives puts that are written with it, from the signed transaction.
+        """
         nonce = max(self._given, self._next_nonce(self.address))
         transaction = sign_transaction(
             self._key, chain_id=self._chain_id, nonce=nonce, to=to, data=data, gas=ANCHOR_GAS
         )
         parcel = make_parcel(transaction, sidecar)
-        self._outbox.add(parcel, own_records or {}, extra or {})
+        self._outbox.add(parcel, own_records or {}, extra(transaction) if extra else {})
         self._given = nonce + 1
         self._unfinished[transaction.hash] = nonce
         self._tracker.watch(transaction.hash)

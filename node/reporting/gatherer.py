@@ -8,7 +8,6 @@ The record is durable when the future of `add` is done.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from bulwark.ledger.ids import Address, RecordId
@@ -33,7 +32,6 @@ class _Open:
     future: asyncio.Future[Transaction]
     records: list[Record] = field(default_factory=list)
     own: dict[bytes, RecordId] = field(default_factory=dict)
-    extra: dict[bytes, bytes | None] = field(default_factory=dict)
     timer: asyncio.TimerHandle | None = None
 
 
@@ -55,20 +53,13 @@ class Gatherer:
         """Own record of that name in the batch that is being filled."""
         return None if self._open is None else self._open.own.get(name)
 
-    def add(
-        self,
-        record: Record,
-        own_name: bytes,
-        extra: Mapping[bytes, bytes | None] | None = None,
-    ) -> asyncio.Future[Transaction]:
+    def add(self, record: Record, own_name: bytes) -> asyncio.Future[Transaction]:
         """Put a record into the next anchor; the future is done when it is in the outbox."""
         if self._open is None:
             self._open = _Open(asyncio.get_running_loop().create_future())
         batch = self._open
         batch.records.append(record)
         batch.own[own_name] = record.record_id
-        if extra:
-            batch.extra.update(extra)
         if len(batch.records) >= MAX_RECORDS_PER_SIDECAR:
             self.flush()
         elif batch.timer is None:
@@ -91,7 +82,6 @@ class Gatherer:
                 call,
                 sidecar=sidecar,
                 own_records=batch.own,
-                extra=batch.extra,
             )
         except Exception as error:
             batch.future.add_done_callback(lambda done: done.cancelled() or done.exception())

@@ -1,0 +1,1 @@
+"""Answers questions about indicators from the local replica."""
