@@ -5,8 +5,8 @@ victim, impersonated and target roles give a protection flag instead. Expired, r
 openly disputed records do not count. A member counts once, by its strongest record; members
 corroborate like independent witnesses (1 - product of doubts). One member alone never reaches the
 highest band, short of a ruling or an authority. All arithmetic is in integers: the same records
-give the same answer on every machine and in any order of members. The weights of the reasons add up to
-the score. It decides nothing: the member that asked does.
+give the same answer on every machine and in any order of members. The weights of the reasons add
+up to the score. It decides nothing: the member that asked does.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from bulwark.indicators.vocabulary import (
     Kind,
     ObjectRole,
     Operation,
+    Ruling,
 )
 
 ROLE_WEIGHT: Final[dict[ObjectRole, int]] = {
@@ -48,6 +49,7 @@ SINGLE_REPORTER_MAX: Final = 74
 BANDS: Final = ((75, Band.VERY_HIGH), (50, Band.HIGH), (25, Band.MEDIUM), (1, Band.LOW))
 _PROTECTING: Final = frozenset(role for role, weight in ROLE_WEIGHT.items() if weight == 0)
 _STATEMENTS: Final = frozenset({Operation.ADD, Operation.SIGHT})
+_RULINGS: Final = frozenset({Ruling.UPHELD, Ruling.REJECTED, Ruling.CORRECTED})
 _AUTHORITATIVE: Final = frozenset({EvidenceLevel.ADJUDICATED, EvidenceLevel.AUTHORITY})
 
 
@@ -57,7 +59,7 @@ class RecordView:
 
     ``reporter`` names the member. ``record`` and ``previous`` are any ids under which later records
     point back at earlier ones; a dispute or retraction without ``previous`` means all earlier
-    records (of the same member, for a retraction).
+    records (of the same member, for a retraction). ``reason`` is a Ruling's code, for a ruling.
     """
 
     kind: Kind
@@ -73,6 +75,7 @@ class RecordView:
     distinct_customers: int = 0
     record: str = ""
     previous: str = ""
+    reason: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,9 +166,9 @@ def _apply(later: RecordView, entry: _Standing) -> None:
     own = later.reporter == entry.view.reporter
     if later.operation is Operation.DISPUTE:
         entry.disputed = True
-    elif later.operation is Operation.RULE and entry.disputed:
+    elif later.operation is Operation.RULE and later.reason in _RULINGS:
         entry.disputed = False
-        entry.withdrawn = entry.withdrawn or later.confidence == 0
+        entry.withdrawn = entry.withdrawn or later.reason != Ruling.REJECTED
     elif later.operation is Operation.RETRACT:
         entry.withdrawn = entry.withdrawn or own
     elif later.operation in (Operation.EXPIRE, Operation.ERASE):

@@ -51,10 +51,16 @@ class Term(IntEnum):
         return entry
 
     @classmethod
+    def find(cls, code: int) -> Self | None:
+        """The entry with a stored code, None where this version does not know it."""
+        entry = _by_code(cls).get(code)
+        return entry if isinstance(entry, cls) else None
+
+    @classmethod
     def from_code(cls, code: int) -> Self:
         """The entry with a stored code; FieldError where the code is not assigned."""
-        entry = _by_code(cls).get(code)
-        if not isinstance(entry, cls):
+        entry = cls.find(code)
+        if entry is None:
             raise FieldError(cls.__name__, shown(code), allowed(cls))
         return entry
 

@@ -8,6 +8,8 @@ The ledger stores the plain integers and does not import this module. Countries 
 
 from __future__ import annotations
 
+from enum import IntFlag
+
 from bulwark.indicators.terms import Term
 
 
@@ -205,10 +207,32 @@ class Operation(Term):
     ADD = 1, "add", "states that an identifier was used in fraud"
     SIGHT = 2, "sight", "the same identifier was met again", "sighting"
     DISPUTE = 3, "dispute", "a person, member or regulator contests a record"
-    RULE = 4, "rule", "decides a dispute: confidence 0 upholds it, more rejects it", "ruling"
+    RULE = 4, "rule", "decides a dispute; the record's reason holds the ruling", "ruling"
     RETRACT = 5, "retract", "the reporter takes a record back"
     EXPIRE = 6, "expire", "the record's time is over"
     ERASE = 7, "erase", "salt, tag and payload are destroyed"
+
+
+class DisputeGround(Term):
+    """Why a record is contested (reason of a dispute)."""
+
+    UNKNOWN = 0, "unknown", "not stated"
+    MISTAKEN_IDENTITY = 1, "mistaken_identity", "the identifier is somebody else's"
+    REASSIGNED = 2, "reassigned", "the number or account has a new holder"
+    VICTIM = 3, "victim", "the holder was a victim, not the offender"
+    RECOVERED = 4, "recovered", "the compromised account is back with its holder"
+    WRONG_DATA = 5, "wrong_data", "facts or dates of the record are wrong"
+    UNLAWFUL = 6, "unlawful", "no lawful basis, or consent withdrawn"
+    OTHER = 255, "other", "another ground"
+
+
+class Ruling(Term):
+    """How a dispute ended (reason of a ruling)."""
+
+    UNKNOWN = 0, "unknown", "not stated; the dispute stays open"
+    UPHELD = 1, "upheld", "the dispute was right: the record no longer counts"
+    REJECTED = 2, "rejected", "the record stands"
+    CORRECTED = 3, "corrected", "the record no longer counts, a corrected one replaces it"
 
 
 class Band(Term):
@@ -219,3 +243,14 @@ class Band(Term):
     MEDIUM = 2, "medium", "score 25 to 49"
     HIGH = 3, "high", "score 50 to 74"
     VERY_HIGH = 4, "very_high", "score 75 to 100; needs two members or a ruling or an authority"
+
+
+class Usage(IntFlag):
+    """Duties that travel with a record: 16 bits, combined."""
+
+    NO_SOLE_BASIS = 1
+    """No refusal or termination on this record alone (EU PSR art. 83, AMLR art. 75)."""
+    NOTIFY_SUBJECT = 2
+    """Whoever acts on it tells the person concerned."""
+    NO_ONWARD_SHARING = 4
+    """Not to be passed on outside the alliance."""

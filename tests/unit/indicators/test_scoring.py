@@ -1,0 +1,202 @@
+"""Scores are exact, explained to the point, and never turned against a victim."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from fractions import Fraction
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bulwark.indicators.lifetime import DAY_MS, EVEN, FAST, FULL, remaining
+from bulwark.indicators.scoring import Assessment, RecordView, assess, band_of
+from bulwark.indicators.vocabulary import (
+    Band,
+    EvidenceLevel,
+    FraudType,
+    Kind,
+    ObjectRole,
+    Operation,
+    Ruling,
+)
+
+TODAY = 20_000
+NOW_MS = TODAY * DAY_MS + 1
+
+
+def record(**changes: object) -> RecordView:
+    plain = RecordView(
+        kind=Kind.IBAN,
+        fraud_type=FraudType.MULE_ACCOUNT,
+        object_role=ObjectRole.MULE,
+        evidence_level=EvidenceLevel.CONFIRMED,
+        confidence=80,
+        first_seen_day=TODAY,
+        last_seen_day=TODAY,
+        valid_until_day=TODAY + 365,
+        reporter="bank-a",
+    )
+    return replace(plain, **changes)  # type: ignore[arg-type]
+
+
+def codes(answer: Assessment) -> list[str]:
+    return [reason.code for reason in answer.reasons]
+
+
+def test_nothing_known_is_band_none_without_reasons() -> None:
+    assert assess([], NOW_MS) == Assessment(Band.NONE, 0, ())
+
+
+def test_one_confirmed_report_scores_confidence_times_evidence() -> None:
+    answer = assess([record()], NOW_MS)
+    assert (answer.score, answer.band, answer.reporters) == (68, Band.HIGH, 1)
+    assert [(r.code, r.weight) for r in answer.reasons] == [("evidence", 68)]
+    assert answer.reasons[0].text == "evidence: confirmed; method: mule_account"
+
+
+def test_a_second_customer_raises_the_evidence() -> None:
+    assert assess([record(distinct_customers=2)], NOW_MS).score == 74
+    assert assess([record(distinct_customers=1)], NOW_MS).score == 68
+
+
+def test_second_member_corroborates_and_second_report_of_the_same_does_not() -> None:
+    twice = assess([record(), record()], NOW_MS)
+    both = assess([record(), record(reporter="telco-b")], NOW_MS)
+    assert twice.score == 68
+    assert (both.score, both.band) == (89, Band.VERY_HIGH)
+    assert [(r.code, r.weight) for r in both.reasons] == [("evidence", 68), ("corroboration", 21)]
+
+
+def test_one_member_alone_does_not_reach_the_highest_band() -> None:
+    alone = assess([record(confidence=100)], NOW_MS)
+    assert (alone.score, alone.band) == (74, Band.HIGH)
+    assert alone.reasons[-1].code == "single_reporter" and alone.reasons[-1].weight == -11
+    ruled = assess([record(confidence=100, evidence_level=EvidenceLevel.AUTHORITY)], NOW_MS)
+    assert (ruled.score, ruled.band) == (100, Band.VERY_HIGH)
+
+
+@pytest.mark.parametrize(
+    "role", [ObjectRole.COMPROMISED_VICTIM, ObjectRole.IMPERSONATED, ObjectRole.TARGET]
+)
+def test_victims_and_genuine_parties_are_protected_and_never_scored(role: ObjectRole) -> None:
+    answer = assess([record(object_role=role, reporter=str(i)) for i in range(5)], NOW_MS)
+    assert (answer.score, answer.band, answer.protected) == (0, Band.NONE, True)
+    assert codes(answer) == [f"protect.{role.label}"]
+    mixed = assess([record(), record(object_role=role, reporter="b")], NOW_MS)
+    assert mixed.score == assess([record()], NOW_MS).score and mixed.protected
+
+
+def test_expired_record_does_not_count_from_the_day_after() -> None:
+    last_day = record(last_seen_day=TODAY - 5, valid_until_day=TODAY)
+    assert assess([last_day], NOW_MS).score > 0
+    answer = assess([last_day], NOW_MS + DAY_MS)
+    assert (answer.score, codes(answer)) == (0, ["expired"])
+
+
+def test_kind_gives_the_life_span_where_none_is_stated() -> None:
+    phone = record(kind=Kind.PHONE, last_seen_day=TODAY - 11, valid_until_day=0)
+    assert assess([phone], NOW_MS).score == 0
+    assert assess([replace(phone, kind=Kind.IBAN)], NOW_MS).score > 60
+
+
+def test_score_decays_day_by_day_and_a_new_sighting_restores_it() -> None:
+    phone = record(kind=Kind.PHONE, last_seen_day=TODAY - 4, valid_until_day=TODAY + 6)
+    aged = assess([phone], NOW_MS)
+    assert codes(aged) == ["evidence", "age"] and 0 < aged.score < 68
+    sighted = record(kind=Kind.PHONE, operation=Operation.SIGHT, valid_until_day=TODAY + 10)
+    assert assess([phone, sighted], NOW_MS).score == 68
+
+
+def test_open_dispute_restricts_a_record_until_it_is_ruled_on() -> None:
+    add = record(record="r1")
+    dispute = record(operation=Operation.DISPUTE, reporter="subject-desk", previous="r1")
+    rejected = record(operation=Operation.RULE, previous="r1", reason=Ruling.REJECTED.code)
+    upheld = replace(rejected, reason=Ruling.UPHELD.code)
+    assert codes(assess([add, dispute], NOW_MS)) == ["disputed"]
+    assert assess([add, dispute], NOW_MS).score == 0
+    assert assess([add, dispute, rejected], NOW_MS).score == 68
+    assert codes(assess([add, dispute, upheld], NOW_MS)) == ["withdrawn"]
+    assert assess([add, dispute, replace(rejected, reason=0)], NOW_MS).score == 0
+
+
+def test_dispute_of_one_record_leaves_the_others() -> None:
+    first, other = record(record="r1"), record(record="r2", reporter="telco-b")
+    dispute = record(operation=Operation.DISPUTE, previous="r1")
+    assert assess([first, other, dispute], NOW_MS).score == 68
+
+
+def test_only_the_reporter_takes_a_record_back() -> None:
+    add = record(record="r1")
+    own = record(operation=Operation.RETRACT, previous="r1")
+    assert assess([add, own], NOW_MS).score == 0
+    assert assess([add, replace(own, previous="")], NOW_MS).score == 0
+    assert assess([add, replace(own, reporter="rival")], NOW_MS).score == 68
+    assert assess([own, add], NOW_MS).score == 68
+
+
+def test_erased_and_expired_by_operation_no_longer_count() -> None:
+    for operation in (Operation.ERASE, Operation.EXPIRE):
+        gone = record(operation=operation, previous="r1", reporter="node")
+        assert assess([record(record="r1"), gone], NOW_MS).score == 0
+
+
+@pytest.mark.parametrize(
+    ("score", "band"),
+    [(0, 0), (1, 1), (24, 1), (25, 2), (49, 2), (50, 3), (74, 3), (75, 4), (100, 4)],
+)
+def test_bands_start_where_the_docs_say(score: int, band: int) -> None:
+    assert band_of(score) == band
+
+
+def test_decay_is_the_misp_polynomial_rounded_to_thousandths() -> None:
+    assert [remaining(age, 10, EVEN) for age in (0, 1, 5, 9, 10)] == [1000, 900, 500, 100, 0]
+    for age in range(1, 10):
+        exact = 1000 * (1 - (age / 10) ** (1 / 2.3))
+        assert abs(remaining(age, 10, FAST) - exact) <= 1
+    assert remaining(-3, 10, FAST) == FULL and remaining(11, 10, FAST) == 0
+
+
+views = st.builds(
+    record,
+    kind=st.sampled_from(Kind),
+    object_role=st.sampled_from(ObjectRole),
+    evidence_level=st.sampled_from(EvidenceLevel),
+    fraud_type=st.sampled_from(FraudType),
+    confidence=st.integers(0, 100),
+    last_seen_day=st.integers(TODAY - 400, TODAY + 1),
+    valid_until_day=st.just(0) | st.integers(TODAY - 30, TODAY + 400),
+    reporter=st.sampled_from("abcd"),
+    distinct_customers=st.integers(0, 3),
+)
+
+
+@given(st.lists(views, max_size=12), st.integers(0, 2**32))
+@settings(deadline=None, max_examples=300)
+def test_weights_add_up_and_order_of_reports_does_not_matter(
+    records: list[RecordView], seed: int
+) -> None:
+    answer = assess(records, NOW_MS)
+    assert 0 <= answer.score <= 100 and answer.band is band_of(answer.score)
+    assert sum(reason.weight for reason in answer.reasons) == answer.score
+    shuffled = records[:]
+    random.Random(seed).shuffle(shuffled)
+    assert assess(shuffled, NOW_MS) == answer
+
+
+@given(st.lists(views, max_size=8), views)
+@settings(deadline=None, max_examples=300)
+def test_a_protecting_record_never_raises_a_score(
+    records: list[RecordView], new: RecordView
+) -> None:
+    for role in (ObjectRole.COMPROMISED_VICTIM, ObjectRole.IMPERSONATED, ObjectRole.TARGET):
+        with_it = assess([*records, replace(new, object_role=role)], NOW_MS)
+        assert with_it.score == assess(records, NOW_MS).score
+
+
+@given(st.integers(1, 400), st.integers(1, 400))
+@settings(deadline=None)
+def test_decay_never_rises_with_age(age: int, life: int) -> None:
+    assert remaining(age, life, FAST) <= remaining(age - 1, life, FAST) <= FULL
+    assert remaining(age, life, EVEN) == max(0, FULL - int(Fraction(FULL * age, life)))
