@@ -1,0 +1,162 @@
+"""Documentation: what the OpenAPI document says of each route.
+
+Rules: a body is read by our own strict readers, so its schema is named here and not in a handler's
+signature; every route lists the problems it can answer. It holds no behaviour.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from api import schemas
+
+TEMPLATE: Final = "#/components/schemas/{model}"
+MODELS: Final[tuple[type[BaseModel], ...]] = (
+    schemas.IndicatorIn,
+    schemas.ReportOut,
+    schemas.ReportBatchOut,
+    schemas.ScreeningIn,
+    schemas.ScreeningOut,
+    schemas.ScreeningBatchOut,
+    schemas.RecordOut,
+    schemas.ConsentIn,
+    schemas.ConsentOut,
+    schemas.WithdrawalIn,
+    schemas.BlockOut,
+    schemas.MembersOut,
+    schemas.NodeOut,
+    schemas.HealthOut,
+    schemas.ReadinessOut,
+    schemas.ProofOut,
+    schemas.RpcIn,
+    schemas.ProblemOut,
+)
+PROBLEMS: Final[dict[int, str]] = {
+    400: "The request can not be read",
+    401: "No key, or an unknown one",
+    403: "The key's role or the member's may not do this",
+    404: "There is no such thing",
+    405: "This path does not know that method",
+    408: "The body did not arrive in time",
+    409: "The request contradicts what is there",
+    413: "The body is too large; nothing was taken",
+    415: "Another content type is wanted",
+    422: "A field does not hold an allowed value",
+    429: "Too many requests or wrong keys; Retry-After says when to come back",
+    500: "The node failed",
+    503: "The node can not serve this now",
+    504: "The node did not finish in time",
+}
+_ALWAYS: Final = (400, 401, 403, 405, 429, 500, 503, 504)
+WAIT: Final[dict[str, Any]] = {
+    "name": "wait",
+    "in": "query",
+    "description": "Answer once the write got this far",
+    "schema": {
+        "type": "string",
+        "enum": ["accepted", "ordered", "executed", "finalized"],
+        "default": "executed",
+    },
+}
+IDEMPOTENCY: Final[dict[str, Any]] = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "description": "The same key and body is one wish; with another body it is refused",
+    "schema": {"type": "string", "pattern": "^[!-~]{1,128}$", "minLength": 1, "maxLength": 128},
+}
+CSV_EXAMPLE: Final = "kind,value,fraud_type,confidence\nphone,+44 20 7946 0958,imp_bank,80\n"
+NDJSON_EXAMPLE: Final = '{"kind":"domain","value":"evil.example","fraud_type":"phishing"}\n'
+_DIGEST: Final = {"type": "string", "pattern": "^(0x)?[0-9a-fA-F]{64}$"}
+_CONSENT: Final = {"type": "string", "pattern": "^[A-Za-z0-9._:-]{1,128}$"}
+_AT: Final = {"type": "string", "pattern": "^(latest|finalized|0|[1-9][0-9]{0,17})$"}
+PATH_SCHEMAS: Final[dict[str, dict[str, str]]] = {
+    "record_id": _DIGEST,
+    "consent_id": _CONSENT,
+    "at": _AT,
+}
+
+
+def reference(model: type[BaseModel]) -> dict[str, str]:
+    """Reference to a model's schema."""
+    return {"$ref": TEMPLATE.format(model=model.__name__)}
+
+
+def json_body(model: type[BaseModel], *, required: bool = True) -> dict[str, Any]:
+    """Request body: one JSON document."""
+    return {"required": required, "content": {"application/json": {"schema": reference(model)}}}
+
+
+def upload(model: type[BaseModel]) -> dict[str, Any]:
+    """Request body: NDJSON with one `model` a line, or CSV with its names as columns."""
+    name = model.__name__
+    line = {"type": "string", "description": f"One {name} a line, at most 100,000 lines"}
+    table = {"type": "string", "description": f"Header with names of {name}, then rows"}
+    return {
+        "required": True,
+        "content": {
+            "application/x-ndjson": {"schema": line, "example": NDJSON_EXAMPLE},
+            "text/csv": {"schema": table, "example": CSV_EXAMPLE},
+        },
+    }
+
+
+def operation(
+    name: str,
+    tag: str,
+    summary: str,
+    answers: Mapping[int, type[BaseModel] | str],
+    *,
+    body: Mapping[str, Any] | None = None,
+    parameters: Sequence[Mapping[str, Any]] = (),
+    problems: Sequence[int] = (),
+    path: Sequence[str] = (),
+    open_to_all: bool = False,
+) -> dict[str, Any]:
+    """One OpenAPI operation; a string as answer is the content type of a text."""
+    responses: dict[str, Any] = {}
+    for status, answer in answers.items():
+        responses[str(status)] = _response(answer)
+    extra = (408, 413, 415, 422) if body is not None else ()
+    codes = {405, 500} if open_to_all else {*_ALWAYS, *extra, *problems}
+    for status in sorted(codes - set(answers)):
+        problem = {"schema": reference(schemas.ProblemOut)}
+        content = {"application/problem+json": problem}
+        responses[str(status)] = {"description": PROBLEMS[status], "content": content}
+    shown: dict[str, Any] = {
+        "operationId": name,
+        "tags": [tag],
+        "summary": summary,
+        "parameters": [
+            *({"name": p, "in": "path", "required": True, "schema": PATH_SCHEMAS[p]} for p in path),
+            *parameters,
+        ],
+        "responses": responses,
+        "security": [] if open_to_all else [{"key": []}],
+    }
+    if body is not None:
+        shown["requestBody"] = dict(body)
+    return shown
+
+
+def _response(answer: type[BaseModel] | str) -> dict[str, Any]:
+    if isinstance(answer, str):
+        content = {answer: {"schema": {"type": "string"}}} if answer else None
+        return {"description": "Done"} | ({"content": content} if content else {})
+    description = (answer.__doc__ or answer.__name__).strip().splitlines()[0]
+    return {
+        "description": description,
+        "content": {"application/json": {"schema": reference(answer)}},
+    }
+
+
+def component_schemas() -> dict[str, Any]:
+    """Schemas of all models that operations refer to."""
+    _, document = models_json_schema(
+        [(model, "validation") for model in MODELS], ref_template=TEMPLATE
+    )
+    found: dict[str, Any] = document["$defs"]
+    return found

@@ -1,0 +1,83 @@
+"""Screenings: asking about one identifier or an upload of them.
+
+Rules: an answer that could not be made in full says `complete: false` and why, with status 200: the
+question was understood, the data was not all there. A value that can not be normalised is refused
+with the rule it broke. Nothing of a question is kept here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import orjson
+
+from api.exchange import JSON_TYPE, Exchange, Reply, json_reply
+from api.indicators import read_object, read_rows, refused_row
+from api.problems import invalid
+from api.rows import Pace, RefusedRow, Rows
+from api.settings import ApiSettings
+from api.views import refusal_problem, screening_document, with_rows
+from bulwark.indicators.model import SCREENING_FIELDS, ScreeningRequest
+from node.service import NodeService, ScreeningAnswer
+
+
+class ScreeningRoutes:
+    """Handlers of /v1/screenings."""
+
+    def __init__(
+        self, service: NodeService, settings: ApiSettings, now_ms: Callable[[], int]
+    ) -> None:
+        self._service = service
+        self._settings = settings
+        self._now_ms = now_ms
+
+    async def screen(self, exchange: Exchange) -> Reply:
+        """POST /v1/screenings."""
+        exchange.content_type(JSON_TYPE)
+        exchange.query()
+        body = await exchange.body(self._settings.max_body_bytes)
+        request = ScreeningRequest.from_mapping(read_object(body))
+        answer = (await self._service.screen([request]))[0]
+        if answer.refusal is not None:
+            raise invalid(refusal_problem(answer.refusal))
+        return json_reply(200, screening_document(answer, self._now_ms()))
+
+    async def screen_batch(self, exchange: Exchange) -> Reply:
+        """POST /v1/screenings/batches."""
+        exchange.query()
+        rows = await read_rows(
+            exchange, self._settings, ScreeningRequest.from_mapping, SCREENING_FIELDS
+        )
+        answers = await self._service.screen(rows.parsed) if rows.parsed else []
+        return await self._summary(rows, answers)
+
+    async def _summary(
+        self, rows: Rows[ScreeningRequest], answers: Sequence[ScreeningAnswer]
+    ) -> Reply:
+        pace = Pace(self._settings.chunk_ms)
+        now_ms = self._now_ms()
+        encoded = [(refused.line, refused_row(refused)) for refused in rows.refused]
+        hits = incomplete = answered = 0
+        for line, answer in zip(rows.lines, answers, strict=True):
+            if answer.refusal is not None:
+                row = refused_row(RefusedRow(line, (refusal_problem(answer.refusal),)))
+            else:
+                document = screening_document(answer, now_ms)
+                row = orjson.dumps({"line": line, "status": "answered", "answer": document})
+                answered += 1
+                hits += answer.hit
+                incomplete += not answer.complete
+            encoded.append((line, row))
+            await pace.step()
+        encoded.sort(key=_by_line)
+        summary: dict[str, object] = {
+            "answered": answered,
+            "hits": hits,
+            "incomplete": incomplete,
+            "refused": len(rows) - answered,
+        }
+        return Reply(200, with_rows(summary, [row for _, row in encoded]))
+
+
+def _by_line(row: tuple[int, bytes]) -> int:
+    return row[0]

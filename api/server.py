@@ -1,0 +1,149 @@
+"""Server: puts the API together for one node.
+
+Rules: the edge is the application; FastAPI beneath it matches paths and makes the OpenAPI document,
+which is served at /v1/openapi.json to any key (no browser UI that loads scripts from elsewhere).
+Only this file builds the API's classes.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp
+
+from api import documentation as doc
+from api.auth import ApiKeys, RandomBytes
+from api.consents import ConsentRoutes
+from api.edge import Clock, Edge
+from api.eth import ChainMethods, client_version, translate
+from api.exchange import ALL_ROLES, Exchange, Reply, Route, json_reply
+from api.indicators import IndicatorRoutes
+from api.jsonrpc import Dispatcher
+from api.metrics import ApiMetrics
+from api.routes import consent_routes, indicator_routes, rpc_route, screening_routes, state_routes
+from api.rpc import RpcRoute, RpcSockets
+from api.screenings import ScreeningRoutes
+from api.settings import ApiSettings
+from api.state import StateRoutes
+from node.ethereum import EthereumView
+from node.service import NodeService
+
+RPC_PATH = "/rpc"
+OPENAPI_PATH = "/v1/openapi.json"
+
+
+def now_ms() -> int:
+    """Milliseconds since 1970, the default clock of create_app."""
+    return time.time_ns() // 1_000_000
+
+
+def create_app(
+    service: NodeService,
+    ethereum: EthereumView,
+    keys: ApiKeys,
+    settings: ApiSettings,
+    *,
+    random_bytes: RandomBytes = secrets.token_bytes,
+    clock: Callable[[], int] = now_ms,
+) -> ASGIApp:
+    """The ASGI application of a node; `random_bytes` and `clock` (ms since 1970) are ports."""
+    metrics = ApiMetrics()
+    chain = ChainMethods(ethereum, service, settings, random_bytes, clock)
+    dispatcher = Dispatcher(
+        chain.table(), translate, settings.max_rpc_calls, settings.max_rpc_answer_bytes
+    )
+    openapi = _OpenApi()
+    routes = [
+        *indicator_routes(IndicatorRoutes(service, settings, clock), settings),
+        *screening_routes(ScreeningRoutes(service, settings, clock), settings),
+        *consent_routes(ConsentRoutes(service, settings), settings),
+        *state_routes(StateRoutes(service, metrics), settings),
+        rpc_route(RpcRoute(dispatcher, settings), settings),
+    ]
+    edge = Edge(
+        [*routes, Route("GET", OPENAPI_PATH, openapi.show, ALL_ROLES, {}, 10_000)],
+        keys,
+        settings,
+        metrics,
+        random_bytes,
+        Clock(),
+    )
+    sockets = RpcSockets(dispatcher, ethereum, settings, random_bytes)
+    router = _router(edge)
+    openapi.router = router
+    edge.attach(router, RPC_PATH, sockets.serve)
+    return edge
+
+
+class _OpenApi:
+    """Serves the OpenAPI document of the router it is given."""
+
+    def __init__(self) -> None:
+        self.router: FastAPI | None = None
+
+    async def show(self, exchange: Exchange) -> Reply:
+        """GET /v1/openapi.json."""
+        exchange.query()
+        return json_reply(200, self.router.openapi() if self.router is not None else {})
+
+
+def _router(edge: Edge) -> FastAPI:
+    """FastAPI with every route; its endpoints leave the reply to the edge."""
+    router = FastAPI(
+        title="Bulwark node",
+        version=client_version().rpartition("/")[2].removeprefix("v"),
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,
+    )
+    for route in edge.routes:
+        router.add_api_route(
+            route.path,
+            _endpoint(edge, route),
+            methods=[route.method],
+            include_in_schema=bool(route.document),
+        )
+
+    def openapi() -> dict[str, Any]:
+        if router.openapi_schema is None:
+            router.openapi_schema = _document(router, edge)
+        return router.openapi_schema
+
+    router.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented extension point
+    return router
+
+
+def _endpoint(edge: Edge, route: Route) -> Callable[[Request], Awaitable[Response]]:
+    async def endpoint(request: Request) -> Response:
+        exchange: Exchange = request.scope["bulwark.exchange"]
+        exchange.params = request.path_params
+        request.scope["bulwark.reply"] = await edge.serve(route, exchange)
+        return Response()
+
+    return endpoint
+
+
+def _document(router: FastAPI, edge: Edge) -> dict[str, Any]:
+    document = get_openapi(
+        title=router.title,
+        version=router.version,
+        summary="Fraud indicators and consents of an alliance",
+        description=__doc__,
+        routes=[],
+    )
+    for route in edge.routes:
+        if route.document:
+            path = document["paths"].setdefault(route.path, {})
+            path[route.method.lower()] = dict(route.document)
+    components = document.setdefault("components", {})
+    components["schemas"] = doc.component_schemas()
+    components["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+    return document
