@@ -1,0 +1,233 @@
+"""Makes an alliance: CA, keys, certificates, OPRF shares, the genesis document, one home a node.
+
+Rules: it writes into a new or empty folder only and leaves it empty when it fails; everything comes
+from the randomness, time and passphrases handed in, drawn in ledger order, so that the same input
+gives the same genesis document (the signatures on certificates and the sealing of the CA key are
+the exception: their library draws its own randomness). Whoever runs it sees every secret for a
+moment: it is the dealer of the OPRF key, whose secret it drops. The issue on privacy replaces the
+dealer by a distributed key generation among the members and this file loses `_deal`.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from bulwark.ledger.genesis import (
+    Genesis,
+    GenesisAccount,
+    GenesisMember,
+    OprfParameters,
+)
+from bulwark.ledger.ids import Address, MemberId, TimestampMs
+from bulwark.ledger.signing import SigningKey
+from bulwark.privacy.group import random_scalar, self_test
+from bulwark.privacy.sharing import Dealing, split
+from contracts.bindings import Member, Role, genesis_contracts, member_id_bytes
+from genesis.alliance import AUTHORITY, Alliance
+from genesis.errors import FolderInUse, FolderUnusable
+from genesis.home import GENESIS_FILE, UNATTENDED_FILE, HomeContent, make_folder, write_home
+from node.keys import KeystoreError, NodeSecrets, RandomBytes, write_private
+from node.pki import CertificateAuthority, certificate_pem, create_ca, issue, spki_pin
+
+GOVERNOR_PLACEHOLDER: Final = Address(bytes(18) + b"\xb0\xff")
+"""Governor of the member registry until the alliance governs itself by vote: an address that nobody
+has a key for, so that the registry stays as genesis made it."""
+OPRF_KEY_ID: Final = 1
+PassphraseOf = Callable[[str], bytes]
+"""Passphrase for a member's keystore, or for the CA key by the name `authority`."""
+NewApiKeys = Callable[[RandomBytes], tuple[dict[str, str], dict[str, list[dict[str, str]]]]]
+"""As api.auth.generate_api_keys: clear keys by role, and the hashed document."""
+
+
+@dataclass(frozen=True, slots=True)
+class GeneratedHome:
+    """One node's part of the result."""
+
+    id: MemberId
+    home: Path
+    is_validator: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Generated:
+    """What was made."""
+
+    genesis: Genesis = field(repr=False)
+    out: Path
+    homes: tuple[GeneratedHome, ...]
+    """In ledger order."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Keyed:
+    """A member with its keys and its place in the document."""
+
+    secrets: NodeSecrets = field(repr=False)
+    certificate: bytes
+    record: GenesisMember
+
+
+def generate(
+    alliance: Alliance,
+    out: Path,
+    *,
+    random_bytes: RandomBytes,
+    now_ms: int,
+    passphrase_of: PassphraseOf,
+    new_api_keys: NewApiKeys,
+    unattended: bool = False,
+) -> Generated:
+    """Write the alliance into `out`; with `unattended`, passphrases go beside the keystores.
+
+    `out` gets `genesis.json`, `authority/` (the CA with its encrypted key, to be kept offline) and
+    one folder a member. Raises FolderInUse, FolderUnusable.
+    """
+    self_test()
+    _claim(out)
+    try:
+        ca = create_ca(alliance.name, now_ms=now_ms, random_bytes=random_bytes)
+        dealing = _deal(alliance, random_bytes)
+        keyed = _make_members(alliance, ca, dealing, now_ms, random_bytes)
+        genesis = _document(alliance, dealing, tuple(k.record for k in keyed), now_ms)
+        _save_authority(out / AUTHORITY, ca, passphrase_of(AUTHORITY), unattended)
+        document = genesis.to_json()
+        homes = []
+        for plan, member in zip(alliance.members, keyed, strict=True):
+            clear, hashed = new_api_keys(random_bytes)
+            content = HomeContent(
+                plan=plan,
+                secrets=member.secrets,
+                passphrase=passphrase_of(plan.id),
+                unattended=unattended,
+                genesis=document,
+                certificate=member.certificate,
+                authority=certificate_pem(ca.certificate),
+                clear_api_keys=clear,
+                hashed_api_keys=hashed,
+            )
+            write_home(out / plan.id, content, alliance, random_bytes)
+            homes.append(GeneratedHome(plan.id, out / plan.id, plan.is_validator))
+        # Last, so that a folder with this file is a whole alliance.
+        (out / GENESIS_FILE).write_bytes(document)
+    except (OSError, KeystoreError) as error:
+        _empty(out)
+        raise FolderUnusable(out, f"can not be written ({error})") from error
+    except BaseException:
+        _empty(out)
+        raise
+    return Generated(genesis, out, tuple(homes))
+
+
+def _claim(out: Path) -> None:
+    """Make sure that `out` is an empty folder of ours."""
+    try:
+        out.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if next(out.iterdir(), None) is not None:
+            raise FolderInUse(out, "is not empty")
+    except (FileExistsError, NotADirectoryError) as error:
+        raise FolderInUse(out, "is not a folder") from error
+    except OSError as error:
+        raise FolderUnusable(out, error.strerror or "can not be used") from error
+
+
+def _empty(out: Path) -> None:
+    """Remove what a failed run left: the folder was empty before, so all in it is its own."""
+    for child in out.iterdir():
+        if child.is_dir():
+            shutil.rmtree(child, ignore_errors=True)
+        else:
+            child.unlink(missing_ok=True)
+
+
+def _deal(alliance: Alliance, random_bytes: RandomBytes) -> Dealing:
+    """Share a fresh OPRF key among the validators; the key itself is kept nowhere."""
+    secret = random_scalar(random_bytes)
+    return split(secret, alliance.threshold, len(alliance.validators), random_bytes)
+
+
+def _make_members(
+    alliance: Alliance,
+    ca: CertificateAuthority,
+    dealing: Dealing,
+    now_ms: int,
+    random_bytes: RandomBytes,
+) -> list[_Keyed]:
+    shares = iter(dealing.shares)
+    made = []
+    for plan in alliance.members:
+        share = next(shares) if plan.is_validator else None
+        secrets = NodeSecrets.generate(
+            random_bytes, None if share is None else (share.index, share.value.encoding)
+        )
+        certificate = issue(
+            ca, plan.id, secrets.tls_public_key(), now_ms=now_ms, random_bytes=random_bytes
+        )
+        record = GenesisMember(
+            id=plan.id,
+            name=plan.name,
+            roles=plan.roles,
+            node=SigningKey(secrets.vote_key).address,
+            account=SigningKey(secrets.account_key).address,
+            tls_pin=spki_pin(certificate),
+            oprf_index=None if share is None else share.index,
+            oprf_key=(
+                None if share is None else dealing.commitments.share_key(share.index).encoding
+            ),
+        )
+        made.append(_Keyed(secrets, certificate_pem(certificate), record))
+    return made
+
+
+def _document(
+    alliance: Alliance, dealing: Dealing, members: tuple[GenesisMember, ...], now_ms: int
+) -> Genesis:
+    registered = [
+        Member(
+            id=member_id_bytes(member.id),
+            node=member.node,
+            account=member.account,
+            roles=_role_bits(member.roles),
+            oprf_key=member.oprf_key or bytes(32),
+            tls_pin=member.tls_pin,
+        )
+        for member in members
+    ]
+    return Genesis(
+        alliance=alliance.name,
+        chain_id=alliance.chain_id,
+        created_ms=TimestampMs(now_ms),
+        gas_limit=alliance.gas_limit,
+        consensus=alliance.consensus,
+        members=members,
+        oprf=OprfParameters(
+            threshold=alliance.threshold,
+            public_key=dealing.commitments.public_key.encoding,
+            key_id=OPRF_KEY_ID,
+        ),
+        permissions=alliance.permissions,
+        alloc={
+            Address(placed.address): GenesisAccount(
+                nonce=placed.nonce, code=placed.code, storage=placed.storage
+            )
+            for placed in genesis_contracts(GOVERNOR_PLACEHOLDER, registered)
+        },
+    )
+
+
+def _role_bits(roles: tuple[str, ...]) -> Role:
+    bits = Role(0)
+    for role in roles:
+        bits |= Role[role.upper()]
+    return bits
+
+
+def _save_authority(
+    folder: Path, ca: CertificateAuthority, passphrase: bytes, unattended: bool
+) -> None:
+    ca.save(make_folder(folder), passphrase)
+    if unattended:
+        write_private(folder / Path(UNATTENDED_FILE).name, passphrase + b"\n")

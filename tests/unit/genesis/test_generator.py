@@ -1,0 +1,227 @@
+"""What is generated fits together, opens with its keys, and comes out the same for one seed."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from api.auth import ApiKeys, generate_api_keys
+from bulwark.ledger.genesis import Genesis
+from bulwark.ledger.ids import MemberId
+from bulwark.ledger.signing import SigningKey
+from bulwark.privacy.group import decode_element, decode_scalar, multiply_base
+from bulwark.privacy.threshold import EvaluatorShare, TaggingRound, ThresholdKey, evaluate
+from contracts.bindings import MEMBER_REGISTRY, RECORD_REGISTRY, roles_slot
+from genesis.alliance import Alliance
+from genesis.errors import FolderInUse, FolderUnusable
+from genesis.generator import GOVERNOR_PLACEHOLDER, Generated, generate
+from node.config import load_config
+from node.keys import KeystoreDamaged, NodeSecrets, passphrase_from
+from node.network.identity import LocalIdentity, Member, MemberTable, check_local
+from node.network.tls import client_context, server_context
+from node.pki import CertificateAuthority
+from tests.unit.genesis.samples import NOW_MS, make, passphrase_of, seeded
+
+# Changes with the contracts and the format of the document, and with nothing else.
+GOLDEN_HASH = "234c78bb4b0d2db3921b0015c08ce95e077e53eb156e0bc408fef914058db62e"
+
+
+def secrets_of(generated: Generated, name: str) -> NodeSecrets:
+    return NodeSecrets.load(generated.out / name / "keys/keystore.json", passphrase_of(name))
+
+
+def evaluators(generated: Generated) -> Iterator[EvaluatorShare]:
+    for member in generated.genesis.members:
+        share = secrets_of(generated, member.id).oprf_share
+        if share is not None and member.oprf_key is not None:
+            assert member.oprf_index == share[0]
+            yield EvaluatorShare(share[0], decode_scalar(share[1]), decode_element(member.oprf_key))
+
+
+def test_one_seed_gives_one_genesis_document(made: Generated) -> None:
+    assert made.genesis.hash.hex() == GOLDEN_HASH
+
+
+def test_one_seed_gives_the_same_files_except_signatures_and_the_sealed_ca_key(
+    made: Generated, four_banks: Alliance, tmp_path: Path
+) -> None:
+    again = make(four_banks, tmp_path / "again", unattended=True)
+    for path in sorted(made.out.rglob("*")):
+        name = path.relative_to(made.out)
+        if path.is_file() and path.suffix != ".pem":
+            assert (again.out / name).read_bytes() == path.read_bytes(), name
+
+
+def test_every_home_holds_the_document_of_the_alliance(made: Generated) -> None:
+    document = (made.out / "genesis.json").read_bytes()
+    assert Genesis.from_json(document) == made.genesis
+    assert len(made.homes) == 5
+    for home in made.homes:
+        assert (home.home / "genesis.json").read_bytes() == document
+
+
+def test_the_keys_of_a_home_are_those_of_its_member_in_the_document(made: Generated) -> None:
+    genesis = made.genesis
+    table = MemberTable(Member(m.id, m.node, (m.tls_pin,)) for m in genesis.members)
+    for home in made.homes:
+        secrets = secrets_of(made, home.id)
+        member = genesis.member(home.id)
+        assert member is not None
+        assert SigningKey(secrets.account_key).address == member.account
+        local = LocalIdentity(
+            id=home.id,
+            vote_key=SigningKey(secrets.vote_key),
+            tls_key_pem=secrets.tls_key_pem,
+            certificate_pem=(home.home / "tls/node.pem").read_bytes(),
+            ca_pem=(home.home / "tls/ca.pem").read_bytes(),
+            domain=genesis.domain(),
+        )
+        check_local(local, table)
+        assert server_context(local) is not None
+        assert client_context(local) is not None
+
+
+def test_observers_vote_not_and_hold_no_share(made: Generated) -> None:
+    assert [home.id for home in made.homes if not home.is_validator] == ["regulator"]
+    assert made.genesis.validator_set.index_of(made.genesis.members[4].node) is None
+    assert secrets_of(made, "regulator").oprf_share is None
+    assert made.genesis.members[4].oprf_key is None
+
+
+def test_the_dealt_shares_make_one_threshold_key(made: Generated) -> None:
+    held = list(evaluators(made))
+    public = decode_element(made.genesis.oprf.public_key)
+    key = ThresholdKey(made.genesis.oprf.threshold, public, tuple(s.public_share for s in held))
+    assert (key.threshold, key.holders) == (3, 4)
+
+
+def test_any_quorum_of_shares_gives_one_tag(made: Generated) -> None:
+    held = list(evaluators(made))
+    public = decode_element(made.genesis.oprf.public_key)
+    key = ThresholdKey(made.genesis.oprf.threshold, public, tuple(s.public_share for s in held))
+    tags = set()
+    for chosen in (held[:3], held[1:]):
+        asked = TaggingRound(key, [b"an indicator"], os.urandom)
+        for evaluator in chosen:
+            asked.accept(evaluate(evaluator, asked.blinded_elements(), os.urandom))
+        tags.add(asked.tags()[0])
+    assert len(tags) == 1
+
+
+def test_no_file_and_no_share_holds_the_whole_oprf_key(made: Generated) -> None:
+    for evaluator in evaluators(made):
+        assert multiply_base(evaluator.secret_share).encoding != made.genesis.oprf.public_key
+
+
+def test_the_registries_are_in_the_state_with_the_members_roles(made: Generated) -> None:
+    alloc = made.genesis.alloc
+    registry = {bytes(address): account for address, account in alloc.items()}[MEMBER_REGISTRY]
+    expected = [1 | 2 | 8, 1 | 2, 1 | 2, 1 | 2, 4]
+    found = [registry.storage[roles_slot(member.account)] for member in made.genesis.members]
+    assert found == expected
+    assert registry.storage[0] == int.from_bytes(GOVERNOR_PLACEHOLDER, "big")
+    assert RECORD_REGISTRY in {bytes(address) for address in alloc}
+
+
+def test_the_document_carries_parameters_and_permissions(made: Generated) -> None:
+    assert made.genesis.permissions.send == "members"
+    assert made.genesis.permissions.deploy == "deployers"
+    assert (made.genesis.chain_id, made.genesis.created_ms) == (680_401, NOW_MS)
+
+
+def test_the_configuration_names_all_other_members_as_peers(made: Generated) -> None:
+    config = load_config(made.out / "rivertel")
+    assert config.member == "rivertel"
+    assert (config.network.listen_port, config.http.port) == (17_102, 17_103)
+    assert [(peer.member, peer.port) for peer in config.network.peers] == [
+        ("northbank", 17_100),
+        ("harbour-savings", 17_104),
+        ("hilltel", 17_106),
+        ("regulator", 17_108),
+    ]
+
+
+def test_clear_api_keys_open_what_the_hashed_file_allows(made: Generated) -> None:
+    for home in made.homes:
+        keys = ApiKeys.load(home.home / "api_keys.json")
+        clear = json.loads((home.home / "api_keys.clear.json").read_bytes())
+        assert set(clear) == {"reporter", "analyst", "operator", "auditor"}
+        for role, key in clear.items():
+            principal = keys.identify(key.encode())
+            assert principal is not None
+            assert principal.role == role
+
+
+def test_api_keys_differ_between_members(made: Generated) -> None:
+    texts = {(home.home / "api_keys.clear.json").read_bytes() for home in made.homes}
+    assert len(texts) == len(made.homes)
+
+
+def test_secrets_are_readable_by_their_owner_only(made: Generated) -> None:
+    assert made.out.stat().st_mode & 0o777 == 0o700
+    for home in made.homes:
+        assert home.home.stat().st_mode & 0o777 == 0o700
+    private = [*made.out.rglob("api_keys*.json"), *made.out.rglob("keys/*")]
+    private += [*made.out.rglob("ca-key.pem"), *made.out.rglob("passphrase")]
+    assert len(private) == 5 * 2 + 5 * 2 + 1 + 6
+    for path in private:
+        assert path.stat().st_mode & 0o777 == 0o600, path
+
+
+def test_unattended_homes_open_with_the_file_beside_the_keystore(made: Generated) -> None:
+    home = made.out / "hilltel"
+    config = load_config(home)
+    assert config.keystore.passphrase_file is not None
+    passphrase = passphrase_from({}, home / config.keystore.passphrase_file)
+    assert NodeSecrets.load(home / config.keystore.path, passphrase).oprf_share is not None
+
+
+def test_attended_homes_keep_no_passphrase(four_banks: Alliance, tmp_path: Path) -> None:
+    generated = make(four_banks, tmp_path / "attended")
+    assert list(generated.out.rglob("passphrase")) == []
+    assert load_config(generated.out / "hilltel").keystore.passphrase_file is None
+    with pytest.raises(KeystoreDamaged):
+        NodeSecrets.load(generated.out / "hilltel/keys/keystore.json", b"another")
+
+
+def test_the_ca_key_opens_with_its_passphrase_and_lies_in_no_home(made: Generated) -> None:
+    ca = CertificateAuthority.load(made.out / "authority", passphrase_of("authority"))
+    assert ca.certificate.subject.rfc4514_string() == "CN=Four banks"
+    assert list(made.out.rglob("ca-key.pem")) == [made.out / "authority/ca-key.pem"]
+
+
+def test_a_folder_with_content_is_refused_and_left_alone(
+    four_banks: Alliance, tmp_path: Path
+) -> None:
+    (tmp_path / "mine").write_text("keep")
+    with pytest.raises(FolderInUse, match="is not empty"):
+        make(four_banks, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
+def test_a_file_in_the_place_of_the_folder_is_refused(four_banks: Alliance, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("keep")
+    with pytest.raises(FolderInUse, match="is not a folder"):
+        make(four_banks, tmp_path / "file")
+
+
+def test_a_run_that_fails_leaves_the_folder_empty(four_banks: Alliance, tmp_path: Path) -> None:
+    def passphrase(name: str) -> bytes:
+        if name == MemberId("hilltel"):
+            raise OSError(28, "No space left on device")
+        return name.encode()
+
+    with pytest.raises(FolderUnusable, match="No space left"):
+        generate(
+            four_banks,
+            tmp_path / "out",
+            random_bytes=seeded(b"x"),
+            now_ms=NOW_MS,
+            passphrase_of=passphrase,
+            new_api_keys=generate_api_keys,
+        )
+    assert list((tmp_path / "out").iterdir()) == []
