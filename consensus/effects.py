@@ -13,7 +13,7 @@ The driver's duties:
     to all other validators, never to the own replica.
 4.  `SetTimer` replaces the timer of that name; at `at_ms` (or later) the driver gives `TimerFired`.
 5.  `NeedProposal` asks for one batch for (view, height): answer `ProposalReady` when the mempool
-    has something that no batch in flight contains, or at once with an empty batch if
+    has something that no batch of `in_flight` contains, or at once with an empty batch if
     `allow_empty`. A newer `NeedProposal` replaces an older one. The batch's time is
     the driver's clock.
 6.  `CheckBatch` asks whether a batch is valid; `BatchChecked(ok=True)` promises that its body's
@@ -96,6 +96,9 @@ class NeedProposal:
     height: Height
     allow_empty: bool
     """The heartbeat is due: an empty batch is wanted now if the mempool is empty."""
+    in_flight: tuple[Batch, ...] = ()
+    """Known batches of the heights below that are not executed: what they contain is not proposed
+    again."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 Rules owned: W3 slots live in (low - L, low + L], at most 2L of them; W4 votes are keyed by signer,
 at most one per (kind, view, height) and signer, and the first counts; W2 the buffer holds
-messages for the next window or a later view, bounded per sender. The log decides nothing about votes.
+messages for the next window or a later view, bounded per sender. It decides nothing about votes.
 """
 
 from __future__ import annotations

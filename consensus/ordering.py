@@ -50,13 +50,23 @@ class Ordering:
             return
         if height > min(state.executed + state.config.pipeline, state.high):
             return
-        need = NeedProposal(state.active_view, height, heartbeat)
+        need = NeedProposal(state.active_view, height, heartbeat, self._in_flight(height))
         known = self._asked
         same = known is not None and (known.view, known.height) == (need.view, need.height)
         if same and known is not None and (known.allow_empty or not heartbeat):
             return
         self._asked = need
         state.outbox.append(need)
+
+    def _in_flight(self, below: Height) -> tuple[Batch, ...]:
+        """Bodies at hand of the heights that will execute before `below`."""
+        bodies: list[Batch] = []
+        for slot in self._state.log.above(self._state.executed):
+            certified = None if slot.committed is None else slot.committed.subject.digest
+            digest = certified if certified is not None else slot.digest
+            if slot.height < below and digest is not None and digest in slot.bodies:
+                bodies.append(slot.bodies[digest])
+        return tuple(bodies)
 
     def on_proposal_ready(self, event: ProposalReady) -> None:
         """Propose the driver's batch; an answer that came too late is ignored."""
