@@ -11,11 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from bulwark.ledger.receipt import Log, Receipt
-from bulwark.ledger.transaction import Transaction
-
 from bulwark.ledger.header import Header
 from bulwark.ledger.ids import Address, Digest, Height
+from bulwark.ledger.receipt import Log, Receipt
+from bulwark.ledger.transaction import Transaction
 
 BlockAt = int | str
 """A height or one of latest, pending, safe, finalized, earliest."""

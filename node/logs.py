@@ -1,6 +1,6 @@
 """Structured logs: one JSON object or one text line an event, fixed columns first.
 
-Rules: fields go through `extra={"fields": {...}}`; nothing else of a record is printed, so an
+Rules: fields go through `extra`; nothing else of a record is printed, so an
 exception's operands reach the log only where somebody chose them. Secrets and clear-text
 identifiers are never passed here.
 """
@@ -18,6 +18,15 @@ from typing import Any
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING}
 
 
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "fields"}
+
+
+def _fields(record: logging.LogRecord) -> Mapping[str, Any]:
+    """What the caller passed as `extra`: under "fields", or by name."""
+    named = {name: value for name, value in vars(record).items() if name not in _STANDARD}
+    return {**getattr(record, "fields", {}), **named}
+
+
 class _Formatter(logging.Formatter):
     """Time, level, part, event, then the fields."""
 
@@ -28,13 +37,13 @@ class _Formatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
-        fields: Mapping[str, Any] = getattr(record, "fields", {})
+        fields = _fields(record)
         trace = self.formatException(record.exc_info) if record.exc_info else None
         if self._as_json:
             row = {
                 "at": at,
                 "level": record.levelname.lower(),
-                "member": self._member,
+                "node": self._member,
                 "part": record.name,
                 "event": record.getMessage(),
                 **fields,

@@ -1,12 +1,11 @@
-"""The questions nodes ask each other over the mesh: one method byte, then the body.
+"""The questions nodes ask each other over the mesh, by topic.
 
-Rules: a method has one number for ever; bodies are bounded and canonical; an answer that is not
+Rules: a topic has one number for ever; bodies are bounded and canonical; an answer that is not
 what was asked for is the same as none. Who may ask is the mesh's affair: only members get here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from enum import IntEnum
 from typing import Protocol
 
@@ -18,8 +17,8 @@ MAX_SYNC_BYTES = 6 * 1024 * 1024
 """Blocks in one answer, bytes: under the mesh's limit of a response."""
 
 
-class Method(IntEnum):
-    """What is asked."""
+class Topic(IntEnum):
+    """What is asked; the number is on the wire."""
 
     EVALUATE = 1
     """OPRF: multiply blinded elements with the evaluator's share."""
@@ -30,45 +29,24 @@ class Method(IntEnum):
 
 
 class Mesh(Protocol):
-    """What requests need of the network."""
+    """What askers need of the network."""
 
-    async def ask(self, member: MemberId, payload: bytes, timeout_ms: int) -> bytes:
-        """Send a request and wait; raises ConnectionError or TimeoutError."""
+    async def ask(self, member: MemberId, topic: Topic, body: bytes, timeout_ms: int) -> bytes:
+        """Send a request and wait for the answer; raises PeerUnavailable."""
         ...
 
     def connected(self) -> list[MemberId]:
-        """Members with a live connection."""
+        """Members with a live connection, in a stable order."""
         ...
 
 
-Handler = Callable[[MemberId, bytes], Awaitable[bytes]]
+class PeerUnavailable(Exception):
+    """A member is not connected, did not answer in time, or refused to answer."""
 
-
-class UnknownMethod(Exception):
-    """A peer asks for a method that this version does not have."""
-
-
-class Router:
-    """Dispatches incoming requests by method."""
-
-    def __init__(self) -> None:
-        self._handlers: dict[int, Handler] = {}
-
-    def on(self, method: Method, handler: Handler) -> None:
-        """Serve a method."""
-        self._handlers[method] = handler
-
-    async def serve(self, member: MemberId, payload: bytes) -> bytes:
-        """Answer one request; raises UnknownMethod or what the handler raises."""
-        handler = self._handlers.get(payload[0]) if payload else None
-        if handler is None:
-            raise UnknownMethod(f"method {payload[:1].hex() or 'none'} is not served here")
-        return await handler(member, payload[1:])
-
-
-def request(method: Method, body: bytes) -> bytes:
-    """Payload of a request frame."""
-    return bytes([method]) + body
+    def __init__(self, member: MemberId, reason: str) -> None:
+        self.member = member
+        self.reason = reason
+        super().__init__(f"{member}: {reason}")
 
 
 def encode_root(root: Digest) -> bytes:

@@ -13,10 +13,9 @@ from enum import IntEnum, StrEnum
 from typing import Protocol
 
 from bulwark.indicators.model import IndicatorReport, ScreeningRequest
-from bulwark.ledger.proofs import AnchorProof, RecordProof
-
 from bulwark.ledger.header import Header
 from bulwark.ledger.ids import Digest, Height, MemberId, RecordId
+from bulwark.ledger.proofs import AnchorProof, RecordProof
 from bulwark.ledger.votes import Certificate
 
 

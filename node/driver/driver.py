@@ -13,7 +13,9 @@ from collections import deque
 from collections.abc import Callable
 from typing import Protocol, assert_never
 
+from bulwark.ledger.codec import Writer
 from bulwark.ledger.errors import LedgerError
+from bulwark.ledger.hashing import sha256
 from bulwark.ledger.ids import MemberId, ValidatorIndex
 from bulwark.ledger.signing import SigningDomain
 from bulwark.ledger.validators import ValidatorSet
@@ -34,6 +36,7 @@ from consensus.effects import (
     SyncTo,
 )
 from consensus.events import Event, PeerDown, PeerUp, Received, Start, TimerFired, TxPending
+from consensus.evidence import DoubleVote, Evidence, WrongNewView
 from consensus.messages import Message, encode_message
 from consensus.replica import Replica
 from consensus.types import TimerName
@@ -204,7 +207,7 @@ class Driver:
             case SyncTo():
                 self._worker.sync_to(effect)
             case Report(evidence):
-                self._keep_evidence(evidence.culprit, repr(evidence), evidence.encode())
+                self._keep_evidence(evidence)
             case Halt(reason):
                 self._stop(f"consensus: {reason}")
             case _:
@@ -228,10 +231,11 @@ class Driver:
         if handle is not None:
             handle.cancel()
 
-    def _keep_evidence(self, culprit: ValidatorIndex, text: str, data: bytes) -> None:
-        member = self._validators.validators[culprit].member
-        log.error("evidence of misbehaviour", culprit=member, kind=text.partition("(")[0])
-        key = EVIDENCE + culprit.to_bytes(4, "big") + data[:32]
+    def _keep_evidence(self, evidence: Evidence) -> None:
+        member = self._validators.validators[evidence.culprit].member
+        log.error("evidence of misbehaviour", culprit=member, kind=type(evidence).__name__)
+        data = encode_evidence(evidence)
+        key = EVIDENCE + evidence.culprit.to_bytes(4, "big") + sha256(data)
         self._store.write({key: data}, sync=True)
 
     def _stop(self, reason: str) -> None:
@@ -239,3 +243,15 @@ class Driver:
             self.halted = reason
             self._wake.set()
             self._halt(reason)
+
+
+def encode_evidence(evidence: Evidence) -> bytes:
+    """The signed messages that prove it, in order, each with its length."""
+    match evidence:
+        case DoubleVote(first, second):
+            messages: tuple[Message, ...] = (first, second)
+        case WrongNewView(new_view):
+            messages = (new_view,)
+        case _:
+            assert_never(evidence)
+    return Writer().sequence(messages, lambda w, m: w.blob(encode_message(m))).done()

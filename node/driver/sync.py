@@ -9,7 +9,7 @@ header; a peer that serves something else is left out for the rest of the sync. 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 
 from bulwark.ledger.codec import Reader, Writer
@@ -20,8 +20,16 @@ from bulwark.ledger.validators import ValidatorSet
 from bulwark.ledger.votes import Certificate, VoteKind
 from node.chain.syncblock import SyncBlock
 from node.driver.ports import Chain, Execution, Observer
+from node.gossip import anchor_call
 from node.logs import Log
-from node.requests import MAX_SYNC_BYTES, Mesh, Method, decode_first, encode_first, request
+from node.requests import (
+    MAX_SYNC_BYTES,
+    Mesh,
+    PeerUnavailable,
+    Topic,
+    decode_first,
+    encode_first,
+)
 
 MAX_BLOCKS = 512
 """Blocks in one answer."""
@@ -57,14 +65,16 @@ def decode_blocks(data: bytes) -> tuple[SyncBlock, ...]:
     return blocks
 
 
-def serve_blocks(chain: Chain) -> Callable[[MemberId, bytes], asyncio.Future[bytes]]:
-    """Handler for BLOCKS requests of peers."""
+class BlockServer:
+    """Answers BLOCKS requests of peers from the own chain."""
 
-    async def serve(member: MemberId, body: bytes) -> bytes:
-        blocks = chain.sync_blocks(decode_first(body), MAX_SYNC_BYTES)
+    def __init__(self, chain: Chain) -> None:
+        self._chain = chain
+
+    async def __call__(self, member: MemberId, body: bytes) -> bytes:
+        """Blocks from the asked height on; raises DecodeError for a malformed request."""
+        blocks = self._chain.sync_blocks(decode_first(body), MAX_SYNC_BYTES)
         return encode_blocks(blocks[:MAX_BLOCKS])
-
-    return serve  # type: ignore[return-value]
 
 
 class BlockSync:
@@ -104,7 +114,7 @@ class BlockSync:
                     raise SyncImpossible(f"{len(bad)} peers tried, {self._chain.applied} applied")
                 try:
                     certificate = await self._round(peer)
-                except (PeerLied, LedgerError, ConnectionError, TimeoutError) as error:
+                except (PeerLied, LedgerError, PeerUnavailable) as error:
                     log.warning("peer does not help", peer=peer, reason=str(error))
                     bad.add(peer)
                     continue
@@ -124,9 +134,7 @@ class BlockSync:
     async def _round(self, peer: MemberId) -> Certificate:
         """One request and its blocks, applied; the certificate of the last one."""
         first = Height(self._chain.applied + 1)
-        answer = await self._mesh.ask(
-            peer, request(Method.BLOCKS, encode_first(first)), REQUEST_TIMEOUT_MS
-        )
+        answer = await self._mesh.ask(peer, Topic.BLOCKS, encode_first(first), REQUEST_TIMEOUT_MS)
         blocks = decode_blocks(answer)
         certified, certificate = self._certified(first, blocks)
         for block in certified:
@@ -165,8 +173,16 @@ class BlockSync:
         height = block.header.height
         if block.batch.digest != block.header.batch_digest:
             raise PeerLied(f"block {height} has another batch")
-        sidecars = {Digest(sidecar.root): sidecar for sidecar in block.sidecars}
-        for sidecar in block.sidecars:
+        wanted = {
+            Digest(call.root)
+            for transaction in self._observer.transactions_of(block.batch)
+            if (call := anchor_call(transaction)) is not None
+        }
+        # Only what the certified batch names: a peer can not fill the disk with other sidecars.
+        sidecars = {root: s for s in block.sidecars if (root := Digest(s.root)) in wanted}
+        if len(sidecars) != len(wanted):
+            raise PeerLied(f"block {height} comes without all of its sidecars")
+        for sidecar in sidecars.values():
             self._chain.put_sidecar(sidecar)
         executed = self._execution.execute(height, block.batch, sidecars)
         if executed.header != block.header:

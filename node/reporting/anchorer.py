@@ -46,6 +46,7 @@ class Anchorer:
         self._submit = submit
         self._given = 0
         self._unfinished: dict[Digest, int] = {}
+        self._executed: dict[Height, list[Digest]] = {}
         self.address = key.address
 
     def resume(self, executed_nonce: int) -> None:
@@ -89,13 +90,15 @@ class Anchorer:
         self._submit(parcel)
         return transaction
 
-    def unfinished(self) -> list[Parcel]:
-        """Parcels that are not final yet, to send again to peers that came back."""
-        return list(self._outbox.parcels()) if self._unfinished else []
+    def executed(self, hashes: list[Digest], height: Height) -> None:
+        """Note the block of own transactions."""
+        for transaction_hash in hashes:
+            if transaction_hash in self._unfinished:
+                self._executed.setdefault(height, []).append(transaction_hash)
 
-    def finalized(self, hashes: list[Digest], height: Height) -> None:
-        """Forget own transactions of a block that is final."""
-        done = [self._unfinished.pop(h) for h in hashes if h in self._unfinished]
+    def finalized(self, height: Height) -> None:
+        """Forget own transactions of blocks that are final."""
+        done: list[int] = []
+        for at in [at for at in self._executed if at <= height]:
+            done += [self._unfinished.pop(h) for h in self._executed.pop(at)]
         self._outbox.remove(done)
-        if done:
-            log.debug("anchors final", height=height, count=len(done))

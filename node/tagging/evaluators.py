@@ -17,6 +17,7 @@ from bulwark.ledger.ids import MemberId
 from bulwark.privacy.errors import PrivacyError
 from bulwark.privacy.group import RandomBytes
 from bulwark.privacy.threshold import Evaluation, EvaluatorShare, evaluate
+from node.requests import Mesh, PeerUnavailable, Topic
 from node.tagging.wire import (
     decode_evaluation,
     decode_request,
@@ -46,18 +47,6 @@ class Evaluators(Protocol):
         ...
 
 
-class Requester(Protocol):
-    """What this part needs of the mesh."""
-
-    async def ask_evaluator(self, member: MemberId, payload: bytes, timeout_ms: int) -> bytes:
-        """Send a request and wait for its answer; raises ConnectionError or TimeoutError."""
-        ...
-
-    def is_connected(self, member: MemberId) -> bool:
-        """Whether there is a live connection to this member."""
-        ...
-
-
 class LocalEvaluator:
     """This node's share of the key behind a thread pool."""
 
@@ -78,7 +67,7 @@ class LocalEvaluator:
         self.evaluated += len(blinded)
         return answer
 
-    async def serve(self, payload: bytes) -> bytes:
+    async def serve(self, member: MemberId, payload: bytes) -> bytes:
         """Answer a peer's request; raises ValueError with a reason that names no element."""
         try:
             return encode_evaluation(await self.evaluate(decode_request(payload)))
@@ -93,12 +82,12 @@ class DirectEvaluators:
         self,
         members: Mapping[int, MemberId],
         local: LocalEvaluator | None,
-        requester: Requester,
+        mesh: Mesh,
         timeout_ms: int,
     ) -> None:
         self._members = members
         self._local = local
-        self._requester = requester
+        self._mesh = mesh
         self._timeout_ms = timeout_ms
         self._turn = 0
 
@@ -109,7 +98,8 @@ class DirectEvaluators:
         others = sorted(index for index in self._members if index != own)
         turn = self._turn % max(1, len(others))
         others = others[turn:] + others[:turn]
-        others.sort(key=lambda index: not self._requester.is_connected(self._members[index]))
+        connected = set(self._mesh.connected())
+        others.sort(key=lambda index: self._members[index] not in connected)
         return others if own is None else [own, *others]
 
     async def ask(self, index: int, blinded: Sequence[bytes]) -> Evaluation:
@@ -117,11 +107,9 @@ class DirectEvaluators:
         if self._local is not None and index == self._local.index:
             return await self._local.evaluate(blinded)
         try:
-            payload = await self._requester.ask_evaluator(
-                self._members[index], encode_request(blinded), self._timeout_ms
+            payload = await self._mesh.ask(
+                self._members[index], Topic.EVALUATE, encode_request(blinded), self._timeout_ms
             )
             return decode_evaluation(payload)
-        except TimeoutError as error:
-            raise EvaluatorUnavailable(index, f"no answer in {self._timeout_ms} ms") from error
-        except (ConnectionError, DecodeError) as error:
+        except (PeerUnavailable, DecodeError) as error:
             raise EvaluatorUnavailable(index, str(error)) from error

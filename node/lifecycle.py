@@ -1,0 +1,72 @@
+"""What happens to transactions after they were ordered, told to everybody who waits for it.
+
+Rules: the order is fixed (mempool, tracker, outbox, listeners); nothing here decides anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from bulwark.ledger.batch import Batch
+from bulwark.ledger.hashing import keccak256
+from bulwark.ledger.ids import Height
+from bulwark.ledger.transaction import Transaction
+from node.execution.executor import ExecutedBlock
+from node.intake import Intake
+from node.mempool import Mempool
+from node.reporting.anchorer import Anchorer
+from node.reporting.tracker import StageTracker
+
+
+class Lifecycle:
+    """The driver's Observer."""
+
+    def __init__(
+        self,
+        *,
+        mempool: Mempool,
+        tracker: StageTracker,
+        intake: Intake,
+        anchorer: Anchorer,
+        changed: Callable[[], None],
+    ) -> None:
+        self._mempool = mempool
+        self._tracker = tracker
+        self._intake = intake
+        self._anchorer = anchorer
+        self._changed = changed
+        self.blocks = 0
+        self.transactions = 0
+        self.records = 0
+
+    def transactions_of(self, batch: Batch) -> list[Transaction]:
+        """Decoded transactions, from the mempool where they wait there."""
+        found: list[Transaction] = []
+        for raw in batch.transactions:
+            pending = self._mempool.get(keccak256(raw))
+            found.append(Transaction.decode(raw) if pending is None else pending.transaction)
+        return found
+
+    def ordered(self, height: Height, batch: Batch) -> None:
+        """A batch has its commit certificate."""
+        self._tracker.ordered((keccak256(raw) for raw in batch.transactions), height)
+
+    def executed(self, height: Height, block: ExecutedBlock) -> None:
+        """A block is durable."""
+        results = [
+            (transaction.hash, receipt.status == 1)
+            for transaction, receipt in zip(block.transactions, block.receipts, strict=True)
+        ]
+        hashes = [transaction_hash for transaction_hash, _ in results]
+        self._mempool.executed(height, block.transactions)
+        self._tracker.executed(results, height)
+        self._anchorer.executed(hashes, height)
+        self._intake.executed(hashes)
+        self.blocks += 1
+        self.transactions += len(results)
+        self._changed()
+
+    def finalized(self, height: Height) -> None:
+        """Blocks up to here have a checkpoint certificate."""
+        self._tracker.finalized(height)
+        self._anchorer.finalized(height)
