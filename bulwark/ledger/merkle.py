@@ -202,11 +202,11 @@ def verify_consistency(
         raise ProofInvalid("consistency", f"from size {first} to size {second}")
     if len(path) > MAX_PATH:
         raise ProofInvalid("consistency", f"{len(path)} hashes, at most {MAX_PATH}")
-    _check_hashes("consistency", first_root, second_root, *path)
     if first == second:
         if path or first_root != second_root:
             raise ProofInvalid("consistency", "equal sizes need equal roots and no path")
         return
+    _check_hashes("consistency", first_root, second_root, *path)
     steps = [first_root, *path] if not first & (first - 1) else list(path)
     if not steps:
         raise ProofInvalid("consistency", "the path is empty")

@@ -116,7 +116,7 @@ class Transaction:
         if not raw:
             raise TransactionInvalid("encoding", "empty")
         kind = LEGACY if raw[0] >= 0xC0 else raw[0]
-        if kind not in _FIELDS:
+        if kind not in _FIELDS or not raw[0]:
             raise TransactionInvalid("type", f"{kind:#04x} given, legacy, 0x01 or 0x02 allowed")
         body = raw if kind == LEGACY else raw[1:]
         try:

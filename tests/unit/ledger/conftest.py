@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from bulwark.ledger.genesis import (
     ConsensusParameters,
@@ -31,6 +32,9 @@ from bulwark.ledger.merkle import EMPTY_ROOT
 from bulwark.ledger.proofs import SealedHeader
 from bulwark.ledger.signing import SigningKey
 from bulwark.ledger.votes import Certificate, VoteKind, VoteSubject
+
+settings.register_profile("ledger", deadline=None)
+settings.load_profile("ledger")
 
 VECTORS = Path(__file__).parents[2] / "vectors"
 
