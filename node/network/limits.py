@@ -43,6 +43,8 @@ class Limits:
     """A peer that sends nothing for so long, not even PONG, is down (found within 5 s)."""
     probe_ms: int = 1_500
     """How long an older connection of the same member has to answer before a new one counts."""
+    drain_ms: int = 1_000
+    """How long a connection that yielded to another is still read."""
     redial_first_ms: int = 100
     redial_most_ms: int = 5_000
     """Longest pause between dials: a returning node is found within it (pitfall P3)."""

@@ -4,21 +4,19 @@ Rules: of two connections between the same two runs of two nodes, the one dialle
 member id stays; of two in one direction the newer stays, as its dialler has given the older up.
 A member that appears with another instance while its connection is up is either a restart that TCP
 has not noticed or a second node with one identity (pitfall P14): the older connection is probed,
-and if it answers, the newcomer is refused and reported.
+and if it answers, the newcomer is refused and reported. A connection that yields to another is read
+for a moment longer, so that what was on its way is not lost.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Final
 
 from bulwark.ledger.ids import MemberId
 from node.network.errors import Reason
 from node.network.limits import Limits
 from node.network.peer import Link
-
-_BACKGROUND: Final = "a second node with this identity answers"
 
 
 class Links:
@@ -41,7 +39,7 @@ class Links:
         self._down = down
         self._duplicate = duplicate
         self._live: dict[MemberId, Link] = {}
-        self._probes: set[asyncio.TimerHandle] = set()
+        self._timers: set[asyncio.TimerHandle] = set()
 
     def get(self, member: MemberId) -> Link | None:
         """The member's connection."""
@@ -66,11 +64,14 @@ class Links:
         elif current.instance != link.instance:
             self._probe(member, link, current)
         elif self._outranks(member, link, current):
-            self._live[member] = link
-            current.close(Reason.REPLACED, "by another connection of the same run")
             self._adopt(member, link, fresh=False)
-        else:
+            self._retire(current)
+        elif link.dialled is None:
             link.close(Reason.SURPLUS, "the connection dialled by the smaller id stays")
+        else:  # the other end has accepted it and may have sent something already
+            link.accept()
+            self._up(link, False)
+            self._retire(link)
 
     def lost(self, link: Link) -> None:
         """A connection ended; tells `down` if it was the member's."""
@@ -92,10 +93,10 @@ class Links:
                 link.ping()
 
     def stop(self) -> None:
-        """Cancel the probes under way."""
-        for handle in self._probes:
+        """Cancel the probes and closings under way."""
+        for handle in self._timers:
             handle.cancel()
-        self._probes.clear()
+        self._timers.clear()
 
     def _adopt(self, member: MemberId, link: Link, *, fresh: bool) -> None:
         self._live[member] = link
@@ -112,17 +113,30 @@ class Links:
         current.ping()
 
         def decide() -> None:
-            self._probes.discard(handle)
             if link.ended:
                 return
             if self._live.get(member) is not current:
                 self.consider(link)
             elif current.pongs > seen:
                 self._duplicate(member)
-                link.close(Reason.DUPLICATE_IDENTITY, f"{member}: {_BACKGROUND}")
+                link.close(Reason.DUPLICATE_IDENTITY, f"another node runs as {member}")
             else:
                 current.abort(Reason.REPLACED, "it did not answer and the member came back")
                 self.consider(link)
 
-        handle = asyncio.get_running_loop().call_later(self._limits.probe_ms / 1000, decide)
-        self._probes.add(handle)
+        self._later(self._limits.probe_ms, decide)
+
+    def _retire(self, link: Link) -> None:
+        """Send no more on it, but read what is on its way until it is closed a little later."""
+        self._later(
+            self._limits.drain_ms,
+            lambda: link.close(Reason.REPLACED, "by another connection of the same run"),
+        )
+
+    def _later(self, delay_ms: int, action: Callable[[], None]) -> None:
+        def run() -> None:
+            self._timers.discard(handle)
+            action()
+
+        handle = asyncio.get_running_loop().call_later(delay_ms / 1000, run)
+        self._timers.add(handle)
