@@ -26,6 +26,7 @@ from eth.vm.message import Message
 
 from bulwark.ledger.ids import ZERO_ADDRESS, Address
 from bulwark.ledger.transaction import Transaction, intrinsic_gas
+from node.execution.accounts import Accounts
 
 REFUND_QUOTIENT: Final = 5
 """At most this part of the used gas is refunded (EIP-3529)."""
@@ -83,6 +84,10 @@ class AllianceComputation(PragueComputation):
     """One message call with the alliance's precompile prices."""
 
     _precompiles = _alliance_precompiles()
+
+    @classmethod
+    def consume_initcode_gas_cost(cls, computation: Any) -> None:
+        """Nothing: our intrinsic gas has the cost of init code in it (EIP-3860)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,10 +185,40 @@ class AllianceState(PragueState):
     """State of one block: Prague without fees and without system contracts."""
 
     computation_class = AllianceComputation
+    account_db_class = Accounts  # type: ignore[assignment]
     transaction_executor_class = AllianceTransactionExecutor
 
     def set_system_contracts(self) -> None:
         """Nothing: there is no beacon chain and no history contract."""
+
+    def snapshot(self) -> Any:
+        """A point of the undo notes, which hold transient storage too."""
+        return self._account_db.record()
+
+    def revert(self, snapshot: Any) -> None:
+        """Undo every change since the snapshot."""
+        self._account_db.discard(snapshot)
+
+    def commit(self, snapshot: Any) -> None:
+        """Nothing to do: changes are in place."""
+
+    def get_transient_storage(self, address: Any, slot: int) -> bytes:
+        """A transient slot, empty when it is not set."""
+        return self.accounts.get_transient_storage(address, slot)
+
+    def set_transient_storage(self, address: Any, slot: int, value: bytes) -> None:
+        """Set a transient slot."""
+        self.accounts.set_transient_storage(address, slot, value)
+
+    def clear_transient_storage(self) -> None:
+        """Nothing to do: the next transaction begins with `lock_changes`."""
+
+    @property
+    def accounts(self) -> Accounts:
+        """The write set of the block."""
+        write_set: Any = self._account_db
+        accounts: Accounts = write_set
+        return accounts
 
     def get_gas_price(self, transaction: Any) -> int:
         """Zero: gas is limited, not sold."""

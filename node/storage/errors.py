@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 
-class StoreError(Exception):
+class StorageError(Exception):
     """The store can not do what was asked."""
 
 
-class StoreLocked(StoreError):
+class StoreLocked(StorageError):
     """Another process holds the database; one process may open it at a time."""
 
     def __init__(self, path: str) -> None:
@@ -15,7 +15,7 @@ class StoreLocked(StoreError):
         super().__init__(f"{path}: held by another process; stop it, or use another data folder")
 
 
-class StoreDamaged(StoreError):
+class StoreDamaged(StorageError):
     """Stored bytes are not what was written; the node never repairs them by itself."""
 
     def __init__(self, where: str, detail: str) -> None:
@@ -24,7 +24,7 @@ class StoreDamaged(StoreError):
         super().__init__(f"{where}: {detail}; resync this node from its peers")
 
 
-class StoreWriteFailed(StoreError):
+class StoreWriteFailed(StorageError):
     """A write did not reach the disk, so nothing may be promised any more: the node halts."""
 
     def __init__(self, path: str, detail: str) -> None:
@@ -33,7 +33,7 @@ class StoreWriteFailed(StoreError):
         super().__init__(f"{path}: write failed ({detail}); nothing is written until a restart")
 
 
-class StoreUnreadable(StoreError):
+class StoreUnreadable(StorageError):
     """The database can not be opened or read for a reason other than damage."""
 
     def __init__(self, path: str, detail: str) -> None:
@@ -42,7 +42,7 @@ class StoreUnreadable(StoreError):
         super().__init__(f"{path}: {detail}")
 
 
-class StoreClosed(StoreError):
+class StoreClosed(StorageError):
     """The store was closed before this call."""
 
     def __init__(self, path: str) -> None:

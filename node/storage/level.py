@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from node.storage.errors import (
+    StorageError,
     StoreClosed,
     StoreDamaged,
-    StoreError,
     StoreLocked,
     StoreUnreadable,
     StoreWriteFailed,
@@ -164,7 +164,7 @@ def _text(error: Exception) -> str:
     return detail.decode("utf-8", "replace") if isinstance(detail, bytes) else str(detail)
 
 
-def _opening_error(path: str, error: Exception) -> StoreError:
+def _opening_error(path: str, error: Exception) -> StorageError:
     detail = _text(error)
     if isinstance(error, plyvel.CorruptionError):
         return StoreDamaged(path, detail)
@@ -175,7 +175,7 @@ def _opening_error(path: str, error: Exception) -> StoreError:
     return StoreUnreadable(path, detail)
 
 
-def _reading_error(path: str, error: Exception) -> StoreError:
+def _reading_error(path: str, error: Exception) -> StorageError:
     if isinstance(error, plyvel.CorruptionError):
         return StoreDamaged(path, _text(error))
     return StoreUnreadable(path, _text(error))

@@ -8,9 +8,11 @@ Consensus, outbox, vault and evaluator keep their own layout under the prefix th
 
 from __future__ import annotations
 
+import struct
 from typing import Final
 
 from bulwark.ledger.ids import Address, Digest, Height, RecordId, Tag
+from node.storage.values import RecordPlace
 
 FORMAT_VERSION: Final = b"bulwark-store/1"
 """Value under META_FORMAT; a store with another one is refused."""
@@ -23,6 +25,8 @@ META_GENESIS: Final = META + b"genesis"
 """Genesis hash, 32 bytes: a store belongs to one alliance."""
 META_APPLIED: Final = META + b"applied"
 """Sealed: 8-byte height of the last executed block; flipped in the block's own batch."""
+META_FRONTIER: Final = META + b"frontier"
+"""Sealed: the record log's right edge after the last executed block."""
 META_FINALIZED: Final = META + b"finalized"
 """Sealed: 8-byte height of the highest stored checkpoint certificate."""
 
@@ -33,7 +37,7 @@ HEIGHTS_BY_HASH: Final = b"H"
 BATCHES: Final = b"b"
 """height8 -> encoded batch, sealed; none for the genesis block."""
 RECEIPTS: Final = b"r"
-"""height8 -> receipts of the block in order, sealed."""
+"""height8 -> receipts in order with the batch position of each transaction, sealed."""
 COMMIT_CERTIFICATES: Final = b"c"
 """height8 -> commit certificate of the batch, sealed; may be missing (installed by sync)."""
 CHECKPOINTS: Final = b"k"
@@ -47,7 +51,7 @@ PENDING_SIDECARS: Final = b"p"
 RECORDS: Final = b"i"
 """record id -> height8 | transaction index4 | sidecar root32 | position4."""
 RECORDS_BY_TAG: Final = b"g"
-"""tag | height8 | transaction index4 | position4 -> record id32."""
+"""tag | height8 | transaction index4 | position4 -> id, reporter, time, payload, sealed."""
 LOG_NODES: Final = b"l"
 """level1 | index8 -> hash of a full subtree of the record log."""
 LOG_LEAVES: Final = b"a"
@@ -78,6 +82,7 @@ ALL_PREFIXES: Final = (
 """A key that begins with none of these is an orphan."""
 
 NO_TOPIC: Final = bytes(32)
+_ORDER: Final = struct.Struct(">QII")
 
 
 def number8(value: int) -> bytes:
@@ -138,6 +143,11 @@ def record(record_id: RecordId) -> bytes:
 def records_by_tag(tag: Tag) -> bytes:
     """Prefix of the record ids of a tag."""
     return RECORDS_BY_TAG + tag
+
+
+def record_by_tag(tag: Tag, place: RecordPlace) -> bytes:
+    """Key of one record of a tag."""
+    return RECORDS_BY_TAG + tag + _ORDER.pack(place.height, place.transaction_index, place.position)
 
 
 def log_node(level: int, index: int) -> bytes:

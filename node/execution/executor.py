@@ -1,0 +1,210 @@
+"""The executor: an ordered batch in, an executed block with its whole write set out.
+
+Rules: execution is a function of the parent's state, the batch and nothing else: no clock, no
+configuration besides genesis; it writes nothing, `ChainStore.commit_block` does, in one batch.
+The block's time is max(proposer's time, parent's time + 1). Anything that is not a rule of the
+ledger (a missing sidecar, damage, a fault in the EVM) raises, and the node halts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from bulwark.ledger.anchor import Anchor, AnchorKind
+from bulwark.ledger.batch import Batch
+from bulwark.ledger.genesis import Genesis
+from bulwark.ledger.header import Header
+from bulwark.ledger.ids import Address, Digest, Height, TimestampMs
+from bulwark.ledger.merkle import Frontier
+from bulwark.ledger.receipt import Receipt, receipts_root
+from bulwark.ledger.sidecar import Sidecar
+from bulwark.ledger.transaction import Transaction
+from bulwark.ledger.trie import trie_root
+from contracts.bindings import MEMBER_REGISTRY, roles_slot
+from node.execution import indexes
+from node.execution.accounts import Account, Accounts, read_account, read_slot
+from node.execution.database import Getter, StateSource
+from node.execution.errors import WrongHeight
+from node.execution.evm import AllianceState, block_context
+from node.execution.transition import Ran, Skipped, check_transaction, run_transactions
+from node.storage import schema
+from node.storage.blocks import read_frontier, read_header, read_tip
+from node.storage.seal import seal
+from node.storage.values import encode_receipts
+
+HASH_DEPTH = 256
+"""How many earlier block hashes BLOCKHASH knows."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutedBlock:
+    """A block that was computed and is not written yet."""
+
+    header: Header
+    hash: Digest
+    batch: Batch
+    transactions: tuple[Transaction, ...]
+    """Those of the batch that are in the block."""
+    receipts: tuple[Receipt, ...]
+    """One a transaction."""
+    skipped: tuple[Skipped, ...]
+    """Those of the batch that are not in the block, and why."""
+    anchors: tuple[Anchor, ...]
+    """New leaves of the record log."""
+    puts: Mapping[bytes, bytes | None] = field(repr=False)
+    """Everything to store but the certificates, for one atomic write."""
+
+    @property
+    def record_count(self) -> int:
+        """Records that the block anchors."""
+        return sum(anchor.count for anchor in self.anchors)
+
+    @property
+    def results(self) -> tuple[tuple[Digest, bool], ...]:
+        """Hash and success of each transaction."""
+        return tuple(
+            (transaction.hash, receipt.succeeded)
+            for transaction, receipt in zip(self.transactions, self.receipts, strict=True)
+        )
+
+
+class Executor:
+    """Executes batches on top of the store's last block, and answers for its state."""
+
+    def __init__(self, store: Getter, genesis: Genesis) -> None:
+        self._store = store
+        self._genesis = genesis
+        self.source = StateSource(store)
+        """State of every block, with its caches."""
+
+    # Reads of a block's state
+
+    def account(self, state_root: Digest, address: Address) -> Account | None:
+        """An account under a state root."""
+        return read_account(self.source, state_root, address)
+
+    def roles(self, state_root: Digest, address: Address) -> int:
+        """Role bits of an account in the member registry under a state root."""
+        registry = read_account(self.source, state_root, Address(MEMBER_REGISTRY))
+        if registry is None:
+            return 0
+        return read_slot(self.source, registry.storage_root, roles_slot(address))
+
+    def check(self, transaction: Transaction) -> None:
+        """The ingress rule on the state of the last block. Raises TransactionInvalid."""
+        root = read_tip(self._store).state_root
+        check_transaction(transaction, self._genesis, lambda address: self.roles(root, address))
+
+    def nonce(self, address: Address) -> int:
+        """Next nonce of an account in the state of the last block."""
+        account = read_account(self.source, read_tip(self._store).state_root, address)
+        return 0 if account is None else account.nonce
+
+    # Execution
+
+    def execute(
+        self, height: Height, batch: Batch, sidecars: Mapping[Digest, Sidecar]
+    ) -> ExecutedBlock:
+        """Execute a batch on the last block's state.
+
+        `sidecars` holds, by root, at least those of the batch's anchors. Raises WrongHeight,
+        SidecarMissing, StoreDamaged; lets faults of the EVM through.
+        """
+        parent = read_tip(self._store)
+        if height != parent.height + 1:
+            raise WrongHeight(height, Height(parent.height + 1))
+        timestamp_ms = TimestampMs(max(batch.timestamp_ms, parent.timestamp_ms + 1))
+        state = self.state_at(
+            parent, height=height, timestamp_ms=timestamp_ms, randomness=batch.digest
+        )
+        ran = run_transactions(
+            state,
+            batch.transactions,
+            self._genesis,
+            lambda address: self.roles(parent.state_root, address),
+        )
+        anchors = indexes.anchors_of(height, ran.receipts)
+        frontier = read_frontier(self._store)
+        puts = indexes.log_puts(frontier, anchors)
+        header = Header(
+            height=height,
+            parent_hash=parent.hash(),
+            batch_digest=batch.digest,
+            timestamp_ms=timestamp_ms,
+            transactions_root=trie_root([each.raw for each in ran.transactions]),
+            receipts_root=receipts_root(ran.receipts),
+            state_root=state.accounts.make_state_root(),
+            record_log_size=frontier.size,
+            record_log_root=frontier.root,
+            next_validators_hash=self._genesis.validator_set.hash(),
+            gas_used=ran.gas_used,
+            gas_limit=self._genesis.gas_limit,
+        )
+        puts |= {schema.state(h): node for h, node in state.accounts.new_nodes.items()}
+        puts |= indexes.record_puts(anchors, sidecars, timestamp_ms)
+        puts |= self._sidecar_puts(anchors, sidecars)
+        puts |= _block_puts(header, batch, ran, frontier)
+        return ExecutedBlock(
+            header=header,
+            hash=header.hash(),
+            batch=batch,
+            transactions=ran.transactions,
+            receipts=ran.receipts,
+            skipped=ran.skipped,
+            anchors=anchors,
+            puts=puts,
+        )
+
+    def state_at(
+        self, block: Header, *, height: int, timestamp_ms: int, randomness: bytes
+    ) -> AllianceState:
+        """A state on top of an executed block, for the next block or for a call."""
+        context = block_context(
+            chain_id=self._genesis.chain_id,
+            height=height,
+            timestamp_ms=timestamp_ms,
+            randomness=randomness,
+            gas_limit=self._genesis.gas_limit,
+            earlier_hashes=self._hashes_down_from(block),
+        )
+        # py-evm passes its first argument on to the account class and keeps it; ours is a source.
+        return AllianceState(self.source, context, block.state_root)  # type: ignore[arg-type]
+
+    def _hashes_down_from(self, block: Header) -> Iterator[Digest]:
+        """Hashes of a block and its ancestors, read as far as somebody asks."""
+        yield block.hash()
+        for height in range(block.height - 1, max(-1, block.height - HASH_DEPTH), -1):
+            yield read_header(self._store, Height(height)).hash()
+
+    def _sidecar_puts(
+        self, anchors: tuple[Anchor, ...], sidecars: Mapping[Digest, Sidecar]
+    ) -> indexes.Puts:
+        """Sidecars of anchored batches that are not stored yet."""
+        puts: indexes.Puts = {}
+        for anchor in anchors:
+            key = schema.sidecar(anchor.digest)
+            if anchor.kind is AnchorKind.RECORDS and self._store.get(key) is None:
+                puts[key] = seal(key, sidecars[anchor.digest].encode())
+        return puts
+
+
+def _block_puts(header: Header, batch: Batch, ran: Ran, frontier: Frontier) -> indexes.Puts:
+    """The block itself, its transaction and event indexes, and the new tip."""
+    height = header.height
+    header_key, batch_key = schema.header(height), schema.batch(height)
+    receipts_key = schema.receipts(height)
+    receipts = encode_receipts(list(zip(ran.positions, ran.receipts, strict=True)))
+    return {
+        header_key: seal(header_key, header.encode()),
+        schema.height_by_hash(header.hash()): schema.number8(height),
+        batch_key: seal(batch_key, batch.encode()),
+        receipts_key: seal(receipts_key, receipts),
+        schema.META_APPLIED: seal(schema.META_APPLIED, schema.number8(height)),
+        schema.META_FRONTIER: seal(schema.META_FRONTIER, frontier.encode()),
+        **indexes.transaction_puts(height, ran.transactions),
+        **indexes.event_puts(height, ran.receipts),
+    }
+
+
+__all__ = ["Accounts", "ExecutedBlock", "Executor", "Skipped"]

@@ -1,0 +1,135 @@
+"""What a block adds to the indexes: transactions, events, record log, records by id and by tag.
+
+Rules: anchors are read from the events of successful transactions, in order, and nowhere else; a
+record is indexed when the anchor of its sidecar succeeded; an erased entry keeps its id and has
+no tag. Every key comes from `node.storage.schema`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from bulwark.ledger.anchor import Anchor, AnchorKind
+from bulwark.ledger.ids import Address, Digest, Height, RecordId, TimestampMs
+from bulwark.ledger.merkle import Frontier
+from bulwark.ledger.receipt import Log, Receipt
+from bulwark.ledger.record import Record
+from bulwark.ledger.sidecar import Sidecar
+from bulwark.ledger.transaction import Transaction
+from contracts.bindings import ConsentState, decode_consent_anchored, decode_records_anchored
+from node.execution.errors import ExecutionError, SidecarMissing
+from node.storage import schema
+from node.storage.seal import seal
+from node.storage.values import RecordPlace, TaggedRecord, encode_transaction_place
+
+Puts = dict[bytes, bytes | None]
+
+
+def anchors_of(height: Height, receipts: Sequence[Receipt]) -> tuple[Anchor, ...]:
+    """Anchors of a block in the order of their events; failed receipts have no logs."""
+    anchors: list[Anchor] = []
+    log_index = 0
+    for transaction_index, receipt in enumerate(receipts):
+        for log in receipt.logs:
+            anchor = _anchor_of(log, height, transaction_index, log_index)
+            if anchor is not None:
+                anchors.append(anchor)
+            log_index += 1
+    return tuple(anchors)
+
+
+def _anchor_of(log: Log, height: Height, transaction_index: int, log_index: int) -> Anchor | None:
+    records = decode_records_anchored(log.address, log.topics, log.data)
+    if records is not None:
+        return Anchor(
+            kind=AnchorKind.RECORDS,
+            height=height,
+            transaction_index=transaction_index,
+            log_index=log_index,
+            account=Address(records.reporter),
+            digest=Digest(records.root),
+            reference=Digest(records.policy),
+            count=records.count,
+            schema=records.schema,
+        )
+    consent = decode_consent_anchored(log.address, log.topics, log.data)
+    if consent is None:
+        return None
+    given = consent.event_kind is ConsentState.GIVEN
+    return Anchor(
+        kind=AnchorKind.CONSENT_GIVEN if given else AnchorKind.CONSENT_WITHDRAWN,
+        height=height,
+        transaction_index=transaction_index,
+        log_index=log_index,
+        account=Address(consent.issuer),
+        digest=Digest(consent.commitment),
+        reference=Digest(consent.anchor_id),
+        purpose=consent.purpose,
+        basis=consent.basis if given else consent.reason,
+        valid_until_day=consent.valid_until_day,
+    )
+
+
+def anchor_name(anchor: Anchor) -> bytes:
+    """What an anchor is looked up by: the root of a batch, the anchor id of a consent."""
+    return anchor.digest if anchor.kind is AnchorKind.RECORDS else anchor.reference
+
+
+def transaction_puts(height: Height, transactions: Sequence[Transaction]) -> Puts:
+    """Transaction hash to place."""
+    return {
+        schema.transaction(each.hash): encode_transaction_place(height, index)
+        for index, each in enumerate(transactions)
+    }
+
+
+def event_puts(height: Height, receipts: Sequence[Receipt]) -> Puts:
+    """Address and first topic to height."""
+    return {
+        schema.event(log.address, log.topics[0] if log.topics else schema.NO_TOPIC, height): b""
+        for receipt in receipts
+        for log in receipt.logs
+    }
+
+
+def log_puts(frontier: Frontier, anchors: Sequence[Anchor]) -> Puts:
+    """Leaves and nodes of the record log; `frontier` grows."""
+    puts: Puts = {}
+    for anchor in anchors:
+        index = frontier.size
+        leaf_key = schema.log_leaf(index)
+        puts[leaf_key] = seal(leaf_key, anchor.encode())
+        puts[schema.log_index(anchor_name(anchor), index)] = b""
+        for level, place, digest in frontier.append(anchor.leaf_hash):
+            puts[schema.log_node(level, place)] = digest
+    return puts
+
+
+def record_puts(
+    anchors: Sequence[Anchor], sidecars: Mapping[Digest, Sidecar], timestamp_ms: TimestampMs
+) -> Puts:
+    """Records by id and by tag, of every batch that was anchored. Raises SidecarMissing."""
+    puts: Puts = {}
+    for anchor in anchors:
+        if anchor.kind is not AnchorKind.RECORDS:
+            continue
+        sidecar = sidecars.get(anchor.digest)
+        if sidecar is None:
+            raise SidecarMissing(anchor.height, anchor.digest)
+        if sidecar.count != anchor.count:
+            raise ExecutionError(
+                f"sidecar {anchor.digest.hex()} has {sidecar.count} entries, "
+                f"its anchor says {anchor.count}"
+            )
+        puts[schema.pending_sidecar(anchor.digest)] = None
+        for position, entry in enumerate(sidecar.entries):
+            record_id = RecordId(sidecar.leaves[position])
+            place = RecordPlace(anchor.height, anchor.transaction_index, anchor.digest, position)
+            puts[schema.record(record_id)] = place.encode()
+            if isinstance(entry, Record):
+                key = schema.record_by_tag(entry.tag, place)
+                value = TaggedRecord(
+                    record_id, anchor.account, timestamp_ms, entry.payload_bytes
+                ).encode()
+                puts[key] = seal(key, value)
+    return puts

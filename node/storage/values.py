@@ -1,0 +1,134 @@
+"""Values of the node's database that are not ledger structures: places, tag entries, receipt lists.
+
+Rules: fixed layouts, big-endian; a decoder refuses any other length and names the key. Ledger
+structures (headers, batches, certificates, sidecars, anchors) are stored in their own encoding.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from bulwark.ledger.codec import Reader, Writer
+from bulwark.ledger.errors import LedgerError
+from bulwark.ledger.ids import Address, Digest, Height, RecordId, TimestampMs
+from bulwark.ledger.limits import MAX_BATCH_TRANSACTIONS
+from bulwark.ledger.receipt import MAX_RECEIPT_BYTES, Receipt
+from bulwark.ledger.record import RecordPayload
+from node.storage.errors import StoreDamaged
+
+_PLACE: Final = struct.Struct(">QI32sI")
+_TRANSACTION: Final = struct.Struct(">QI")
+_TAGGED: Final = struct.Struct(">32s20sQ")
+_NUMBER: Final = struct.Struct(">Q")
+
+
+@dataclass(frozen=True, slots=True)
+class RecordPlace:
+    """Where a record stands on the ledger."""
+
+    height: Height
+    transaction_index: int
+    root: Digest
+    """Root of its sidecar."""
+    position: int
+    """Position in its sidecar."""
+
+    def encode(self) -> bytes:
+        """48 bytes."""
+        return _PLACE.pack(self.height, self.transaction_index, self.root, self.position)
+
+    @classmethod
+    def decode(cls, key: bytes, data: bytes) -> RecordPlace:
+        """Inverse of encode(). Raises StoreDamaged."""
+        if len(data) != _PLACE.size:
+            raise _damaged(key, len(data), _PLACE.size)
+        height, index, root, position = _PLACE.unpack(data)
+        return cls(Height(height), index, Digest(root), position)
+
+
+@dataclass(frozen=True, slots=True)
+class TaggedRecord:
+    """What a look-up by tag answers with, so that it needs no second read."""
+
+    record_id: RecordId
+    reporter: Address
+    """Account that anchored it."""
+    timestamp_ms: TimestampMs
+    """Time of its block."""
+    payload_bytes: bytes
+    """Canonical payload."""
+
+    def encode(self) -> bytes:
+        """60 bytes and the payload."""
+        return _TAGGED.pack(self.record_id, self.reporter, self.timestamp_ms) + self.payload_bytes
+
+    @classmethod
+    def decode(cls, key: bytes, data: bytes) -> TaggedRecord:
+        """Inverse of encode(). Raises StoreDamaged."""
+        if len(data) < _TAGGED.size:
+            raise _damaged(key, len(data), _TAGGED.size)
+        record_id, reporter, timestamp_ms = _TAGGED.unpack_from(data)
+        return cls(
+            RecordId(record_id),
+            Address(reporter),
+            TimestampMs(timestamp_ms),
+            data[_TAGGED.size :],
+        )
+
+    def payload(self, key: bytes) -> RecordPayload:
+        """The decoded payload. Raises StoreDamaged."""
+        try:
+            return RecordPayload.decode(self.payload_bytes)
+        except LedgerError as error:
+            raise StoreDamaged(f"key {key.hex()}", str(error)) from error
+
+
+def encode_transaction_place(height: Height, index: int) -> bytes:
+    """Height and position of a transaction, 12 bytes."""
+    return _TRANSACTION.pack(height, index)
+
+
+def decode_transaction_place(key: bytes, data: bytes) -> tuple[Height, int]:
+    """Inverse of encode_transaction_place(). Raises StoreDamaged."""
+    if len(data) != _TRANSACTION.size:
+        raise _damaged(key, len(data), _TRANSACTION.size)
+    height, index = _TRANSACTION.unpack(data)
+    return Height(height), index
+
+
+def decode_number(key: bytes, data: bytes) -> int:
+    """An 8-byte number. Raises StoreDamaged."""
+    if len(data) != _NUMBER.size:
+        raise _damaged(key, len(data), _NUMBER.size)
+    number: int = _NUMBER.unpack(data)[0]
+    return number
+
+
+def encode_receipts(receipts: Sequence[tuple[int, Receipt]]) -> bytes:
+    """Receipts of a block in order, each with its transaction's position in the batch."""
+    writer = Writer()
+    writer.sequence(receipts, lambda w, pair: w.uint(pair[0], 4).blob(pair[1].encode()))
+    return writer.done()
+
+
+def decode_receipts(key: bytes, data: bytes) -> tuple[tuple[int, Receipt], ...]:
+    """Inverse of encode_receipts(). Raises StoreDamaged."""
+    reader = Reader(data, "receipts")
+    try:
+        pairs = reader.sequence("receipts", MAX_BATCH_TRANSACTIONS, _read_receipt)
+        reader.end()
+    except LedgerError as error:
+        raise StoreDamaged(f"key {key.hex()}", str(error)) from error
+    return pairs
+
+
+def _read_receipt(reader: Reader) -> tuple[int, Receipt]:
+    position = reader.uint(4, "position", MAX_BATCH_TRANSACTIONS)
+    return position, Receipt.decode(reader.blob("receipt", MAX_RECEIPT_BYTES))
+
+
+def _damaged(key: bytes, given: int, needed: int) -> StoreDamaged:
+    return StoreDamaged(f"key {key.hex()}", f"{given} bytes stored, {needed} needed")
