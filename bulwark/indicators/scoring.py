@@ -184,7 +184,7 @@ def _points(counted: list[RecordView], today: int) -> tuple[int, list[Reason]]:
     )
     best, together = _percent([max(fresh)]), _percent(fresh)
     now = _percent(aged)
-    level = max((view.evidence_level for view in counted), key=EVIDENCE_WEIGHT.__getitem__)
+    level = max(view.evidence_level for view in counted)
     methods = ", ".join(sorted({view.fraud_type.label for view in counted}))
     reasons = [Reason("evidence", best, f"evidence: {level.label}; method: {methods}")]
     if len(fresh) > 1:

@@ -91,7 +91,7 @@ def read_xrp(text: str) -> Reading | None:
 
 def read_ss58(text: str) -> Reading | None:
     """Substrate accounts: the 32-byte account id, whatever network prefix it was written with."""
-    if not 45 <= len(text) <= 50 or not _BITCOIN.issuperset(text):
+    if not 35 <= len(text) <= 50 or not _BITCOIN.issuperset(text):
         return None
     raw = b58decode(text)
     prefix = 1 if raw and raw[0] < 64 else 2

@@ -11,7 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bulwark.indicators.lifetime import DAY_MS, EVEN, FAST, FULL, remaining
-from bulwark.indicators.scoring import Assessment, RecordView, assess, band_of
+from bulwark.indicators.scoring import (
+    EVIDENCE_WEIGHT,
+    Assessment,
+    RecordView,
+    assess,
+    band_of,
+)
 from bulwark.indicators.vocabulary import (
     Band,
     EvidenceLevel,
@@ -140,6 +146,11 @@ def test_erased_and_expired_by_operation_no_longer_count() -> None:
     for operation in (Operation.ERASE, Operation.EXPIRE):
         gone = record(operation=operation, previous="r1", reporter="node")
         assert assess([record(record="r1"), gone], NOW_MS).score == 0
+
+
+def test_evidence_levels_rise_with_their_codes() -> None:
+    weights = [EVIDENCE_WEIGHT[level] for level in EvidenceLevel]
+    assert weights == sorted(weights)
 
 
 @pytest.mark.parametrize(
