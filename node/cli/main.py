@@ -1,0 +1,130 @@
+"""The `bulwark` command: a table of sub-commands that are imported when they are used.
+
+Rules: help and completion import nothing but click, so that `bulwark --help` answers at once; each
+sub-command is a module with a click command named `command`; an error is one line on standard
+error, exit code 2 when the call or the configuration is wrong and 1 when the work failed. The
+sub-commands do the work.
+"""
+
+from __future__ import annotations
+
+import errno
+import importlib
+import os
+import sys
+from collections.abc import MutableMapping, Sequence
+from typing import Any, Final, NoReturn
+
+import click
+from click.exceptions import NoArgsIsHelpError
+
+INTERRUPTED: Final = 130
+"""Exit code after Ctrl-C, as shells have it."""
+
+COMMANDS: Final = {
+    "demo": ("node.cli.demo", "Start an alliance and walk through its main job."),
+    "devnet": ("node.cli.devnet", "Run a whole alliance on this machine."),
+    "genesis": ("node.cli.genesis", "Make a new alliance: keys, certificates, genesis document."),
+    "node": ("node.cli.node", "Run one node."),
+    "report": ("node.cli.report", "Report a fraud indicator."),
+    "screen": ("node.cli.screen", "Ask whether an identifier was reported."),
+    "consent": ("node.cli.consent", "Give, withdraw or show a consent."),
+    "import": ("node.cli.import", "Report the indicators of CSV and NDJSON files."),
+    "verify": ("node.cli.verify", "Verify a proof offline, trusting only genesis.json."),
+    "fsck": ("node.cli.fsck", "Check the database of a stopped node."),
+    "config": ("node.cli.config", "Explain every setting of a node."),
+    "key": ("node.cli.key", "Show a node's addresses and pins."),
+    "api-key": ("node.cli.api_key", "Make API keys."),
+}
+"""Name to (module, one line of help), in the order of the help page."""
+
+
+class LazyGroup(click.Group):
+    """A group that imports a sub-command when it is called, not when the group is listed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All names, in the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the module of a sub-command; None for an unknown name."""
+        entry = COMMANDS.get(cmd_name)
+        if entry is None:
+            return None
+        command = importlib.import_module(entry[0]).command
+        if not isinstance(command, click.Command):
+            raise TypeError(f"{entry[0]}.command is no click command")
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the table of sub-commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        **extra: Any,
+    ) -> Any:
+        """Run and exit; with `standalone_mode` false, return or raise as click does."""
+        if not standalone_mode:
+            return super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
+        try:
+            code = super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
+            sys.stdout.flush()
+        except (click.Abort, KeyboardInterrupt):
+            _leave("interrupted", INTERRUPTED)
+        except NoArgsIsHelpError as error:
+            error.show()
+            sys.exit(error.exit_code)
+        except click.ClickException as error:
+            _leave(_described(error), error.exit_code)
+        except OSError as error:
+            if error.errno == errno.EPIPE:  # the reader of a pipe, as `head`, has seen enough
+                _discard_output()
+                sys.exit(1)
+            _leave(str(error), 1)
+        sys.exit(code if isinstance(code, int) else 0)
+
+
+def _described(error: click.ClickException) -> str:
+    message = error.format_message()
+    if isinstance(error, click.UsageError) and error.ctx is not None:
+        return f"{message} (see {error.ctx.command_path} --help)"
+    return message
+
+
+def _leave(message: str, code: int) -> NoReturn:
+    line = "; ".join(part.strip() for part in message.splitlines() if part.strip())
+    click.echo(f"bulwark: {line}", err=True)
+    sys.exit(code)
+
+
+def _discard_output() -> None:
+    """Point standard output at nothing, so that the interpreter's last flush finds no pipe."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+
+
+_CONTEXT: Final[MutableMapping[str, Any]] = {
+    "help_option_names": ["-h", "--help"],
+    "max_content_width": 100,
+}
+
+
+@click.group(cls=LazyGroup, name="bulwark", context_settings=_CONTEXT)
+@click.version_option(package_name="bulwark", message="%(version)s")
+def main() -> None:
+    """Node of a permissioned anti-fraud alliance.
+
+    \b
+    Example:
+      bulwark devnet up --home /tmp/alliance
+    """
+
+
+if __name__ == "__main__":
+    main(prog_name="bulwark")
