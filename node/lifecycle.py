@@ -53,10 +53,7 @@ class Lifecycle:
 
     def executed(self, height: Height, block: ExecutedBlock) -> None:
         """A block is durable."""
-        results = [
-            (transaction.hash, receipt.status == 1)
-            for transaction, receipt in zip(block.transactions, block.receipts, strict=True)
-        ]
+        results = block.results
         hashes = [transaction_hash for transaction_hash, _ in results]
         self._mempool.executed(height, block.transactions)
         self._tracker.executed(results, height)
@@ -64,6 +61,7 @@ class Lifecycle:
         self._intake.executed(hashes)
         self.blocks += 1
         self.transactions += len(results)
+        self.records += block.record_count
         self._changed()
 
     def finalized(self, height: Height) -> None:

@@ -49,18 +49,32 @@ class Anchorer:
         self._executed: dict[Height, list[Digest]] = {}
         self.address = key.address
 
-    def resume(self, executed_nonce: int) -> None:
-        """Send again what the outbox holds; drop what the chain executed in the meantime."""
+    def resume(self, executed_nonce: int, is_executed: Callable[[Digest], bool]) -> None:
+        """Send again what the outbox holds and the chain has not executed.
+
+        A nonce that the chain gave to another transaction of this account (somebody signs with the
+        same key elsewhere) is replaced, so that no accepted record is lost.
+        """
         done: list[int] = []
+        displaced: list[Parcel] = []
         for parcel in self._outbox.parcels():
             transaction = parcel.transaction
             if transaction.nonce < executed_nonce:
                 done.append(transaction.nonce)
+                if not is_executed(transaction.hash):
+                    displaced.append(parcel)
                 continue
             self._given = max(self._given, transaction.nonce + 1)
             self._unfinished[transaction.hash] = transaction.nonce
             self._tracker.watch(transaction.hash)
             self._submit(parcel)
+        for parcel in displaced:
+            log.warning("anchor gets a new nonce", old=parcel.transaction.nonce)
+            self.send(
+                parcel.transaction.to or self.address,
+                parcel.transaction.data,
+                sidecar=parcel.sidecar,
+            )
         self._outbox.remove(done)
         if self._unfinished:
             log.info("outbox resumed", transactions=len(self._unfinished))

@@ -1,0 +1,214 @@
+"""The running node as its API sees it: one object that answers `node.service.NodeService`.
+
+It holds no rule of its own: every method hands over to the part that owns the matter, and turns
+ledger places into the views that readers get.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from bulwark.indicators.model import IndicatorReport, ScreeningRequest
+from bulwark.ledger.genesis import Genesis
+from bulwark.ledger.ids import Digest, Height, MemberId, RecordId
+from bulwark.ledger.proofs import AnchorProof, RecordProof
+from node.chain.proofs import NotProvable, Prover
+from node.chain.records import RecordReader
+from node.chain.store import ChainStore
+from node.consents.desk import ConsentDesk
+from node.mesh import NetworkMesh
+from node.reporting.payload import fields_of
+from node.reporting.reporter import Reporter
+from node.reporting.tracker import StageTracker
+from node.screening.screener import Screener
+from node.service import (
+    BlockView,
+    Conflict,
+    ConsentView,
+    Forbidden,
+    Idempotency,
+    MemberView,
+    NotFound,
+    Readiness,
+    RecordView,
+    ReportOutcome,
+    ScreeningAnswer,
+    Stage,
+)
+from node.status import StatusBoard
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the facade hands over to."""
+
+    genesis: Genesis
+    member: MemberId
+    chain: ChainStore
+    records: RecordReader
+    prover: Prover
+    reporter: Reporter
+    screener: Screener
+    consents: ConsentDesk
+    tracker: StageTracker
+    mesh: NetworkMesh
+    board: StatusBoard
+    is_reporter: Callable[[], bool]
+    """Whether this member's account may anchor now."""
+
+
+class Facade:
+    """NodeService over the parts."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    async def report(
+        self,
+        reports: Sequence[IndicatorReport],
+        *,
+        wait: Stage,
+        idempotency: Idempotency | None = None,
+    ) -> list[ReportOutcome]:
+        """See NodeService."""
+        self._need_reporter()
+        return await self._parts.reporter.report(reports, wait=wait, idempotency=idempotency)
+
+    async def screen(self, requests: Sequence[ScreeningRequest]) -> list[ScreeningAnswer]:
+        """See NodeService."""
+        return await self._parts.screener.screen(requests)
+
+    async def give_consent(
+        self, document: Mapping[str, object], *, wait: Stage, idempotency: Idempotency | None
+    ) -> ConsentView:
+        """See NodeService."""
+        self._need_reporter()
+        return await self._parts.consents.give(document, wait=wait, idempotency=idempotency)
+
+    async def withdraw_consent(
+        self, consent_id: str, reason: str, *, wait: Stage, idempotency: Idempotency | None
+    ) -> ConsentView:
+        """See NodeService."""
+        self._need_reporter()
+        return await self._parts.consents.withdraw(
+            consent_id, reason, wait=wait, idempotency=idempotency
+        )
+
+    async def consent(self, consent_id: str) -> ConsentView:
+        """See NodeService."""
+        return self._parts.consents.view(consent_id)
+
+    def _need_reporter(self) -> None:
+        if not self._parts.is_reporter():
+            raise Forbidden(
+                f"member {self._parts.member} has no role reporter on the ledger; "
+                "it can screen and audit, not report"
+            )
+
+    async def record(self, record_id: RecordId) -> RecordView:
+        """See NodeService."""
+        stored = self._parts.records.by_id(record_id)
+        if stored is None:
+            raise NotFound("this node has no such record")
+        final = stored.height <= self._parts.chain.finalized
+        return RecordView(
+            record_id=record_id,
+            reporter=self.member_of(stored.reporter),
+            height=stored.height,
+            timestamp_ms=stored.timestamp_ms,
+            fields={} if stored.payload is None else fields_of(stored.payload),
+            erased=stored.payload is None,
+            stage=Stage.FINALIZED if final else Stage.EXECUTED,
+        )
+
+    async def record_proof(self, record_id: RecordId) -> RecordProof:
+        """See NodeService."""
+        try:
+            return self._parts.prover.record(record_id)
+        except LookupError as error:
+            raise NotFound("this node has no such record") from error
+        except NotProvable as error:
+            raise Conflict(str(error)) from error
+
+    async def consent_proof(self, consent_id: str) -> AnchorProof:
+        """See NodeService."""
+        stored = self._parts.consents.stored(consent_id)
+        try:
+            return self._parts.prover.anchor(stored.anchor_id)
+        except LookupError as error:
+            raise Conflict("the consent is not executed yet") from error
+        except NotProvable as error:
+            raise Conflict(str(error)) from error
+
+    async def block(self, at: int | str) -> BlockView:
+        """See NodeService."""
+        chain = self._parts.chain
+        height = {"latest": chain.applied, "finalized": chain.finalized}.get(str(at))
+        if height is None:
+            height = Height(int(at)) if str(at).isdecimal() else Height(-1)
+        found = chain.block(height) if 0 <= height <= chain.applied else None
+        if found is None:
+            raise NotFound(f"there is no block {at} on this node; the last is {chain.applied}")
+        return BlockView(
+            header=found.header,
+            hash=found.header.hash(),
+            transaction_hashes=found.transaction_hashes,
+            record_count=found.record_count,
+            checkpoint=chain.checkpoint(height),
+        )
+
+    def members(self) -> Sequence[MemberView]:
+        """See NodeService."""
+        connected = set(self._parts.mesh.connected())
+        return [
+            MemberView(
+                id=member.id,
+                name=member.name,
+                roles=member.roles,
+                node=f"0x{member.node.hex()}",
+                account=f"0x{member.account.hex()}",
+                connected=None if member.id == self._parts.member else member.id in connected,
+            )
+            for member in self._parts.genesis.members
+        ]
+
+    def status(self) -> Mapping[str, object]:
+        """See NodeService."""
+        return self._parts.board.status()
+
+    def readiness(self) -> Readiness:
+        """See NodeService."""
+        return self._parts.board.readiness()
+
+    def metrics(self) -> bytes:
+        """See NodeService."""
+        return self._parts.board.metrics()
+
+    def member_of(self, account: bytes) -> MemberId:
+        """Name of an account's member."""
+        return member_of(self._parts.genesis, account)
+
+    def stage_of_record(self, record_id: RecordId) -> tuple[Stage, Height | None]:
+        """How far a record of this member got."""
+        height = self._parts.records.height_of(record_id)
+        return stage_of(self._parts.chain, height)
+
+    def stage_of_transaction(self, transaction_hash: Digest) -> tuple[Stage, Height | None]:
+        """How far a transaction of this member got."""
+        return stage_of(
+            self._parts.chain, self._parts.chain.height_of_transaction(transaction_hash)
+        )
+
+
+def member_of(genesis: Genesis, account: bytes) -> MemberId:
+    """Name of an account's member; an account of no member is shown as its address."""
+    member = next((m for m in genesis.members if m.account == account), None)
+    return member.id if member is not None else MemberId(f"0x{account.hex()}")
+
+
+def stage_of(chain: ChainStore, height: Height | None) -> tuple[Stage, Height | None]:
+    """Stage of something that is in the block at `height`, or in none yet."""
+    if height is None:
+        return Stage.ACCEPTED, None
+    return (Stage.FINALIZED if height <= chain.finalized else Stage.EXECUTED), height
