@@ -1,0 +1,205 @@
+"""Tags come from the cache or from a round; wrong and silent evaluators are survived or named."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from bulwark.ledger.errors import DecodeError
+from bulwark.ledger.ids import MemberId, Tag
+from bulwark.privacy import oprf
+from bulwark.privacy.group import Scalar, multiply_base, random_scalar
+from bulwark.privacy.sharing import split
+from bulwark.privacy.threshold import Evaluation, EvaluatorShare, ThresholdKey
+from node.requests import PeerUnavailable, Topic
+from node.tagging.cache import TagCache
+from node.tagging.evaluators import DirectEvaluators, LocalEvaluator
+from node.tagging.tagger import Tagger, TaggingUnavailable
+from node.tagging.wire import decode_evaluation, decode_request, encode_evaluation, encode_request
+
+MEMBERS = {index: MemberId(f"member-{index}") for index in range(1, 5)}
+
+
+def deterministic(label: bytes) -> Callable[[int], bytes]:
+    counter = 0
+
+    def draw(size: int) -> bytes:
+        nonlocal counter
+        counter += 1
+        return hashlib.shake_256(label + counter.to_bytes(8, "big")).digest(size)
+
+    return draw
+
+
+class Alliance:
+    """Four evaluators behind a mesh that can lose or spoil their answers."""
+
+    def __init__(self, pool: ThreadPoolExecutor) -> None:
+        draw = deterministic(b"dealer")
+        self.secret: Scalar = random_scalar(draw)
+        dealing = split(self.secret, 3, 4, draw)
+        keys = tuple(dealing.commitments.share_key(index) for index in range(1, 5))
+        self.key = ThresholdKey(3, multiply_base(self.secret), keys)
+        self.evaluators = {
+            share.index: LocalEvaluator(
+                EvaluatorShare(share.index, share.value, keys[share.index - 1]),
+                pool,
+                deterministic(b"evaluator" + bytes([share.index])),
+            )
+            for share in dealing.shares
+        }
+        self.silent: set[int] = set()
+        self.wrong: set[int] = set()
+        self.asked: list[int] = []
+
+    def connected(self) -> list[MemberId]:
+        return [member for index, member in MEMBERS.items() if index not in self.silent]
+
+    async def ask(self, member: MemberId, topic: Topic, body: bytes, timeout_ms: int) -> bytes:
+        index = next(i for i, m in MEMBERS.items() if m == member)
+        self.asked.append(index)
+        if index in self.silent:
+            raise PeerUnavailable(member, "no answer")
+        answer = decode_evaluation(await self.evaluators[index].serve(member, body))
+        if index in self.wrong:
+            spoiled = (answer.elements[-1], *answer.elements[1:])
+            answer = Evaluation(index, spoiled[::-1], answer.proof[::-1])
+        return encode_evaluation(answer)
+
+
+@pytest.fixture
+async def pool() -> AsyncIterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(2) as executor:
+        yield executor
+
+
+@pytest.fixture
+def alliance(pool: ThreadPoolExecutor) -> Alliance:
+    return Alliance(pool)
+
+
+def tagger_of(alliance: Alliance, pool: ThreadPoolExecutor, own: int | None = 1) -> Tagger:
+    local = None if own is None else alliance.evaluators[own]
+    evaluators = DirectEvaluators(MEMBERS, local, alliance, 1_000)
+    cache = TagCache(bytes(32), 1_000)
+    return Tagger(alliance.key, 1, evaluators, cache, pool, deterministic(b"client"))
+
+
+def expected(alliance: Alliance, tagger: Tagger, kind: str, value: str) -> Tag:
+    data = tagger.input_of(kind, value)
+    return Tag(oprf.evaluate(oprf.Mode.VOPRF, alliance.secret, data)[:32])
+
+
+async def test_tag_is_that_of_the_undivided_key(
+    alliance: Alliance, pool: ThreadPoolExecutor
+) -> None:
+    tagger = tagger_of(alliance, pool)
+    found = await tagger.tags([("phone", "+442079460958"), ("iban", "GB82WEST12345698765432")])
+    assert found == [
+        expected(alliance, tagger, "phone", "+442079460958"),
+        expected(alliance, tagger, "iban", "GB82WEST12345698765432"),
+    ]
+
+
+async def test_member_without_a_share_gets_the_same_tag(
+    alliance: Alliance, pool: ThreadPoolExecutor
+) -> None:
+    observer = tagger_of(alliance, pool, own=None)
+    validator = tagger_of(alliance, pool, own=2)
+    question = [("ip", "192.0.2.7")]
+    assert await observer.tags(question) == await validator.tags(question)
+
+
+async def test_second_question_is_answered_from_the_cache(
+    alliance: Alliance, pool: ThreadPoolExecutor
+) -> None:
+    tagger = tagger_of(alliance, pool)
+    first = await tagger.tags([("domain", "evil.example")])
+    rounds = tagger.rounds
+    assert tagger.cached("domain", "evil.example") == first[0]
+    assert await tagger.tags([("domain", "evil.example")]) == first
+    assert tagger.rounds == rounds
+
+
+async def test_questions_at_the_same_time_share_one_round(
+    alliance: Alliance, pool: ThreadPoolExecutor
+) -> None:
+    tagger = tagger_of(alliance, pool)
+    question = [("domain", "evil.example")]
+    answers = await asyncio.gather(*(tagger.tags(question) for _ in range(5)))
+    assert all(answer == answers[0] for answer in answers)
+    assert tagger.rounds == 1
+
+
+async def test_silent_evaluator_is_replaced(alliance: Alliance, pool: ThreadPoolExecutor) -> None:
+    alliance.silent = {2}
+    tagger = tagger_of(alliance, pool)
+    for number in range(4):
+        value = f"{number}.example"
+        found = await tagger.tags([("domain", value)])
+        assert found == [expected(alliance, tagger, "domain", value)]
+
+
+async def test_wrong_evaluation_is_counted_and_never_used(
+    alliance: Alliance, pool: ThreadPoolExecutor
+) -> None:
+    alliance.wrong = {3}
+    tagger = tagger_of(alliance, pool)
+    values = [("domain", f"{number}.example") for number in range(6)]
+    for kind, value in values:
+        assert await tagger.tags([(kind, value)]) == [expected(alliance, tagger, kind, value)]
+    assert tagger.bad_evaluations > 0
+
+
+async def test_too_few_evaluators_is_said_and_not_guessed(
+    alliance: Alliance, pool: ThreadPoolExecutor
+) -> None:
+    alliance.silent = {2, 3}
+    tagger = tagger_of(alliance, pool)
+    found = await tagger.tags([("domain", "evil.example")])
+    assert isinstance(found[0], TaggingUnavailable)
+    assert (found[0].good, found[0].needed) == (2, 3)
+    assert tagger.cached("domain", "evil.example") is None
+    alliance.silent = set()
+    assert await tagger.tags([("domain", "evil.example")]) == [
+        expected(alliance, tagger, "domain", "evil.example")
+    ]
+
+
+async def test_many_values_go_in_rounds_and_come_back_in_order(
+    alliance: Alliance, pool: ThreadPoolExecutor
+) -> None:
+    tagger = tagger_of(alliance, pool)
+    values = [("domain", f"{number}.example") for number in range(150)]
+    found = await tagger.tags(values)
+    assert tagger.rounds == 3
+    for number in (0, 63, 64, 149):
+        assert found[number] == expected(alliance, tagger, *values[number])
+
+
+def test_cache_forgets_the_least_recently_used() -> None:
+    cache = TagCache(bytes(32), 2)
+    names = [cache.name(bytes([number])) for number in range(3)]
+    cache.put(names[0], Tag(b"a" * 32))
+    cache.put(names[1], Tag(b"b" * 32))
+    assert cache.get(names[0]) is not None
+    cache.put(names[2], Tag(b"c" * 32))
+    assert cache.get(names[1]) is None
+    assert len(cache) == 2
+
+
+def test_cache_names_depend_on_the_members_key() -> None:
+    assert TagCache(bytes(32), 1).name(b"x") != TagCache(b"k" * 32, 1).name(b"x")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", encode_request([]), encode_request([bytes(32)]) + b"x", (257).to_bytes(4, "big")],
+)
+def test_malformed_request_is_refused(data: bytes) -> None:
+    with pytest.raises(DecodeError):
+        decode_request(data)
