@@ -1,0 +1,233 @@
+"""A node in memory behind the NodeService port: it keeps, answers and refuses as a node does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from bulwark.indicators.errors import NormalisationError
+from bulwark.indicators.model import IndicatorReport, ScreeningRequest
+from bulwark.indicators.normalise import normalise
+from bulwark.ledger.anchor import Anchor, AnchorKind
+from bulwark.ledger.hashing import sha256
+from bulwark.ledger.ids import Digest, Height, MemberId, RecordId, Tag, ValidatorIndex, View
+from bulwark.ledger.merkle import root_of
+from bulwark.ledger.proofs import AnchorProof, RecordProof, SealedHeader
+from bulwark.ledger.record import Record, RecordPayload
+from bulwark.ledger.sidecar import Sidecar
+from bulwark.ledger.votes import Certificate, VoteKind, VoteSubject
+from node.service import (
+    BlockView,
+    Conflict,
+    ConsentView,
+    Idempotency,
+    IdempotencyMismatch,
+    MemberView,
+    NotFound,
+    Readiness,
+    Reason,
+    RecordView,
+    Refusal,
+    ReportOutcome,
+    ScreeningAnswer,
+    Stage,
+)
+from tests.unit.api.fake_chain import SENDER, START_MS, FakeChain
+
+MEMBER = MemberId("bank-a")
+
+
+def certificate(kind: VoteKind, height: Height, digest: Digest) -> Certificate:
+    """A certificate of three signers whose signatures are no signatures."""
+    subject = VoteSubject(kind, View(0), height, digest)
+    votes = tuple((ValidatorIndex(at), bytes([at]) * 65) for at in range(3))
+    return Certificate(subject, votes)
+
+
+@dataclass
+class FakeNode:
+    """NodeService over dictionaries."""
+
+    chain: FakeChain = field(default_factory=FakeChain)
+    records: dict[RecordId, tuple[Record, IndicatorReport, Stage]] = field(default_factory=dict)
+    tags: dict[bytes, list[RecordId]] = field(default_factory=dict)
+    promises: dict[str, tuple[Digest, object]] = field(default_factory=dict)
+    consents: dict[str, ConsentView] = field(default_factory=dict)
+    reachable: bool = True
+    ready: bool = True
+    failure: Exception | None = None
+    seen: list[IndicatorReport] = field(default_factory=list)
+
+    def _fail(self) -> None:
+        if self.failure is not None:
+            raise self.failure
+
+    def _promised(self, idempotency: Idempotency | None) -> object | None:
+        if idempotency is None or idempotency.key not in self.promises:
+            return None
+        digest, answer = self.promises[idempotency.key]
+        if digest != idempotency.body_digest:
+            raise IdempotencyMismatch("this key was used with another body")
+        return answer
+
+    def _promise(self, idempotency: Idempotency | None, answer: object) -> None:
+        if idempotency is not None:
+            self.promises[idempotency.key] = (idempotency.body_digest, answer)
+
+    async def report(
+        self,
+        reports: Sequence[IndicatorReport],
+        *,
+        wait: Stage,
+        idempotency: Idempotency | None = None,
+    ) -> list[ReportOutcome]:
+        self._fail()
+        known = self._promised(idempotency)
+        if isinstance(known, list):
+            return known
+        outcomes = [self._report(report, wait) for report in reports]
+        self._promise(idempotency, outcomes)
+        return outcomes
+
+    def _report(self, report: IndicatorReport, wait: Stage) -> ReportOutcome:
+        self.seen.append(report)
+        try:
+            tag = tag_of(report)
+        except NormalisationError as error:
+            return ReportOutcome(None, refusal=Refusal(error.rule, error.message))
+        for known in self.tags.get(tag, ()):
+            if self.records[known][1].fraud_type is report.fraud_type:
+                return ReportOutcome(known, Stage.EXECUTED, Height(1), duplicate=True)
+        salt = sha256(b"salt %d" % len(self.records))
+        payload = RecordPayload(operation=1, kind=report.kind, fraud_type=report.fraud_type)
+        record = Record.of(salt, Tag(tag), payload)
+        self.records[record.record_id] = (record, report, wait)
+        self.tags.setdefault(tag, []).append(record.record_id)
+        return ReportOutcome(record.record_id, wait, Height(1) if wait >= 3 else None)
+
+    async def screen(self, requests: Sequence[ScreeningRequest]) -> list[ScreeningAnswer]:
+        self._fail()
+        return [self._screen(request) for request in requests]
+
+    def _screen(self, request: ScreeningRequest) -> ScreeningAnswer:
+        reason = None if self.reachable else "2 of 3 evaluators answered"
+        try:
+            found = self.tags.get(tag_of(request), [])
+        except NormalisationError as error:
+            refusal = Refusal(error.rule, error.message)
+            return ScreeningAnswer(False, "none", 0, (), (), Height(0), 0, True, None, refusal)
+        views = tuple(self._view(record_id) for record_id in found)
+        reasons = (Reason("reported", 40, "reported by 1 member"),) if views else ()
+        band, score = ("high", 80) if views else ("none", 0)
+        at, age = Height(self.chain.tip), 1200
+        return ScreeningAnswer(
+            bool(views), band, score, reasons, views, at, age, self.reachable, reason
+        )
+
+    def _view(self, record_id: RecordId) -> RecordView:
+        _, report, stage = self.records[record_id]
+        fields = {"kind": report.kind.label, "fraud_type": report.fraud_type.label}
+        fields["confidence"] = report.confidence
+        return RecordView(record_id, MEMBER, Height(1), START_MS, fields, stage=stage)
+
+    async def record(self, record_id: RecordId) -> RecordView:
+        self._fail()
+        if record_id not in self.records:
+            raise NotFound("no such record")
+        return self._view(record_id)
+
+    async def record_proof(self, record_id: RecordId) -> RecordProof:
+        if record_id not in self.records:
+            raise NotFound("no such record")
+        record, _, stage = self.records[record_id]
+        if stage < Stage.FINALIZED:
+            raise Conflict("the record is not final yet")
+        sidecar = Sidecar((record,))
+        policy = sha256(b"policy")
+        anchor = Anchor(
+            kind=AnchorKind.RECORDS, height=Height(1), transaction_index=0, log_index=0,
+            account=SENDER, digest=sidecar.root, reference=policy, count=1, schema=1,
+        )  # fmt: skip
+        return RecordProof(record, 0, (), self._anchored(anchor))
+
+    def _anchored(self, anchor: Anchor) -> AnchorProof:
+        root = root_of([anchor.leaf_hash])
+        header = FakeChain().add([], record_log_size=1, record_log_root=root).header
+        sealed = certificate(VoteKind.CHECKPOINT, header.height, header.hash())
+        return AnchorProof(anchor, 0, (), SealedHeader(header, sealed))
+
+    async def give_consent(
+        self, document: Mapping[str, object], *, wait: Stage, idempotency: Idempotency | None
+    ) -> ConsentView:
+        self._fail()
+        known = self._promised(idempotency)
+        if isinstance(known, ConsentView):
+            return known
+        anchor_id = sha256(b"consent %d" % len(self.consents))
+        view = ConsentView(
+            f"consent-{len(self.consents)}", dict(document), "given", anchor_id,
+            sha256(anchor_id), wait, Height(2) if wait >= 3 else None, None,
+        )  # fmt: skip
+        self.consents[view.consent_id] = view
+        self._promise(idempotency, view)
+        return view
+
+    async def withdraw_consent(
+        self, consent_id: str, reason: str, *, wait: Stage, idempotency: Idempotency | None
+    ) -> ConsentView:
+        given = await self.consent(consent_id)
+        if given.status == "withdrawn":
+            raise Conflict("the consent is withdrawn already")
+        view = ConsentView(
+            consent_id, given.receipt, "withdrawn", given.anchor_id, given.commitment,
+            wait, given.height, Height(3) if wait >= 3 else None,
+        )  # fmt: skip
+        self.consents[consent_id] = view
+        return view
+
+    async def consent(self, consent_id: str) -> ConsentView:
+        if consent_id not in self.consents:
+            raise NotFound("no such consent")
+        return self.consents[consent_id]
+
+    async def consent_proof(self, consent_id: str) -> AnchorProof:
+        view = await self.consent(consent_id)
+        anchor = Anchor(
+            kind=AnchorKind.CONSENT_GIVEN, height=Height(1), transaction_index=0, log_index=0,
+            account=SENDER, digest=Digest(view.commitment), reference=Digest(view.anchor_id),
+            purpose=1, basis=1,
+        )  # fmt: skip
+        return self._anchored(anchor)
+
+    async def block(self, at: int | str) -> BlockView:
+        height = self.chain.height(at)
+        body = None if height is None else self.chain.block(height)
+        if body is None:
+            raise NotFound("no such block")
+        final = body.header.height <= (self.chain.height("finalized") or 0)
+        sealed = certificate(VoteKind.CHECKPOINT, body.header.height, body.hash)
+        hashes = tuple(transaction.hash for transaction in body.transactions)
+        return BlockView(body.header, body.hash, hashes, 0, sealed if final else None)
+
+    def members(self) -> Sequence[MemberView]:
+        address = "0x" + SENDER.hex()
+        roles = ("validator", "reporter")
+        return [
+            MemberView(MEMBER, "Bank A", roles, address, address, None),
+            MemberView(MemberId("telco-b"), "Telco B", roles, address, address, True),
+        ]
+
+    def status(self) -> Mapping[str, object]:
+        return {"member": MEMBER, "height": self.chain.tip, "peers": [], "view": 0}
+
+    def readiness(self) -> Readiness:
+        return Readiness(self.ready, {"storage": True, "quorum": self.ready})
+
+    def metrics(self) -> bytes:
+        return b"# TYPE bulwark_height gauge\nbulwark_height 4"
+
+
+def tag_of(asked: IndicatorReport | ScreeningRequest) -> bytes:
+    """A stand-in for the keyed tag: a hash of the normalised value."""
+    normalised = normalise(asked.kind, asked.value, asked.region or None)
+    return sha256(f"{normalised.profile} {normalised.value}".encode())
