@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from bulwark.ledger.ids import Height, ValidatorIndex
+from bulwark.ledger.ids import Height, ValidatorIndex, View
 from bulwark.ledger.signing import SigningDomain
 from bulwark.ledger.validators import ValidatorSet
 from bulwark.ledger.votes import VoteKind
@@ -65,6 +65,7 @@ class Replica:
         "_changer",
         "_checkpoints",
         "_halted",
+        "_mark",
         "_ordering",
         "_pace",
         "_retransmission",
@@ -105,6 +106,8 @@ class Replica:
         self._amnesia = Amnesia(state, recovery)
         self._halted = ""
         self._started = False
+        self._mark: tuple[Height, View] | None = None
+        """Window and view at the last look at what had to wait (W2)."""
         restoring.restore(state, self._changer, self._ordering, recovery)
 
     # -- the one entry -----------------------------------------------------------------------
@@ -221,9 +224,8 @@ class Replica:
     def _follow_up(self) -> None:
         """W2: whenever the window or the view moved, look again at what had to wait."""
         state = self._state
-        mark = None
-        while mark != (state.low, state.active_view):
-            mark = (state.low, state.active_view)
+        while self._mark != (state.low, state.active_view):
+            self._mark = (state.low, state.active_view)
             self._ordering.adopt_plan()
             for sender, received_ms, message in state.later.drain():
                 self._receive(sender, message, received_ms)
