@@ -13,13 +13,14 @@ from dataclasses import dataclass
 from typing import Final
 
 import sha3
-from base58 import BITCOIN_ALPHABET, RIPPLE_ALPHABET, b58decode, b58encode_check
+from base58 import BITCOIN_ALPHABET, RIPPLE_ALPHABET, b58encode_check
 
 CHECKSUM: Final = "wallet.checksum"
 LENGTH: Final = "wallet.length"
 TESTNET: Final = "wallet.testnet"
 
-_BITCOIN: Final = frozenset(BITCOIN_ALPHABET.decode())
+_BITCOIN: Final = {chr(letter): digit for digit, letter in enumerate(BITCOIN_ALPHABET)}
+_RIPPLE: Final = {chr(letter): digit for digit, letter in enumerate(RIPPLE_ALPHABET)}
 _VERSIONS: Final = {
     0x00: "btc",
     0x05: "btc",
@@ -42,6 +43,20 @@ _MONERO_SIZES: Final = {0: 0, 2: 1, 3: 2, 5: 3, 6: 4, 7: 5, 9: 6, 10: 7, 11: 8}
 """Base58 characters of a block to the bytes they stand for (CryptoNote)."""
 
 
+def decode(text: str, digits: dict[str, int] = _BITCOIN) -> bytes | None:
+    """The bytes of a base58 text; None for another character. The caller bounds the length."""
+    number = 0
+    try:
+        for character in text:
+            number = number * 58 + digits[character]
+    except KeyError:
+        return None
+    zeros = 0
+    while zeros < len(text) and digits[text[zeros]] == 0:
+        zeros += 1
+    return bytes(zeros) + number.to_bytes((number.bit_length() + 7) // 8, "big")
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
     """An address as decoded: chain, canonical text, payload; or the rule that refuses it."""
@@ -55,10 +70,8 @@ class Reading:
 
 def read_base58check(text: str) -> Reading | None:
     """Addresses with a four-byte double SHA-256 checksum (25 or 26 bytes in all)."""
-    if not 25 <= len(text) <= 37 or not _BITCOIN.issuperset(text):
-        return None
-    raw = b58decode(text)
-    if len(raw) not in (25, 26):
+    raw = decode(text) if 25 <= len(text) <= 37 else None
+    if raw is None or len(raw) not in (25, 26):
         return None
     if hashlib.sha256(hashlib.sha256(raw[:-4]).digest()).digest()[:4] != raw[-4:]:
         return Reading(rule=CHECKSUM)
@@ -79,10 +92,8 @@ def encode_base58check(version: int, payload: bytes) -> str:
 
 def read_xrp(text: str) -> Reading | None:
     """Classic addresses of the XRP Ledger: Base58Check in its own alphabet, version 0."""
-    if not 25 <= len(text) <= 35 or text[0] != "r" or not _BITCOIN.issuperset(text):
-        return None
-    raw = b58decode(text, alphabet=RIPPLE_ALPHABET)
-    if len(raw) != 25 or raw[0] != 0:
+    raw = decode(text, _RIPPLE) if text[0] == "r" and 25 <= len(text) <= 35 else None
+    if raw is None or len(raw) != 25 or raw[0] != 0:
         return None
     if hashlib.sha256(hashlib.sha256(raw[:-4]).digest()).digest()[:4] != raw[-4:]:
         return Reading(rule=CHECKSUM)
@@ -91,11 +102,11 @@ def read_xrp(text: str) -> Reading | None:
 
 def read_ss58(text: str) -> Reading | None:
     """Substrate accounts: the 32-byte account id, whatever network prefix it was written with."""
-    if not 35 <= len(text) <= 50 or not _BITCOIN.issuperset(text):
+    raw = decode(text) if 35 <= len(text) <= 50 else None
+    if not raw or raw[0] > 127:
         return None
-    raw = b58decode(text)
-    prefix = 1 if raw and raw[0] < 64 else 2
-    if len(raw) != prefix + 34 or (raw and raw[0] > 127):
+    prefix = 1 if raw[0] < 64 else 2
+    if len(raw) != prefix + 34:
         return None
     if hashlib.blake2b(b"SS58PRE" + raw[:-2]).digest()[:2] != raw[-2:]:
         return Reading(rule=CHECKSUM)
@@ -105,9 +116,7 @@ def read_ss58(text: str) -> Reading | None:
 
 def read_monero(text: str) -> Reading | None:
     """Monero addresses; an integrated address is read as the standard address inside it."""
-    if len(text) not in (95, 106) or not _BITCOIN.issuperset(text):
-        return None
-    raw = _monero_bytes(text)
+    raw = _monero_bytes(text) if len(text) in (95, 106) else None
     if raw is None:
         return None
     if sha3.keccak_256(raw[:-4]).digest()[:4] != raw[-4:]:
@@ -124,19 +133,19 @@ def read_monero(text: str) -> Reading | None:
 
 def read_solana(text: str) -> Reading | None:
     """Solana accounts: 32 bytes without checksum."""
-    if not 32 <= len(text) <= 44 or not _BITCOIN.issuperset(text):
-        return None
-    raw = b58decode(text)
-    return Reading("sol", text, 0, raw) if len(raw) == 32 else None
+    raw = decode(text) if 32 <= len(text) <= 44 else None
+    return Reading("sol", text, 0, raw) if raw is not None and len(raw) == 32 else None
 
 
 def _monero_bytes(text: str) -> bytes | None:
     raw = b""
     for start in range(0, len(text), 11):
         block = text[start : start + 11]
+        if not _BITCOIN.keys() >= set(block):
+            return None
         number = 0
         for character in block:
-            number = number * 58 + BITCOIN_ALPHABET.index(character.encode())
+            number = number * 58 + _BITCOIN[character]
         size = _MONERO_SIZES.get(len(block))
         if size is None or number >> 8 * size:
             return None

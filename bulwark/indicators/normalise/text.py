@@ -27,9 +27,11 @@ _JOINERS_MATTER: Final = frozenset({Kind.DOMAIN, Kind.URL, Kind.EMAIL})
 """Zero-width joiners tell some internationalised names apart (UTS 46), so these kinds keep them."""
 
 _REFUSED: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufff0-\uffff]")
-_DOT: Final = re.compile(r"\s*(?:\[\.\]|\(\.\)|\{\.\}|\[dot\]|\(dot\)|\{dot\})\s*", re.IGNORECASE)
+_DOT: Final = re.compile(
+    r"\s{0,3}(?:\[\.\]|\(\.\)|\{\.\}|\[dot\]|\(dot\)|\{dot\})\s{0,3}", re.IGNORECASE
+)
 _BRACKETED_DOT: Final = re.compile(r"(?<=\w)(?:\[\.|\.\])(?=\w)")
-_AT: Final = re.compile(r"\s*(?:\[@\]|\(@\)|\{@\}|\[at\]|\(at\)|\{at\})\s*", re.IGNORECASE)
+_AT: Final = re.compile(r"\s{0,3}(?:\[@\]|\(@\)|\{@\}|\[at\]|\(at\)|\{at\})\s{0,3}", re.IGNORECASE)
 _COLON: Final = re.compile(r"\[:\](?=//)|\[://\]|\[:\]")
 _FOLDS_MAX: Final = 4
 

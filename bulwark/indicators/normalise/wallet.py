@@ -13,6 +13,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+from collections.abc import Callable
 from typing import Final
 
 import sha3
@@ -128,17 +129,14 @@ def _read(address: str, chain: str) -> Reading | None:
         reading = _read_bech32(address)
         if reading is not None:
             return reading
-    readings = [
-        base58.read_base58check(address),
-        base58.read_xrp(address),
-        base58.read_ss58(address),
-        base58.read_monero(address),
-        _read_ton(address),
-        base58.read_solana(address),
-    ]
-    found = [reading for reading in readings if reading is not None]
     # One text can have the shape of two forms; the one whose checksum holds is meant.
-    return next((reading for reading in found if not reading.rule), found[0] if found else None)
+    broken: Reading | None = None
+    for read in _READERS:
+        reading = read(address)
+        if reading is not None and not reading.rule:
+            return reading
+        broken = broken or reading
+    return broken
 
 
 def _on_named_chain(reading: Reading, chain: str) -> Reading:
@@ -224,3 +222,13 @@ def _read_ton(address: str) -> Reading | None:
         return Reading(rule=base58.TESTNET) if raw[0] & 0x80 else None
     workchain = int.from_bytes(raw[1:2], "big", signed=True)
     return Reading("ton", f"{workchain}:{raw[2:34].hex()}") if workchain in (0, -1) else None
+
+
+_READERS: Final[tuple[Callable[[str], Reading | None], ...]] = (
+    base58.read_base58check,
+    base58.read_xrp,
+    base58.read_ss58,
+    base58.read_monero,
+    _read_ton,
+    base58.read_solana,
+)

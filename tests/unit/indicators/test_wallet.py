@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 
 import pytest
-from base58 import b58encode
+from base58 import RIPPLE_ALPHABET, b58encode
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -147,6 +147,15 @@ def test_cashaddr_decodes_what_it_encodes(digest: bytes) -> None:
     text = bech32.encode_cashaddr(1, digest, "bitcoincash")
     assert bech32.decode_cashaddr(text, "bitcoincash") == (1, digest)
     assert bech32.decode_cashaddr(text, "bchtest") is None
+
+
+@given(st.binary(max_size=80))
+@settings(deadline=None)
+def test_base58_is_read_as_the_library_writes_it(raw: bytes) -> None:
+    assert base58.decode(b58encode(raw).decode()) == raw
+    rippled = b58encode(raw, alphabet=RIPPLE_ALPHABET).decode()
+    assert base58.decode(rippled, base58._RIPPLE) == raw
+    assert base58.decode(b58encode(raw).decode() + "0") is None
 
 
 @given(st.lists(st.integers(0, 255), max_size=40).map(bytes))
