@@ -23,7 +23,7 @@ from bulwark.ledger.transaction import Transaction
 from bulwark.ledger.trie import trie_root
 from contracts.bindings import MEMBER_REGISTRY, roles_slot
 from node.execution import indexes
-from node.execution.accounts import Account, Accounts, read_account, read_slot
+from node.execution.accounts import Account, read_account, read_slot
 from node.execution.database import Getter, StateSource
 from node.execution.errors import WrongHeight
 from node.execution.evm import AllianceState, block_context
@@ -116,7 +116,7 @@ class Executor:
             raise WrongHeight(height, Height(parent.height + 1))
         timestamp_ms = TimestampMs(max(batch.timestamp_ms, parent.timestamp_ms + 1))
         state = self.state_at(
-            parent, height=height, timestamp_ms=timestamp_ms, randomness=batch.digest
+            parent.state_root, height=height, timestamp_ms=timestamp_ms, randomness=batch.digest
         )
         ran = run_transactions(
             state,
@@ -157,25 +157,30 @@ class Executor:
         )
 
     def state_at(
-        self, block: Header, *, height: int, timestamp_ms: int, randomness: bytes
+        self,
+        state_root: Digest,
+        *,
+        height: Height,
+        timestamp_ms: TimestampMs,
+        randomness: Digest,
+        kind: type[AllianceState] = AllianceState,
     ) -> AllianceState:
-        """A state on top of an executed block, for the next block or for a call."""
+        """A state over a root, in which opcodes see a block of this height, time and randomness."""
         context = block_context(
             chain_id=self._genesis.chain_id,
             height=height,
             timestamp_ms=timestamp_ms,
             randomness=randomness,
             gas_limit=self._genesis.gas_limit,
-            earlier_hashes=self._hashes_down_from(block),
+            earlier_hashes=self._hashes_below(height),
         )
         # py-evm passes its first argument on to the account class and keeps it; ours is a source.
-        return AllianceState(self.source, context, block.state_root)  # type: ignore[arg-type]
+        return kind(self.source, context, state_root)  # type: ignore[arg-type]
 
-    def _hashes_down_from(self, block: Header) -> Iterator[Digest]:
-        """Hashes of a block and its ancestors, read as far as somebody asks."""
-        yield block.hash()
-        for height in range(block.height - 1, max(-1, block.height - HASH_DEPTH), -1):
-            yield read_header(self._store, Height(height)).hash()
+    def _hashes_below(self, height: Height) -> Iterator[Digest]:
+        """Hashes of the blocks below a height, read as far as somebody asks."""
+        for below in range(height - 1, max(-1, height - 1 - HASH_DEPTH), -1):
+            yield read_header(self._store, Height(below)).hash()
 
     def _sidecar_puts(
         self, anchors: tuple[Anchor, ...], sidecars: Mapping[Digest, Sidecar]
@@ -205,6 +210,3 @@ def _block_puts(header: Header, batch: Batch, ran: Ran, frontier: Frontier) -> i
         **indexes.transaction_puts(height, ran.transactions),
         **indexes.event_puts(height, ran.receipts),
     }
-
-
-__all__ = ["Accounts", "ExecutedBlock", "Executor", "Skipped"]

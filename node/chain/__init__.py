@@ -1,0 +1,1 @@
+"""The executed chain of this node: its one writer, and the readers over it."""
