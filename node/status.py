@@ -41,8 +41,6 @@ class Sources:
     mempool: Mempool
     network: Network
     tagger: Tagger
-    reporter: Reporter
-    screener: Screener
     lifecycle: Lifecycle
     snapshot: Callable[[], Snapshot | None]
     """State of the consensus core; None on an observer."""
@@ -57,10 +55,17 @@ class StatusBoard:
 
     def __init__(self, sources: Sources) -> None:
         self._from = sources
+        self._reporter: Reporter | None = None
+        self._screener: Screener | None = None
         self._registry = CollectorRegistry()
         self._registry.register(_NodeCollector(self))
         ProcessCollector(registry=self._registry)
         PlatformCollector(registry=self._registry)
+
+    def attach(self, reporter: Reporter, screener: Screener) -> None:
+        """Tell the board who works for clients; they need the board first."""
+        self._reporter = reporter
+        self._screener = screener
 
     @property
     def is_validator(self) -> bool:
@@ -119,18 +124,24 @@ class StatusBoard:
                 for peer in source.network.peers()
             ],
             "mempool": {"transactions": len(source.mempool), "bytes": source.mempool.bytes},
-            "reports": {
-                "taken": source.reporter.taken,
-                "duplicates": source.reporter.duplicates,
-                "refused": source.reporter.refused,
-                "pending": source.reporter.pending_records,
-            },
+            "reports": self._reports(),
             "tagging": {
                 "cached": len(source.tagger.cache),
                 "rounds": source.tagger.rounds,
                 "bad_evaluations": source.tagger.bad_evaluations,
             },
             "consensus": self._consensus(),
+        }
+
+    def _reports(self) -> dict[str, int]:
+        reporter = self._reporter
+        if reporter is None:
+            return {}
+        return {
+            "taken": reporter.taken,
+            "duplicates": reporter.duplicates,
+            "refused": reporter.refused,
+            "pending": reporter.pending_records,
         }
 
     def _consensus(self) -> Mapping[str, object] | None:
@@ -167,7 +178,7 @@ class StatusBoard:
             "bulwark_mempool_bytes": ("Bytes waiting", source.mempool.bytes),
             "bulwark_records_pending": (
                 "Own records not executed yet",
-                source.reporter.pending_records,
+                self._reports().get("pending", 0),
             ),
             "bulwark_tag_cache_entries": ("Tags in memory", len(source.tagger.cache)),
             "bulwark_ready": ("1 when the node is ready", int(self.readiness().ready)),
@@ -184,17 +195,18 @@ class StatusBoard:
                 source.lifecycle.transactions,
             ),
             "bulwark_records": ("Records anchored since start", source.lifecycle.records),
-            "bulwark_reports_taken": ("Rows taken", source.reporter.taken),
-            "bulwark_reports_duplicate": ("Rows known already", source.reporter.duplicates),
-            "bulwark_reports_refused": ("Rows refused", source.reporter.refused),
-            "bulwark_screenings": ("Questions answered", source.screener.asked),
-            "bulwark_screening_hits": ("Questions with a hit", source.screener.hits),
             "bulwark_tagging_rounds": ("OPRF rounds started", source.tagger.rounds),
             "bulwark_tagging_bad_evaluations": (
                 "Wrong evaluations refused",
                 source.tagger.bad_evaluations,
             ),
         }
+        for name, value in self._reports().items():
+            if name != "pending":
+                counters[f"bulwark_reports_{name}"] = (f"Reported rows {name} since start", value)
+        if self._screener is not None:
+            counters["bulwark_screenings"] = ("Questions answered", self._screener.asked)
+            counters["bulwark_screening_hits"] = ("Questions with a hit", self._screener.hits)
         for name, (text, value) in counters.items():
             yield CounterMetricFamily(name, text, value=float(value))
 

@@ -20,6 +20,7 @@ from bulwark.ledger.validators import ValidatorSet
 from bulwark.ledger.votes import Certificate, VoteKind
 from node.chain.syncblock import SyncBlock
 from node.driver.ports import Chain, Execution, Observer
+from node.execution.errors import SidecarMissing
 from node.gossip import anchor_call
 from node.logs import Log
 from node.requests import (
@@ -180,11 +181,12 @@ class BlockSync:
         }
         # Only what the certified batch names: a peer can not fill the disk with other sidecars.
         sidecars = {root: s for s in block.sidecars if (root := Digest(s.root)) in wanted}
-        if len(sidecars) != len(wanted):
-            raise PeerLied(f"block {height} comes without all of its sidecars")
         for sidecar in sidecars.values():
             self._chain.put_sidecar(sidecar)
-        executed = self._execution.execute(height, block.batch, sidecars)
+        try:
+            executed = self._execution.execute(height, block.batch, sidecars)
+        except SidecarMissing as error:
+            raise PeerLied(str(error)) from error
         if executed.header != block.header:
             raise SelfContradicted(
                 f"block {height} executes to 0x{executed.header.hash().hex()}, "

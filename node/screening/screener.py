@@ -98,13 +98,13 @@ class Screener:
             found.append(tag)
         if unknown:
             tags = await self._tagger.tags([(kind, value) for _, kind, value in unknown])
-            for (number, _, _), tag in zip(unknown, tags, strict=True):
-                found[number] = tag
+            for (number, _, _), asked in zip(unknown, tags, strict=True):
+                found[number] = asked
         answers: list[ScreeningAnswer] = []
-        for number, (request, tag) in enumerate(zip(requests, found, strict=True)):
+        for number, (request, outcome) in enumerate(zip(requests, found, strict=True)):
             if number % TURN == TURN - 1:
                 await asyncio.sleep(0)
-            answers.append(self._answer(request.kind, tag))
+            answers.append(self._answer(request.kind, outcome))
         return answers
 
     def _answer(

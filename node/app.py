@@ -1,0 +1,414 @@
+"""The composition root: builds a node's concrete parts, runs them, stops them.
+
+Rules: nothing else builds concrete classes; parts know each other by ports. The node runs until it
+is told to stop (SIGTERM, SIGINT) or halts: a failed write or a contradicted certificate ends the
+process with one line on standard error and exit code 1, since going on could lose or fork history.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from api.auth import ApiKeys
+from api.server import create_app
+from api.settings import ApiSettings
+from bulwark.ledger.ids import Height, MemberId
+from bulwark.ledger.transaction import Transaction
+from consensus.snapshot import Snapshot
+from node.assembly import (
+    Home,
+    evaluators_of,
+    member_table,
+    network_identity,
+)
+from node.chain.proofs import Prover
+from node.chain.reader import ChainReader
+from node.chain.records import RecordReader
+from node.chain.store import ChainStore
+from node.clock import Clock
+from node.consents.desk import ConsentDesk
+from node.consents.vault import Vault
+from node.driver.driver import Driver
+from node.driver.proposals import Proposals
+from node.driver.start import core_config, start_core
+from node.driver.sync import BlockServer, BlockSync
+from node.driver.worker import Worker
+from node.execution.executor import Executor
+from node.facade import Facade, Parts, member_of
+from node.follower import Follower
+from node.intake import Intake
+from node.lifecycle import Lifecycle
+from node.logs import Log
+from node.mempool import Mempool
+from node.mesh import NetworkMesh
+from node.network.kinds import Kind
+from node.network.network import Network
+from node.reporting.anchorer import Anchorer
+from node.reporting.gatherer import Gatherer
+from node.reporting.idempotency import IdempotencyStore
+from node.reporting.outbox import Outbox
+from node.reporting.reporter import Reporter
+from node.reporting.tracker import StageTracker
+from node.requests import Topic
+from node.screening.screener import Screener
+from node.server import HttpServer
+from node.sidecars import Sidecars
+from node.status import Sources, StatusBoard
+from node.storage.port import KeyValueStore
+from node.tagging.cache import TagCache
+from node.tagging.evaluators import DirectEvaluators, LocalEvaluator
+from node.tagging.tagger import Tagger
+
+PROPOSAL_PACE_MS = 15
+"""Least time between two proposals of this node while earlier ones are in flight."""
+
+log = Log("node")
+
+
+class Node:
+    """One running node."""
+
+    def __init__(self, home: Home, store: KeyValueStore) -> None:
+        self._home = home
+        self._store = store
+        self._clock = Clock()
+        self._stop = asyncio.Event()
+        self._halted: str | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._pool = ThreadPoolExecutor(home.config.tagging.threads, "bulwark-group")
+        self._build_ledger()
+        self._build_network()
+        self._build_reporting()
+        self._build_consensus()
+        self._build_service()
+
+    # -- building, bottom up -----------------------------------------------------------------
+
+    def _build_ledger(self) -> None:
+        genesis, config = self._home.genesis, self._home.config
+        self._chain = ChainStore.open(self._store, genesis)
+        self._executor = Executor(self._store, genesis)
+        self._records = RecordReader(self._store, self._chain)
+        self._mempool = Mempool(
+            self._executor.nonce,
+            max_transactions=config.mempool.max_transactions,
+            max_bytes=config.mempool.max_bytes,
+            gas_limit=genesis.gas_limit,
+        )
+
+    def _build_network(self) -> None:
+        network = self._home.config.network
+        self._network = Network(
+            network_identity(self._home),
+            member_table(self._home.genesis),
+            {MemberId(p.member): (p.host, p.port) for p in network.peers},
+            (network.listen_host, network.listen_port),
+            height=lambda: self._chain.applied,
+        )
+        self._mesh = NetworkMesh(self._network)
+        self._sidecars = Sidecars(self._chain, self._mempool, self._mesh)
+
+    def _build_reporting(self) -> None:
+        genesis, config, secrets = self._home.genesis, self._home.config, self._home.secrets
+        self._tracker = StageTracker()
+        self._outbox = Outbox(self._store)
+        self._idempotency = IdempotencyStore(self._store)
+        self._intake = Intake(
+            mempool=self._mempool,
+            mesh=self._mesh,
+            store=self._store,
+            clock=self._clock,
+            chain_id=genesis.chain_id,
+            gas_limit=genesis.gas_limit,
+            check_sender=self._executor.check,
+            changed=self._mempool_changed,
+        )
+        self._anchorer = Anchorer(
+            self._home.account_key,
+            genesis.chain_id,
+            self._outbox,
+            self._tracker,
+            next_nonce=self._mempool.next_nonce,
+            submit=self._intake.submit,
+        )
+        self._lifecycle = Lifecycle(
+            mempool=self._mempool,
+            tracker=self._tracker,
+            intake=self._intake,
+            anchorer=self._anchorer,
+            changed=self._mempool_changed,
+        )
+        share = self._home.share
+        self._local = None if share is None else LocalEvaluator(share, self._pool, os.urandom)
+        self._tagger = Tagger(
+            self._home.threshold_key,
+            genesis.oprf.tag_version,
+            DirectEvaluators(
+                evaluators_of(genesis), self._local, self._mesh, config.tagging.round_timeout_ms
+            ),
+            TagCache(secrets.index_key, config.tagging.cache_entries),
+            self._pool,
+            os.urandom,
+        )
+
+    def _build_consensus(self) -> None:
+        genesis, domain = self._home.genesis, self._home.genesis.domain()
+        self._sync = BlockSync(
+            chain=self._chain,
+            execution=self._executor,
+            observer=self._lifecycle,
+            mesh=self._mesh,
+            validators=genesis.validator_set,
+            domain=domain,
+        )
+        self._worker = Worker(
+            chain=self._chain,
+            execution=self._executor,
+            observer=self._lifecycle,
+            sync=self._sync,
+            validators=genesis.validator_set,
+            fetch_sidecar=self._sidecars.fetch,
+            announce=self._mesh.announce,
+            halt=self._halt,
+        )
+        own = genesis.validator_set.index_of(self._home.vote_key.address)
+        self._driver: Driver | None = None
+        if own is None:
+            self._follower: Follower | None = Follower(self._chain, self._worker, self._network)
+            return
+        self._follower = None
+        proposals = Proposals(
+            mempool=self._mempool,
+            chain=self._chain,
+            clock=self._clock,
+            chain_id=genesis.chain_id,
+            gas_limit=genesis.gas_limit,
+            check_sender=self._executor.check,
+            fetch_sidecar=self._sidecars.fetch,
+            pace_ms=PROPOSAL_PACE_MS,
+        )
+        self._driver = Driver(
+            replica=start_core(genesis, self._home.vote_key, self._store, self._chain),
+            validators=genesis.validator_set,
+            domain=domain,
+            own=own,
+            window=core_config(genesis).window,
+            store=self._store,
+            mesh=self._mesh,
+            clock=self._clock,
+            proposals=proposals,
+            worker=self._worker,
+            halt=self._halt,
+        )
+        proposals.post = self._driver.post
+        self._worker.post = self._driver.post
+        self._proposals = proposals
+
+    def _build_service(self) -> None:
+        home, config = self._home, self._home.config
+        sources = Sources(
+            genesis=home.genesis,
+            member=home.member.id,
+            chain=self._chain,
+            mempool=self._mempool,
+            network=self._network,
+            tagger=self._tagger,
+            lifecycle=self._lifecycle,
+            snapshot=self._snapshot,
+            sync_target=lambda: self._sync.target,
+            halted=lambda: self._halted,
+            now_ms=self._clock.now_ms,
+            started_ms=self._clock.now_ms(),
+        )
+        self._board = StatusBoard(sources)
+        self._reporter = Reporter(
+            tagger=self._tagger,
+            gatherer=Gatherer(self._anchorer, self._tracker, config.reporting.gather_ms),
+            outbox=self._outbox,
+            tracker=self._tracker,
+            idempotency=self._idempotency,
+            store=self._store,
+            stage_of=lambda record_id: self._facade.stage_of_record(record_id),
+            oprf_key_id=home.genesis.oprf.key_id,
+            index_key=home.secrets.index_key,
+            random_bytes=os.urandom,
+            now_ms=self._clock.now_ms,
+            max_pending=config.reporting.max_pending_records,
+            wait_timeout_ms=config.reporting.wait_timeout_ms,
+        )
+        self._screener = Screener(
+            tagger=self._tagger,
+            replica=self._records,
+            member_of=lambda account: member_of(home.genesis, account),
+            now_ms=self._clock.now_ms,
+            lag=self._board.lag,
+        )
+        self._board.attach(self._reporter, self._screener)
+        self._facade = Facade(self._parts())
+
+    def _parts(self) -> Parts:
+        home, config = self._home, self._home.config
+        consents = ConsentDesk(
+            vault=Vault(self._store, home.secrets.vault_key, os.urandom),
+            anchorer=self._anchorer,
+            tracker=self._tracker,
+            idempotency=self._idempotency,
+            store=self._store,
+            place_of=lambda transaction: self._facade.stage_of_transaction(transaction),
+            member=home.member.id,
+            member_name=home.member.name,
+            random_bytes=os.urandom,
+            now_ms=self._clock.now_ms,
+            wait_timeout_ms=config.reporting.wait_timeout_ms,
+        )
+        return Parts(
+            genesis=home.genesis,
+            member=home.member.id,
+            chain=self._chain,
+            records=self._records,
+            prover=Prover(self._store, self._chain),
+            reporter=self._reporter,
+            screener=self._screener,
+            consents=consents,
+            tracker=self._tracker,
+            mesh=self._mesh,
+            board=self._board,
+            is_reporter=lambda: "reporter" in home.member.roles,
+        )
+
+    # -- running -----------------------------------------------------------------------------
+
+    async def run(self) -> int:
+        """Serve until told to stop; the process's exit code."""
+        home, config = self._home, self._home.config
+        server = self._http_server()
+        self._register()
+        await self._network.start()
+        try:
+            await server.start()
+            self._resume()
+            self._spawn(self._worker.run())
+            if self._driver is not None:
+                self._spawn(self._driver.run())
+            self._spawn(self._housekeeping())
+            log.info(
+                "node runs",
+                member=home.member.id,
+                role="validator" if self._driver is not None else "observer",
+                height=self._chain.applied,
+                p2p=f"{config.network.listen_host}:{self._network.port}",
+                http=f"{config.http.host}:{server.port}",
+            )
+            await self._stop.wait()
+        finally:
+            await self._shut(server)
+        return 1 if self._halted is not None else 0
+
+    def _http_server(self) -> HttpServer:
+        home, http = self._home, self._home.config.http
+        keys = ApiKeys.load(home.path / http.api_keys)
+        settings = ApiSettings(open_metrics=http.open_metrics, max_batch_bytes=http.max_body_bytes)
+        app = create_app(self._facade, self._ethereum(), keys, settings)
+        return HttpServer(app, home.path, http)
+
+    def _ethereum(self) -> ChainReader:
+        return ChainReader(
+            store=self._store,
+            chain=self._chain,
+            executor=self._executor,
+            genesis=self._home.genesis,
+            pending=self._pending_transaction,
+            pending_nonce=self._mempool.next_nonce,
+            send=self._intake.send_raw,
+        )
+
+    def _pending_transaction(self, transaction_hash: Any) -> Transaction | None:
+        pending = self._mempool.get(transaction_hash)
+        return None if pending is None else pending.transaction
+
+    def _register(self) -> None:
+        network = self._network
+        network.on_frame(Kind.TRANSACTION, self._intake.receive)
+        network.on_request(Topic.SIDECAR, self._sidecars.serve)
+        network.on_request(Topic.BLOCKS, BlockServer(self._chain))
+        if self._local is not None:
+            network.on_request(Topic.EVALUATE, self._local.serve)
+        network.on_up(self._intake.welcome)
+        network.on_duplicate(self._duplicate)
+        if self._driver is not None:
+            network.on_frame(Kind.CONSENSUS, self._driver.receive)
+            network.on_up(self._driver.peer_up)
+            network.on_down(self._driver.peer_down)
+        if self._follower is not None:
+            network.on_frame(Kind.ANNOUNCE, self._follower.announced)
+            network.on_up(self._follower.peer_up)
+
+    def _duplicate(self, member: MemberId) -> None:
+        if member == self._home.member.id:
+            self._halt(f"another node with the identity {member} is running")
+
+    def _resume(self) -> None:
+        """Bring back what a restart interrupted."""
+        self._intake.resume()
+        self._anchorer.resume(
+            self._executor.nonce(self._anchorer.address),
+            lambda h: self._chain.height_of_transaction(h) is not None,
+        )
+        self._idempotency.prune(self._clock.now_ms())
+
+    async def _housekeeping(self) -> None:
+        """Send again what waits for long; forget what nobody needs."""
+        turns = 0
+        while True:
+            await asyncio.sleep(1)
+            turns += 1
+            self._intake.resend()
+            if turns % 3_600 == 0:
+                self._idempotency.prune(self._clock.now_ms())
+                self._chain.prune_sidecars(Height(max(0, self._chain.applied - 1_000)))
+
+    def _mempool_changed(self) -> None:
+        if self._driver is not None:
+            self._driver.pending_changed(self._mempool.oldest_ms(), len(self._mempool))
+
+    def _snapshot(self) -> Snapshot | None:
+        return None if self._driver is None else self._driver.replica.snapshot()
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        task.add_done_callback(self._ended)
+        self._tasks.append(task)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and task.exception() is not None:
+            log.error("task failed", reason=repr(task.exception()))
+            self._halt(f"internal: {task.exception()!r}")
+
+    def _halt(self, reason: str) -> None:
+        """Stop at once and say why; nothing is sent any more."""
+        if self._halted is None:
+            self._halted = reason
+            log.error("halted", reason=reason)
+            print(f"bulwark: halted: {reason}", file=sys.stderr)  # noqa: T201 - for the operator
+        self._stop.set()
+
+    def stop(self) -> None:
+        """End `run` in good order."""
+        self._stop.set()
+
+    async def _shut(self, server: HttpServer) -> None:
+        await server.stop()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._driver is not None:
+            await self._proposals.close()
+        await self._tagger.close()
+        await self._network.stop()
+        self._pool.shutdown(cancel_futures=True)
+        log.info("node stopped", height=self._chain.applied)

@@ -1,0 +1,87 @@
+"""The process of a node: opens the home, takes its lock, runs the node, answers with an exit code.
+
+Rules: what an operator can mend is one line on standard error and exit code 1 (a traceback means a
+defect); SIGTERM and SIGINT end the node in good order; the event loop is uvloop's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import sys
+from pathlib import Path
+
+import uvloop
+
+from api.auth import ApiKeysInvalid
+from bulwark.privacy import group
+from bulwark.privacy.errors import PrivacyError
+from consensus.errors import ConsensusError
+from node.app import Node
+from node.assembly import Home, HomeInvalid, open_home
+from node.chain.errors import ChainError
+from node.config import ConfigError
+from node.keys import HomeLocked, KeystoreError, NodeLock, PassphraseMissing
+from node.logs import Log, configure_logs
+from node.network.errors import NetworkError
+from node.storage.errors import StorageError
+from node.storage.level import LevelStore
+from node.storage.port import KeyValueStore
+
+SWITCH_INTERVAL_S = 0.0005
+"""How soon a computing thread lets the event loop go on: votes must not wait 5 ms for it."""
+
+log = Log("node")
+
+STARTUP_ERRORS = (
+    ConfigError,
+    HomeInvalid,
+    KeystoreError,
+    PassphraseMissing,
+    HomeLocked,
+    StorageError,
+    ChainError,
+    NetworkError,
+    ApiKeysInvalid,
+    PrivacyError,
+    ConsensusError,
+)
+"""What an operator can mend; anything else is a defect and shows its trace."""
+
+
+def run_node(path: Path) -> int:
+    """`bulwark node run`: the node in this process; its exit code."""
+    try:
+        home = open_home(path)
+        logs = home.config.log
+        configure_logs(
+            home.member.id,
+            level=logs.level,
+            as_json=logs.format == "json",
+            file=None if logs.file is None else path / logs.file,
+        )
+        log.info("group library", checked=group.self_test())
+        with (
+            NodeLock(path),
+            contextlib.closing(LevelStore(path / home.config.storage.path)) as store,
+        ):
+            return uvloop.run(_serve(home, store))
+    except STARTUP_ERRORS as error:
+        return _refuse(f"{error}")
+    except OSError as error:
+        return _refuse(f"{error.strerror or error} ({error.filename or 'socket'})")
+
+
+async def _serve(home: Home, store: KeyValueStore) -> int:
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    node = Node(home, store)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, node.stop)
+    return await node.run()
+
+
+def _refuse(reason: str) -> int:
+    print(f"bulwark: can not start: {reason}", file=sys.stderr)  # noqa: T201 - for the operator
+    return 1

@@ -1,0 +1,92 @@
+"""The HTTP listener of a node: uvicorn on a socket of ours, in the node's own event loop.
+
+The socket is bound before anything is served, so that a taken port is one precise error.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from node.config import HttpConfig
+
+BACKLOG = 512
+GRACE_S = 3
+"""How long open requests may finish at a stop."""
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its signal handlers, and with a sign that it serves."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.ready = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start as uvicorn does, then say so."""
+        await super().startup(sockets)
+        self.ready.set()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals alone."""
+        yield
+
+
+class HttpServer:
+    """Serves one ASGI application."""
+
+    def __init__(self, app: ASGIApp, home: Path, http: HttpConfig) -> None:
+        self._host = http.host
+        self._wanted = http.port
+        config = uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            date_header=False,
+            timeout_graceful_shutdown=GRACE_S,
+            ssl_certfile=None if http.certificate is None else str(home / http.certificate),
+            ssl_keyfile=None if http.private_key is None else str(home / http.private_key),
+        )
+        self._server = _Server(config)
+        self._socket: socket.socket | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def port(self) -> int:
+        """The bound port, after start."""
+        return 0 if self._socket is None else int(self._socket.getsockname()[1])
+
+    async def start(self) -> None:
+        """Bind and serve; raises OSError naming the address that can not be bound."""
+        family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
+        bound = socket.socket(family, socket.SOCK_STREAM)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            bound.bind((self._host, self._wanted))
+            bound.listen(BACKLOG)
+        except OSError as error:
+            bound.close()
+            where = f"{self._host}:{self._wanted}"
+            raise OSError(error.errno, error.strerror, where) from error
+        bound.setblocking(False)
+        self._socket = bound
+        self._task = asyncio.get_running_loop().create_task(self._server.serve([bound]))
+        ready = asyncio.ensure_future(self._server.ready.wait())
+        await asyncio.wait((ready, self._task), return_when=asyncio.FIRST_COMPLETED)
+        ready.cancel()
+
+    async def stop(self) -> None:
+        """Finish open requests for a moment, then close."""
+        if self._task is None:
+            return
+        self._server.should_exit = True
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._task
