@@ -1,0 +1,310 @@
+"""BulwarkClient: an integrator's async client of its own member's node.
+
+Rules: every write carries an Idempotency-Key (random unless given), so that a repetition after a
+lost answer does nothing twice; batches are NDJSON of at most MAX_ROWS rows; durations are seconds.
+Clear-text identifiers go to the member's own node only. It keeps nothing between calls.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import secrets
+import ssl
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from types import TracebackType
+from typing import Final, TypeVar
+from urllib.parse import quote
+
+import httpx
+import orjson
+
+from bulwark.client.errors import ApiProblem, ClientError, TimedOut
+from bulwark.client.policy import RetryPolicy
+from bulwark.client.results import (
+    Block,
+    Consent,
+    Member,
+    MembersDocument,
+    Record,
+    ReportBatch,
+    Reported,
+    Screening,
+    ScreeningBatch,
+    ScreeningBatchDocument,
+    ScreeningDocument,
+    Stage,
+    decoded,
+)
+from bulwark.client.transport import Request, Transport
+
+MAX_ROWS: Final = 100_000
+"""Rows of one batch."""
+NDJSON: Final = "application/x-ndjson"
+_POLL_S: Final = 0.1
+_LONGEST_POLL_S: Final = 1.0
+_RECORD_ID: Final = re.compile(r"(?:0x)?[0-9a-fA-F]{64}\Z")
+
+T = TypeVar("T")
+Row = Mapping[str, object] | bytes
+"""A row as its fields, or as one encoded JSON object."""
+
+
+class CallInvalid(ClientError):
+    """The call itself can not be right; nothing was sent."""
+
+
+class BulwarkClient:
+    """Connections to one node; use it as an async context manager, or call close()."""
+
+    def __init__(
+        self,
+        url: str,
+        api_key: str | None,
+        *,
+        timeout_s: float = 60.0,
+        batch_timeout_s: float = 900.0,
+        retry: RetryPolicy | None = None,
+        verify: ssl.SSLContext | bool = True,
+        use_environment_proxies: bool = False,
+        transport: httpx.AsyncBaseTransport | None = None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        """`url` is the node's root, as http://127.0.0.1:8000; raises ConnectionInvalid.
+
+        `verify` is an SSL context with the member's own CA, or False in tests only. `transport`
+        and `sleep` replace network and clock.
+        """
+        self._timeout_s = timeout_s
+        self._batch_timeout_s = batch_timeout_s
+        self._sleep = sleep
+        self._transport = Transport(
+            url,
+            api_key,
+            policy=retry or RetryPolicy(),
+            verify=verify,
+            use_environment_proxies=use_environment_proxies,
+            inner=transport,
+            sleep=sleep,
+        )
+
+    @property
+    def url(self) -> str:
+        """Root address of the node."""
+        return self._transport.url
+
+    def __repr__(self) -> str:
+        return f"BulwarkClient({self.url})"
+
+    async def __aenter__(self) -> BulwarkClient:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._transport.close()
+
+    async def report(
+        self,
+        indicator: Mapping[str, object],
+        *,
+        wait: Stage = Stage.EXECUTED,
+        idempotency_key: str | None = None,
+    ) -> Reported:
+        """Report one indicator: kind, value, fraud_type and what else is known.
+
+        Raises ApiProblem 422 with the rules that it broke.
+        """
+        body = await self._write(
+            "/v1/indicators", orjson.dumps(dict(indicator)), wait, idempotency_key
+        )
+        return decoded(body, Reported, "the answer to a report")
+
+    async def report_many(
+        self,
+        rows: Iterable[Row],
+        *,
+        wait: Stage = Stage.EXECUTED,
+        idempotency_key: str | None = None,
+    ) -> ReportBatch:
+        """Report up to MAX_ROWS indicators; refused rows are named by line and stop no other.
+
+        Raises CallInvalid for none or too many rows.
+        """
+        body = await self._write(
+            "/v1/indicators/batches",
+            _ndjson(rows),
+            wait,
+            idempotency_key,
+            content_type=NDJSON,
+            timeout_s=self._batch_timeout_s,
+        )
+        return decoded(body, ReportBatch, "the answer to a batch of reports")
+
+    async def screen(self, question: Mapping[str, object]) -> Screening:
+        """Ask about one identifier: kind, value, purpose, lawful_basis."""
+        request = Request(
+            "POST",
+            "/v1/screenings",
+            orjson.dumps(dict(question)),
+            timeout_s=self._timeout_s,
+        )
+        body = await self._transport.send(request)
+        return decoded(body, ScreeningDocument, "the answer to a screening").read()
+
+    async def screen_many(self, rows: Iterable[Row]) -> ScreeningBatch:
+        """Ask about up to MAX_ROWS identifiers; raises CallInvalid for none or too many rows."""
+        request = Request(
+            "POST",
+            "/v1/screenings/batches",
+            _ndjson(rows),
+            NDJSON,
+            timeout_s=self._batch_timeout_s,
+        )
+        body = await self._transport.send(request)
+        return decoded(body, ScreeningBatchDocument, "the answer to a batch of screenings").read()
+
+    async def give_consent(
+        self,
+        document: Mapping[str, object],
+        *,
+        wait: Stage = Stage.EXECUTED,
+        idempotency_key: str | None = None,
+    ) -> Consent:
+        """Have a consent receipt made, kept by the node and anchored."""
+        body = await self._write(
+            "/v1/consents", orjson.dumps(dict(document)), wait, idempotency_key
+        )
+        return decoded(body, Consent, "a consent")
+
+    async def withdraw_consent(
+        self,
+        consent_id: str,
+        reason: str = "withdrawn",
+        *,
+        wait: Stage = Stage.EXECUTED,
+        idempotency_key: str | None = None,
+    ) -> Consent:
+        """Anchor the withdrawal of a consent; raises ApiProblem 409 for a second one."""
+        path = f"/v1/consents/{_segment(consent_id)}/withdrawal"
+        body = await self._write(path, orjson.dumps({"reason": reason}), wait, idempotency_key)
+        return decoded(body, Consent, "a consent")
+
+    async def consent(self, consent_id: str) -> Consent:
+        """A consent of this member; raises ApiProblem 404."""
+        body = await self._get(f"/v1/consents/{_segment(consent_id)}")
+        return decoded(body, Consent, "a consent")
+
+    async def consent_proof(self, consent_id: str) -> bytes:
+        """Proof of a finalized consent anchor for verify_consent_proof; 409 while not final."""
+        return await self._get(f"/v1/consents/{_segment(consent_id)}/proof")
+
+    async def record(self, record_id: str) -> Record:
+        """A record of any member; raises ApiProblem 404."""
+        body = await self._get(f"/v1/indicators/{_record_id(record_id)}")
+        return Record.of(decoded(body, dict[str, object], "a record"))
+
+    async def record_proof(self, record_id: str) -> bytes:
+        """Proof of a finalized record for verify_record_proof; ApiProblem 409 while not final."""
+        return await self._get(f"/v1/records/{_record_id(record_id)}/proof")
+
+    async def block(self, at: int | str = "latest") -> Block:
+        """A block by height, `latest` or `finalized`; raises ApiProblem 404."""
+        return decoded(await self._get(f"/v1/blocks/{_segment(str(at))}"), Block, "a block")
+
+    async def members(self) -> tuple[Member, ...]:
+        """All members in ledger order."""
+        body = await self._get("/v1/members")
+        return decoded(body, MembersDocument, "the members").members
+
+    async def node(self) -> dict[str, object]:
+        """State of the node (role operator)."""
+        return decoded(await self._get("/v1/node"), dict[str, object], "the node's state")
+
+    async def wait_final(self, record_id: str, timeout_s: float = 60.0) -> Record:
+        """The record once it is finalized; raises TimedOut."""
+
+        async def reached() -> Record | None:
+            try:
+                record = await self.record(record_id)
+            except ApiProblem as problem:
+                if problem.status != 404:  # not executed here yet
+                    raise
+                return None
+            return record if record.stage.includes(Stage.FINALIZED) else None
+
+        return await self._until(reached, "finality of the record", timeout_s)
+
+    async def wait_final_height(self, height: int, timeout_s: float = 60.0) -> Block:
+        """The highest finalized block, once it is at `height` or above; raises TimedOut."""
+
+        async def reached() -> Block | None:
+            block = await self.block("finalized")
+            return block if block.height >= height else None
+
+        return await self._until(reached, f"finality of block {height}", timeout_s)
+
+    async def _until(
+        self, ask: Callable[[], Awaitable[T | None]], what: str, timeout_s: float
+    ) -> T:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + timeout_s
+        pause = _POLL_S
+        while True:
+            found = await ask()
+            if found is not None:
+                return found
+            if loop.time() + pause > deadline:
+                raise TimedOut(what, timeout_s)
+            await self._sleep(pause)
+            pause = min(_LONGEST_POLL_S, pause * 1.5)
+
+    async def _get(self, path: str) -> bytes:
+        return await self._transport.send(Request("GET", path, timeout_s=self._timeout_s))
+
+    async def _write(
+        self,
+        path: str,
+        body: bytes,
+        wait: Stage,
+        idempotency_key: str | None,
+        *,
+        content_type: str = "application/json",
+        timeout_s: float | None = None,
+    ) -> bytes:
+        request = Request(
+            "POST",
+            path,
+            body,
+            content_type,
+            {"wait": str(wait)},
+            idempotency_key or secrets.token_urlsafe(24),
+            self._timeout_s if timeout_s is None else timeout_s,
+        )
+        return await self._transport.send(request)
+
+
+def _ndjson(rows: Iterable[Row]) -> bytes:
+    lines = [row if isinstance(row, bytes) else orjson.dumps(dict(row)) for row in rows]
+    if not 1 <= len(lines) <= MAX_ROWS:
+        raise CallInvalid(f"a batch has 1 to {MAX_ROWS} rows, {len(lines)} given")
+    return b"\n".join(lines) + b"\n"
+
+
+def _record_id(text: str) -> str:
+    if _RECORD_ID.match(text) is None:
+        raise CallInvalid("a record id has 64 hexadecimal digits")
+    return text
+
+
+def _segment(text: str) -> str:
+    if not text or text in (".", ".."):
+        raise CallInvalid("an empty id")
+    return quote(text, safe="")
