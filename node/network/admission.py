@@ -57,15 +57,15 @@ class Admission:
     def _entry(self, source: str, now_ms: int) -> _Source:
         entry = self._sources.get(source)
         if entry is None:
+            if len(self._sources) >= self._limits.sources:
+                self._forget_one()
             entry = _Source(float(self._limits.handshake_burst), now_ms)
             self._sources[source] = entry
-            if len(self._sources) > self._limits.sources:
-                self._forget_one()
         self._sources.move_to_end(source)
         return entry
 
     def _forget_one(self) -> None:
-        """Drop the oldest source without a handshake; there is one, as half-open is bounded."""
+        """Drop the oldest source without a handshake; if all have one, half-open is the bound."""
         for name, entry in self._sources.items():
             if entry.open == 0:
                 del self._sources[name]

@@ -69,7 +69,10 @@ class FrameDecoder:
             return None
         self._position = end
         self._needed = HEADER_BYTES
-        return kind, bytes(buffer[start + HEADER_BYTES : end])
+        if isinstance(buffer, bytes):
+            return kind, buffer[start + HEADER_BYTES : end]
+        with memoryview(buffer) as view:  # one copy instead of two
+            return kind, bytes(view[start + HEADER_BYTES : end])
 
     def _judge(self, number: int, length: int) -> Kind:
         kind = _KINDS.get(number)

@@ -174,7 +174,9 @@ class Handshake:
         try:
             stage = reader.uint(1, "stage")
             if stage == Stage.REFUSE:
-                raise PeerRefused(Reason.REFUSED_BY_PEER, _refusal(reader))
+                detail = _refusal(reader)
+                usual = detail == Reason.SURPLUS
+                raise PeerRefused(Reason.SURPLUS if usual else Reason.REFUSED_BY_PEER, detail)
             if stage == Stage.OPEN and self.peer is None:
                 return self._take_opening(payload, reader)
             if stage == Stage.PROOF and self.peer is not None and not self.proved:

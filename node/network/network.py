@@ -220,8 +220,12 @@ class Network:
     # -- what links tell (LinkOwner)
 
     def link_ready(self, link: Link) -> None:
-        """A connection completed its hello."""
-        self._links.consider(link)
+        """A connection completed its hello; the member table may have changed meanwhile."""
+        entry = link.entry
+        if entry is None or self._greeter.members.get(entry.id) != entry:
+            link.close(Reason.REMOVED, "the member table changed")
+        else:
+            self._links.consider(link)
 
     def link_frame(self, link: Link, kind: Kind, payload: bytes) -> None:
         """A frame of an accepted connection."""

@@ -17,6 +17,7 @@ from node.network.counters import Counters
 from node.network.errors import PeerRefused, Reason
 from node.network.frames import FrameDecoder, encode_frame
 from node.network.hello import Greeter, Handshake, ready_payload, refuse_payload
+from node.network.identity import Member
 from node.network.kinds import LANES, SIZE_LIMITS, Kind, Lane
 from node.network.limits import Limits
 from node.network.outbox import Outbox
@@ -100,6 +101,11 @@ class Link(asyncio.Protocol):
         self._flush_planned = False
         self._paused = False
         self._deadline: asyncio.TimerHandle | None = None
+
+    @property
+    def entry(self) -> Member | None:
+        """The row of the member table that the other end's certificate belongs to."""
+        return None if self._handshake is None else self._handshake.member
 
     @property
     def member(self) -> MemberId | None:
