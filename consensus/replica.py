@@ -213,8 +213,8 @@ class Replica:
         self._started = True
         self._pace.on_start(self._state.now_ms)
         self._amnesia.on_start()
-        self._checkpoints.vote(self._state.executed)
         self._retransmission.resend_own()
+        self._checkpoints.vote(self._state.executed)
         self._changer.after_start()
         self._retransmission.tick()
         for slot in list(self._state.log.above(self._state.low)):
