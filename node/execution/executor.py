@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 
 from bulwark.ledger.anchor import Anchor, AnchorKind
 from bulwark.ledger.batch import Batch
@@ -122,7 +123,7 @@ class Executor:
             state,
             batch.transactions,
             self._genesis,
-            lambda address: self.roles(parent.state_root, address),
+            cache(lambda address: self.roles(parent.state_root, address)),
         )
         anchors = indexes.anchors_of(height, ran.receipts)
         frontier = read_frontier(self._store)

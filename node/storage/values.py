@@ -86,6 +86,29 @@ class TaggedRecord:
             raise StoreDamaged(f"key {key.hex()}", str(error)) from error
 
 
+class PlaceEncoder:
+    """Places of the records of one sidecar: all but the position is packed once."""
+
+    __slots__ = ("_head", "_order")
+
+    def __init__(self, height: Height, transaction_index: int, root: Digest) -> None:
+        self._order = _TRANSACTION.pack(height, transaction_index)
+        self._head = self._order + root
+
+    def value(self, position: int) -> bytes:
+        """RecordPlace.encode() of an entry."""
+        return self._head + position.to_bytes(4, "big")
+
+    def order(self, position: int) -> bytes:
+        """Tail of an entry's key under its tag: height8 | transaction index4 | position4."""
+        return self._order + position.to_bytes(4, "big")
+
+
+def tagged_tail_of(reporter: Address, timestamp_ms: TimestampMs) -> bytes:
+    """What stands between record id and payload in TaggedRecord.encode()."""
+    return reporter + timestamp_ms.to_bytes(8, "big")
+
+
 def encode_transaction_place(height: Height, index: int) -> bytes:
     """Height and position of a transaction, 12 bytes."""
     return _TRANSACTION.pack(height, index)
