@@ -133,6 +133,17 @@ def test_other_files_are_refused(saved: Path, content: bytes) -> None:
         NodeSecrets.load(saved, PASSPHRASE)
 
 
+def test_sealed_content_that_is_no_set_of_keys_is_refused(
+    saved: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number, content in enumerate((b"{}", b"no JSON", b'{"vote_key": 7, "oprf_share": null}')):
+        monkeypatch.setattr(NodeSecrets, "_plaintext", lambda _, c=content: c)
+        path = saved.with_name(f"{number}.json")
+        secrets_of().save(path, PASSPHRASE)
+        with pytest.raises(KeystoreDamaged, match="bad content"):
+            NodeSecrets.load(path, PASSPHRASE)
+
+
 def test_existing_keystore_is_overwritten_only_on_request(saved: Path) -> None:
     with pytest.raises(KeystoreExists):
         secrets_of(9).save(saved, PASSPHRASE)

@@ -212,9 +212,11 @@ class RawPeer:
     async def close(self) -> None:
         self.writer.transport.abort()
 
-    async def hello(self, local: LocalIdentity, called: MemberId, nonce: bytes) -> list[bytes]:
+    async def hello(
+        self, local: LocalIdentity, called: MemberId, nonce: bytes, instance: bytes = b"i" * 16
+    ) -> list[bytes]:
         """Do the whole hello as `local`; gives the HELLO payloads that were sent."""
-        greeter = Greeter(local, MemberTable(MEMBERS), member_of(local.id).pins[0], b"i" * 16)
+        greeter = Greeter(local, MemberTable(MEMBERS), member_of(local.id).pins[0], instance)
         secured = self.writer.get_extra_info("ssl_object")
         certificate = secured.getpeercert(binary_form=True)
         shake = Handshake(greeter, certificate, nonce=nonce, height=1, dialled=called)
