@@ -31,6 +31,6 @@ def run(home: Path) -> int:
     Example:
       bulwark node run --home alliance/northbank
     """
-    from node.app import run_node
+    from node.process import run_node
 
     return run_node(home)
