@@ -186,13 +186,17 @@ def _days(cells: Cells, kind: Kind, today: int) -> tuple[int, int, int]:
     """First seen, last seen and valid until: each defaults to what the others and the kind say."""
     given_first = cells.day("first_seen", today + 1)
     given_last = cells.day("last_seen", today + 1)
-    first = given_first if given_first is not None else min(today, given_last or today)
-    last = given_last if given_last is not None else first
+    # Who reports without a date says that it is so today.
+    last = given_last if given_last is not None else max(today, given_first or 0)
+    first = given_first if given_first is not None else min(today, last)
     until = cells.day("valid_until", today + VALID_DAYS_MAX)
     if last < first:
         cells.refuse("last_seen", "a date before first_seen", "a date from first_seen on")
     if until is None:
-        return first, last, last + LIFETIMES[kind].days
-    if until < last:
+        # The report itself says that the sighting still matters; its age lowers the score.
+        return first, last, max(last, today) + LIFETIMES[kind].days
+    if until < today:
+        cells.refuse("valid_until", "a past date", "a date from today on")
+    elif until < last:
         cells.refuse("valid_until", "a date before last_seen", "a date from last_seen on")
     return first, last, until

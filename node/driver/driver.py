@@ -95,7 +95,8 @@ class Driver:
         self._proposals = proposals
         self._worker = worker
         self._halt = halt
-        self._events: deque[Event] = deque()
+        # Before anything that a connection may bring: the core wants it first.
+        self._events: deque[Event] = deque([Start()])
         self._wake = asyncio.Event()
         self._timers: dict[TimerName, asyncio.TimerHandle] = {}
         self._others = [
@@ -148,7 +149,7 @@ class Driver:
 
     async def run(self) -> None:
         """Work until cancelled or halted."""
-        self.post(Start())
+        self._wake.set()
         try:
             while self.halted is None:
                 await self._wake.wait()

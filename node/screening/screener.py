@@ -9,15 +9,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Protocol, TypeVar
+from typing import Protocol
 
-from bulwark.indicators.errors import FieldError, NormalisationError
+from bulwark.indicators.errors import NormalisationError
 from bulwark.indicators.model import ScreeningRequest
 from bulwark.indicators.normalise import normalise
-from bulwark.indicators.scoring import RecordView as ScoredRecord
-from bulwark.indicators.scoring import assess
-from bulwark.indicators.terms import Term
-from bulwark.indicators.vocabulary import EvidenceLevel, FraudType, Kind, ObjectRole, Operation
+from bulwark.indicators.records import view_of
+from bulwark.indicators.scoring import Assessment, assess
 from bulwark.ledger.header import Header
 from bulwark.ledger.ids import Height, MemberId, Tag
 from node.chain.records import StoredRecord
@@ -27,8 +25,6 @@ from node.tagging.tagger import Tagger, TaggingUnavailable
 
 CHUNK = 2_000
 TURN = 100
-T = TypeVar("T", bound=Term)
-
 MAX_RECORDS = 100
 """Records shown in one answer, the newest; all of them count for the score."""
 
@@ -101,15 +97,13 @@ class Screener:
             for (number, _, _), asked in zip(unknown, tags, strict=True):
                 found[number] = asked
         answers: list[ScreeningAnswer] = []
-        for number, (request, outcome) in enumerate(zip(requests, found, strict=True)):
+        for number, outcome in enumerate(found):
             if number % TURN == TURN - 1:
                 await asyncio.sleep(0)
-            answers.append(self._answer(request.kind, outcome))
+            answers.append(self._answer(outcome))
         return answers
 
-    def _answer(
-        self, kind: Kind, tag: Tag | Refusal | TaggingUnavailable | None
-    ) -> ScreeningAnswer:
+    def _answer(self, tag: Tag | Refusal | TaggingUnavailable | None) -> ScreeningAnswer:
         tip = self._replica.tip
         now_ms = self._now_ms()
         age_ms = max(0, now_ms - tip.timestamp_ms)
@@ -119,10 +113,14 @@ class Screener:
             reason = f"the tag can not be computed now: {tag}"
             return _nothing(tip.height, age_ms, reason=reason)
         records = self._replica.records_of(Tag(tag))
-        assessment = assess([self._scored(kind, record) for record in records], now_ms)
+        views = [
+            view_of(stored.payload, stored.record_id, self._member_of(stored.reporter))
+            for stored in records
+        ]
+        assessment = assess([view for view in views if view is not None], now_ms)
         lag = self._lag()
         return ScreeningAnswer(
-            hit=bool(records) and not _only_withdrawn(assessment.reasons, len(records)),
+            hit=bool(records) and not nothing_stands(assessment),
             band=assessment.band.label,
             score=assessment.score,
             reasons=tuple(Reason(r.code, r.weight, r.text) for r in assessment.reasons),
@@ -131,24 +129,6 @@ class Screener:
             age_ms=age_ms,
             complete=lag is None,
             incomplete_reason=lag,
-        )
-
-    def _scored(self, kind: Kind, stored: StoredRecord) -> ScoredRecord:
-        payload = stored.payload
-        return ScoredRecord(
-            kind=kind,
-            fraud_type=_term(FraudType, payload.fraud_type, FraudType.UNKNOWN),
-            object_role=_term(ObjectRole, payload.object_role, ObjectRole.UNKNOWN),
-            evidence_level=_term(EvidenceLevel, payload.evidence_level, EvidenceLevel.UNKNOWN),
-            confidence=payload.confidence,
-            first_seen_day=payload.first_seen_day,
-            last_seen_day=payload.last_seen_day,
-            valid_until_day=payload.valid_until_day,
-            reporter=self._member_of(stored.reporter),
-            operation=_term(Operation, payload.operation, Operation.ADD),
-            distinct_customers=payload.distinct_customers,
-            record=stored.record_id.hex(),
-            previous=payload.previous_record.hex() if payload.previous_record else "",
         )
 
     def _shown(self, stored: StoredRecord) -> RecordView:
@@ -180,15 +160,7 @@ def _nothing(
     )
 
 
-def _only_withdrawn(reasons: Sequence[object], count: int) -> bool:
-    """Whether every record of the indicator was withdrawn, so that nothing stands any more."""
-    codes = {getattr(reason, "code", "") for reason in reasons}
-    return codes == {"withdrawn"} and count > 0
-
-
-def _term(vocabulary: type[T], code: int, fallback: T) -> T:
-    """A code as its vocabulary's entry; a code of a newer version counts as the fallback."""
-    try:
-        return vocabulary.from_code(code)
-    except FieldError:
-        return fallback
+def nothing_stands(assessment: Assessment) -> bool:
+    """Whether every record of the indicator is withdrawn or past its time."""
+    codes = {reason.code for reason in assessment.reasons}
+    return bool(codes) and codes <= {"withdrawn", "expired"}

@@ -125,9 +125,15 @@ def test_member_defaults_stand_in_for_absent_cells() -> None:
 
 
 @pytest.mark.parametrize("kind", list(Kind))
-def test_life_span_of_the_kind_follows_the_last_sighting(kind: Kind) -> None:
+def test_life_span_of_the_kind_counts_from_the_report(kind: Kind) -> None:
     made = report(kind=kind.label, first_seen="2026-10-01", last_seen="2026-10-05")
-    assert made.valid_until_day == day("2026-10-05") + LIFETIMES[kind].days
+    assert (made.first_seen_day, made.last_seen_day) == (day("2026-10-01"), day("2026-10-05"))
+    assert made.valid_until_day == TODAY + LIFETIMES[kind].days
+
+
+def test_report_without_a_last_sighting_is_of_today() -> None:
+    made = report(first_seen="2019-12-13")
+    assert (made.first_seen_day, made.last_seen_day) == (day("2019-12-13"), TODAY)
 
 
 def test_all_problems_of_a_row_are_reported_at_once() -> None:
@@ -161,6 +167,7 @@ def test_all_problems_of_a_row_are_reported_at_once() -> None:
     [
         ({"last_seen": "2026-11-01", "first_seen": "2026-11-02"}, "last_seen"),
         ({"last_seen": "2026-11-10", "valid_until": "2026-11-09"}, "valid_until"),
+        ({"valid_until": "2026-11-21", "last_seen": "2026-11-20"}, "valid_until"),
         ({"first_seen": "2026-11-24"}, "first_seen"),
         ({"valid_until": "2046-01-01"}, "valid_until"),
         ({"first_seen": "1969-12-31"}, "first_seen"),
