@@ -90,7 +90,7 @@ def up(
         except NodeDied as error:
             _show_tail(error)
             raise Failed(
-                f"{error.name} ended; its last lines are above, log {error.log}"
+                f"{error.name} ended ({error.ended}), see above; log {error.log}"
             ) from error
         _tell(devnet, as_json)
         if not detach:
@@ -204,8 +204,8 @@ def _row(node: DevnetNode) -> tuple[str, ...]:
 
 def _stay(devnet: Devnet) -> None:
     """Watch the nodes until Ctrl-C or until none is left; then stop all."""
-    click.echo("Ctrl-C stops all nodes.", err=True)
     try:
+        click.echo("Ctrl-C stops all nodes.", err=True)
         while any(node.pid is not None for node in devnet.nodes):
             for node, how in devnet.ended():
                 click.echo(f"{node.name} ended ({how}); log {node.log}", err=True)

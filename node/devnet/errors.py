@@ -35,6 +35,7 @@ class NodeDied(DevnetError):
 
     def __init__(self, name: str, ended: str, log: Path, tail: list[str]) -> None:
         self.name = name
+        self.ended = ended
         self.log = log
         self.tail = tail
         lines = "".join(f"\n    {line}" for line in tail) or " nothing"

@@ -98,7 +98,8 @@ class Wish:
             if value is not None and value != has[name]:
                 raise DevnetInvalid(
                     home,
-                    f"holds a devnet with --{name} {has[name]}; --{name} {value} needs another",
+                    f"holds a devnet with --{name} {has[name]}; "
+                    f"--{name} {value} needs another folder",
                 )
 
 
