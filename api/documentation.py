@@ -32,7 +32,8 @@ MODELS: Final[tuple[type[BaseModel], ...]] = (
     schemas.HealthOut,
     schemas.ReadinessOut,
     schemas.ProofOut,
-    schemas.RpcIn,
+    schemas.RpcRequests,
+    schemas.RpcAnswers,
     schemas.ProblemOut,
 )
 PROBLEMS: Final[dict[int, str]] = {

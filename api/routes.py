@@ -170,9 +170,9 @@ def state_routes(at: StateRoutes, settings: ApiSettings) -> list[Route]:
 
 def rpc_route(at: RpcRoute, settings: ApiSettings) -> Route:
     """JSON-RPC."""
-    answers: dict[int, Any] = {200: schemas.NodeOut, 204: ""}
+    answers: dict[int, Any] = {200: schemas.RpcAnswers, 204: ""}
     document = doc.operation(
-        "rpc", "json-rpc", "Ethereum JSON-RPC 2.0", answers, body=doc.json_body(schemas.RpcIn)
+        "rpc", "json-rpc", "Ethereum JSON-RPC 2.0", answers, body=doc.json_body(schemas.RpcRequests)
     )
     limit = settings.request_timeout_ms
     return Route("POST", "/rpc", at.post, ALL_ROLES, document, limit, fast=True)

@@ -1,0 +1,179 @@
+"""The OpenAPI document: complete, true to the readers, and true to the answers."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, settings
+from jsonschema import Draft202012Validator
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from api import schemas
+from bulwark.indicators.model import (
+    REPORT_DEFAULTS,
+    REPORT_FIELDS,
+    SCREENING_FIELDS,
+    IndicatorReport,
+)
+from node.service import Role
+from tests.unit.api.world import NOW_MS, PHONE, QUESTION, World, ndjson
+
+CONTRACT = {
+    ("POST", "/v1/indicators"),
+    ("POST", "/v1/indicators/batches"),
+    ("GET", "/v1/indicators/{record_id}"),
+    ("POST", "/v1/screenings"),
+    ("POST", "/v1/screenings/batches"),
+    ("POST", "/v1/consents"),
+    ("POST", "/v1/consents/{consent_id}/withdrawal"),
+    ("GET", "/v1/consents/{consent_id}"),
+    ("GET", "/v1/consents/{consent_id}/proof"),
+    ("GET", "/v1/records/{record_id}/proof"),
+    ("GET", "/v1/blocks/{at}"),
+    ("GET", "/v1/members"),
+    ("GET", "/v1/node"),
+    ("GET", "/healthz"),
+    ("GET", "/readyz"),
+    ("GET", "/metrics"),
+    ("POST", "/rpc"),
+}
+
+
+async def document_of(world: World) -> dict[str, Any]:
+    return (await world.ask("GET", "/v1/openapi.json")).json()
+
+
+async def test_every_route_of_the_contract_is_documented_with_its_problems(world: World) -> None:
+    document = await document_of(world)
+    found = {
+        (method.upper(), path): operation
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+    }
+    assert set(found) == CONTRACT
+    for (method, path), operation in found.items():
+        assert operation["summary"] and operation["operationId"]
+        problems = [s for s in operation["responses"] if s[0] in "45" and s != "503"]
+        for status in problems:
+            assert "application/problem+json" in operation["responses"][status]["content"], path
+        is_open = path in ("/healthz", "/readyz")
+        assert operation["security"] == ([] if is_open else [{"key": []}])
+        assert (method == "POST") == ("requestBody" in operation)
+
+
+async def test_every_reference_of_the_document_leads_to_a_schema(world: World) -> None:
+    document = await document_of(world)
+    for name, schema in document["components"]["schemas"].items():
+        Draft202012Validator.check_schema(schema)
+        assert name
+    for reference in references(document):
+        assert reference.rsplit("/", 1)[1] in document["components"]["schemas"]
+
+
+def references(value: object) -> list[str]:
+    if isinstance(value, dict):
+        own = [value["$ref"]] if isinstance(value.get("$ref"), str) else []
+        return own + [found for item in value.values() for found in references(item)]
+    return (
+        [found for item in value for found in references(item)] if isinstance(value, list) else []
+    )
+
+
+def test_the_documented_fields_are_those_that_are_read() -> None:
+    assert set(schemas.IndicatorIn.model_fields) == REPORT_FIELDS
+    assert set(schemas.ScreeningIn.model_fields) == SCREENING_FIELDS
+
+
+def test_the_documented_defaults_are_those_that_are_taken() -> None:
+    for name, value in dataclasses.asdict(REPORT_DEFAULTS).items():
+        documented = schemas.IndicatorIn.model_fields[name].default
+        expected = getattr(value, "label", value)
+        if value is not None:
+            assert documented == expected, name
+
+
+def test_the_documented_example_is_taken() -> None:
+    (example,) = schemas.IndicatorIn.model_config["json_schema_extra"]["examples"]
+    assert IndicatorReport.from_mapping(example, now_ms=NOW_MS).confidence == 80
+
+
+@pytest.mark.parametrize(
+    ("role", "method", "path", "model", "how"),
+    [
+        (Role.REPORTER, "POST", "/v1/indicators", schemas.ReportOut, {"json": PHONE}),
+        (Role.REPORTER, "POST", "/v1/screenings", schemas.ScreeningOut, {"json": QUESTION}),
+        (Role.REPORTER, "POST", "/v1/consents", schemas.ConsentOut, {"json": {"a": 1}}),
+        (Role.AUDITOR, "GET", "/v1/blocks/latest", schemas.BlockOut, {}),
+        (Role.AUDITOR, "GET", "/v1/blocks/finalized", schemas.BlockOut, {}),
+        (Role.AUDITOR, "GET", "/v1/members", schemas.MembersOut, {}),
+        (Role.OPERATOR, "GET", "/v1/node", schemas.NodeOut, {}),
+        (None, "GET", "/healthz", schemas.HealthOut, {}),
+        (None, "GET", "/readyz", schemas.ReadinessOut, {}),
+        (None, "GET", "/v1/node", schemas.ProblemOut, {}),
+        (Role.REPORTER, "POST", "/v1/indicators", schemas.ProblemOut, {"json": {}}),
+    ],
+)
+async def test_an_answer_fits_its_model(
+    world: World, role: Role | None, method: str, path: str, model: Any, how: dict[str, Any]
+) -> None:
+    answer = await world.ask(method, path, role, **how)
+    model.model_validate_json(answer.content, strict=True)
+
+
+async def test_batch_answers_and_records_fit_their_models(world: World) -> None:
+    rows = [PHONE, PHONE, PHONE | {"value": "1"}, {"kind": "x"}]
+    made = await world.upload("/v1/indicators/batches", ndjson(rows))
+    report = schemas.ReportBatchOut.model_validate_json(made.content, strict=True)
+    shown = await world.ask("GET", f"/v1/indicators/{report.rows[0].record_id}")
+    schemas.RecordOut.model_validate_json(shown.content, strict=True)
+    asked = await world.upload("/v1/screenings/batches", ndjson([QUESTION, {"kind": "x"}]))
+    answers = schemas.ScreeningBatchOut.model_validate_json(asked.content, strict=True)
+    assert answers.hits == 1
+    proof = await world.ask("GET", f"/v1/records/{'00' * 32}/proof")
+    schemas.ProblemOut.model_validate_json(proof.content, strict=True)
+
+
+class AllRoles:
+    """Gives each request the key of a role that its route lets in."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            path = scope["path"]
+            role = Role.OPERATOR if path in ("/v1/node", "/metrics", "/rpc") else Role.REPORTER
+            key = self._world.headers(role)["authorization"].encode()
+            headers = [(k, v) for k, v in scope["headers"] if k != b"authorization"]
+            scope = scope | {"headers": [*headers, (b"authorization", key)]}
+        await self._world.app(scope, receive, send)
+
+
+@schemathesis.serializer("application/x-ndjson", "text/csv")
+def text_of(context: Any, value: Any) -> bytes:
+    """Uploads are text to schemathesis."""
+    return value if isinstance(value, bytes) else str(value).encode("utf-8", "replace")
+
+
+SCHEMA = schemathesis.openapi.from_asgi("/v1/openapi.json", AllRoles(World()))
+CHECKS = (
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_schema_conformance,
+)
+
+
+@SCHEMA.parametrize()
+@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+def test_schemathesis_finds_no_answer_outside_the_document(case: Any) -> None:
+    response = case.call()
+    case.validate_response(response, checks=CHECKS)
