@@ -1,0 +1,1 @@
+"""Import of indicator lists: files in, reported batches and a count of every row out."""
