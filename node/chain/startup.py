@@ -46,7 +46,7 @@ def check_head(store: KeyValueStore, genesis: Genesis) -> None:
     _check_finality(store, genesis)
 
 
-def check_body(store: KeyValueStore, header: Header) -> None:
+def check_body(store: blocks.Getter, header: Header) -> None:
     """Check batch, transactions, receipts and hash index against a header."""
     where = f"block {header.height}"
     batch = blocks.read_batch(store, header.height)

@@ -1,0 +1,303 @@
+"""Checks a node's whole store against the genesis document: `bulwark fsck`.
+
+Rules: it reads and never repairs; each problem names a key or a height and a reason, and the check
+goes on behind it as far as it can. Quick mode checks structure: seals, links, roots, certificates,
+sidecars, record log, indexes, orphans. Full mode also executes every block again from genesis in a
+scratch store and compares headers and state. Reads verify LevelDB's own checksums.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from bulwark.ledger.errors import CertificateInvalid, LedgerError
+from bulwark.ledger.genesis import Genesis
+from bulwark.ledger.hashing import keccak256
+from bulwark.ledger.header import Header
+from bulwark.ledger.ids import Digest, Height
+from bulwark.ledger.merkle import Frontier
+from bulwark.ledger.record import Record
+from bulwark.ledger.sidecar import Sidecar
+from bulwark.ledger.votes import Certificate, VoteKind
+from node.chain.startup import check_body
+from node.execution.errors import ExecutionError
+from node.execution.executor import Executor
+from node.execution.genesis import genesis_block
+from node.execution.indexes import anchors_of, event_puts, log_puts, record_puts
+from node.storage import blocks, schema
+from node.storage.errors import StorageError
+from node.storage.memory import MemoryStore
+from node.storage.port import KeyValueStore, ReadView
+from node.storage.values import encode_transaction_place
+
+MAX_PROBLEMS: Final = 200
+"""Problems listed; a store with more is not worth a longer list."""
+_DERIVED: Final = (
+    schema.TRANSACTIONS,
+    schema.EVENTS,
+    schema.LOG_NODES,
+    schema.LOG_LEAVES,
+    schema.LOG_INDEX,
+    schema.RECORDS,
+    schema.RECORDS_BY_TAG,
+    schema.HEIGHTS_BY_HASH,
+)
+"""Prefixes whose content follows from blocks and sidecars, key by key."""
+
+Progress = Callable[[Height, Height], None]
+"""Told (height, last height) now and then."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is not as it should be."""
+
+    where: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class FsckReport:
+    """What was looked at and what was found."""
+
+    height: Height
+    """Last executed block."""
+    finalized: Height
+    """Highest stored finality certificate."""
+    records: int
+    """Records on the ledger, erased ones included."""
+    erased: int
+    executed_again: bool
+    """True in full mode."""
+    problems: tuple[Problem, ...]
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether nothing was found."""
+        return not self.problems
+
+
+def fsck(
+    store: KeyValueStore,
+    genesis: Genesis,
+    *,
+    full: bool = True,
+    progress: Progress = lambda height, last: None,
+) -> FsckReport:
+    """Check a store; the node must not write to it meanwhile."""
+    view = store.snapshot(verify=True)
+    try:
+        return _Check(view, genesis, progress).run(full)
+    finally:
+        view.close()
+
+
+class _Check:
+    """One run over one view."""
+
+    def __init__(self, view: ReadView, genesis: Genesis, progress: Progress) -> None:
+        self._view = view
+        self._genesis = genesis
+        self._progress = progress
+        self._problems: list[Problem] = []
+        self._expected: dict[bytes, bytes | None] = {}
+        self._frontier = Frontier()
+        self._roots: set[Digest] = set()
+        self._records = 0
+        self._erased = 0
+        self._scratch: MemoryStore | None = None
+
+    def run(self, full: bool) -> FsckReport:
+        applied = finalized = Height(0)
+        try:
+            applied = blocks.read_applied(self._view)
+            finalized = blocks.read_finalized(self._view)
+            self._check_meta()
+            if full:
+                self._scratch = MemoryStore()
+                self._scratch.write(genesis_block(self._genesis).puts, sync=True)
+            self._check_chain(applied, finalized)
+            self._check_indexes()
+            self._check_sidecars(applied)
+            self._check_beyond(applied)
+            self._check_state()
+        except StorageError as error:
+            self._note("store", str(error))
+        return FsckReport(
+            height=applied,
+            finalized=finalized,
+            records=self._records,
+            erased=self._erased,
+            executed_again=full,
+            problems=tuple(self._problems[:MAX_PROBLEMS]),
+        )
+
+    def _note(self, where: str, reason: str) -> None:
+        if len(self._problems) <= MAX_PROBLEMS:
+            self._problems.append(Problem(where, reason))
+
+    def _check_meta(self) -> None:
+        if self._view.get(schema.META_FORMAT) != schema.FORMAT_VERSION:
+            self._note("layout", "another version of the store's layout")
+        if self._view.get(schema.META_GENESIS) != self._genesis.hash:
+            self._note("genesis", "the store belongs to another genesis document")
+
+    # Blocks, one after another
+
+    def _check_chain(self, applied: Height, finalized: Height) -> None:
+        parent = genesis_block(self._genesis).header
+        if blocks.read_header(self._view, Height(0)) != parent:
+            self._note("block 0", "is not the genesis document's")
+        self._expected[schema.height_by_hash(parent.hash())] = schema.number8(0)
+        for number in range(1, applied + 1):
+            height = Height(number)
+            try:
+                header = blocks.read_header(self._view, height)
+                self._check_block(header, parent)
+            except (StorageError, ExecutionError, LedgerError) as error:
+                self._note(f"block {height}", str(error))
+                self._scratch = None
+                continue
+            parent = header
+            if number % 256 == 0:
+                self._progress(height, applied)
+        self._progress(applied, applied)
+        if finalized and blocks.read_checkpoint(self._view, finalized) is None:
+            self._note(f"checkpoint {finalized}", "the certificate is missing")
+        edge = blocks.read_frontier(self._view)
+        if (edge.size, edge.root) != (self._frontier.size, self._frontier.root):
+            self._note("record log", "its stored edge is not that of the blocks")
+
+    def _check_block(self, header: Header, parent: Header) -> None:
+        where = f"block {header.height}"
+        if header.height != parent.height + 1 or header.parent_hash != parent.hash():
+            self._note(where, "does not follow its parent")
+        check_body(self._view, header)
+        batch = blocks.read_batch(self._view, header.height)
+        if header.timestamp_ms != max(batch.timestamp_ms, parent.timestamp_ms + 1):
+            self._note(where, "its time is not max(proposer's, parent's + 1)")
+        self._check_certificates(header)
+        placed = blocks.read_receipts(self._view, header.height)
+        receipts = [receipt for _, receipt in placed]
+        anchors = anchors_of(header.height, receipts)
+        sidecars: dict[Digest, Sidecar] = {}
+        for anchor in anchors:
+            if anchor.count:
+                sidecar = blocks.read_sidecar(self._view, anchor.digest)
+                if sidecar is None or sidecar.root != anchor.digest:
+                    self._note(where, f"sidecar {anchor.digest.hex()} is missing or has changed")
+                    continue
+                sidecars[anchor.digest] = sidecar
+                self._count(sidecar)
+        self._expected |= log_puts(self._frontier, anchors)
+        kept = [anchor for anchor in anchors if anchor.digest in sidecars]
+        self._expected |= record_puts(kept, sidecars, header.timestamp_ms)
+        self._expected |= event_puts(header.height, receipts)
+        self._expected[schema.height_by_hash(header.hash())] = schema.number8(header.height)
+        for index, (position, _) in enumerate(placed):
+            key = schema.transaction(keccak256(batch.transactions[position]))
+            self._expected[key] = encode_transaction_place(header.height, index)
+        if (self._frontier.size, self._frontier.root) != (
+            header.record_log_size,
+            header.record_log_root,
+        ):
+            self._note(where, "its record log is not that of its events")
+        self._execute(header, sidecars)
+
+    def _count(self, sidecar: Sidecar) -> None:
+        self._roots.add(sidecar.root)
+        self._records += sidecar.count
+        self._erased += sum(not isinstance(entry, Record) for entry in sidecar.entries)
+
+    def _check_certificates(self, header: Header) -> None:
+        for certificate, kind, digest in (
+            (blocks.read_commit(self._view, header.height), VoteKind.COMMIT, header.batch_digest),
+            (
+                blocks.read_checkpoint(self._view, header.height),
+                VoteKind.CHECKPOINT,
+                header.hash(),
+            ),
+        ):
+            if certificate is not None:
+                self._check_certificate(certificate, kind, header.height, digest)
+
+    def _check_certificate(
+        self, certificate: Certificate, kind: VoteKind, height: Height, digest: Digest
+    ) -> None:
+        subject = certificate.subject
+        where = f"{kind.name.lower()} certificate {height}"
+        if (subject.kind, subject.height, subject.digest) != (kind, height, digest):
+            self._note(where, "is over something else")
+            return
+        try:
+            certificate.verify(self._genesis.validator_set, self._genesis.domain())
+        except CertificateInvalid as error:
+            self._note(where, str(error))
+
+    def _execute(self, header: Header, sidecars: dict[Digest, Sidecar]) -> None:
+        if self._scratch is None:
+            return
+        batch = blocks.read_batch(self._view, header.height)
+        executor = Executor(self._scratch, self._genesis)
+        executed = executor.execute(header.height, batch, sidecars)
+        if executed.header != header:
+            self._note(
+                f"block {header.height}",
+                f"executes to 0x{executed.hash.hex()}, stored is 0x{header.hash().hex()}",
+            )
+            self._scratch = None
+            return
+        self._scratch.write(executed.puts, sync=True)
+
+    # Everything else
+
+    def _check_indexes(self) -> None:
+        """Derived entries are exactly those that blocks and sidecars ask for."""
+        for prefix in _DERIVED:
+            for key, value in self._view.iterate(prefix):
+                wanted = self._expected.pop(key, None)
+                if wanted is None:
+                    self._note(f"key {key.hex()}", "belongs to nothing on the chain")
+                elif wanted != value:
+                    self._note(f"key {key.hex()}", "leads to another place than the chain says")
+        for key, wanted in self._expected.items():
+            if wanted is not None and key[:1] in _DERIVED:
+                self._note(f"key {key.hex()}", "the index entry is missing")
+
+    def _check_sidecars(self, applied: Height) -> None:
+        """Every sidecar is anchored, or marked as waiting for its anchor."""
+        for key, _ in self._view.iterate(schema.SIDECARS):
+            root = Digest(key[1:])
+            if root not in self._roots and self._view.get(schema.pending_sidecar(root)) is None:
+                self._note(f"key {key.hex()}", "a sidecar that nothing anchors")
+        for key, _ in self._view.iterate(schema.PENDING_SIDECARS):
+            if Digest(key[1:]) in self._roots:
+                self._note(f"key {key.hex()}", f"is anchored at or below {applied}, still waits")
+
+    def _check_beyond(self, applied: Height) -> None:
+        """Nothing stands above the last block, and no key is of an unknown kind."""
+        for prefix in (
+            schema.HEADERS,
+            schema.BATCHES,
+            schema.RECEIPTS,
+            schema.COMMIT_CERTIFICATES,
+            schema.CHECKPOINTS,
+        ):
+            start = prefix + schema.number8(applied + 1)
+            for key, _ in self._view.iterate(prefix, start=start):
+                self._note(f"key {key.hex()}", f"stands above the last block {applied}")
+        known = {prefix[0] for prefix in schema.ALL_PREFIXES}
+        for first in range(256):
+            if first not in known:
+                for key, _ in self._view.iterate(bytes([first])):
+                    self._note(f"key {key.hex()}", "is of no kind that the node knows")
+
+    def _check_state(self) -> None:
+        """The stored state has every node with the content that execution gives."""
+        if self._scratch is None:
+            return
+        for key, value in self._scratch.iterate(schema.STATE):
+            if self._view.get(key) != value:
+                self._note(f"key {key.hex()}", "a state node is missing or has changed")
