@@ -193,8 +193,14 @@ class Pacemaker:
         if self._oldest_ms is not None and not situation.lagging:
             patience = self._config.timeout_ms(self.attempt, self._config.request_timeout_ms)
             wanted[TimerName.FAIRNESS] = max(self._oldest_ms, self._entered_ms) + patience
-        if situation.my_turn and not working:
-            wanted[TimerName.HEARTBEAT] = self._quiet_ms + self._config.heartbeat_ms
+        if not working and not situation.lagging:
+            # T7: the proposer asks for the heartbeat; for the others it may be overdue, since a
+            # dead proposer would end the heartbeats for ever and keep a wiped node silent (P6)
+            heartbeat_ms = self._quiet_ms + self._config.heartbeat_ms
+            if situation.my_turn:
+                wanted[TimerName.HEARTBEAT] = heartbeat_ms
+            else:
+                wanted[TimerName.PROGRESS] = heartbeat_ms + self.timeout_ms
         return wanted
 
     def _changing(self, situation: Situation, now_ms: int) -> dict[TimerName, int]:

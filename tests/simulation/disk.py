@@ -66,4 +66,6 @@ class Disk:
 
     def wipe(self) -> None:
         """Everything is gone."""
-        self.__init__()  # type: ignore[misc]
+        self.records.clear()
+        self.blocks.clear()
+        self.stable = self._unsynced_stable = None

@@ -75,7 +75,7 @@ class SimNode:
         self.done: set[bytes] = set()
         self.timers: dict[str, int] = {}
         self.halted = ""
-        self.view_changes = 0
+        self.wiped = False
 
     @property
     def up(self) -> bool:
@@ -88,7 +88,12 @@ class SimNode:
 
     # -- life --------------------------------------------------------------------------------
 
-    def start(self, wiped: bool = False) -> None:
+    def wipe(self) -> None:
+        """The disk is lost, and the node knows it."""
+        self.disk.wipe()
+        self.wiped = True
+
+    def start(self) -> None:
         """Start from the disk, the same way every time."""
         self.life += 1
         self.queue.clear()
@@ -101,7 +106,7 @@ class SimNode:
             applied_height=Height(len(blocks)),
             applied_hash=blocks[-1].header_hash if blocks else self.world.alliance.genesis_hash,
             stable=self.disk.stable,
-            wiped=wiped,
+            wiped=self.wiped and not self.disk.records,
         )
         alliance = self.world.alliance
         self.replica = Replica(

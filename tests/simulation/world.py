@@ -39,6 +39,8 @@ class Options:
     crash_every_ms: int = 0
     partition_every_ms: int = 0
     byzantine: int = 0
+    wipe: bool = False
+    """One node loses its disk in the bad phase; it counts as one of the f faulty ones."""
     request_every_ms: int = 100
     settle_ms: int = 240_000
     """Time after GST within which everything must be done."""
@@ -54,6 +56,7 @@ class Options:
             repeat=rng.choice([0.0, 0.1, 0.5]),
             slow=rng.choice([0.0, 0.05]),
         )
+        byzantine = rng.choice([0, 0, 1]) if n < 7 else rng.randint(0, (n - 1) // 3)
         return cls(
             n=n,
             blocks=blocks,
@@ -62,7 +65,8 @@ class Options:
             gst_ms=rng.choice([5_000, 15_000, 30_000]),
             crash_every_ms=rng.choice([0, 0, 1_000, 4_000]),
             partition_every_ms=rng.choice([0, 0, 3_000, 8_000]),
-            byzantine=rng.choice([0, 0, 1]) if n < 7 else rng.randint(0, (n - 1) // 3),
+            byzantine=byzantine,
+            wipe=byzantine < (n - 1) // 3 and rng.random() < 0.3,
             request_every_ms=rng.choice([20, 100, 400]),
             config=Config(
                 heartbeat_ms=rng.choice([1_000, 5_000]),
@@ -193,11 +197,11 @@ class World:
             if other.up and self.rng.random() < 0.7:
                 other.later(self.rng.randint(1, 50), other.give, PeerDown(node.index))
 
-    def restart(self, node: SimNode, wiped: bool = False) -> None:
+    def restart(self, node: SimNode) -> None:
         """A node comes back and connects."""
         if node.up:
             return
-        node.start(wiped)
+        node.start()
         for other in self.nodes:
             if other.up and other is not node:
                 other.later(self.rng.randint(1, 50), other.give, PeerUp(node.index))
@@ -212,6 +216,13 @@ class World:
             self.schedule(self.rng.randint(10, 5_000), lambda: self.restart(node))
         every = self.options.crash_every_ms
         self.schedule(self.rng.randint(1, 2 * every), self._crash_someone)
+
+    def _wipe_someone(self) -> None:
+        node = self.rng.choice(self.honest)
+        if node.up:
+            self.crash(node)
+        node.wipe()
+        self.schedule(self.rng.randint(10, 2_000), lambda: self.restart(node))
 
     def _partition(self) -> None:
         if self.now >= EPOCH_MS + self.options.gst_ms:
@@ -254,7 +265,9 @@ class World:
         if self.now < EPOCH_MS + self.options.gst_ms or self.height() < self.options.blocks:
             return False
         return all(
-            node.up and len(node.done & set(self.submitted)) == len(self.submitted)
+            node.replica is not None
+            and len(node.done) >= len(self.submitted)
+            and node.replica.snapshot().silent_until is None
             for node in self.honest
         )
 
@@ -268,6 +281,8 @@ class World:
             self.schedule(options.crash_every_ms, self._crash_someone)
         if options.partition_every_ms:
             self.schedule(options.partition_every_ms, self._partition)
+        if options.wipe:
+            self.schedule(self.rng.randint(500, max(501, options.gst_ms)), self._wipe_someone)
         if options.gst_ms:
             self.schedule(options.gst_ms, self._calm_down)
         if not self.run_until(self.done, options.gst_ms + options.settle_ms):
@@ -285,7 +300,7 @@ class World:
                 f"node {node.index} view {shot.view}/{shot.active_view} {shot.status} executed "
                 f"{shot.executed} stable {shot.stable} next {shot.next_height} by {shot.proposer} "
                 f"pending {shot.pending_requests} executing {shot.executing} sync {shot.syncing} "
-                f"attempt {shot.attempt} timers "
+                f"attempt {shot.attempt} silent until {shot.silent_until} timers "
                 + " ".join(f"{name}:{at - node.now()}" for name, at in shot.timers)
                 + f" changes {shot.view_changes} slots "
                 + "; ".join(

@@ -23,8 +23,17 @@ def timers(subject: Subject) -> dict[TimerName, int]:
     return {name: at - START_MS for name, at in subject.replica.snapshot().timers}
 
 
-def test_an_idle_replica_waits_for_nothing_t1() -> None:
-    assert set(timers(Subject())) == {TimerName.STATUS}
+def test_an_idle_replica_waits_for_nothing_but_an_overdue_heartbeat_t7() -> None:
+    assert timers(Subject()) == {TimerName.STATUS: 500, TimerName.PROGRESS: 31_000}
+    proposer = timers(Subject(me=0))
+    assert proposer == {TimerName.STATUS: 500, TimerName.HEARTBEAT: 30_000}
+
+
+def test_a_heartbeat_that_does_not_come_costs_its_proposer_the_view_t7() -> None:
+    subject = Subject()
+    subject.now += 31_000
+    (message,) = sent(subject.give(TimerFired(TimerName.PROGRESS)), ViewChange)
+    assert message.view == 1
 
 
 def test_a_pending_request_starts_progress_and_fairness_t1_t2() -> None:
@@ -34,7 +43,7 @@ def test_a_pending_request_starts_progress_and_fairness_t1_t2() -> None:
     assert timers(subject)[TimerName.PROGRESS] == 1_100
     assert timers(subject)[TimerName.FAIRNESS] == 5_050
     subject.give(TxPending(None, 0))
-    assert set(timers(subject)) == {TimerName.STATUS}
+    assert timers(subject) == {TimerName.STATUS: 500, TimerName.PROGRESS: 31_000}
 
 
 def test_progress_restarts_its_timer_but_not_the_fairness_timer_t2() -> None:

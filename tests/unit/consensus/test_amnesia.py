@@ -1,0 +1,82 @@
+"""A wiped validator stays silent until it can not contradict what it forgot (P6, pitfall S7)."""
+
+from __future__ import annotations
+
+from bulwark.ledger.ids import Height
+from bulwark.ledger.votes import VoteKind
+from consensus.amnesia import UNKNOWN
+from consensus.effects import Broadcast, Execute, NeedProposal
+from consensus.events import StateInstalled, TxPending
+from consensus.messages import StableProof, StatusReport, ViewChange, Vote
+from consensus.recovery import Recovery
+from consensus.types import TimerName
+from tests.unit.consensus.support import Subject, batch_of, only, sent
+
+
+def wiped(me: int = 1) -> Subject:
+    """A validator that lost its disk."""
+    genesis = Subject().alliance.genesis_hash
+    return Subject(me=me, recovery=Recovery(Height(0), genesis, wiped=True))
+
+
+def install(subject: Subject, height: int) -> None:
+    """Block sync reached a height."""
+    certificate = subject.checkpoint(height)
+    subject.give(StateInstalled(Height(height), certificate.subject.digest, certificate))
+
+
+def test_a_wiped_validator_follows_without_signing_anything_that_counts() -> None:
+    subject = wiped()
+    batch = batch_of(b"tx")
+    effects = subject.approve(subject.hear(subject.pre_prepare(0, 1, batch, 0)))
+    effects += [
+        e
+        for kind in (VoteKind.PREPARE, VoteKind.COMMIT)
+        for e in subject.vote_all(kind, 1, batch.digest)
+    ]
+    assert only(effects, Execute)
+    effects += subject.execute(effects)
+    assert not sent(effects, Vote)
+    assert {type(m) for m in (e.message for e in only(effects, Broadcast))} <= {StatusReport}
+
+
+def test_a_wiped_validator_neither_proposes_nor_asks_for_views() -> None:
+    subject = wiped(me=0)
+    assert not only(subject.started, NeedProposal)
+    subject.give(TxPending(subject.now, 1))
+    assert set(dict(subject.replica.snapshot().timers)) == {TimerName.STATUS}
+    effects = subject.hear(subject.view_change(2, 2)) + subject.hear(subject.view_change(2, 3))
+    assert not sent(effects, ViewChange)
+
+
+def test_claims_count_only_with_a_certificate_behind_them() -> None:
+    subject = wiped()
+    for peer in (0, 2, 3):
+        subject.hear(subject.status(peer, stable=30, executed=30))
+    assert subject.replica.snapshot().silent_until == UNKNOWN
+    subject.hear(StableProof(subject.checkpoint(30)), 2)
+    for peer in (0, 2):
+        subject.hear(subject.status(peer, stable=30, executed=30))
+    assert subject.replica.snapshot().silent_until == UNKNOWN
+    subject.hear(subject.status(3, stable=22, executed=30))
+    assert subject.replica.snapshot().silent_until == 46
+
+
+def test_it_votes_again_from_two_windows_above_what_it_heard_of() -> None:
+    subject = wiped()
+    subject.hear(StableProof(subject.checkpoint(30)), 2)
+    for peer in (0, 2, 3):
+        subject.hear(subject.status(peer, stable=30, executed=30))
+    install(subject, 45)
+    assert subject.replica.snapshot().silent_until == 46
+    install(subject, 46)
+    assert subject.replica.snapshot().silent_until is None
+    batch = batch_of(b"tx")
+    effects = subject.approve(subject.hear(subject.pre_prepare(0, 47, batch, 2)))
+    assert sent(effects, Vote)
+
+
+def test_another_restart_does_not_end_the_silence() -> None:
+    subject = wiped()
+    again = subject.recover(0, subject.alliance.genesis_hash)
+    assert again.replica.snapshot().silent_until == UNKNOWN
