@@ -18,7 +18,6 @@ from api.auth import ApiKeys
 from api.server import create_app
 from api.settings import ApiSettings
 from bulwark.ledger.ids import Height, MemberId
-from bulwark.ledger.transaction import Transaction
 from consensus.snapshot import Snapshot
 from node.assembly import (
     Home,
@@ -27,7 +26,7 @@ from node.assembly import (
     network_identity,
 )
 from node.chain.proofs import Prover
-from node.chain.reader import ChainReader
+from node.chain.reader import EthereumReader
 from node.chain.records import RecordReader
 from node.chain.store import ChainStore
 from node.clock import Clock
@@ -63,6 +62,7 @@ from node.storage.port import KeyValueStore
 from node.tagging.cache import TagCache
 from node.tagging.evaluators import DirectEvaluators, LocalEvaluator
 from node.tagging.tagger import Tagger
+from node.waiting import WaitingTransactions
 
 PROPOSAL_PACE_MS = 15
 """Least time between two proposals of this node while earlier ones are in flight."""
@@ -250,6 +250,13 @@ class Node:
         )
         self._board.attach(self._reporter, self._screener)
         self._facade = Facade(self._parts())
+        self._ethereum = EthereumReader(
+            store=self._store,
+            chain=self._chain,
+            executor=self._executor,
+            genesis=home.genesis,
+            waiting=WaitingTransactions(self._mempool, self._intake),
+        )
 
     def _parts(self) -> Parts:
         home, config = self._home, self._home.config
@@ -313,23 +320,8 @@ class Node:
         home, http = self._home, self._home.config.http
         keys = ApiKeys.load(home.path / http.api_keys)
         settings = ApiSettings(open_metrics=http.open_metrics, max_batch_bytes=http.max_body_bytes)
-        app = create_app(self._facade, self._ethereum(), keys, settings)
+        app = create_app(self._facade, self._ethereum, keys, settings)
         return HttpServer(app, home.path, http)
-
-    def _ethereum(self) -> ChainReader:
-        return ChainReader(
-            store=self._store,
-            chain=self._chain,
-            executor=self._executor,
-            genesis=self._home.genesis,
-            pending=self._pending_transaction,
-            pending_nonce=self._mempool.next_nonce,
-            send=self._intake.send_raw,
-        )
-
-    def _pending_transaction(self, transaction_hash: Any) -> Transaction | None:
-        pending = self._mempool.get(transaction_hash)
-        return None if pending is None else pending.transaction
 
     def _register(self) -> None:
         network = self._network
@@ -411,4 +403,5 @@ class Node:
         await self._tagger.close()
         await self._network.stop()
         self._pool.shutdown(cancel_futures=True)
+        self._ethereum.close()
         log.info("node stopped", height=self._chain.applied)
