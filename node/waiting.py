@@ -1,0 +1,32 @@
+"""What waits for a block, as JSON-RPC sees it: the mempool to read, the intake to write.
+
+It holds no rule of its own; the checks of what comes in are the intake's.
+"""
+
+from __future__ import annotations
+
+from bulwark.ledger.ids import Address, Digest
+from bulwark.ledger.transaction import Transaction
+from node.intake import Intake
+from node.mempool import Mempool
+
+
+class WaitingTransactions:
+    """The chain reader's `Waiting` over mempool and intake."""
+
+    def __init__(self, mempool: Mempool, intake: Intake) -> None:
+        self._mempool = mempool
+        self._intake = intake
+
+    def transaction(self, transaction_hash: Digest) -> Transaction | None:
+        """A waiting transaction."""
+        pending = self._mempool.get(transaction_hash)
+        return None if pending is None else pending.transaction
+
+    def next_nonce(self, sender: Address) -> int:
+        """First nonce with neither an executed nor a waiting transaction."""
+        return self._mempool.next_nonce(sender)
+
+    async def submit(self, raw: bytes) -> Digest:
+        """Take a signed transaction durably; raises TransactionInvalid or ServiceError."""
+        return self._intake.send_raw(raw)
