@@ -217,8 +217,6 @@ class Handshake:
             raise PeerRefused(Reason.OTHER_GENESIS, f"genesis {theirs}, this node's is {ours}")
         if opening.instance == self._greeter.instance:
             raise PeerRefused(Reason.SELF_CONNECTION, "this node dialled itself")
-        if local.id in (opening.member, self.member.id):
-            raise PeerRefused(Reason.DUPLICATE_IDENTITY, f"another node runs as {local.id}")
         if opening.member != self.member.id:
             raise PeerRefused(
                 Reason.WRONG_MEMBER, f"says {opening.member!r}, the key is of {self.member.id}"
@@ -235,6 +233,8 @@ class Handshake:
             self._own_bytes, self._peer_bytes, self._peer_pin, self._greeter.own_pin
         )
         verify(peer.address, digest, signature, f"hello of {peer.member}")
+        if peer.member == self._greeter.local.id:  # said only now: the vote key is proved too
+            raise PeerRefused(Reason.DUPLICATE_IDENTITY, f"another node runs as {peer.member}")
         self.proved = True
         self.ready = not self._dialled
 

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from bulwark.ledger.ids import MemberId
+from bulwark.ledger.validators import max_faulty
 from node.keys import RandomBytes
 from node.network.counters import Counters, Refusals, log
 from node.network.dialler import Dialler
@@ -30,6 +31,7 @@ from node.network.listener import Listener
 from node.network.peer import Link
 from node.network.requests import Calls, Responder
 from node.network.tls import client_context, server_context
+from node.network.witnesses import Witnesses
 
 
 def monotonic_ms() -> int:
@@ -91,6 +93,7 @@ class Network:
         self._every: set[Link] = set()
         self._calls: dict[Link, Calls] = {}
         self._diallers: dict[MemberId, Dialler] = {}
+        self._witnesses = Witnesses(clock_ms, self._many_witnesses)
         self._leaving: set[asyncio.Task[None]] = set()
         self._tick: asyncio.TimerHandle | None = None
         self._ticked = 0.0
@@ -115,7 +118,10 @@ class Network:
         self._dispatch.down.append(callback)
 
     def on_duplicate(self, callback: MemberCallback) -> None:
-        """Call when a second node with a member's identity is seen (maybe this node's own)."""
+        """Call when a second node with a member's identity is seen (maybe this node's own).
+
+        It proved both keys to this node, or more members than may lie (f) say so about this node.
+        """
         self._dispatch.duplicate.append(callback)
 
     # -- life
@@ -247,10 +253,10 @@ class Network:
         if calls is not None:
             for task in calls.end():
                 self._leave(task)
-        own = self._local.id
-        witnessed = reason is Reason.REFUSED_BY_PEER and detail == Reason.DUPLICATE_IDENTITY
-        if witnessed or (reason is Reason.DUPLICATE_IDENTITY and link.member == own):
-            self._duplicate(own)
+        if reason is Reason.DUPLICATE_IDENTITY and link.member == self._local.id:
+            self._duplicate(self._local.id)
+        elif reason is Reason.REFUSED_BY_PEER and detail == Reason.DUPLICATE_IDENTITY:
+            self._witnesses.said(link.member)
         self._links.lost(link)
 
     # -- inside
@@ -326,6 +332,10 @@ class Network:
         self.counters.duplicates += 1
         log.error("duplicate identity", extra={"member": member})
         self._dispatch.tell(self._dispatch.duplicate, member)
+
+    def _many_witnesses(self, count: int) -> None:
+        if count > max_faulty(len(self._greeter.members.ids())):
+            self._duplicate(self._local.id)
 
     def _leave(self, task: asyncio.Task[None]) -> None:
         """Remember a cancelled task until it is gone, so that stop() can wait for it."""

@@ -7,9 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from node.network.errors import Reason
-from node.network.hello import Opening
-from node.network.kinds import Kind
+from node.network.errors import PeerRefused, Reason
 from node.network.tls import client_context
 from tests.unit.node.network.harness import (
     HOST,
@@ -30,8 +28,12 @@ async def test_second_node_with_a_members_keys_is_refused_and_reported(
 ) -> None:
     caplog.set_level(logging.ERROR, "node.network")
     twin = await Node.start(D)
-    twin.dial({A: (HOST, mesh[A].network.port)})
+    addresses = mesh.addresses()
+    twin.dial({A: addresses[A]})
     await mesh[A].refuses(Reason.DUPLICATE_IDENTITY)
+    await twin.refuses(Reason.REFUSED_BY_PEER, 2)
+    assert twin.events == [], "one member's word is not enough"
+    twin.dial({A: addresses[A], B: addresses[B]})
     assert ("duplicate", D) in mesh[A].events
     assert mesh[A].network.counters.duplicates >= 1
     await eventually(lambda: ("duplicate", D) in twin.events)
@@ -54,16 +56,8 @@ async def test_own_keys_at_another_members_address_are_refused_by_name(mesh: Mes
 
 async def test_own_keys_in_an_incoming_hello_are_reported_as_duplicate(mesh: Mesh) -> None:
     peer = await RawPeer.connect(mesh[A], client_context(local_of(A)))
-    first = await peer.frame()
-    assert first is not None
-    own = local_of(A)
-    opening = Opening(
-        1, 1, own.domain.chain_id, own.domain.genesis_hash, A, own.vote_key.address, 0,
-        b"n" * 32, b"i" * 16,
-    )  # fmt: skip
-    await peer.send(Kind.HELLO, opening.encode())
-    answer = await peer.frame()
-    assert answer is not None and answer[1].endswith(b"duplicate-identity")
+    with pytest.raises(PeerRefused, match="duplicate-identity"):
+        await peer.hello(local_of(A), A, b"n" * 32)
     await mesh[A].refuses(Reason.DUPLICATE_IDENTITY)
     assert ("duplicate", A) in mesh[A].events
     await peer.close()

@@ -98,7 +98,7 @@ def test_proof_made_for_another_tls_key_is_refused() -> None:
         ({"chain_id": 1}, Reason.OTHER_CHAIN),
         ({"genesis_hash": OTHER_DOMAIN.genesis_hash}, Reason.OTHER_GENESIS),
         ({"instance": b"bank-b".ljust(16, b"\0")}, Reason.SELF_CONNECTION),
-        ({"member": B}, Reason.DUPLICATE_IDENTITY),
+        ({"member": B}, Reason.WRONG_MEMBER),
         ({"member": C}, Reason.WRONG_MEMBER),
         ({"member": MemberId("nobody")}, Reason.WRONG_MEMBER),
         ({"address": Address(bytes(20))}, Reason.WRONG_ADDRESS),
@@ -109,6 +109,16 @@ def test_each_field_that_differs_has_its_reason(change: dict[str, object], reaso
     one, two = pair()
     opening = Opening.read(Reader(one.opening()[1:], "hello"))
     assert refusal(two, replace(opening, **change).encode()) is reason
+
+
+def test_duplicate_is_called_one_only_after_both_keys_are_proved() -> None:
+    twin = replace(greeter(local_of(B)), instance=b"another run".ljust(16))
+    one = Handshake(twin, der(B), nonce=b"1" * 32, height=0, dialled=B)
+    two = Handshake(greeter(local_of(B)), der(B), nonce=b"2" * 32, height=0, dialled=None)
+    from_one, _ = proofs(one, two)
+    wrong = from_one[:-1] + bytes((from_one[-1] ^ 1,))
+    assert refusal(two, wrong) is Reason.HELLO_SIGNATURE
+    assert refusal(two, from_one) is Reason.DUPLICATE_IDENTITY
 
 
 def test_hello_of_a_newer_version_with_more_fields_is_understood_and_signed() -> None:
