@@ -87,8 +87,6 @@ class Node:
         self._build_consensus()
         self._build_service()
 
-    # -- building, bottom up -----------------------------------------------------------------
-
     def _build_ledger(self) -> None:
         genesis, config = self._home.genesis, self._home.config
         self._chain = ChainStore.open(self._store, genesis)
@@ -287,8 +285,6 @@ class Node:
             board=self._board,
             is_reporter=lambda: "reporter" in home.member.roles,
         )
-
-    # -- running -----------------------------------------------------------------------------
 
     async def run(self) -> int:
         """Serve until told to stop; the process's exit code."""

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from bulwark.ledger.errors import LedgerError, TransactionInvalid
-from bulwark.ledger.ids import Address, Digest, MemberId
+from bulwark.ledger.ids import Digest, MemberId
 from bulwark.ledger.transaction import Transaction
 from node.clock import Clock
 from node.gossip import Parcel, decode_parcel, make_parcel
@@ -83,7 +83,7 @@ class Intake:
             self._changed()
         return added
 
-    def submit_own(self, parcel: Parcel) -> None:
+    def submit(self, parcel: Parcel) -> None:
         """Take an own parcel that is in the outbox and pass it on; a refusal is logged loudly."""
         try:
             self._add(parcel)
@@ -110,16 +110,7 @@ class Intake:
             self.refused += 1
             log.warning("transaction refused", peer=member, reason=str(error))
 
-    def transaction(self, transaction_hash: Digest) -> Transaction | None:
-        """A waiting transaction."""
-        pending = self._mempool.get(transaction_hash)
-        return None if pending is None else pending.transaction
-
-    def next_nonce(self, sender: Address) -> int:
-        """First nonce with neither an executed nor a waiting transaction."""
-        return self._mempool.next_nonce(sender)
-
-    async def submit(self, raw: bytes) -> Digest:
+    def send_raw(self, raw: bytes) -> Digest:
         """A client's transaction: checked, durable, passed on. Raises LedgerError, Busy."""
         transaction = Transaction.decode(raw)
         parcel = make_parcel(transaction, None)
