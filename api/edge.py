@@ -163,8 +163,7 @@ class Edge:
         except ClientGone:
             raise
         except TimeoutError:
-            detail = "the node did not finish in time; a write may still go on, ask again with"
-            problem = Problem(504, "timeout", f"{detail} the same Idempotency-Key")
+            problem = _too_late(exchange)
         except Exception as error:
             problem = as_problem(error)
         return problem_reply(problem, exchange.correlator)
@@ -256,6 +255,13 @@ def problem_reply(problem: Problem, correlator: str) -> Reply:
 
 def _summary(problems: tuple[FieldProblem, ...]) -> str:
     return problems[0].detail if len(problems) == 1 else f"{len(problems)} fields were refused"
+
+
+def _too_late(exchange: Exchange) -> Problem:
+    if exchange.reading:
+        return Problem(408, "timeout", "the body did not arrive in time")
+    detail = "the node did not finish in time; a write may still go on, ask again with"
+    return Problem(504, "timeout", f"{detail} the same Idempotency-Key")
 
 
 def _unauthenticated(detail: str) -> Problem:

@@ -1,13 +1,12 @@
 """Exchange: one HTTP request as handlers see it, and the reply they give.
 
-Rules: a body is read chunk by chunk against its bound and a deadline, the content type is checked
-before the first byte, and headers are looked up in lower case as ASGI gives them. Handlers return a
-Reply or raise a Problem; nothing else writes to the connection.
+Rules: a body is read chunk by chunk against its bound (the edge keeps the deadline), the content
+type is checked before the first byte, and headers are looked up in lower case as ASGI gives them.
+Handlers return a Reply or raise a Problem; nothing else writes to the connection.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -57,6 +56,7 @@ class Exchange:
         "params",
         "path",
         "principal",
+        "reading",
         "receive",
         "route",
         "scope",
@@ -76,6 +76,8 @@ class Exchange:
         self.params: Mapping[str, str] = {}
         self.principal: Principal | None = None
         self.route: str = "unmatched"
+        self.reading = False
+        """Whether the body is still to come: a deadline that passes then is the client's."""
 
     @property
     def client(self) -> str:
@@ -99,15 +101,26 @@ class Exchange:
         return media
 
     async def body(self, most: int) -> bytes:
-        """The whole body, at most `most` bytes; Problem 413 or 408 otherwise."""
+        """The whole body, at most `most` bytes; Problem 413 otherwise."""
         self._check_declared(most)
-        chunks = self._chunks(most, self.settings.body_timeout_ms)
-        return b"".join([chunk async for chunk in chunks])
+        self.reading = True
+        message = await self.receive()
+        whole: bytes = message.get("body", b"")
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        if not message.get("more_body", False):  # most often the first message is all
+            self.reading = False
+            if len(whole) > most:
+                raise too_large(f"at most {most} bytes are read")
+            return whole
+        rest = [chunk async for chunk in self._chunks(most, len(whole))]
+        return whole + b"".join(rest)
 
     def chunks(self, most: int) -> AsyncIterator[bytes]:
-        """The body as it arrives, at most `most` bytes together; Problem 413 or 408 otherwise."""
+        """The body as it arrives, at most `most` bytes together; Problem 413 otherwise."""
         self._check_declared(most)
-        return self._chunks(most, self.settings.batch_timeout_ms)
+        self.reading = True
+        return self._chunks(most, 0)
 
     def _check_declared(self, most: int) -> None:
         declared = self.headers.get(b"content-length", b"0")
@@ -116,25 +129,20 @@ class Exchange:
         if int(declared) > most:
             raise too_large(f"{int(declared)} bytes announced, at most {most} are read")
 
-    async def _chunks(self, most: int, timeout_ms: int) -> AsyncIterator[bytes]:
-        seen = 0
-        deadline = asyncio.get_running_loop().time() + timeout_ms / 1000
-        while True:
-            try:
-                async with asyncio.timeout_at(deadline):
-                    message = await self.receive()
-            except TimeoutError as error:
-                raise Problem(408, "timeout", "the body did not arrive in time") from error
+    async def _chunks(self, most: int, seen: int) -> AsyncIterator[bytes]:
+        more = True
+        while more:
+            message = await self.receive()
             if message["type"] == "http.disconnect":
                 raise ClientGone
             chunk: bytes = message.get("body", b"")
+            more = message.get("more_body", False)
             seen += len(chunk)
             if seen > most:
                 raise too_large(f"at most {most} bytes are read")
             if chunk:
                 yield chunk
-            if not message.get("more_body", False):
-                return
+        self.reading = False
 
     def query(self, *known: str) -> dict[str, str]:
         """Query parameters by name; Problem 400 on an unknown, repeated or over-long one."""

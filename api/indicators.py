@@ -134,7 +134,8 @@ class IndicatorRoutes:
                 taken += 1
                 stage = _lower(stage, outcome.stage)
                 height = max(height or 0, outcome.height) if outcome.height else height
-            await pace.step()
+            if pace.due():
+                await pace.turn()
         encoded.sort(key=_by_line)
         summary: dict[str, object] = {
             "taken": taken,

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import csv
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Generic, TypeVar
 
@@ -59,14 +59,15 @@ class Pace:
         self._started = self._clock()
         self._steps = 0
 
-    async def step(self) -> None:
-        """Call once an item."""
+    def due(self) -> bool:
+        """Call once an item; whether a turn should be given now."""
         self._steps += 1
-        if self._steps % _LOOK_EVERY:
-            return
-        if self._clock() - self._started >= self._chunk_s:
-            await asyncio.sleep(0)
-            self._started = self._clock()
+        return self._steps % _LOOK_EVERY == 0 and self._clock() - self._started >= self._chunk_s
+
+    async def turn(self) -> None:
+        """Let the event loop do what waits."""
+        await asyncio.sleep(0)
+        self._started = self._clock()
 
 
 class _Lines:
@@ -104,6 +105,41 @@ class _Lines:
         return [self._rest.removeprefix(_BOM) if self._first else self._rest] if self._rest else []
 
 
+class _Records:
+    """Joins lines into CSV records: a record ends where its quotes are paired."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._number = 0
+        self._begun = 0
+        self._held = b""
+
+    def feed(self, lines: list[bytes | None]) -> Iterator[tuple[int, bytes | None]]:
+        """Records with the line they begin on; None for one over the bound."""
+        for line in lines:
+            self._number += 1
+            if line is None or len(self._held) + len(line) > self._most:
+                # Reading goes on with the next line as a fresh record.
+                yield (self._begun if self._held else self._number), None
+                self._held = b""
+                continue
+            if self._held:
+                line = self._held + b"\n" + line
+            else:
+                self._begun = self._number
+            if line.count(b'"') % 2:
+                self._held = line
+                continue
+            self._held = b""
+            if line and not line.isspace():
+                yield self._begun, line
+
+    def finish(self) -> Iterator[tuple[int, bytes | None]]:
+        """A last record whose quotes stayed open."""
+        if self._held:
+            yield self._begun, self._held
+
+
 class RowReader(Generic[T]):
     """Reads one upload."""
 
@@ -117,75 +153,60 @@ class RowReader(Generic[T]):
         """Rows of NDJSON. Raises Problem 413 when there are too many."""
         pace = Pace(self._settings.chunk_ms)
         number = 0
-        async for line in self._lines(chunks):
-            number += 1
-            if line is None:
-                self._refuse(number, FieldProblem("", self._too_long, "row.too-long"))
-            elif line and not line.isspace():
-                try:
-                    row = decode_object(line)
-                except JsonInvalid as error:
-                    self._refuse(number, FieldProblem("", error.detail, "row.malformed"))
-                else:
-                    self._take(number, row)
-            await pace.step()
+        async for lines in self._lines(chunks):
+            for line in lines:
+                number += 1
+                self._object(number, line)
+                if pace.due():
+                    await pace.turn()
         return self._rows
+
+    def _object(self, number: int, line: bytes | None) -> None:
+        if line is None:
+            self._refuse(number, FieldProblem("", self._too_long, "row.too-long"))
+        elif line and not line.isspace():
+            try:
+                row = decode_object(line)
+            except JsonInvalid as error:
+                self._refuse(number, FieldProblem("", error.detail, "row.malformed"))
+            else:
+                self._take(number, row)
 
     async def csv(self, chunks: AsyncIterator[bytes], columns: frozenset[str]) -> Rows[T]:
         """Rows of CSV whose header names some of `columns`. Raises Problem 413 or 400."""
         pace = Pace(self._settings.chunk_ms)
+        records = _Records(self._settings.max_row_bytes)
         header: list[str] | None = None
-        async for number, record in self._records(chunks):
-            cells = self._cells(number, record)
-            if header is None:
-                header = _header(cells, columns)
-            elif cells is None:
-                pass
-            elif len(cells) != len(header):
-                detail = f"{len(cells)} cells, the header has {len(header)}"
-                self._refuse(number, FieldProblem("", detail, "row.malformed"))
-            else:
-                row = {n: cell for n, cell in zip(header, cells, strict=True) if cell}
-                self._take(number, row)
-            await pace.step()
+        async for lines in self._lines(chunks):
+            for number, record in records.feed(lines):
+                if header is None:
+                    header = _header(self._cells(number, record), columns)
+                else:
+                    self._record(number, record, header)
+                if pace.due():
+                    await pace.turn()
         if header is None:
             raise malformed("a CSV upload begins with a header line")
+        for number, record in records.finish():
+            self._record(number, record, header)
         return self._rows
 
-    async def _lines(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes | None]:
+    def _record(self, number: int, record: bytes | None, header: list[str]) -> None:
+        cells = self._cells(number, record)
+        if cells is None:
+            return
+        if len(cells) != len(header):
+            detail = f"{len(cells)} cells, the header has {len(header)}"
+            self._refuse(number, FieldProblem("", detail, "row.malformed"))
+        else:
+            row = {name: cell for name, cell in zip(header, cells, strict=True) if cell}
+            self._take(number, row)
+
+    async def _lines(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[list[bytes | None]]:
         lines = _Lines(self._settings.max_row_bytes)
         async for chunk in chunks:
-            for line in lines.feed(chunk):
-                yield line
-        for line in lines.finish():
-            yield line
-
-    async def _records(
-        self, chunks: AsyncIterator[bytes]
-    ) -> AsyncIterator[tuple[int, bytes | None]]:
-        """CSV records with the line they begin on: a record ends where its quotes are paired."""
-        number = 0
-        begun = 0
-        held = b""
-        async for line in self._lines(chunks):
-            number += 1
-            if line is None or len(held) + len(line) > self._settings.max_row_bytes:
-                # Reading goes on with the next line as a fresh record.
-                yield (begun if held else number), None
-                held = b""
-                continue
-            if held:
-                line = held + b"\n" + line
-            else:
-                begun = number
-            if line.count(b'"') % 2:
-                held = line
-                continue
-            held = b""
-            if line and not line.isspace():
-                yield begun, line
-        if held:
-            yield begun, held
+            yield lines.feed(chunk)
+        yield lines.finish()
 
     def _cells(self, number: int, record: bytes | None) -> list[str] | None:
         """Cells of a record; None after refusing one that can not be read."""

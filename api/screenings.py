@@ -68,7 +68,8 @@ class ScreeningRoutes:
                 hits += answer.hit
                 incomplete += not answer.complete
             encoded.append((line, row))
-            await pace.step()
+            if pace.due():
+                await pace.turn()
         encoded.sort(key=_by_line)
         summary: dict[str, object] = {
             "answered": answered,

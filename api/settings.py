@@ -35,10 +35,8 @@ class ApiSettings:
     """Filters and pending changes held for JSON-RPC clients together."""
     filter_expiry_ms: int = 300_000
     """A filter that nobody asks for this long is forgotten."""
-    body_timeout_ms: int = 30_000
-    """Time for one JSON document to arrive."""
     request_timeout_ms: int = 60_000
-    """Time for the node to serve a request with one document."""
+    """Time for a request with one document to arrive and be served."""
     batch_timeout_ms: int = 600_000
     """Time for an upload to arrive and be served."""
     chunk_ms: float = 3.0

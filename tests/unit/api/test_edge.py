@@ -109,7 +109,7 @@ async def test_a_client_that_leaves_gets_no_answer_and_breaks_nothing(
 
 
 async def test_a_body_that_never_comes_is_a_408() -> None:
-    world = World(ApiSettings(body_timeout_ms=20))
+    world = World(ApiSettings(request_timeout_ms=20))
     sent: list[dict[str, object]] = []
 
     async def receive() -> dict[str, object]:
