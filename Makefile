@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 PACKAGES := bulwark consensus node api contracts genesis bench
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: help install system demo test check unit types lint imports format lock bench clean
+.PHONY: help install system demo test check unit types lint imports format lock layout bench clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -52,6 +52,9 @@ unit:
 format: install ## rewrite the code in the project's format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+layout: install ## write docs/layout.md from the modules' first sentences
+	$(BIN)/python -m tests.architecture.layout
 
 bench: install ## start an alliance, load it, print a table and write a JSON file
 	$(BIN)/python -m bench $(ARGS)
