@@ -1,6 +1,6 @@
-"""Writes docs/layout.md from the first sentence of every module: `python -m tests.architecture.layout`.
+"""Writes docs/layout.md from the first sentence of every module.
 
-The page can not drift from the code, since a test compares the two.
+Run as `python -m tests.architecture.layout` (`make layout`). The page can not drift from the code, since a test compares the two.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ holds it to the code). Arrows point down only, and import-linter keeps them so:
 ```
 node.cli, node.process, node.app     composition root and command line
 api, genesis, bench                  serve, make alliances, measure
-node.*                               clock, disk, sockets around the pure parts; node.service is api's port
+node.*                               clock, disk, sockets around the pure parts
 consensus, contracts, bulwark.client
 bulwark.consents
 bulwark.indicators, bulwark.privacy
 bulwark.ledger                       what is hashed and signed
 ```
 
-`bulwark.ledger`, `bulwark.privacy`, `bulwark.indicators`, `bulwark.consents` and `consensus` are pure:
-no clock, randomness, socket, thread, disk or logging. Where to look for a rule: find the noun here,
-open the file, read its docstring; it names the rules it owns. The protocol's rules have ids in
-`docs/protocol.md`, the reasons for decisions are in `docs/adr/`.
+`bulwark.ledger`, `bulwark.privacy`, `bulwark.indicators`, `bulwark.consents` and `consensus` are
+pure: no clock, randomness, socket, thread, disk or logging. Where to look for a rule: find the noun
+here, open the file, read its docstring; it names the rules it owns. The protocol's rules have ids
+in `docs/protocol.md`, the reasons for decisions are in `docs/adr/`.
 """
 
 
