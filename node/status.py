@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -108,7 +108,7 @@ class StatusBoard:
             "alliance": source.genesis.alliance,
             "chain_id": source.genesis.chain_id,
             "genesis_hash": f"0x{source.genesis.hash.hex()}",
-            "version": version("bulwark"),
+            "version": product_version(),
             "uptime_ms": source.now_ms() - source.started_ms,
             "height": {"executed": source.chain.applied, "finalized": source.chain.finalized},
             "tip": {
@@ -224,3 +224,11 @@ class _NodeCollector(Collector):
     def describe(self) -> Iterable[Metric]:
         """Nothing at registration: the node is not complete then."""
         return []
+
+
+def product_version() -> str:
+    """Version of the installed package; "unknown" where the sources run uninstalled."""
+    try:
+        return version("bulwark")
+    except PackageNotFoundError:
+        return "unknown"
