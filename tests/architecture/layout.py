@@ -1,6 +1,7 @@
 """Writes docs/layout.md from the first sentence of every module.
 
-Run as `python -m tests.architecture.layout` (`make layout`). The page can not drift from the code, since a test compares the two.
+Run as `python -m tests.architecture.layout` (`make layout`). The page can not drift from the code,
+since a test compares the two.
 """
 
 from __future__ import annotations
