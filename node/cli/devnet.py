@@ -20,6 +20,7 @@ from node.cli.faults import Failed, faults
 from node.cli.options import emit_json, emit_rows, json_option
 from node.devnet.devnet import START_TIMEOUT_S, Devnet
 from node.devnet.errors import DevnetError, DevnetInvalid, NodeDied, NotReady, PortTaken
+from node.devnet.health import Health, ask_heights
 from node.devnet.layout import DEFAULT_BASE_PORT, DevnetNode, Wish, is_devnet
 from node.devnet.processes import tail
 
@@ -101,7 +102,7 @@ def up(
 @_home_option
 @json_option
 def status(home: Path, as_json: bool) -> None:
-    """Show which nodes run, answer and serve.
+    """Show which nodes run, answer and serve, and how far each has come.
 
     \b
     Example:
@@ -110,24 +111,36 @@ def status(home: Path, as_json: bool) -> None:
     with faults(setup=(DevnetError,)):
         found = Devnet.open(home).health()
     if as_json:
-        documents = []
-        for node, health in found:
-            state = {"running": node.pid is not None, "healthy": health.healthy}
-            documents.append({**node.document(), **state, "ready": health.ready})
-        emit_json({"nodes": documents})
+        emit_json({"nodes": [_state_document(node, health) for node, health in found]})
         return
-    rows = [("NODE", "ROLE", "PID", "STATE", "REST")]
+    head = ("NODE", "ROLE", "PID", "HEIGHT", "FINALIZED", "REST", "STATE")
+    rows: list[tuple[str, ...]] = [head]
     for node, health in found:
-        if node.pid is None:
-            state_text = "stopped"
-        elif not health.healthy:
-            state_text = "does not answer"
-        elif health.ready:
-            state_text = "ready"
-        else:
-            state_text = f"waits for {', '.join(health.missing)}"
-        rows.append((node.name, node.role, str(node.pid or "-"), state_text, node.rest_url))
+        heights = ask_heights(node) if health.healthy else (None, None)
+        shown = ["-" if value is None else str(value) for value in (node.pid, *heights)]
+        rows.append((node.name, node.role, *shown, node.rest_url, _state_text(node, health)))
     emit_rows(rows)
+
+
+def _state_document(node: DevnetNode, health: Health) -> dict[str, object]:
+    executed, finalized = ask_heights(node) if health.healthy else (None, None)
+    return {
+        **node.document(),
+        "running": node.pid is not None,
+        "healthy": health.healthy,
+        "ready": health.ready,
+        "missing": list(health.missing),
+        "height": executed,
+        "finalized": finalized,
+    }
+
+
+def _state_text(node: DevnetNode, health: Health) -> str:
+    if node.pid is None:
+        return "stopped"
+    if not health.healthy:
+        return "does not answer"
+    return "ready" if health.ready else f"waits for {', '.join(health.missing)}"
 
 
 @command.command(name="down")

@@ -39,7 +39,7 @@ from node.keys import ENVIRONMENT_NAME
 NODE_COMMAND: Final = (sys.executable, "-m", "node.cli.main", "node", "run", "--home")
 START_TIMEOUT_S: Final = 60.0
 GRACE_S: Final = 10.0
-_POLL_S: Final = 0.1
+_POLL_S: Final = 0.15
 _PASSPHRASE_BYTES: Final = 24
 Progress = Callable[[int, int, int, float], None]
 """Told (healthy, ready, all nodes waited for, seconds so far)."""
@@ -248,20 +248,24 @@ class Devnet:
         self, nodes: Sequence[DevnetNode], timeout_s: float, progress: Progress | None
     ) -> None:
         begin = time.monotonic()
+        found = {node.name: (node, Health(False, False)) for node in nodes}
         while True:
             self._check_alive(nodes)
-            found = [(node, ask(node)) for node in nodes]
+            # A node that serves is not asked again: each question is a line in its log.
+            waiting = [node for node, health in found.values() if not health.ready]
+            found.update({node.name: (node, ask(node)) for node in waiting})
             spent = time.monotonic() - begin
-            healthy = sum(health.healthy for _, health in found)
-            ready = sum(health.ready for _, health in found)
+            healthy = sum(health.healthy for _, health in found.values())
+            ready = sum(health.ready for _, health in found.values())
             if progress is not None:
                 progress(healthy, ready, len(nodes), spent)
             if ready == len(nodes):
                 return
             if spent >= timeout_s:
-                if healthy == len(nodes) and self._quorum_ready(found):
+                if healthy == len(nodes) and self._quorum_ready(list(found.values())):
                     return
-                raise NotReady(spent, [_missing(n, h) for n, h in found if not h.ready])
+                missing = [_missing(n, h) for n, h in found.values() if not h.ready]
+                raise NotReady(spent, missing)
             time.sleep(_POLL_S)
 
     def _check_alive(self, nodes: Sequence[DevnetNode]) -> None:

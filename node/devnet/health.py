@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import http.client
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
+from genesis.home import CLEAR_API_KEYS_FILE
 from node.devnet.layout import HOST, DevnetNode
 
 TIMEOUT_S: Final = 2.0
@@ -33,10 +36,29 @@ def ask(node: DevnetNode) -> Health:
     return Health(True, status == 200, _failing(body))
 
 
-def _get(node: DevnetNode, path: str) -> tuple[int, bytes]:
+def ask_heights(node: DevnetNode) -> tuple[int | None, int | None]:
+    """(executed, finalized) height by the operator's key; None for what it does not answer."""
+    try:
+        keys = json.loads((node.home / CLEAR_API_KEYS_FILE).read_bytes())
+        authorization = f"Bearer {keys['operator']}"
+    except (OSError, ValueError, KeyError, TypeError):
+        return None, None  # the operator has taken the clear keys away, as is right
+    status, body = _get(node, "/v1/node", {"authorization": authorization})
+    try:
+        height = json.loads(body)["height"] if status == 200 else {}
+        found = [height.get(name) for name in ("executed", "finalized")]
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None, None
+    executed, finalized = (value if isinstance(value, int) else None for value in found)
+    return executed, finalized
+
+
+def _get(
+    node: DevnetNode, path: str, headers: Mapping[str, str] = MappingProxyType({})
+) -> tuple[int, bytes]:
     connection = http.client.HTTPConnection(HOST, node.http_port, timeout=TIMEOUT_S)
     try:
-        connection.request("GET", path)
+        connection.request("GET", path, headers=dict(headers))
         answer = connection.getresponse()
         return answer.status, answer.read(_MAX_BODY_BYTES)
     except (OSError, http.client.HTTPException):

@@ -44,6 +44,7 @@ def test_up_writes_the_file_it_prints_and_status_and_down_follow(bulwark, home: 
     for node, entry in zip(read_nodes(home), status["nodes"], strict=True):
         assert entry.items() >= node.document().items()
         assert (entry["running"], entry["healthy"], entry["ready"]) == (True, True, True)
+        assert (entry["height"], entry["finalized"]) == (7, 6)
 
     down = bulwark("devnet", "down", "--home", home, "--json")
     assert json.loads(down.stdout) == {"stopped": ["bank-a", "regulator"], "killed": []}
@@ -64,7 +65,9 @@ def test_up_again_takes_the_same_alliance(bulwark, home: Path) -> None:
         ["bank-a", "validator"],
         ["regulator", "observer"],
     ]
-    assert table.count(" ready ") == 2
+    assert [line.split()[3:] for line in table.splitlines()[1:]] == [
+        ["7", "6", node.rest_url, "ready"] for node in read_nodes(home)
+    ]
 
 
 def test_up_restarts_only_the_node_that_was_killed(bulwark, home: Path) -> None:
