@@ -165,7 +165,7 @@ class Edge:
         except TimeoutError:
             problem = _too_late(exchange)
         except Exception as error:
-            problem = as_problem(error)
+            problem = as_problem(error, exchange.correlator)
         return problem_reply(problem, exchange.correlator)
 
     def _authenticate(self, exchange: Exchange) -> Principal:
@@ -231,7 +231,7 @@ class Edge:
             _access.info("request", extra={"fields": fields})
 
 
-def as_problem(error: Exception) -> Problem:
+def as_problem(error: Exception, correlator: str) -> Problem:
     """The problem that an exception of a handler or of the service stands for."""
     match error:
         case Problem():
@@ -243,8 +243,9 @@ def as_problem(error: Exception) -> Problem:
             problems = field_problems(error)
             return Problem(422, "invalid", _summary(problems), errors=problems)
         case _:
-            log_failure(_log, "request failed", error)
-            return Problem(500, "internal", "the node failed; its log has the correlator's time")
+            log_failure(_log, "request failed", error, correlator=correlator)
+            detail = "the node failed; its log names this request by its correlator"
+            return Problem(500, "internal", detail)
 
 
 def problem_reply(problem: Problem, correlator: str) -> Reply:

@@ -16,7 +16,7 @@ import orjson
 from api.exchange import CSV_TYPE, JSON_TYPE, NDJSON_TYPE, Exchange, Reply, json_reply
 from api.json_text import JsonInvalid, decode_object
 from api.problems import FieldProblem, Problem, invalid, malformed
-from api.rows import Pace, RefusedRow, RowReader, Rows
+from api.rows import Pace, RefusedRow, RowReader, Rows, UploadGate
 from api.settings import ApiSettings
 from api.views import (
     record_document,
@@ -75,9 +75,14 @@ class IndicatorRoutes:
     """Handlers of /v1/indicators and the proof of a record."""
 
     def __init__(
-        self, service: NodeService, settings: ApiSettings, now_ms: Callable[[], int]
+        self,
+        service: NodeService,
+        settings: ApiSettings,
+        gate: UploadGate,
+        now_ms: Callable[[], int],
     ) -> None:
         self._service = service
+        self._gate = gate
         self._settings = settings
         self._now_ms = now_ms
 
@@ -101,6 +106,10 @@ class IndicatorRoutes:
 
     async def report_batch(self, exchange: Exchange) -> Reply:
         """POST /v1/indicators/batches."""
+        with self._gate.slot():
+            return await self._report_batch(exchange)
+
+    async def _report_batch(self, exchange: Exchange) -> Reply:
         wait = exchange.wait()
         digest = BodyDigest(exchange)
         now_ms = self._now_ms()

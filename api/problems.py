@@ -2,8 +2,8 @@
 
 Rules: every refusal is `application/problem+json` with type, title, status, detail and instance;
 refused fields are listed under `errors` as {field, detail} plus the rule where there is one. `type`
-is a stable URN, `instance` names the request by its correlator. A problem never repeats a value of
-an indicator, a key or a stack trace. It does not decide which request is refused.
+is a stable URN, `instance` names the request by its correlator. A problem never repeats what
+came as an indicator's value, a key or a stack trace. It does not decide which request is refused.
 """
 
 from __future__ import annotations

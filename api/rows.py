@@ -12,11 +12,12 @@ from __future__ import annotations
 import asyncio
 import csv
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final, Generic, TypeVar
 
 from api.json_text import JsonInvalid, decode_object
-from api.problems import FieldProblem, field_problems, malformed, too_large
+from api.problems import FieldProblem, Problem, field_problems, malformed, too_large
 from api.settings import ApiSettings
 from bulwark.indicators.errors import FieldError, NormalisationError, RowError
 
@@ -48,6 +49,26 @@ class Rows(Generic[T]):
 
     def __len__(self) -> int:
         return len(self.parsed) + len(self.refused)
+
+
+class UploadGate:
+    """Lets so many uploads in at a time."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._inside = 0
+
+    @contextmanager
+    def slot(self) -> Iterator[None]:
+        """Hold one place; Problem 429 when all are taken."""
+        if self._inside >= self._most:
+            detail = f"{self._most} uploads are being served, come back when one is done"
+            raise Problem(429, "busy", detail, headers={"retry-after": "5"})
+        self._inside += 1
+        try:
+            yield
+        finally:
+            self._inside -= 1
 
 
 class Pace:
@@ -163,12 +184,12 @@ class RowReader(Generic[T]):
 
     def _object(self, number: int, line: bytes | None) -> None:
         if line is None:
-            self._refuse(number, FieldProblem("", self._too_long, "row.too-long"))
+            self._refuse(number, FieldProblem("row", self._too_long, "row.too-long"))
         elif line and not line.isspace():
             try:
                 row = decode_object(line)
             except JsonInvalid as error:
-                self._refuse(number, FieldProblem("", error.detail, "row.malformed"))
+                self._refuse(number, FieldProblem("row", error.detail, "row.malformed"))
             else:
                 self._take(number, row)
 
@@ -197,7 +218,7 @@ class RowReader(Generic[T]):
             return
         if len(cells) != len(header):
             detail = f"{len(cells)} cells, the header has {len(header)}"
-            self._refuse(number, FieldProblem("", detail, "row.malformed"))
+            self._refuse(number, FieldProblem("row", detail, "row.malformed"))
         else:
             row = {name: cell for name, cell in zip(header, cells, strict=True) if cell}
             self._take(number, row)
@@ -211,7 +232,7 @@ class RowReader(Generic[T]):
     def _cells(self, number: int, record: bytes | None) -> list[str] | None:
         """Cells of a record; None after refusing one that can not be read."""
         if record is None:
-            self._refuse(number, FieldProblem("", self._too_long, "row.too-long"))
+            self._refuse(number, FieldProblem("row", self._too_long, "row.too-long"))
             return None
         try:
             text = record.decode("utf-8")
@@ -219,10 +240,10 @@ class RowReader(Generic[T]):
                 return [cell.strip() for cell in text.split(",")]
             rows = list(csv.reader([text.removesuffix("\r")], strict=True))
         except UnicodeDecodeError:
-            self._refuse(number, FieldProblem("", "not UTF-8", "row.malformed"))
+            self._refuse(number, FieldProblem("row", "not UTF-8", "row.malformed"))
             return None
         except csv.Error:
-            self._refuse(number, FieldProblem("", "not CSV: check quotes", "row.malformed"))
+            self._refuse(number, FieldProblem("row", "not CSV: check quotes", "row.malformed"))
             return None
         return [cell.strip() for cell in rows[0]] if rows else []
 

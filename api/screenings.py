@@ -14,7 +14,7 @@ import orjson
 from api.exchange import JSON_TYPE, Exchange, Reply, json_reply
 from api.indicators import read_object, read_rows, refused_row
 from api.problems import invalid
-from api.rows import Pace, RefusedRow, Rows
+from api.rows import Pace, RefusedRow, Rows, UploadGate
 from api.settings import ApiSettings
 from api.views import refusal_problem, screening_document, with_rows
 from bulwark.indicators.model import SCREENING_FIELDS, ScreeningRequest
@@ -25,9 +25,14 @@ class ScreeningRoutes:
     """Handlers of /v1/screenings."""
 
     def __init__(
-        self, service: NodeService, settings: ApiSettings, now_ms: Callable[[], int]
+        self,
+        service: NodeService,
+        settings: ApiSettings,
+        gate: UploadGate,
+        now_ms: Callable[[], int],
     ) -> None:
         self._service = service
+        self._gate = gate
         self._settings = settings
         self._now_ms = now_ms
 
@@ -45,6 +50,10 @@ class ScreeningRoutes:
     async def screen_batch(self, exchange: Exchange) -> Reply:
         """POST /v1/screenings/batches."""
         exchange.query()
+        with self._gate.slot():
+            return await self._screen_batch(exchange)
+
+    async def _screen_batch(self, exchange: Exchange) -> Reply:
         rows = await read_rows(
             exchange, self._settings, ScreeningRequest.from_mapping, SCREENING_FIELDS
         )

@@ -28,6 +28,7 @@ from api.indicators import IndicatorRoutes
 from api.jsonrpc import Dispatcher
 from api.metrics import ApiMetrics
 from api.routes import consent_routes, indicator_routes, rpc_route, screening_routes, state_routes
+from api.rows import UploadGate
 from api.rpc import RpcRoute, RpcSockets
 from api.screenings import ScreeningRoutes
 from api.settings import ApiSettings
@@ -37,6 +38,11 @@ from node.service import NodeService
 
 RPC_PATH = "/rpc"
 OPENAPI_PATH = "/v1/openapi.json"
+_DESCRIPTION = (
+    "Report, screen, consent and prove at one member's node. Clear-text identifiers go no further "
+    "than this node. Refusals are RFC 9457 problem documents; x-correlator is echoed; writes take "
+    "Idempotency-Key and ?wait=. A key is sent as Authorization: Bearer KEY."
+)
 
 
 def now_ms() -> int:
@@ -60,9 +66,10 @@ def create_app(
         chain.table(), translate, settings.max_rpc_calls, settings.max_rpc_answer_bytes
     )
     openapi = _OpenApi()
+    gate = UploadGate(settings.max_uploads)
     routes = [
-        *indicator_routes(IndicatorRoutes(service, settings, clock), settings),
-        *screening_routes(ScreeningRoutes(service, settings, clock), settings),
+        *indicator_routes(IndicatorRoutes(service, settings, gate, clock), settings),
+        *screening_routes(ScreeningRoutes(service, settings, gate, clock), settings),
         *consent_routes(ConsentRoutes(service, settings), settings),
         *state_routes(StateRoutes(service, metrics), settings),
         rpc_route(RpcRoute(dispatcher, settings), settings),
@@ -136,7 +143,7 @@ def _document(router: FastAPI, edge: Edge) -> dict[str, Any]:
         title=router.title,
         version=router.version,
         summary="Fraud indicators and consents of an alliance",
-        description=__doc__,
+        description=_DESCRIPTION,
         routes=[],
     )
     for route in edge.routes:

@@ -21,6 +21,8 @@ class ApiSettings:
     """Rows of one upload; one more and nothing of it is taken."""
     max_row_bytes: int = 8 * 1024
     """One row of an upload; a longer one is refused by its line number."""
+    max_uploads: int = 4
+    """Uploads that are read and served at a time (each holds its parsed rows in memory)."""
     max_rpc_bytes: int = 2 * 1024 * 1024
     """One JSON-RPC request or batch: seven of the longest transactions in hexadecimal."""
     max_rpc_calls: int = 100
@@ -29,7 +31,7 @@ class ApiSettings:
     """Answers of one JSON-RPC batch together; calls past it are answered with an error."""
     max_logs: int = 10_000
     """Logs of one eth_getLogs answer."""
-    max_log_blocks: int = 50_000
+    max_log_blocks: int = 10_000
     """Blocks that one eth_getLogs question spans."""
     max_filters: int = 1_000
     """Filters and pending changes held for JSON-RPC clients together."""

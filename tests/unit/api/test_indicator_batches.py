@@ -175,3 +175,24 @@ async def test_the_event_loop_turns_while_an_upload_is_read(world: World) -> Non
     await world.upload(PATH, b"x" + b"\n" + b"y\n" * 20_000)
     task.cancel()
     assert turns > 5
+
+
+async def test_only_so_many_uploads_are_served_at_a_time() -> None:
+    world = World(ApiSettings(max_uploads=1))
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slow():
+        yield ndjson([domain(1)])
+        begun.set()
+        await go_on.wait()
+        yield ndjson([domain(2)])
+
+    async with world.client() as client:
+        media = {"content-type": "application/x-ndjson"}
+        first = asyncio.create_task(client.post(PATH, content=slow(), headers=media))
+        await begun.wait()
+        second = await client.post(PATH, content=ndjson([domain(3)]), headers=media)
+        go_on.set()
+        assert (await first).json()["taken"] == 2
+    problem_of(second, 429, "busy")
+    assert (await world.upload(PATH, ndjson([domain(3)]))).json()["taken"] == 1
