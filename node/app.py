@@ -17,7 +17,7 @@ from typing import Any
 from api.auth import ApiKeys
 from api.server import create_app
 from api.settings import ApiSettings
-from bulwark.ledger.ids import Height, MemberId
+from bulwark.ledger.ids import MemberId
 from consensus.snapshot import Snapshot
 from node.assembly import (
     Home,
@@ -40,6 +40,7 @@ from node.driver.worker import Worker
 from node.execution.executor import Executor
 from node.facade import Facade, Parts, member_of
 from node.follower import Follower
+from node.housekeeping import Housekeeping
 from node.intake import Intake
 from node.lifecycle import Lifecycle
 from node.logs import Log
@@ -191,7 +192,13 @@ class Node:
             pace_ms=PROPOSAL_PACE_MS,
         )
         self._driver = Driver(
-            replica=start_core(genesis, self._home.vote_key, self._store, self._chain),
+            replica=start_core(
+                genesis,
+                self._home.vote_key,
+                self._store,
+                self._chain,
+                self._home.voted_marker,
+            ),
             validators=genesis.validator_set,
             domain=domain,
             own=own,
@@ -294,11 +301,12 @@ class Node:
         await self._network.start()
         try:
             await server.start()
-            self._resume()
+            housekeeping = self._housekeeping()
+            housekeeping.resume()
             self._spawn(self._worker.run())
             if self._driver is not None:
                 self._spawn(self._driver.run())
-            self._spawn(self._housekeeping())
+            self._spawn(housekeeping.run())
             log.info(
                 "node runs",
                 member=home.member.id,
@@ -340,25 +348,15 @@ class Node:
         if member == self._home.member.id:
             self._halt(f"another node with the identity {member} is running")
 
-    def _resume(self) -> None:
-        """Bring back what a restart interrupted."""
-        self._intake.resume()
-        self._anchorer.resume(
-            self._executor.nonce(self._anchorer.address),
-            lambda h: self._chain.height_of_transaction(h) is not None,
+    def _housekeeping(self) -> Housekeeping:
+        return Housekeeping(
+            chain=self._chain,
+            executor=self._executor,
+            intake=self._intake,
+            anchorer=self._anchorer,
+            idempotency=self._idempotency,
+            clock=self._clock,
         )
-        self._idempotency.prune(self._clock.now_ms())
-
-    async def _housekeeping(self) -> None:
-        """Send again what waits for long; forget what nobody needs."""
-        turns = 0
-        while True:
-            await asyncio.sleep(1)
-            turns += 1
-            self._intake.resend()
-            if turns % 3_600 == 0:
-                self._idempotency.prune(self._clock.now_ms())
-                self._chain.prune_sidecars(Height(max(0, self._chain.applied - 1_000)))
 
     def _mempool_changed(self) -> None:
         if self._driver is not None:

@@ -45,6 +45,11 @@ class Home:
     """This node's part of the OPRF key; None for an observer."""
 
     @property
+    def voted_marker(self) -> Path:
+        """File that says, outside the database, that this node has voted before."""
+        return self.path / "node.voted"
+
+    @property
     def vote_key(self) -> SigningKey:
         """Signs votes and hellos."""
         return SigningKey(self.secrets.vote_key)
