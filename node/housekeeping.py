@@ -1,8 +1,8 @@
 """Housekeeping: brings back what a restart interrupted, then forgets and resends by the clock.
 
 Rules: own anchors and clients' transactions that no block executed are taken in again at a start;
-what waits for long is sent to everybody again each second; old idempotency entries and sidecars that
-nobody anchored go once an hour.
+what waits for long is sent to everybody again each second; old idempotency entries and sidecars
+that nobody anchored go once an hour.
 """
 
 from __future__ import annotations
