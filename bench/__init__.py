@@ -1,0 +1,1 @@
+"""Benchmarks: an alliance of real processes, loaded and measured, never a timed test."""

@@ -1,0 +1,128 @@
+"""The suite: which measurements there are, in which order, how large and how long at most.
+
+Rules: every measurement has a time limit and one that fails leaves a row that says why; those that
+need an untouched alliance come first, those that kill nodes last.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from bench.alliance import Alliance, BenchFailed
+from bench.client import RequestFailed
+from bench.faults import Faults
+from bench.figures import Figure
+from bench.goals import GOALS
+from bench.reads import Reads
+from bench.values import Values
+from bench.writes import Sizes, Writes
+
+OFFERED_RATE: Final = 10_000
+Run = Callable[[], Awaitable[list[Figure]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How large a run is."""
+
+    name: str
+    sizes: Sizes
+    screening_s: float
+    idle_s: float
+    rounds: int
+    """Kills of a proposer."""
+    total_s: float
+    """The whole run, starting and stopping nodes included, is meant to stay below this."""
+
+
+PLANS: Final = {
+    "full": Plan("full", Sizes(8.0, 256, 10_000, 4, 8_000, 6.0, 4_000), 6.0, 4.0, 3, 340.0),
+    "quick": Plan("quick", Sizes(2.5, 256, 5_000, 2, 1_600, 2.0, 1_000), 2.0, 2.0, 1, 85.0),
+    "smoke": Plan("smoke", Sizes(0.5, 16, 100, 1, 40, 0.5, 60), 0.5, 0.5, 1, 60.0),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """One measurement and the longest it may take."""
+
+    name: str
+    prefixes: tuple[str, ...]
+    """Of the keys of its figures, the first of which carries a failure."""
+    run: Run
+    limit_s: float
+
+
+class Suite:
+    """The measurements over one alliance."""
+
+    def __init__(self, alliance: Alliance, plan: Plan, seed: int) -> None:
+        values = Values(seed)
+        self._alliance = alliance
+        self._writes = writes = Writes(alliance, values, plan.sizes)
+        self._reads = reads = Reads(alliance, values, plan.screening_s)
+        faults = Faults(alliance, writes, plan.rounds)
+        first, members = alliance.members[:1], alliance.members
+        self.measurements = (
+            Measurement("idle", ("idle.",), lambda: writes.idle(plan.idle_s), 30),
+            Measurement("fresh-one", ("fresh.one.",), lambda: writes.fresh(first, "one"), 60),
+            Measurement("fresh", ("fresh.all.",), lambda: writes.fresh(members, "all"), 60),
+            Measurement("single", ("single.executed.",), lambda: writes.single("executed"), 60),
+            Measurement("accepted", ("single.accepted.",), lambda: writes.single("accepted"), 60),
+            Measurement("bulk-one", ("bulk.one.",), lambda: writes.bulk(first, "one"), 60),
+            Measurement("bulk", ("bulk.all.",), lambda: writes.bulk(members, "all"), 60),
+            Measurement("offered", ("offered.",), lambda: writes.offered(OFFERED_RATE), 60),
+            Measurement("hit-200", ("hit.200.",), lambda: reads.hit(200), 40),
+            Measurement("hit-1000", ("hit.1000.",), lambda: reads.hit(1_000), 40),
+            Measurement("ask-fresh", ("ask.fresh.",), lambda: reads.fresh(20), 40),
+            Measurement("memory", ("memory.",), self._memory, 10),
+            Measurement("proposer", ("proposer.",), faults.proposer, 120),
+            Measurement("all-killed", ("all.",), faults.all_nodes, 90),
+            Measurement("lost", ("faults.",), faults.lost, 30),
+        )
+
+    async def run(
+        self, only: Sequence[str], deadline: float, tell: Callable[[str], None]
+    ) -> list[Figure]:
+        """All, or those named; `deadline` is a time.monotonic() after which none begins."""
+        figures: list[Figure] = []
+        for measurement in self.measurements:
+            if only and measurement.name not in only:
+                continue
+            left = deadline - time.monotonic()
+            if left <= 0:
+                figures.append(_failed(measurement, "the run's time was over"))
+                continue
+            begin = time.monotonic()
+            figures += await _bounded(measurement, min(measurement.limit_s, left))
+            tell(f"{measurement.name} ({time.monotonic() - begin:.1f} s)")
+        share = max(self._writes.loader_share, self._reads.loader_share)
+        if share:
+            figures.append(Figure("loader.cpu", share * 100))
+        return figures
+
+    async def _memory(self) -> list[Figure]:
+        used = [size / 1e6 for size in self._alliance.memory()]
+        if not used:
+            raise BenchFailed("no node runs")
+        mean = Figure("memory.mean", sum(used) / len(used))
+        return [Figure("memory.max", max(used)), mean]
+
+
+async def _bounded(measurement: Measurement, limit_s: float) -> list[Figure]:
+    try:
+        async with asyncio.timeout(limit_s):
+            return await measurement.run()
+    except TimeoutError:
+        return [_failed(measurement, f"not done in {limit_s:.0f} s")]
+    except (BenchFailed, RequestFailed) as error:
+        return [_failed(measurement, str(error))]
+
+
+def _failed(measurement: Measurement, reason: str) -> Figure:
+    keys = [g.key for g in GOALS if g.key.startswith(measurement.prefixes)]
+    return Figure(keys[0], None, reason)
