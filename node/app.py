@@ -76,8 +76,7 @@ class Node:
 
     def __init__(self, home: Home, store: KeyValueStore) -> None:
         self._home = home
-        self._store = store
-        self._clock = Clock()
+        self._store, self._clock = store, Clock()
         self._stop = asyncio.Event()
         self._halted: str | None = None
         self._tasks: list[asyncio.Task[None]] = []
