@@ -62,7 +62,7 @@ def command(leave: bool, data: Path | None, home: Path | None, as_json: bool) ->
     devnet = _start(folder, view, keep=not leave)
     ready_s = time.monotonic() - begun
     try:
-        walk = asyncio.run(_walk(devnet, rows, view))
+        walk = asyncio.run(_walk(devnet, rows, view, stays=home is not None or not leave))
     except BaseException as error:
         if leave or isinstance(error, KeyboardInterrupt):
             devnet.stop()
@@ -96,7 +96,7 @@ def _start(folder: Path, view: DemoView, *, keep: bool) -> Devnet:
     return devnet
 
 
-async def _walk(devnet: Devnet, data: DemoData, view: DemoView) -> Walk:
+async def _walk(devnet: Devnet, data: DemoData, view: DemoView, *, stays: bool) -> Walk:
     genesis = devnet.home / GENESIS_FILE
     proof = devnet.home / PROOF_FILE
     with faults(failure=(ClientError, OSError)):
@@ -121,7 +121,7 @@ async def _walk(devnet: Devnet, data: DemoData, view: DemoView) -> Walk:
             view.step("Prove one record offline")
             await walk.prove()
             proof.write_bytes(walk.found.proof)
-            view.proved(walk.found, proof, genesis)
+            view.proved(walk.found, proof, genesis, stays=stays)
             view.step("Compare the ledgers of all nodes")
             await walk.compare()
             return walk

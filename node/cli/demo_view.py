@@ -73,8 +73,8 @@ class DemoView:
             reporters = ", ".join(sorted({record.reporter for record in answer.records}))
             self.line(f"    reported by {reporters}")
 
-    def proved(self, found: Found, path: Path, genesis: Path) -> None:
-        """After the proof."""
+    def proved(self, found: Found, path: Path, genesis: Path, *, stays: bool) -> None:
+        """After the proof; `stays` where its file outlives the demo."""
         verified = found.verified
         if verified is None:
             return
@@ -83,7 +83,8 @@ class DemoView:
             f"{verified.height}: valid ({len(found.proof):,} bytes, {found.verify_ms:.1f} ms, "
             "nothing trusted but genesis.json)"
         )
-        self.line(f"check it yourself: bulwark verify proof {path} --genesis {genesis}")
+        if stays:
+            self.line(f"check it yourself: bulwark verify proof {path} --genesis {genesis}")
 
     def closing(self, found: Found, start_s: float, total_s: float, lists: int) -> None:
         """The closing table."""

@@ -24,7 +24,7 @@ from node.devnet.layout import DevnetNode
 
 CHUNK: Final = 200
 """Rows of one upload, small enough to show progress."""
-CORROBORATED: Final = 20
+CORROBORATED: Final = 21
 """Every so many rows, a second member reports the same."""
 QUESTIONS: Final = 200
 SINGLE: Final = 40
