@@ -17,7 +17,8 @@ from api.views import consent_document
 from api.writes import BodyDigest, write_status
 from node.service import NodeService, Stage
 
-MAX_REASON_CHARS: Final = 128
+REASONS: Final = ("withdrawn", "expired", "invalidated", "objected")
+"""Why a consent ends; the first is what a withdrawal without a body says."""
 _CONSENT_ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,128}\Z")
 
 
@@ -84,7 +85,7 @@ def _reason(document: dict[str, object]) -> str:
     unknown = document.keys() - {"reason"}
     if unknown:
         raise invalid(FieldProblem(min(unknown)[:64], "an unknown field, allowed: reason"))
-    reason = document.get("reason", "")
-    if not isinstance(reason, str) or len(reason) > MAX_REASON_CHARS or not reason.isprintable():
-        raise invalid(FieldProblem("reason", f"printable text of at most {MAX_REASON_CHARS}"))
+    reason = document.get("reason", REASONS[0])
+    if not isinstance(reason, str) or reason not in REASONS:
+        raise invalid(FieldProblem("reason", f"one of {', '.join(REASONS)}"))
     return reason

@@ -34,6 +34,7 @@ from api.eth_state import StateMethods
 from api.hexadecimal import data, parse_data, parse_quantity, quantity
 from api.jsonrpc import (
     LIMIT_EXCEEDED,
+    NOT_FOUND,
     SERVER_ERROR,
     TRANSACTION_REJECTED,
     UNAVAILABLE,
@@ -70,6 +71,8 @@ def translate(error: Exception) -> RpcError | None:
             return RpcError(UNAVAILABLE, error.detail)
         case ServiceError() if error.status < 500:
             return RpcError(SERVER_ERROR, error.detail)
+        case LookupError() if type(error) is LookupError:  # not its kin, which are faults of ours
+            return RpcError(NOT_FOUND, "header not found")
         case TooMany():
             return RpcError(LIMIT_EXCEEDED, "the answer would be too large, ask for less")
         case _:

@@ -262,16 +262,44 @@ class ScreeningBatchOut(Document):
     rows: list[ScreeningRowOut]
 
 
-class ConsentIn(BaseModel):
+class ConsentIn(Document):
     """A consent to record; the receipt is made from it and only its commitment is anchored."""
 
-    model_config = ConfigDict(extra="allow")
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {
+                    "subject": "c0ffee-1",
+                    "purpose": "fraud_prevention",
+                    "personal_data": ["pd:TelephoneNumber"],
+                    "valid_until": "2027-11-20",
+                    "language": "en",
+                    "jurisdiction": "GB",
+                }
+            ]
+        },
+    )
+
+    subject: str = Field(min_length=1, max_length=256, description="Pairwise id of the person")
+    personal_data: list[str] = Field(
+        min_length=1, max_length=32, description="DPV categories, as pd:TelephoneNumber"
+    )
+    purpose: str = optional_words(Purpose, "Purpose", "fraud_prevention")
+    lawful_basis: str = optional_words(LawfulBasis, "Legal basis", "consent")
+    scopes: list[str] = Field(default=[], max_length=32, description="What may be done")
+    recipients: list[str] = Field(default=[], max_length=32, description="Members that receive")
+    valid_until: str = Field(default="", description="ISO 8601 date; without end when left out")
+    language: str = Field(default="en", max_length=256)
+    jurisdiction: str = Field(default="", max_length=256)
+    notice: str = Field(default="", max_length=256, description="Address of the privacy notice")
+    method: str = Field(default="", max_length=256, description="How consent was indicated")
 
 
 class WithdrawalIn(Document):
     """Why a consent is withdrawn."""
 
-    reason: str = Field(default="", max_length=128, description="Word of the member's choice")
+    reason: Literal["withdrawn", "expired", "invalidated", "objected"] = "withdrawn"
 
 
 class ConsentOut(Document):

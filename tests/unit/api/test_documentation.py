@@ -17,6 +17,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from api import schemas
+from bulwark.consents.receipt import ConsentTerms
 from bulwark.indicators.model import (
     REPORT_DEFAULTS,
     REPORT_FIELDS,
@@ -90,6 +91,8 @@ def references(value: object) -> list[str]:
 def test_the_documented_fields_are_those_that_are_read() -> None:
     assert set(schemas.IndicatorIn.model_fields) == REPORT_FIELDS
     assert set(schemas.ScreeningIn.model_fields) == SCREENING_FIELDS
+    terms = {name.removesuffix("_day") for name in ConsentTerms.__dataclass_fields__}
+    assert set(schemas.ConsentIn.model_fields) == terms
 
 
 def test_the_documented_defaults_are_those_that_are_taken() -> None:
@@ -103,6 +106,8 @@ def test_the_documented_defaults_are_those_that_are_taken() -> None:
 def test_the_documented_example_is_taken() -> None:
     (example,) = schemas.IndicatorIn.model_config["json_schema_extra"]["examples"]
     assert IndicatorReport.from_mapping(example, now_ms=NOW_MS).confidence == 80
+    (example,) = schemas.ConsentIn.model_config["json_schema_extra"]["examples"]
+    assert ConsentTerms.from_mapping(example, now_ms=NOW_MS).subject == "c0ffee-1"
 
 
 @pytest.mark.parametrize(

@@ -76,8 +76,13 @@ async def test_a_node_that_can_not_serve_answers_32002(world: World) -> None:
     def closed(*_: object) -> None:
         raise Unavailable("the state is not open")
 
+    def pruned(*_: object) -> None:
+        raise LookupError("no block 3")
+
     world.chain.code = closed
     assert (await world.error("eth_getCode", WHO))["code"] == -32002
+    world.chain.balance = pruned
+    assert (await world.error("eth_getBalance", WHO))["message"] == "header not found"
 
 
 @pytest.mark.parametrize(
