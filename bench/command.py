@@ -25,6 +25,14 @@ from node.devnet.errors import DevnetError
 ROOT = Path(__file__).resolve().parents[1]
 OUTPUT = ROOT / "var"
 SEED = 20_260
+WIDTH = 170
+"""Columns of the table in a log file."""
+
+
+def _console() -> Console:
+    """The terminal; wide enough for the notes where there is none."""
+    found = Console(highlight=False)
+    return found if found.is_terminal else Console(width=WIDTH, highlight=False)
 
 
 @contextmanager
@@ -86,7 +94,7 @@ def main(
     if context.invoked_subcommand is not None:
         return
     plan = PLANS["smoke" if smoke else "quick" if quick else "full"]
-    console = Console()
+    console = _console()
     begin = time.monotonic()
     try:
         with running(members, observers, keep, console) as alliance:
@@ -119,7 +127,7 @@ def profile(load: str, name: str, seconds: int, native: bool, seed: int) -> None
     Example:
       python -m bench profile --load fresh --node telco-b --seconds 10
     """
-    console = Console(width=140)
+    console = _console()
     target = OUTPUT / f"profile-{load}-{name}.txt"
     try:
         with running(4, 0, False, console) as alliance:
