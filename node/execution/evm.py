@@ -61,7 +61,11 @@ def _priced(precompile: _Precompile, factor: int) -> _Precompile:
             charge(amount * factor, reason)
 
         computation.consume_gas = charge_more
-        return precompile(computation)
+        try:
+            return precompile(computation)
+        finally:
+            # A failed call gives up its remaining gas through the same method, at its own price.
+            del computation.consume_gas
 
     return run
 

@@ -74,7 +74,8 @@ def run_transactions(
         except TransactionInvalid as error:
             skipped.append(Skipped(position, error.rule, error.detail))
             continue
-        computation = state.apply_transaction(EvmMessage.of_transaction(transaction))  # type: ignore[arg-type]
+        message = EvmMessage.of_transaction(transaction)
+        computation = state.apply_transaction(message)  # type: ignore[arg-type]
         gas_used += _charged(computation)
         receipts.append(_receipt(transaction.type, computation, gas_used))
         transactions.append(transaction)

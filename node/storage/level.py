@@ -4,10 +4,13 @@ Rules: `paranoid_checks` is on, because without it LevelDB drops acknowledged re
 damaged spot and says nothing (measured, design reference execution.md section 3); nothing is ever
 repaired here; after one failed write all writes are refused until the store is opened again.
 Audit reads verify LevelDB's block checksums; ordinary reads rely on the seals of the values.
+LevelDB's synced write flushes the log file it lands in and no older one, so before it this store
+flushes every log that unsynced writes may lie in: "synced" then covers all that came before.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -45,6 +48,7 @@ class LevelStore:
         """Open or create. Raises StoreLocked, StoreDamaged, StoreUnreadable."""
         self._path = str(path)
         self._failure: str | None = None
+        self._has_unsynced = False
         path.mkdir(parents=True, exist_ok=True)
         try:
             self._db: Any = plyvel.DB(
@@ -69,15 +73,33 @@ class LevelStore:
         if self._failure is not None:
             raise StoreWriteFailed(self._path, self._failure)
         try:
+            if sync and self._has_unsynced:
+                self._flush_logs()
             with self._db.write_batch(transaction=True, sync=sync) as batch:
                 for key, value in puts.items():
                     if value is None:
                         batch.delete(key)
                     else:
                         batch.put(key, value)
-        except plyvel.Error as error:
+        except (plyvel.Error, OSError) as error:
             self._failure = _text(error)
             raise StoreWriteFailed(self._path, self._failure) from error
+        self._has_unsynced = not sync
+
+    def _flush_logs(self) -> None:
+        """Flush LevelDB's log files, which it may have changed since the last synced write.
+
+        A log that is gone by now has its content in a table, which LevelDB flushed.
+        """
+        for log in Path(self._path).glob("*.log"):
+            try:
+                handle = os.open(log, os.O_RDONLY)
+            except FileNotFoundError:
+                continue
+            try:
+                os.fsync(handle)
+            finally:
+                os.close(handle)
 
     def iterate(
         self, prefix: bytes, *, start: bytes | None = None, reverse: bool = False
@@ -159,7 +181,9 @@ def _iterate(
 
 
 def _text(error: Exception) -> str:
-    """Message of a plyvel error, which some versions give as bytes."""
+    """Message of a plyvel error, which some versions give as bytes, or of an OSError."""
+    if isinstance(error, OSError):
+        return str(error)
     detail = error.args[0] if error.args else type(error).__name__
     return detail.decode("utf-8", "replace") if isinstance(detail, bytes) else str(detail)
 

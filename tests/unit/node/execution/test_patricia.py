@@ -48,7 +48,7 @@ _VALUES = st.sampled_from([b"", b"", b"\x01", b"\x81", b"short", b"long" * 12])
 _ROUNDS = st.lists(st.dictionaries(_KEYS, _VALUES, max_size=8), max_size=6)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=120)
 @given(rounds=_ROUNDS)
 def test_batched_updates_give_the_roots_of_hexary_trie(rounds: list[dict[bytes, bytes]]) -> None:
     nodes, oracle, root = Nodes(), HexaryTrie({}), bytes(EMPTY_TRIE_ROOT)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+import node.storage.level as level_module
 from node.storage.errors import StoreDamaged, StoreLocked, StoreWriteFailed
 from node.storage.level import LevelStore
 
@@ -159,3 +160,37 @@ def test_after_a_failed_write_every_write_is_refused(tmp_path: Path) -> None:
 
 def test_the_error_of_a_failed_write_says_that_the_node_must_restart() -> None:
     assert "until a restart" in str(StoreWriteFailed("/data", "No space left on device"))
+
+
+def test_a_synced_write_flushes_the_log_of_earlier_unsynced_ones_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = LevelStore(tmp_path)
+    flushed: list[int] = []
+    real = os.fsync
+    monkeypatch.setattr(level_module.os, "fsync", lambda fd: (flushed.append(fd), real(fd)))
+    store.write({b"a": b"1"}, sync=True)
+    assert flushed == []
+    store.write({b"b": b"2"}, sync=False)
+    store.write({b"c": b"3"}, sync=True)
+    assert len(flushed) == 1
+    store.write({b"d": b"4"}, sync=True)
+    assert len(flushed) == 1
+    store.close()
+
+
+def test_a_flush_that_fails_is_a_failed_write(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_fd: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    store = LevelStore(tmp_path)
+    store.write({b"a": b"1"}, sync=False)
+    monkeypatch.setattr(level_module.os, "fsync", broken)
+    with pytest.raises(StoreWriteFailed, match="No space left"):
+        store.write({b"b": b"2"}, sync=True)
+    with pytest.raises(StoreWriteFailed):
+        store.write({b"c": b"3"}, sync=False)
+    assert store.get(b"b") is None
+    store.close()
