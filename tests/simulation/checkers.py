@@ -139,6 +139,10 @@ class Checkers:
         if self.world.steps % 16 == 0:
             self._bounds(node)
 
+    def on_crash(self, node: SimNode) -> None:
+        """A view that was not synced when the power failed was never spoken of (seed 323)."""
+        self.views[node.index] = max(0, self.left.get(node.index, 0)) if not node.wiped else 0
+
     def _bounds(self, node: SimNode) -> None:
         if node.replica is None:
             return

@@ -193,6 +193,7 @@ class World:
     def crash(self, node: SimNode) -> None:
         """A node dies; some of the others notice the closed connection."""
         node.crash()
+        self.checkers.on_crash(node)
         for other in self.nodes:
             if other.up and self.rng.random() < 0.7:
                 other.later(self.rng.randint(1, 50), other.give, PeerDown(node.index))

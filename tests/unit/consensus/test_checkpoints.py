@@ -112,6 +112,13 @@ def test_a_replica_more_than_a_window_behind_asks_for_block_sync_at_once_c4() ->
     assert again.certificate.subject.height == 10
 
 
+def test_a_lower_certificate_never_replaces_a_higher_one_c2() -> None:
+    subject = Subject()
+    for height in (7, 5, 6):
+        subject.hear(StableProof(subject.checkpoint(height)), 2)
+    assert subject.replica.snapshot().stable == 7
+
+
 def test_a_replica_a_little_behind_waits_for_its_peers_first_c4() -> None:
     subject = Subject()
     assert not only(subject.hear(StableProof(subject.checkpoint(3)), 2), SyncTo)

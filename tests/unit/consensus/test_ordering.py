@@ -70,6 +70,23 @@ def test_the_first_proposal_of_a_height_counts_and_the_second_is_evidence_o2() -
     assert not only(subject.hear(subject.pre_prepare(0, 1, OTHER, 0)), Report)
 
 
+def test_a_refused_second_proposal_is_not_passed_on_o2() -> None:
+    subject = Subject()
+    first = subject.pre_prepare(0, 1, BATCH, 0)
+    subject.hear(first)
+    subject.hear(subject.pre_prepare(0, 1, OTHER, 0))
+    subject.now += 250
+    assert sent(subject.hear(subject.status(3)), PrePrepare) == [first]
+
+
+def test_heights_below_the_first_fresh_one_take_no_proposal_o2() -> None:
+    subject = Subject(me=3)
+    base = subject.checkpoint(4)
+    subject.enter(2, [subject.view_change(2, i, base) for i in (0, 1, 2)])
+    for signer in (0, 1, 2):
+        assert not only(subject.hear(subject.pre_prepare(2, 3, BATCH, signer)), CheckBatch)
+
+
 def test_proposals_of_other_views_and_outside_the_window_are_not_accepted_w1() -> None:
     subject = Subject()
     window = Config().window

@@ -61,6 +61,16 @@ def test_a_view_change_carries_checkpoint_and_prepared_certificates_v2() -> None
     assert [c.subject.digest for c in message.prepared] == [BATCH.digest]
 
 
+def test_a_view_change_names_what_is_committed_but_not_yet_stable_v2() -> None:
+    subject = Subject()
+    subject.approve(subject.hear(subject.pre_prepare(0, 1, BATCH, 0)))
+    subject.vote_all(VoteKind.PREPARE, 1, BATCH.digest)
+    subject.execute(subject.vote_all(VoteKind.COMMIT, 1, BATCH.digest))
+    subject.hear(subject.view_change(1, 0))
+    (message,) = sent(subject.hear(subject.view_change(1, 3)), ViewChange)
+    assert [c.subject.digest for c in message.prepared] == [BATCH.digest]
+
+
 def test_nothing_is_voted_in_a_view_already_left_v8() -> None:
     subject = Subject()
     expire(subject)
