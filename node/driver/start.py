@@ -15,6 +15,10 @@ from node.driver.driver import CORE_RECORDS
 from node.keys import write_private
 from node.logs import Log
 from node.storage.port import KeyValueStore
+from node.storage.schema import CONSENSUS
+
+OPENED = CONSENSUS + b"s"
+"""Empty: this database belongs to the marker beside it. Neither is ever removed."""
 
 log = Log("consensus")
 
@@ -30,14 +34,20 @@ def start_core(
 ) -> Replica:
     """The core as its records left it; raises ConsensusError for damaged records.
 
-    `marker` is a file outside the database that says "this node has voted": an empty database
-    beside it means that the disk was wiped, and the core stays silent until that is safe (P6).
+    `marker` is a file outside the database that says "this node has run". A database without
+    OPENED beside it was wiped, and the core stays silent until that is safe (P6). OPENED is written
+    before the marker, so a crash between them and a node that never voted do not look wiped.
     """
     cut = len(CORE_RECORDS)
     records = [(key[cut:], value) for key, value in store.iterate(CORE_RECORDS)]
-    wiped = marker.exists() and chain.applied == 0 and not records
+    known = store.get(OPENED) is not None or chain.applied > 0 or bool(records)
+    wiped = marker.exists() and not known
     if wiped:
         log.warning("database was wiped", until="a checkpoint far enough ahead is certified")
+    elif store.get(OPENED) is None:
+        # Not for a wiped one: until the core's own record of its silence is durable, another
+        # start has to find the database wiped again.
+        store.write({OPENED: b""}, sync=True)
     recovery = Recovery.from_records(
         records,
         applied_height=chain.applied,
@@ -46,7 +56,7 @@ def start_core(
         wiped=wiped,
     )
     if not marker.exists():
-        write_private(marker, b"This node has voted; keep this file when the database goes.\n")
+        write_private(marker, b"This node has run; keep this file when the database goes.\n")
     domain = genesis.domain()
     keyring = LocalKeyring(vote_key, domain)
     return Replica(core_config(genesis), genesis.validator_set, domain, keyring, recovery)
