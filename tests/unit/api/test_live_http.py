@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from api.settings import ApiSettings
@@ -107,3 +107,13 @@ def test_sockets_and_subscriptions_are_bounded(live: tuple[World, str]) -> None:
         assert answers[16]["error"]["code"] == -32005
     with patient_socket(live) as again:
         assert call(again, "eth_blockNumber")["result"]
+
+
+def test_a_message_over_the_bound_closes_the_socket(live: tuple[World, str]) -> None:
+    with patient_socket(live) as socket:
+        socket.send("{")
+        assert json.loads(socket.recv(timeout=10))["error"]["code"] == -32700
+        socket.send(" " * 2_100_000)
+        with pytest.raises(ConnectionClosed) as caught:
+            socket.recv(timeout=10)
+        assert caught.value.rcvd is not None and caught.value.rcvd.code == 1009
