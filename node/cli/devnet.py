@@ -205,7 +205,8 @@ def _tell(devnet: Devnet, as_json: bool) -> None:
         sys.stdout.flush()
         return
     emit_rows([("NODE", "ROLE", "PID", "P2P", "REST"), *(_row(node) for node in devnet.nodes)])
-    click.echo(f"API keys of each node: {devnet.nodes[0].document()['api_keys_file']}")
+    example = devnet.nodes[0].document()["api_keys_file"]
+    click.echo(f"API keys: one file in each node's folder, as {example}")
     click.echo(f"Stop: bulwark devnet down --home {devnet.home}")
     sys.stdout.flush()
 

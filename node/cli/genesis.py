@@ -19,6 +19,7 @@ from api.auth import generate_api_keys
 from genesis.alliance import AUTHORITY, load_alliance
 from genesis.errors import AllianceInvalid, FolderInUse, FolderUnusable
 from genesis.generator import Generated, generate
+from genesis.home import CLEAR_API_KEYS_FILE
 from node.cli.faults import Failed, faults
 from node.cli.options import emit_json, emit_pairs, json_option
 from node.keys import KeystoreError, write_private
@@ -135,6 +136,7 @@ def _tell(generated: Generated, kept: Path | None) -> None:
         ("tag key", f"{genesis.oprf.threshold} of {len(validators)} shares make a tag"),
     ]
     pairs += [(f"home of {made.id}", str(made.home)) for made in generated.homes]
+    pairs.append(("API keys", f"{CLEAR_API_KEYS_FILE} in each home: hand out, then delete it"))
     pairs.append(("CA, keep offline", str(generated.out / AUTHORITY)))
     if kept is not None:
         pairs.append(("passphrases", f"{kept}: hand each out by another way, then delete it"))

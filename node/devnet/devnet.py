@@ -88,6 +88,9 @@ class Devnet:
             )
         count = 2 * (members + observers)
         ports = free_ports(count) if base_port is None else contiguous(base_port, count)
+        alliance = devnet_alliance(members, observers, ports)
+        # Before the folder is made, as its ports are then settled.
+        check_free((plan.id, plan.p2p_port, plan.http_port) for plan in alliance.members)
         passphrases: dict[str, bytes] = {}
 
         def passphrase_of(name: str) -> bytes:
@@ -97,7 +100,7 @@ class Devnet:
         home = home.resolve()
         try:
             generate(
-                devnet_alliance(members, observers, ports),
+                alliance,
                 home,
                 random_bytes=os.urandom,
                 now_ms=time.time_ns() // 1_000_000,
@@ -137,7 +140,7 @@ class Devnet:
         When the time is up, a quorum of ready validators is enough if all nodes answer.
         """
         idle = [node for node in self.nodes if node.pid is None]
-        check_free(idle)
+        check_free((node.name, node.p2p_port, node.http_port) for node in idle)
         try:
             for node in idle:
                 self._spawn(node)
@@ -154,7 +157,7 @@ class Devnet:
         """Start one node, and wait until it serves; nothing when it runs. Raises DevnetError."""
         node = self.node(name)
         if node.pid is None:
-            check_free([node])
+            check_free([(node.name, node.p2p_port, node.http_port)])
             self._spawn(node)
             self._save()
         if wait:

@@ -25,8 +25,8 @@ class PortTaken(DevnetError):
         self.host = host
         self.port = port
         super().__init__(
-            f"port {port} on {host} ({what}) is taken; stop what listens there or make the devnet "
-            f"with another --base-port"
+            f"port {port} on {host} ({what}) is taken; stop what listens there or make a new "
+            f"devnet with another --base-port"
         )
 
 

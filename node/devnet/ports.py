@@ -10,15 +10,19 @@ from __future__ import annotations
 import errno
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Final
 
 from node.devnet.errors import DevnetError, PortTaken
-from node.devnet.layout import HOST, DevnetNode
+from node.devnet.layout import HOST
 
 _LOWEST: Final = 18_000
 _HIGHEST: Final = 32_000
 _STEP: Final = 100
+_STRIDE: Final = 37
+"""Has no factor in common with the number of steps, so that neighbouring pids start apart."""
+PortOwner = tuple[str, int, int]
+"""A node's name, its port for peers, its port for HTTP."""
 
 
 def is_free(port: int) -> bool:
@@ -46,7 +50,7 @@ def contiguous(base: int, count: int) -> list[int]:
 def free_ports(count: int) -> list[int]:
     """`count` contiguous free ports; processes that ask at once start at different places."""
     steps = (_HIGHEST - _LOWEST) // _STEP
-    first = os.getpid() * 7 % steps
+    first = os.getpid() * _STRIDE % steps
     for step in range(steps):
         ports = contiguous(_LOWEST + (first + step) % steps * _STEP, count)
         if all(is_free(port) for port in ports):
@@ -54,9 +58,9 @@ def free_ports(count: int) -> list[int]:
     raise DevnetError(f"no {count} free ports in a row in {_LOWEST}..{_HIGHEST}")
 
 
-def check_free(nodes: Sequence[DevnetNode]) -> None:
+def check_free(owners: Iterable[PortOwner]) -> None:
     """Raise PortTaken for the first port of these nodes that is in use."""
-    for node in nodes:
-        for port, what in ((node.p2p_port, "peers"), (node.http_port, "http")):
+    for name, p2p_port, http_port in owners:
+        for port, what in ((p2p_port, "peers"), (http_port, "http")):
             if not is_free(port):
-                raise PortTaken(HOST, port, f"{what} of {node.name}")
+                raise PortTaken(HOST, port, f"{what} of {name}")
