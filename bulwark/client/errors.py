@@ -51,7 +51,8 @@ class ApiProblem(ClientError):
         self.instance = instance
         """Names the request in the node's log."""
         self.retry_after_s = retry_after_s
-        fields = "".join(f"; {error.field}: {error.detail}" for error in errors)
+        told = [f"; {e.field}: {e.detail}" for e in errors if e.detail != detail]
+        fields = "".join(told) or (f" ({errors[0].name})" if errors else "")
         super().__init__(f"the node answered {status} {self.code}: {detail}{fields}")
 
 

@@ -30,7 +30,9 @@ class RetryPolicy:
     """How often and how far apart; durations in seconds."""
 
     attempts: int = 6
-    """Requests in all, the first included."""
+    """Requests in all, the first included, to a node that answers."""
+    unreachable_attempts: int = 5
+    """Requests in all to a node that does not."""
     first_pause_s: float = 0.2
     longest_pause_s: float = 5.0
     longest_retry_after_s: float = 60.0
@@ -41,9 +43,11 @@ class RetryPolicy:
         """Whether an answer is worth another try."""
         return status in TRANSIENT and code not in LASTING_CODES
 
-    def pause_s(self, attempt: int, retry_after_s: float | None) -> float | None:
+    def pause_s(
+        self, attempt: int, retry_after_s: float | None, *, answered: bool = True
+    ) -> float | None:
         """Pause after try `attempt` (from 1); None when there is to be no other."""
-        if attempt >= self.attempts:
+        if attempt >= (self.attempts if answered else self.unreachable_attempts):
             return None
         if retry_after_s is not None:
             if retry_after_s > self.longest_retry_after_s:

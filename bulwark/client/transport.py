@@ -120,7 +120,8 @@ class Transport:
                 asked = problem.retry_after_s
             except Unreachable as error:
                 again, failure, asked = True, error, None
-            pause = self._policy.pause_s(attempt, asked) if again else None
+            answered = isinstance(failure, ApiProblem)
+            pause = self._policy.pause_s(attempt, asked, answered=answered) if again else None
             if pause is None or not _repeatable(request) or loop.time() + pause >= deadline:
                 raise failure
             await self._sleep(pause)

@@ -41,8 +41,8 @@ from node.importing.source import Format
 from node.importing.summary import FileSummary, totals
 
 INTERRUPTED: Final = 130
-_PATIENT: Final = RetryPolicy(attempts=60)
-"""A loaded node says busy for a while; an import can wait some minutes."""
+_PATIENT: Final = RetryPolicy(attempts=60, unreachable_attempts=10)
+"""A loaded node says busy for minutes; one that restarts is away for some seconds."""
 _LOCAL: Final = "nowhere: dry run"
 
 
