@@ -74,6 +74,7 @@ class ChainStore:
         self._tip = blocks.read_tip(store)
         self._finalized = blocks.read_finalized(store)
         self._sidecars: OrderedDict[Digest, Sidecar] = OrderedDict()
+        self._roots: OrderedDict[int, tuple[Sidecar, Digest]] = OrderedDict()
 
     @classmethod
     def open(cls, store: KeyValueStore, genesis: Genesis) -> ChainStore:
@@ -151,7 +152,7 @@ class ChainStore:
 
     def put_sidecar(self, sidecar: Sidecar) -> None:
         """Keep a sidecar; the next synced write makes it durable. One that is here stays."""
-        root = sidecar.root
+        root = self._root_of(sidecar)
         key = schema.sidecar(root)
         if root in self._sidecars or self._store.get(key) is not None:
             return
@@ -211,6 +212,17 @@ class ChainStore:
     def has_sidecar(self, root: Digest) -> bool:
         """Whether a sidecar is kept."""
         return root in self._sidecars or self._store.get(schema.sidecar(root)) is not None
+
+    def _root_of(self, sidecar: Sidecar) -> Digest:
+        """Its root, remembered for as long as the object is, as one is kept several times."""
+        known = self._roots.get(id(sidecar))
+        if known is not None:
+            return known[1]
+        root = sidecar.root
+        self._roots[id(sidecar)] = (sidecar, root)
+        if len(self._roots) > CACHED_SIDECARS:
+            self._roots.popitem(last=False)
+        return root
 
     def _cache(self, root: Digest, sidecar: Sidecar) -> None:
         self._sidecars[root] = sidecar

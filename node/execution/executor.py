@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cache
 
 from bulwark.ledger.anchor import Anchor, AnchorKind
 from bulwark.ledger.batch import Batch
@@ -22,15 +21,15 @@ from bulwark.ledger.receipt import Receipt, receipts_root
 from bulwark.ledger.sidecar import Sidecar
 from bulwark.ledger.transaction import Transaction
 from bulwark.ledger.trie import trie_root
-from contracts.bindings import MEMBER_REGISTRY, roles_slot
 from node.execution import indexes
-from node.execution.accounts import Account, read_account, read_slot
+from node.execution.accounts import Account, read_account
 from node.execution.database import Getter, StateSource
 from node.execution.errors import WrongHeight
 from node.execution.evm import AllianceState, block_context
+from node.execution.tip import TipState
 from node.execution.transition import Ran, Skipped, check_transaction, run_transactions
 from node.storage import schema
-from node.storage.blocks import read_frontier, read_header, read_tip
+from node.storage.blocks import read_frontier, read_header
 from node.storage.seal import seal
 from node.storage.values import encode_receipts
 
@@ -78,6 +77,7 @@ class Executor:
         self._genesis = genesis
         self.source = StateSource(store)
         """State of every block, with its caches."""
+        self._tip = TipState(store, self.source)
 
     # Reads of a block's state
 
@@ -85,22 +85,17 @@ class Executor:
         """An account under a state root."""
         return read_account(self.source, state_root, address)
 
-    def roles(self, state_root: Digest, address: Address) -> int:
-        """Role bits of an account in the member registry under a state root."""
-        registry = read_account(self.source, state_root, Address(MEMBER_REGISTRY))
-        if registry is None:
-            return 0
-        return read_slot(self.source, registry.storage_root, roles_slot(address))
+    def roles(self, address: Address) -> int:
+        """Role bits of an account in the member registry in the state of the last block."""
+        return self._tip.roles(address)
 
     def check(self, transaction: Transaction) -> None:
         """The ingress rule on the state of the last block. Raises TransactionInvalid."""
-        root = read_tip(self._store).state_root
-        check_transaction(transaction, self._genesis, lambda address: self.roles(root, address))
+        check_transaction(transaction, self._genesis, self._tip.roles)
 
     def nonce(self, address: Address) -> int:
         """Next nonce of an account in the state of the last block."""
-        account = read_account(self.source, read_tip(self._store).state_root, address)
-        return 0 if account is None else account.nonce
+        return self._tip.nonce(address)
 
     # Execution
 
@@ -112,19 +107,14 @@ class Executor:
         `sidecars` holds, by root, at least those of the batch's anchors. Raises WrongHeight,
         SidecarMissing, StoreDamaged; lets faults of the EVM through.
         """
-        parent = read_tip(self._store)
+        parent = self._tip.header
         if height != parent.height + 1:
             raise WrongHeight(height, Height(parent.height + 1))
         timestamp_ms = TimestampMs(max(batch.timestamp_ms, parent.timestamp_ms + 1))
         state = self.state_at(
             parent.state_root, height=height, timestamp_ms=timestamp_ms, randomness=batch.digest
         )
-        ran = run_transactions(
-            state,
-            batch.transactions,
-            self._genesis,
-            cache(lambda address: self.roles(parent.state_root, address)),
-        )
+        ran = run_transactions(state, batch.transactions, self._genesis, self._tip.roles)
         anchors = indexes.anchors_of(height, ran.receipts)
         frontier = read_frontier(self._store)
         puts = indexes.log_puts(frontier, anchors)
