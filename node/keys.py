@@ -227,16 +227,15 @@ def generate_tls_key(random_bytes: RandomBytes = os.urandom) -> bytes:
 
 
 def passphrase_from(environment: Mapping[str, str], file: Path | None = None) -> bytes:
-    """The keystore's passphrase: from `file` (0600, one line) if given, else the environment.
+    """The keystore's passphrase: from the environment if it has one, else from `file` (0600).
 
     Raises PassphraseMissing, or a KeystoreError about the file.
     """
-    if file is not None:
+    given = os.fsencode(environment.get(ENVIRONMENT_NAME, ""))
+    source = ENVIRONMENT_NAME
+    if not given and file is not None:
         given = read_private(file, MAX_PASSPHRASE_BYTES).rstrip(b"\r\n")
         source = str(file)
-    else:
-        given = os.fsencode(environment.get(ENVIRONMENT_NAME, ""))
-        source = ENVIRONMENT_NAME
     if not given:
         raise PassphraseMissing(f"{source} is empty; set {ENVIRONMENT_NAME} or name a file")
     return given

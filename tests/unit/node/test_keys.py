@@ -180,7 +180,8 @@ def test_passphrase_comes_from_the_environment_or_a_private_file(tmp_path: Path)
     file = tmp_path / "passphrase"
     file.write_text("from file\n")
     file.chmod(0o600)
-    assert passphrase_from({ENVIRONMENT_NAME: "a b"}, file) == b"from file"
+    assert passphrase_from({}, file) == b"from file"
+    assert passphrase_from({ENVIRONMENT_NAME: "a b"}, file) == b"a b"
     file.chmod(0o640)
     with pytest.raises(KeystoreExposed):
         passphrase_from({}, file)
