@@ -16,9 +16,9 @@ from bulwark.ledger.receipt import Log
 from node.chain.store import ChainStore, StoredBlock
 from node.ethereum import LogPlace, TooMany
 from node.storage import schema
-from node.storage.port import KeyValueStore
+from node.storage.port import KeyValueStore, after_prefix
 
-MAX_BLOCKS_LOOKED_THROUGH: Final = 5_000
+MAX_BLOCKS_LOOKED_THROUGH: Final = 1_000
 """Blocks of a query without an address; each costs a read of its receipts."""
 MAX_INDEX_ENTRIES: Final = 50_000
 """Index entries that one query may walk."""
@@ -100,22 +100,34 @@ def _heights(
     signatures = topics[0] if topics and topics[0] is not None else None
     found: set[int] = set()
     walked = 0
-    for address in set(addresses):
-        for prefix in _prefixes(address, signatures):
-            start = prefix + schema.number8(first) if signatures is not None else None
-            for key, _ in store.iterate(prefix, start=start):
-                walked += 1
-                if walked > MAX_INDEX_ENTRIES:
-                    raise TooMany("the query walks too many blocks; name a topic or fewer blocks")
-                height = int.from_bytes(key[-8:], "big")
-                if height > last and signatures is not None:
-                    break
-                if first <= height <= last:
-                    found.add(height)
+    for prefix in _prefixes(store, set(addresses), signatures):
+        walked += 1
+        for key, _ in store.iterate(prefix, start=prefix + schema.number8(first)):
+            height = int.from_bytes(key[-8:], "big")
+            if height > last:
+                break
+            walked += 1
+            if walked > MAX_INDEX_ENTRIES:
+                raise TooMany("the query walks too many blocks; ask for fewer")
+            found.add(height)
     return [Height(height) for height in sorted(found)]
 
 
-def _prefixes(address: Address, signatures: Sequence[bytes] | None) -> list[bytes]:
-    if signatures is None:
-        return [schema.EVENTS + address]
-    return [schema.EVENTS + address + signature for signature in signatures]
+def _prefixes(
+    store: KeyValueStore, addresses: set[Address], signatures: Sequence[bytes] | None
+) -> Iterator[bytes]:
+    """Index prefixes of (address, first topic): of the topics asked for, or of all there are."""
+    for address in addresses:
+        if signatures is not None:
+            yield from (schema.EVENTS + address + signature for signature in signatures)
+            continue
+        everything = schema.EVENTS + address
+        start: bytes | None = everything
+        while start is not None:
+            found = next(store.iterate(everything, start=start), None)
+            if found is None:
+                break
+            prefix = found[0][:-8]
+            yield prefix
+            # One step per distinct topic, however many blocks hold it.
+            start = after_prefix(prefix)

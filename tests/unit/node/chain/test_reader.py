@@ -9,6 +9,7 @@ import pytest
 import rlp
 from trie import HexaryTrie
 
+import node.chain.logs as logs_module
 import node.chain.reader as reader_module
 from bulwark.ledger.hashing import keccak256
 from bulwark.ledger.ids import Address, Digest, Height
@@ -150,9 +151,18 @@ def test_logs_are_found_with_and_without_address_and_topics(view: EthereumReader
     assert view.logs(Height(0), Height(4), [], [None] * 4, 100) == []
 
 
-def test_a_log_query_over_its_bound_is_refused(view: EthereumReader) -> None:
+def test_a_log_query_over_its_bound_is_refused(
+    view: EthereumReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with pytest.raises(TooMany):
         view.logs(Height(0), Height(4), [], [], 3)
+    monkeypatch.setattr(logs_module, "MAX_BLOCKS_LOOKED_THROUGH", 3)
+    with pytest.raises(TooMany, match="at most 3 blocks"):
+        view.logs(Height(0), Height(1000), [], [], 9)
+    monkeypatch.setattr(logs_module, "MAX_INDEX_ENTRIES", 2)
+    assert len(view.logs(Height(4), Height(4), [REGISTRY], [], 9)) == 1
+    with pytest.raises(TooMany, match="walks"):
+        view.logs(Height(1), Height(4), [REGISTRY], [], 9)
 
 
 def test_account_and_storage_proofs_verify_against_the_state_root(

@@ -12,8 +12,10 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bulwark.ledger.batch import Batch
+from bulwark.ledger.ids import Height, TimestampMs
 from node.execution.evm import PRECOMPILE_FACTORS, AllianceComputation, EvmMessage
-from tests.unit.node.execution.alliance import ACCOUNTS, Node
+from tests.unit.node.execution.alliance import ACCOUNTS, NOWHERE, Node, call
 
 GAS = 200_000
 _BN_FIELD = 21888242871839275222246405745257275088696311157297823662689037894645226208583
@@ -103,3 +105,22 @@ def test_calls_as_deep_as_gas_allows_end_well() -> None:
     computation = run(b"", init, gas=29_000_000)
     assert computation.is_success
     assert computation.output == calls_itself
+
+
+_SIGNED = call(ACCOUNTS[0], 0, NOWHERE, b"data").raw
+
+
+@settings(deadline=None, max_examples=200)
+@given(
+    raw=st.one_of(
+        st.binary(max_size=150),
+        st.builds(
+            lambda at, bit: _SIGNED[:at] + bytes([_SIGNED[at] ^ 1 << bit]) + _SIGNED[at + 1 :],
+            st.integers(0, len(_SIGNED) - 1),
+            st.integers(0, 7),
+        ),
+    )
+)
+def test_no_bytes_in_the_place_of_a_transaction_raise(raw: bytes) -> None:
+    block = node().executor.execute(Height(1), Batch(TimestampMs(0), (raw,)), {})
+    assert len(block.skipped) == 1 or block.transactions[0].raw == raw
