@@ -17,6 +17,10 @@ from starlette.types import ASGIApp
 from node.config import HttpConfig
 
 BACKLOG = 512
+MAX_CONNECTIONS = 2_048
+"""Connections and requests at a time; more are answered 503 by the server itself."""
+MAX_FRAME_BYTES = 2 * 1024 * 1024
+"""One WebSocket message, as one JSON-RPC body."""
 GRACE_S = 3
 """How long open requests may finish at a stop."""
 
@@ -52,6 +56,8 @@ class HttpServer:
             server_header=False,
             date_header=False,
             timeout_graceful_shutdown=GRACE_S,
+            limit_concurrency=MAX_CONNECTIONS,
+            ws_max_size=MAX_FRAME_BYTES,
             ssl_certfile=None if http.certificate is None else str(home / http.certificate),
             ssl_keyfile=None if http.private_key is None else str(home / http.private_key),
         )
