@@ -118,9 +118,10 @@ def main(
 @click.option("--load", type=click.Choice(LOADS), default="single", help="What is done meanwhile.")
 @click.option("--node", "name", default="bank-a", help="The node that is sampled.")
 @click.option("--seconds", type=click.IntRange(1, 120), default=10, help="How long.")
+@click.option("--gil", is_flag=True, help="Only threads that run Python: no waiting for the disk.")
 @click.option("--native", is_flag=True, help="Show frames of compiled code, too.")
 @click.option("--seed", type=int, default=SEED, help="Of the values that are reported.")
-def profile(load: str, name: str, seconds: int, native: bool, seed: int) -> None:
+def profile(load: str, name: str, seconds: int, gil: bool, native: bool, seed: int) -> None:
     """Sample one node under load; the stacks go to var/ for speedscope.
 
     \b
@@ -129,10 +130,11 @@ def profile(load: str, name: str, seconds: int, native: bool, seed: int) -> None
     """
     console = _console()
     target = OUTPUT / f"profile-{load}-{name}.txt"
+    options = [word for word, wanted in (("--gil", gil), ("--native", native)) if wanted]
     try:
         with running(4, 0, False, console) as alliance:
             done = uvloop.run(
-                profile_load(alliance, load, name, seconds, target, native=native, seed=seed)
+                profile_load(alliance, load, name, seconds, target, options=options, seed=seed)
             )
     except (DevnetError, BenchFailed, LookupError) as error:
         raise click.ClickException(str(error)) from error

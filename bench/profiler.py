@@ -11,7 +11,7 @@ import asyncio
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -37,9 +37,20 @@ _SIZES: Final = Sizes(0, 0, 0, 0, 0, 0, _KNOWN)
 
 
 async def profile_load(
-    alliance: Alliance, load: str, name: str, seconds: int, target: Path, *, native: bool, seed: int
+    alliance: Alliance,
+    load: str,
+    name: str,
+    seconds: int,
+    target: Path,
+    *,
+    options: Sequence[str],
+    seed: int,
 ) -> Load:
-    """Sample node `name` under a load; stacks go to `target`. Raises BenchFailed, LookupError."""
+    """Sample node `name` under a load; stacks go to `target`. Raises BenchFailed, LookupError.
+
+    `options` are further ones of py-spy: `--gil` counts only threads that run Python code, so that
+    waiting for the disk is left out; `--native` shows frames of compiled code.
+    """
     pid = alliance.pids().get(name)
     if pid is None:
         raise LookupError(f"no node {name}; there are {', '.join(alliance.pids())}")
@@ -60,8 +71,8 @@ async def profile_load(
     await asyncio.sleep(_WARM_UP_S)
     words = [
         *("record", "--pid", str(pid), "--duration", str(seconds), "--rate", str(RATE)),
-        *("--format", "raw", "--output", str(target), "--nonblocking"),
-        *(["--native"] if native else []),
+        *("--format", "raw", "--output", str(target), "--nonblocking", "--threads"),
+        *options,
     ]
     spy = await asyncio.create_subprocess_exec(
         str(Path(sys.executable).with_name("py-spy")),
@@ -120,7 +131,8 @@ def show_profile(console: Console, target: Path, root: Path) -> Stacks:
     kinds: tuple[tuple[str, Counter[str]], ...] = (
         ("innermost function of the project", stacks.blamed),
         ("function itself", stacks.own),
-        ("function and what it calls", stacks.within),
+        ("function of the project and what it calls", stacks.within),
+        ("thread", stacks.threads),
     )
     for title, counts in kinds:
         shown = Table("share", "function", title=title, title_justify="left")

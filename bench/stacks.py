@@ -24,9 +24,11 @@ class Stacks:
     own: Counter[str] = field(default_factory=Counter)
     """Samples in which the function itself ran."""
     within: Counter[str] = field(default_factory=Counter)
-    """Samples in which it was somewhere on the stack."""
+    """Samples in which a function of this project was somewhere on the stack."""
     blamed: Counter[str] = field(default_factory=Counter)
     """Samples by the innermost function of this project, whatever it called."""
+    threads: Counter[str] = field(default_factory=Counter)
+    """Samples by thread, where the profiler told them apart."""
 
 
 def read_stacks(lines: Iterable[str], shorten: Callable[[str], str]) -> Stacks:
@@ -40,9 +42,11 @@ def read_stacks(lines: Iterable[str], shorten: Callable[[str], str]) -> Stacks:
         frames = [_name(frame, shorten) for frame in text.split(";")]
         stacks.total += samples
         stacks.own[frames[-1]] += samples
-        for frame in set(frames):
-            stacks.within[frame] += samples
+        if frames[0].startswith("thread "):
+            stacks.threads[frames[0]] += samples
         ours = [frame for frame in frames if frame.startswith(_OURS)]
+        for frame in set(ours):
+            stacks.within[frame] += samples
         stacks.blamed[ours[-1] if ours else frames[0]] += samples
     return stacks
 

@@ -30,6 +30,7 @@ DRAIN_S: Final = 30.0
 PRIME_ROWS: Final = 2_000
 BULK_TIMEOUT_S: Final = 60.0
 _SINGLE_GOOD: Final = frozenset((200, 201, 202))
+_EXECUTED: Final = frozenset(("executed", "finalized"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,4 +232,6 @@ def check_upload(answer: Answer) -> str | None:
         return f"status {answer.status}"
     head = orjson.loads(answer.body)
     bad = int(head["refused"]) + int(head["duplicates"])
-    return f"{bad} rows not taken" if bad else None
+    if bad:
+        return f"{bad} rows not taken"
+    return None if head["stage"] in _EXECUTED else f"only {head['stage']} when the wait was over"
