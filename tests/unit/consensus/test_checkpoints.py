@@ -193,6 +193,15 @@ def test_checkpoints_of_the_next_window_are_buffered_w2() -> None:
     assert subject.replica.snapshot().buffered == 0
 
 
+def test_execution_alone_does_not_move_the_window_w1() -> None:
+    subject = Subject()
+    decided(subject)
+    subject.give(Executed(Height(1), HEADER))
+    shot = subject.replica.snapshot()
+    assert (shot.executed, shot.stable, shot.low, shot.high) == (1, 0, 0, 8)
+    assert any(key.startswith(b"vote/\x03") for key in subject.records)
+
+
 def test_slots_stay_one_window_below_the_low_mark_w3() -> None:
     subject = Subject()
     for height in range(1, 13):

@@ -256,6 +256,23 @@ def test_a_body_that_only_the_own_prepare_names_survives_the_view_change_s12() -
     assert [v.subject.view for v in votes(effects, VoteKind.PREPARE)] == [3]
 
 
+def test_votes_of_a_view_that_ended_never_count_in_the_next_one_v9() -> None:
+    subject = Subject()
+    subject.approve(subject.hear(subject.pre_prepare(0, 1, BATCH, 0)))
+    prepared = (subject.certificate(VoteKind.PREPARE, 0, 1, BATCH.digest, (0, 2, 3)),)
+    effects = subject.enter(2, [subject.view_change(2, i, None, prepared) for i in (0, 2, 3)])
+    effects += subject.vote_all(VoteKind.PREPARE, 1, BATCH.digest, view=0)
+    effects += subject.vote_all(VoteKind.COMMIT, 1, BATCH.digest, view=0)
+    assert not votes(effects, VoteKind.COMMIT)
+    assert not only(effects, Execute)
+    assert [s.prepares for s in subject.replica.snapshot().slots if s.height == 1] == [(1,)]
+    effects = subject.hear(subject.vote(VoteKind.PREPARE, 2, 1, BATCH.digest, 0))
+    assert not votes(effects, VoteKind.COMMIT)
+    effects = subject.hear(subject.vote(VoteKind.PREPARE, 2, 1, BATCH.digest, 3))
+    (commit,) = votes(effects, VoteKind.COMMIT)
+    assert commit.subject.view == 2
+
+
 def test_buffered_proposals_of_the_next_view_are_taken_up_w2() -> None:
     subject = Subject()
     proposal = subject.pre_prepare(2, 1, BATCH, 2)
