@@ -36,7 +36,7 @@ MAX_ALLIANCE_NAME_CHARS: Final = 64
 MAX_HOST_CHARS: Final = 253
 """RFC 1035."""
 MIN_GAS_LIMIT: Final = 21_000
-DEFAULT_GAS_LIMIT: Final = 30_000_000
+DEFAULT_GAS_LIMIT: Final = 10_000_000
 AUTHORITY: Final = "authority"
 """Name of the CA's folder, so no member can have it as id."""
 _MEMBER_ID: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,30}")

@@ -13,6 +13,7 @@ from bulwark.ledger.codec import Reader, Writer
 from bulwark.ledger.errors import TransactionInvalid
 from bulwark.ledger.ids import Digest
 from bulwark.ledger.limits import MAX_SIDECAR_BYTES, MAX_TRANSACTION_BYTES
+from bulwark.ledger.record import Record
 from bulwark.ledger.sidecar import Sidecar
 from bulwark.ledger.transaction import Transaction
 from contracts.bindings import RECORD_REGISTRY, AnchorCall, decode_anchor_call
@@ -72,6 +73,9 @@ def check_sidecar(transaction: Transaction, sidecar: Sidecar | None) -> None:
         return
     if sidecar is None:
         raise TransactionInvalid("sidecar.missing", "an anchor travels with its sidecar")
+    if not all(isinstance(entry, Record) for entry in sidecar.entries):
+        # A new record can not be erased yet: who sends a bare leaf hides what it anchors.
+        raise TransactionInvalid("sidecar.erased", "a new sidecar holds every record in full")
     if sidecar.count != call.count:
         raise TransactionInvalid(
             "sidecar.count", f"the call names {call.count} records, the sidecar has {sidecar.count}"

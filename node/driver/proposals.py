@@ -21,7 +21,7 @@ from consensus.effects import CheckBatch, NeedProposal
 from consensus.events import BatchChecked, Event, ProposalReady
 from node.clock import Clock
 from node.driver.ports import Chain
-from node.gossip import anchor_call
+from node.gossip import anchor_call, check_sidecar
 from node.logs import Log
 from node.mempool import Mempool
 
@@ -119,8 +119,12 @@ class Proposals:
     ) -> None:
         """Fetch what is missing, then check again."""
         try:
-            for root in missing:
-                self._chain.put_sidecar(await self._fetch_sidecar(root))
+            for transaction in transactions:
+                call = anchor_call(transaction)
+                if call is not None and call.root in missing:
+                    sidecar = await self._fetch_sidecar(Digest(call.root))
+                    check_sidecar(transaction, sidecar)
+                    self._chain.put_sidecar(sidecar)
             self._keep_sidecars(transactions)
         except (LedgerError, LookupError) as error:
             log.warning("batch refused", digest=digest.hex(), reason=str(error))

@@ -50,7 +50,7 @@ def refusal(text: str) -> AllianceInvalid:
 
 def test_what_is_left_out_gets_its_documented_default() -> None:
     alliance = parse(HEAD + MEMBER + OBSERVER)
-    assert (alliance.gas_limit, alliance.threshold) == (30_000_000, 1)
+    assert (alliance.gas_limit, alliance.threshold) == (10_000_000, 1)
     assert (alliance.permissions.send, alliance.permissions.deploy) == ("members", "deployers")
     assert alliance.consensus.pipeline == 4
     assert [member.id for member in alliance.validators] == ["bank-a"]

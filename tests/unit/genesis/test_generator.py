@@ -27,7 +27,7 @@ from node.pki import CertificateAuthority
 from tests.unit.genesis.samples import NOW_MS, make, passphrase_of, seeded
 
 # Changes with the contracts and the format of the document, and with nothing else.
-GOLDEN_HASH = "234c78bb4b0d2db3921b0015c08ce95e077e53eb156e0bc408fef914058db62e"
+GOLDEN_HASH = "450255b986ed5c65941933362a9e6e96ab1added902a95987cc11ee92e045eb6"
 
 
 def secrets_of(generated: Generated, name: str) -> NodeSecrets:

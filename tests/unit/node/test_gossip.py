@@ -33,6 +33,10 @@ def test_ordinary_transaction_travels_alone() -> None:
         ("sidecar.unexpected", lambda: make_parcel(call(ALICE, 0), sidecar(1))),
         ("sidecar.root", lambda: make_parcel(anchor(ALICE, 0, sidecar(1)), sidecar(2))),
         (
+            "sidecar.erased",
+            lambda: make_parcel(anchor(ALICE, 0, sidecar(1, 2)), sidecar(1, 2).erase(0)),
+        ),
+        (
             "sidecar.count",
             lambda: make_parcel(anchor(ALICE, 0, sidecar(1), count=2), sidecar(1)),
         ),
