@@ -41,7 +41,7 @@ from node.execution.executor import Executor
 from node.facade import Facade, Parts, member_of
 from node.follower import Follower
 from node.housekeeping import Housekeeping
-from node.intake import Intake
+from node.intake import Intake, StateCheck
 from node.lifecycle import Lifecycle
 from node.logs import Log
 from node.mempool import Mempool
@@ -123,7 +123,7 @@ class Node:
             clock=self._clock,
             chain_id=genesis.chain_id,
             gas_limit=genesis.gas_limit,
-            check_sender=self._executor.check,
+            check_sender=StateCheck(self._executor, self._chain),
             changed=self._mempool_changed,
         )
         self._anchorer = Anchorer(

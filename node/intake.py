@@ -14,7 +14,9 @@ from typing import Protocol
 from bulwark.ledger.errors import LedgerError, TransactionInvalid
 from bulwark.ledger.ids import Digest, MemberId
 from bulwark.ledger.transaction import Transaction
+from node.chain.store import ChainStore
 from node.clock import Clock
+from node.execution.executor import Executor
 from node.gossip import Parcel, decode_parcel, make_parcel
 from node.logs import Log
 from node.mempool import Mempool, PoolFull
@@ -38,6 +40,24 @@ class SenderCheck(Protocol):
     def __call__(self, transaction: Transaction) -> None:
         """Raises TransactionInvalid."""
         ...
+
+
+class StateCheck:
+    """What can be told of a transaction before it is ordered, from the state of the last block."""
+
+    def __init__(self, executor: Executor, chain: ChainStore) -> None:
+        self._executor = executor
+        self._chain = chain
+
+    def __call__(self, transaction: Transaction) -> None:
+        """Permission, and that the value can be paid. Raises TransactionInvalid."""
+        self._executor.check(transaction)
+        if transaction.value == 0:
+            return
+        account = self._executor.account(self._chain.tip.state_root, transaction.sender)
+        balance = 0 if account is None else account.balance
+        if transaction.value > balance:
+            raise TransactionInvalid("balance", f"value {transaction.value}, balance {balance}")
 
 
 class Intake:

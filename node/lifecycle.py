@@ -9,13 +9,19 @@ from collections.abc import Callable
 
 from bulwark.ledger.batch import Batch
 from bulwark.ledger.hashing import keccak256
-from bulwark.ledger.ids import Height
+from bulwark.ledger.ids import Digest, Height
 from bulwark.ledger.transaction import Transaction
 from node.execution.executor import ExecutedBlock
 from node.intake import Intake
+from node.logs import Log
 from node.mempool import Mempool
 from node.reporting.anchorer import Anchorer
 from node.reporting.tracker import StageTracker
+
+MAY_COME_AGAIN = frozenset({"nonce", "block gas"})
+"""Rules by which execution leaves a transaction out that a later block may hold."""
+
+log = Log("lifecycle")
 
 
 class Lifecycle:
@@ -55,10 +61,12 @@ class Lifecycle:
         """A block is durable."""
         results = block.results
         hashes = [transaction_hash for transaction_hash, _ in results]
+        refused = _refused(block)
         self._mempool.executed(height, block.transactions)
+        self._mempool.refused(refused)
         self._tracker.executed(results, height)
         self._anchorer.executed(hashes, height)
-        self._intake.executed(hashes)
+        self._intake.executed(hashes + refused)
         self.blocks += 1
         self.transactions += len(results)
         self.records += block.record_count
@@ -68,3 +76,19 @@ class Lifecycle:
         """Blocks up to here have a checkpoint certificate."""
         self._tracker.finalized(height)
         self._anchorer.finalized(height)
+
+
+def _refused(block: ExecutedBlock) -> list[Digest]:
+    """Hashes of transactions that no block will ever hold."""
+    found: list[Digest] = []
+    for skipped in block.skipped:
+        transaction_hash = keccak256(block.batch.transactions[skipped.position])
+        log.info(
+            "transaction left out",
+            hash=transaction_hash.hex(),
+            rule=skipped.rule,
+            reason=skipped.detail,
+        )
+        if skipped.rule not in MAY_COME_AGAIN:
+            found.append(transaction_hash)
+    return found

@@ -238,6 +238,11 @@ class Mempool:
             for nonce in [n for n in lane.by_nonce if n < executed]:
                 self._drop(lane.by_nonce[nonce])
 
+    def refused(self, hashes: Iterable[Digest]) -> None:
+        """Drop what execution left out for good, or it would be proposed again for ever."""
+        for transaction_hash in hashes:
+            self._drop(transaction_hash)
+
     def _drop(self, transaction_hash: Digest) -> None:
         pending = self._pending.pop(transaction_hash, None)
         if pending is None:
