@@ -31,8 +31,10 @@ The driver's duties:
 11. `Halt`: the own state contradicts what a quorum certified. Stop with the reason; do not restart
     by yourself.
 12. On start: read all records under the core's prefix back into `Recovery.from_records` with the
-    applied height and hash, build `Replica`, give `Start`, then `PeerUp` for each connection and
-    `TxPending` for the mempool.
+    applied height, hash and highest finality certificate, build `Replica`, give `Start`, then
+    `PeerUp` for each connection and `TxPending` for the mempool (changes may be coalesced).
+    `wiped=True` if the records are gone although this validator voted before: a marker outside the
+    store must tell, since an empty store looks like a first start. `RecordsDamaged` is fatal.
 13. Messages from peers pass `authenticate` first (a pool of threads may do it, order per sender
     kept); what fails is dropped and counted against the sender.
 """

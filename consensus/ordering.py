@@ -50,11 +50,11 @@ class Ordering:
             return
         if height > min(state.executed + state.config.pipeline, state.high):
             return
-        need = NeedProposal(state.active_view, height, heartbeat, self._in_flight(height))
         known = self._asked
-        same = known is not None and (known.view, known.height) == (need.view, need.height)
-        if same and known is not None and (known.allow_empty or not heartbeat):
+        asked = known is not None and (known.view, known.height) == (state.active_view, height)
+        if known is not None and asked and (known.allow_empty or not heartbeat):
             return
+        need = NeedProposal(state.active_view, height, heartbeat, self._in_flight(height))
         self._asked = need
         state.outbox.append(need)
 
