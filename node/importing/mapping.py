@@ -25,7 +25,7 @@ from node.importing.errors import MappingInvalid
 MAX_FILE_BYTES: Final = 256 * 1024
 MAX_RULES: Final = 16
 _TOP: Final = frozenset({"name", "match", "indicator"})
-_UNSTATED: Final = {"fraud_type": Cell(constant="unknown")}
+_UNSTATED: Final = {"fraud_type": "unknown"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Rule:
         values = self.cells["value"].values(row)
         if not values:
             return [] if self.optional else [None]
-        fields: dict[str, object] = {}
+        fields: dict[str, object] = dict(_UNSTATED)
         for name, cell in self.cells.items():
             if name != "value":
                 found = cell.values(row)
@@ -101,7 +101,7 @@ def identity(columns: Sequence[str] | None, renamed: Map[str, str]) -> Mapping |
     cells |= {name: Cell(column=column) for name, column in renamed.items()}
     if "value" not in cells:
         return None
-    return Mapping("columns as named", (Rule({**_UNSTATED, **cells}),))
+    return Mapping("columns as named", (Rule(cells),))
 
 
 def load_mapping(path: Path) -> Mapping:
@@ -153,7 +153,7 @@ def _read_rule(given: object, source: str, path: str) -> Rule:
     optional = given.get("optional", False)
     if not isinstance(optional, bool):
         raise MappingInvalid(source, f"{path}.optional", "true or false")
-    cells = dict(_UNSTATED)
+    cells: dict[str, Cell] = {}
     for name, cell in given.items():
         if name != "optional":
             check_field(name, f"{source}, {path}")
