@@ -106,8 +106,10 @@ def parse_metrics(text: str) -> dict[str, float]:
 class Alliance:
     """Running nodes."""
 
-    def __init__(self, devnet: Devnet) -> None:
+    def __init__(self, devnet: Devnet, start_s: float = 0.0) -> None:
         self.devnet = devnet
+        self.start_s = start_s
+        """Seconds from starting the nodes until all served."""
         self.nodes = tuple(
             Node(
                 at,

@@ -38,7 +38,10 @@ class Reads:
         count = int(rate * (_WARM_UP_S + self._seconds))
         values = itertools.islice(itertools.cycle(self._hits), count)
         raw = [asking.screen(question(value)) for value in values]
-        return await self._timed(f"hit.{rate}", raw, rate, check_hit)
+        before = self._alliance.usage().cpu_s
+        figures = await self._timed(f"hit.{rate}", raw, rate, check_hit)
+        cpu_s = self._alliance.usage().cpu_s - before
+        return [*figures, Figure("hit.cpu", cpu_s / count * 1000)]
 
     async def fresh(self, rate: int) -> list[Figure]:
         """Values that nobody asked for or reported."""

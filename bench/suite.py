@@ -42,7 +42,7 @@ class Plan:
 PLANS: Final = {
     "full": Plan("full", Sizes(8.0, 256, 10_000, 4, 8_000, 6.0, 4_000), 6.0, 4.0, 3, 340.0),
     "quick": Plan("quick", Sizes(2.5, 256, 5_000, 2, 1_600, 2.0, 1_000), 2.0, 2.0, 1, 85.0),
-    "smoke": Plan("smoke", Sizes(0.5, 16, 100, 1, 40, 0.5, 60), 0.5, 0.5, 1, 60.0),
+    "smoke": Plan("smoke", Sizes(0.5, 16, 100, 1, 40, 0.5, 60), 0.5, 0.5, 1, 110.0),
 }
 
 
@@ -51,10 +51,30 @@ class Measurement:
     """One measurement and the longest it may take."""
 
     name: str
-    prefixes: tuple[str, ...]
+    prefix: str
     """Of the keys of its figures, the first of which carries a failure."""
-    run: Run
     limit_s: float
+
+
+MEASUREMENTS: Final = (
+    Measurement("start", "start.", 5),
+    Measurement("idle", "idle.", 30),
+    Measurement("fresh-one", "fresh.one.", 60),
+    Measurement("fresh", "fresh.all.", 60),
+    Measurement("single", "single.executed.", 60),
+    Measurement("accepted", "single.accepted.", 60),
+    Measurement("bulk-one", "bulk.one.", 60),
+    Measurement("bulk", "bulk.all.", 60),
+    Measurement("offered", "offered.", 60),
+    Measurement("hit-200", "hit.200.", 40),
+    Measurement("hit-1000", "hit.1000.", 40),
+    Measurement("ask-fresh", "ask.fresh.", 40),
+    Measurement("memory", "memory.", 10),
+    Measurement("proposer", "proposer.", 120),
+    Measurement("all-killed", "all.", 90),
+    Measurement("lost", "faults.", 30),
+)
+NAMES: Final = tuple(measurement.name for measurement in MEASUREMENTS)
 
 
 class Suite:
@@ -67,30 +87,31 @@ class Suite:
         self._reads = reads = Reads(alliance, values, plan.screening_s)
         faults = Faults(alliance, writes, plan.rounds)
         first, members = alliance.members[:1], alliance.members
-        self.measurements = (
-            Measurement("idle", ("idle.",), lambda: writes.idle(plan.idle_s), 30),
-            Measurement("fresh-one", ("fresh.one.",), lambda: writes.fresh(first, "one"), 60),
-            Measurement("fresh", ("fresh.all.",), lambda: writes.fresh(members, "all"), 60),
-            Measurement("single", ("single.executed.",), lambda: writes.single("executed"), 60),
-            Measurement("accepted", ("single.accepted.",), lambda: writes.single("accepted"), 60),
-            Measurement("bulk-one", ("bulk.one.",), lambda: writes.bulk(first, "one"), 60),
-            Measurement("bulk", ("bulk.all.",), lambda: writes.bulk(members, "all"), 60),
-            Measurement("offered", ("offered.",), lambda: writes.offered(OFFERED_RATE), 60),
-            Measurement("hit-200", ("hit.200.",), lambda: reads.hit(200), 40),
-            Measurement("hit-1000", ("hit.1000.",), lambda: reads.hit(1_000), 40),
-            Measurement("ask-fresh", ("ask.fresh.",), lambda: reads.fresh(20), 40),
-            Measurement("memory", ("memory.",), self._memory, 10),
-            Measurement("proposer", ("proposer.",), faults.proposer, 120),
-            Measurement("all-killed", ("all.",), faults.all_nodes, 90),
-            Measurement("lost", ("faults.",), faults.lost, 30),
-        )
+        self._runs: dict[str, Run] = {
+            "start": self._start,
+            "idle": lambda: writes.idle(plan.idle_s),
+            "fresh-one": lambda: writes.fresh(first, "one"),
+            "fresh": lambda: writes.fresh(members, "all"),
+            "single": lambda: writes.single("executed"),
+            "accepted": lambda: writes.single("accepted"),
+            "bulk-one": lambda: writes.bulk(first, "one"),
+            "bulk": lambda: writes.bulk(members, "all"),
+            "offered": lambda: writes.offered(OFFERED_RATE),
+            "hit-200": lambda: reads.hit(200),
+            "hit-1000": lambda: reads.hit(1_000),
+            "ask-fresh": lambda: reads.fresh(20),
+            "memory": self._memory,
+            "proposer": faults.proposer,
+            "all-killed": faults.all_nodes,
+            "lost": faults.lost,
+        }
 
     async def run(
         self, only: Sequence[str], deadline: float, tell: Callable[[str], None]
     ) -> list[Figure]:
         """All, or those named; `deadline` is a time.monotonic() after which none begins."""
         figures: list[Figure] = []
-        for measurement in self.measurements:
+        for measurement in MEASUREMENTS:
             if only and measurement.name not in only:
                 continue
             left = deadline - time.monotonic()
@@ -98,12 +119,16 @@ class Suite:
                 figures.append(_failed(measurement, "the run's time was over"))
                 continue
             begin = time.monotonic()
-            figures += await _bounded(measurement, min(measurement.limit_s, left))
+            limit = min(measurement.limit_s, left)
+            figures += await _bounded(measurement, self._runs[measurement.name], limit)
             tell(f"{measurement.name} ({time.monotonic() - begin:.1f} s)")
         share = max(self._writes.loader_share, self._reads.loader_share)
         if share:
             figures.append(Figure("loader.cpu", share * 100))
         return figures
+
+    async def _start(self) -> list[Figure]:
+        return [Figure("start.ready", self._alliance.start_s, "all nodes at once")]
 
     async def _memory(self) -> list[Figure]:
         used = [size / 1e6 for size in self._alliance.memory()]
@@ -113,10 +138,10 @@ class Suite:
         return [Figure("memory.max", max(used)), mean]
 
 
-async def _bounded(measurement: Measurement, limit_s: float) -> list[Figure]:
+async def _bounded(measurement: Measurement, run: Run, limit_s: float) -> list[Figure]:
     try:
         async with asyncio.timeout(limit_s):
-            return await measurement.run()
+            return await run()
     except TimeoutError:
         return [_failed(measurement, f"not done in {limit_s:.0f} s")]
     except (BenchFailed, RequestFailed) as error:
@@ -124,5 +149,5 @@ async def _bounded(measurement: Measurement, limit_s: float) -> list[Figure]:
 
 
 def _failed(measurement: Measurement, reason: str) -> Figure:
-    keys = [g.key for g in GOALS if g.key.startswith(measurement.prefixes)]
+    keys = [g.key for g in GOALS if g.key.startswith(measurement.prefix)]
     return Figure(keys[0], None, reason)
