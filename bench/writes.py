@@ -54,9 +54,10 @@ class Sizes:
 class Measured:
     """One load with what the nodes used for it."""
 
-    def __init__(self, load: Load, records: int, seconds: float, used: Usage) -> None:
+    def __init__(self, load: Load, records: int, seconds: float, used: Usage, blocks: int) -> None:
         self.load = load
         self.records = records
+        self.blocks = blocks
         self.seconds = seconds
         self.used = used
 
@@ -67,7 +68,7 @@ class Measured:
 
     def note(self) -> str:
         """What a reader should know beside the number."""
-        text = f"{self.records:,} in {self.seconds:.1f} s; loader {self.load.loader_share:.0%}"
+        text = f"{self.records:,} in {self.seconds:.1f} s, {self.blocks} blocks"
         trouble = self.load.trouble()
         return f"{text}; failed: {trouble}" if trouble else text
 
@@ -200,6 +201,7 @@ class Writes:
     async def _measure(self, running: Awaitable[Load], count: int | None) -> Measured:
         """Run a load; wait until its records (`count`, or one an answer) are executed."""
         before, executed = self._alliance.usage(), await self._alliance.executed()
+        height = await self._alliance.members[0].height()
         begin = time.perf_counter()
         load = await running
         records = load.good if count is None else count
@@ -209,7 +211,9 @@ class Writes:
             raise BenchFailed(f"uploads failed: {load.trouble()}")
         end = await self._alliance.wait_executed(executed, records, DRAIN_S)
         self.loader_share = max(self.loader_share, load.loader_share)
-        return Measured(load, records, end - begin, self._alliance.usage() - before)
+        used = self._alliance.usage() - before
+        blocks = await self._alliance.members[0].height() - height
+        return Measured(load, records, end - begin, used, blocks)
 
 
 def _singles(node: Node, wait: str) -> Iterator[bytes]:
