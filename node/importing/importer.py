@@ -2,14 +2,15 @@
 
 Rules: a batch is acknowledged before its rows count, and the journal is written before the next
 batch is sent; the same first row and run give the same Idempotency-Key, so a batch whose answer was
-lost is not reported twice; rows that the alliance could not tag for the moment are sent again a few
-times. It reads files and asks a port; it opens no connection of its own.
+lost is not reported twice; a node that is asked again no longer tells a duplicate from a taken row,
+so the first batch after a restart is counted against the rows before it; rows that the alliance
+could not tag for the moment are sent again a few times. It opens no connection of its own.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
@@ -20,7 +21,7 @@ from node.importing.errors import ImportStopped
 from node.importing.journal import FileState, Journal
 from node.importing.mapping import Mapping
 from node.importing.plan import FilePlan
-from node.importing.source import Source, file_digest
+from node.importing.source import Source, SourceRow, file_digest
 from node.importing.summary import FileSummary
 
 BATCH_ROWS: Final = 5_000
@@ -32,6 +33,8 @@ SETTLE_TRIES: Final = 120
 UNAVAILABLE: Final = "tagging.unavailable"
 REFUSED_BEFORE: Final = "idempotency.refused-before"
 EMPTY: Final = "value.empty"
+MAX_REMEMBERED: Final = 2_000_000
+"""Earlier indicators of a file that a restart remembers, 32 bytes each."""
 
 
 class ReporterPort(Protocol):
@@ -103,26 +106,31 @@ class Importer:
         """
         digest, mapping = file_digest(plan.path), plan.mapping.digest()
         state = self._journal.state(plan.name, digest, mapping)
+        known: set[bytes] | None = set()
         if state is None:
+            known = None
             summary = FileSummary(plan.name, plan.mapping.name, unused_columns=list(plan.unused))
             state = FileState(digest, mapping, 0, summary)
             self._journal.put(plan.name, state)
         if not state.summary.complete:
-            await self._work(plan, state)
+            await self._work(plan, state, known)
         if state.summary.height and not state.summary.finalized:
             await self._settle(plan, state)
         return state.summary
 
-    async def _work(self, plan: FilePlan, state: FileState) -> None:
+    async def _work(self, plan: FilePlan, state: FileState, known: set[bytes] | None) -> None:
+        """`known` is None for a file that was not begun before."""
         summary = state.summary
         with Source(plan.path, plan.form) as source:
-            for batch in batches(source, plan.mapping, state.next_row, self._batch_rows):
+            rows = source if known is None else self._remembering(source, plan, state, known)
+            for batch in batches(rows, plan.mapping, state.next_row, self._batch_rows):
                 begun = time.monotonic()
                 prefix = f"import-{self._journal.run}-{state.sha256[:16]}-{batch.first_row}"
                 try:
-                    outcome = await self._deliver(batch, prefix)
+                    outcome = await self._deliver(batch, prefix, known)
                 except ClientError as error:
                     raise ImportStopped(plan.name, state.next_row, str(error)) from error
+                known = None
                 _count(summary, batch, outcome)
                 summary.seconds += time.monotonic() - begun
                 state.next_row = batch.next_row
@@ -132,6 +140,18 @@ class Importer:
         summary.complete = True
         self._journal.put(plan.name, state)
 
+    def _remembering(
+        self, source: Source, plan: FilePlan, state: FileState, known: set[bytes]
+    ) -> Iterator[SourceRow]:
+        """The same rows; what those before the restart report goes into `known`."""
+        for at, row in enumerate(source):
+            if at < state.next_row and row.cells is not None and len(known) < MAX_REMEMBERED:
+                for encoded in plan.mapping.rows(row.cells):
+                    checked = check_row(encoded or b"{}", self._now_ms)
+                    if isinstance(checked, bytes):
+                        known.add(checked)
+            yield row
+
     async def _settle(self, plan: FilePlan, state: FileState) -> None:
         try:
             await self._port.settle(state.summary.height)
@@ -140,7 +160,7 @@ class Importer:
         state.summary.finalized = True
         self._journal.put(plan.name, state)
 
-    async def _deliver(self, batch: Batch, prefix: str) -> _Outcome:
+    async def _deliver(self, batch: Batch, prefix: str, known: set[bytes] | None) -> _Outcome:
         """Send a batch, then what of it could not be tagged again; raises ClientError."""
         outcome = _Outcome()
         pending = list(zip(batch.lines, batch.rows, strict=True))
@@ -155,7 +175,9 @@ class Importer:
             again = []
             for found, (line, row) in zip(answer.rows, pending, strict=True):
                 if found.status == "taken":
-                    outcome.taken += 1
+                    again_known = self._is_known(row, known)
+                    outcome.duplicates += again_known
+                    outcome.taken += not again_known
                 elif found.status == "duplicate":
                     outcome.duplicates += 1
                 else:
@@ -183,13 +205,26 @@ class Importer:
             answer = replace(answer, stage=later.stage, height=later.height)
         return answer
 
+    def _is_known(self, row: bytes, known: set[bytes] | None) -> bool:
+        """Whether an earlier row reported the same; then this row is remembered, too."""
+        if known is None:
+            return False
+        checked = check_row(row, self._now_ms)
+        if isinstance(checked, FieldRefusal):
+            return False
+        before = checked in known
+        known.add(checked)
+        return before
+
     def _first_rule(self, row: bytes) -> str:
         """The rule of a row that was refused at a first try whose answer was lost."""
         checked = check_row(row, self._now_ms)
         return checked.name if isinstance(checked, FieldRefusal) else UNAVAILABLE
 
 
-def batches(source: Source, mapping: Mapping, start: int, most: int) -> Iterator[Batch]:
+def batches(
+    source: Iterable[SourceRow], mapping: Mapping, start: int, most: int
+) -> Iterator[Batch]:
     """Batches of about `most` indicators from source row `start` (from 0) on.
 
     Where a batch ends depends on the rows alone, so that a restart cuts the same batches.

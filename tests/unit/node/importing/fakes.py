@@ -68,7 +68,7 @@ class FakeReporter:
         if left and self.calls <= left:
             return self._refused(number, FieldRefusal("value", "later", "tagging.unavailable"))
         if checked in self.known:
-            return ReportRow(number, "duplicate", "00" * 32)
+            return ReportRow(number, "duplicate", checked.hex())
         self.known.add(checked)
         self.records.append(row)
         return ReportRow(number, "taken", checked.hex())
@@ -77,9 +77,9 @@ class FakeReporter:
         return ReportRow(number, "refused", None, RowProblem("urn:x", refusal.detail, (refusal,)))
 
     def _again(self, row: ReportRow) -> ReportRow:
-        """A node remembers ids of a repeated request, not why a row was refused."""
+        """A node remembers the ids of a repeated request: no reasons, no duplicates."""
         if row.status != "refused":
-            return row
+            return ReportRow(row.line, "taken", row.record_id)
         return self._refused(row.line, FieldRefusal("value", "", "idempotency.refused-before"))
 
 
