@@ -52,16 +52,29 @@ def make_parcel(transaction: Transaction, sidecar: Sidecar | None) -> Parcel:
     return Parcel(transaction, sidecar, data)
 
 
-def decode_parcel(data: bytes) -> Parcel:
-    """Inverse of Parcel.encode() with all checks; raises LedgerError."""
+def split_parcel(data: bytes) -> tuple[bytes, bytes]:
+    """Raw transaction and sidecar bytes of a parcel, nothing of them checked; raises DecodeError.
+
+    So that a receiver can look at what is cheap first: a full sidecar takes some ms to check.
+    """
     reader = Reader(data, "transaction parcel")
     raw = reader.blob("transaction", MAX_TRANSACTION_BYTES)
     sidecar_bytes = reader.blob("sidecar", MAX_SIDECAR_BYTES)
     reader.end()
-    transaction = Transaction.decode(raw)
+    return raw, sidecar_bytes
+
+
+def join_parcel(transaction: Transaction, sidecar_bytes: bytes) -> Parcel:
+    """Add the sidecar with its checks; raises LedgerError."""
     sidecar = Sidecar.decode(sidecar_bytes) if sidecar_bytes else None
     check_sidecar(transaction, sidecar)
     return Parcel(transaction, sidecar, sidecar_bytes)
+
+
+def decode_parcel(data: bytes) -> Parcel:
+    """Inverse of Parcel.encode() with all checks; raises LedgerError."""
+    raw, sidecar_bytes = split_parcel(data)
+    return join_parcel(Transaction.decode(raw), sidecar_bytes)
 
 
 def check_sidecar(transaction: Transaction, sidecar: Sidecar | None) -> None:

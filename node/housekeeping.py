@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 
-from bulwark.ledger.ids import Height
+from bulwark.ledger.ids import Digest, Height
 from node.chain.store import ChainStore
 from node.clock import Clock
 from node.execution.executor import Executor
@@ -48,9 +48,17 @@ class Housekeeping:
         self._intake.resume()
         self._anchorer.resume(
             self._executor.nonce(self._anchorer.address),
-            lambda transaction: self._chain.height_of_transaction(transaction) is not None,
+            self._succeeded,
         )
         self._prune()
+
+    def _succeeded(self, transaction: Digest) -> bool | None:
+        """What became of a transaction in its block; None for one that is in none."""
+        place = self._chain.place_of_transaction(transaction)
+        block = None if place is None else self._chain.block(place[0])
+        if place is None or block is None:
+            return None
+        return block.receipts[place[1]].succeeded
 
     async def run(self) -> None:
         """Work until cancelled."""

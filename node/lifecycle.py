@@ -5,9 +5,11 @@ Rules: the order is fixed (mempool, tracker, outbox, listeners); nothing here de
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 
 from bulwark.ledger.batch import Batch
+from bulwark.ledger.errors import TransactionInvalid
 from bulwark.ledger.hashing import keccak256
 from bulwark.ledger.ids import Digest, Height
 from bulwark.ledger.transaction import Transaction
@@ -46,11 +48,18 @@ class Lifecycle:
         self.records = 0
 
     def transactions_of(self, batch: Batch) -> list[Transaction]:
-        """Decoded transactions, from the mempool where they wait there."""
+        """Decoded transactions, from the mempool where they wait there.
+
+        One that does not decode is left out here, as execution leaves it out.
+        """
         found: list[Transaction] = []
         for raw in batch.transactions:
             pending = self._mempool.get(keccak256(raw))
-            found.append(Transaction.decode(raw) if pending is None else pending.transaction)
+            if pending is not None:
+                found.append(pending.transaction)
+                continue
+            with contextlib.suppress(TransactionInvalid):
+                found.append(Transaction.decode(raw))
         return found
 
     def ordered(self, height: Height, batch: Batch) -> None:
@@ -62,11 +71,12 @@ class Lifecycle:
         results = block.results
         hashes = [transaction_hash for transaction_hash, _ in results]
         refused = _refused(block)
-        self._mempool.executed(height, block.transactions)
-        self._mempool.refused(refused)
+        dropped = self._mempool.executed(
+            height, block.transactions, refused, block.header.timestamp_ms
+        )
         self._tracker.executed(results, height)
-        self._anchorer.executed(hashes, height)
-        self._intake.executed(hashes + refused)
+        self._anchorer.executed(block.transactions, results, height)
+        self._intake.executed([*hashes, *refused, *dropped])
         self.blocks += 1
         self.transactions += len(results)
         self.records += block.record_count

@@ -3,25 +3,36 @@
 Rules: arrival order is kept and decides (request fairness, L8); one lane a sender in nonce order;
 what the ingress check refuses is never held, and that check is the same as the proposer's and the
 voter's (peers.md: ingress validation must equal proposal validation). Everything is bounded by
-count and bytes. A transaction in a proposal that is not executed yet is in flight and not proposed
-twice; it becomes free again when its height executes without it.
+count and bytes, and what waits behind a nonce gap is bounded a sender, since it may wait for ever.
+A transaction counts as waiting (for proposers, and for the patience with them) from the moment its
+whole lane below is here, not from its arrival: a gap is its sender's fault, not the proposer's.
+A transaction in a proposal that is not executed yet is in flight and not proposed twice; it becomes
+free again when its height executes without it, or when a new view starts from a lower height.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from bulwark.ledger.batch import Batch
 from bulwark.ledger.errors import TransactionInvalid
 from bulwark.ledger.ids import Address, Digest, Height, TimestampMs
-from bulwark.ledger.limits import MAX_BATCH_BYTES, MAX_BATCH_TRANSACTIONS
+from bulwark.ledger.limits import (
+    MAX_BATCH_BYTES,
+    MAX_BATCH_TRANSACTIONS,
+    MAX_SIDECAR_BYTES,
+    MAX_TRANSACTION_BYTES,
+)
 from bulwark.ledger.sidecar import Sidecar
 from bulwark.ledger.transaction import Transaction
 
 MAX_NONCE_AHEAD = 4_096
 """How far ahead of the executed nonce a lane may reach: bounds a sender's share of the pool."""
+GAP_SHARE = 16
+"""What one sender has behind a nonce gap is at most this part of the pool's count and bytes."""
+_LONGEST = MAX_TRANSACTION_BYTES + MAX_SIDECAR_BYTES
 
 
 @dataclass(slots=True)
@@ -35,7 +46,13 @@ class Pending:
     sidecar_size: int
     """Encoded bytes of the sidecar."""
     arrived_ms: int
+    ready_ms: int | None = None
+    """Since when every lower nonce of its sender is executed or waits too; None behind a gap."""
     in_flight: Height | None = None
+    send_ms: int = 0
+    """When it is passed on again; the intake's."""
+    sent: int = 0
+    """How often it was passed on again; the intake's."""
 
     @property
     def size(self) -> int:
@@ -55,6 +72,9 @@ class _Lane:
     """One sender's transactions by nonce."""
 
     by_nonce: dict[int, Digest] = field(default_factory=dict)
+    gap_count: int = 0
+    gap_bytes: int = 0
+    """What waits behind a gap."""
 
 
 class Mempool:
@@ -73,9 +93,12 @@ class Mempool:
         self._max_bytes = max_bytes
         self._gas_limit = gas_limit
         self._pending: OrderedDict[Digest, Pending] = OrderedDict()
+        self._ready: OrderedDict[Digest, Pending] = OrderedDict()
+        """Those without a gap below, in the order in which they became so."""
         self._lanes: dict[Address, _Lane] = {}
         self._flights: dict[Height, set[Digest]] = {}
-        self._sidecars: dict[Digest, Sidecar] = {}
+        self._sidecars: dict[Digest, list[Sidecar]] = {}
+        """By root, one for each transaction that names it."""
         self._bytes = 0
 
     def __len__(self) -> int:
@@ -95,7 +118,8 @@ class Mempool:
 
     def sidecar(self, root: Digest) -> Sidecar | None:
         """A sidecar that came with a waiting transaction."""
-        return self._sidecars.get(root)
+        held = self._sidecars.get(root)
+        return None if held is None else held[0]
 
     def add(
         self,
@@ -108,6 +132,34 @@ class Mempool:
         """Take a checked transaction; False if it is here already. Raises TransactionInvalid."""
         if transaction.hash in self._pending:
             return False
+        executed = self.check_nonce(transaction)
+        pending = Pending(transaction, sidecar_root, sidecar, sidecar_size, now_ms)
+        if len(self._pending) >= self._max_transactions:
+            raise PoolFull(f"{self._max_transactions} transactions wait already")
+        if self._bytes + pending.size > self._max_bytes:
+            raise PoolFull(f"{self._bytes} of {self._max_bytes} bytes are taken")
+        lane = self._lanes.get(transaction.sender, _Lane())
+        ready = transaction.nonce == executed or self._is_ready(lane, transaction.nonce - 1)
+        if not ready:
+            self._check_gap(lane, pending)
+            lane.gap_count += 1
+            lane.gap_bytes += pending.size
+        self._lanes[transaction.sender] = lane
+        lane.by_nonce[transaction.nonce] = transaction.hash
+        self._pending[transaction.hash] = pending
+        self._bytes += pending.size
+        if sidecar_root is not None and sidecar is not None:
+            self._sidecars.setdefault(sidecar_root, []).append(sidecar)
+        if ready:
+            self._set_ready(pending, now_ms)
+            self._close_gap(lane, transaction.nonce + 1, now_ms)
+        return True
+
+    def check_nonce(self, transaction: Transaction) -> int:
+        """The sender's executed nonce; raises TransactionInvalid if the lane has no place for it.
+
+        Cheap: for use before anything dear is done with a transaction.
+        """
         executed = self._nonce_of(transaction.sender)
         if transaction.nonce < executed:
             raise TransactionInvalid(
@@ -117,22 +169,46 @@ class Mempool:
             raise TransactionInvalid(
                 "nonce.too-high", f"nonce {transaction.nonce}, at most {executed + MAX_NONCE_AHEAD}"
             )
-        lane = self._lanes.setdefault(transaction.sender, _Lane())
-        if transaction.nonce in lane.by_nonce:
+        lane = self._lanes.get(transaction.sender)
+        if lane is not None and transaction.nonce in lane.by_nonce:
             raise TransactionInvalid(
                 "nonce.taken", f"another transaction with nonce {transaction.nonce} waits already"
             )
-        pending = Pending(transaction, sidecar_root, sidecar, sidecar_size, now_ms)
-        if len(self._pending) >= self._max_transactions:
-            raise PoolFull(f"{self._max_transactions} transactions wait already")
-        if self._bytes + pending.size > self._max_bytes:
-            raise PoolFull(f"{self._bytes} of {self._max_bytes} bytes are taken")
-        lane.by_nonce[transaction.nonce] = transaction.hash
-        self._pending[transaction.hash] = pending
-        self._bytes += pending.size
-        if sidecar_root is not None and sidecar is not None:
-            self._sidecars[sidecar_root] = sidecar
-        return True
+        return executed
+
+    def _is_ready(self, lane: _Lane, nonce: int) -> bool:
+        held = lane.by_nonce.get(nonce)
+        return held is not None and held in self._ready
+
+    def _check_gap(self, lane: _Lane, pending: Pending) -> None:
+        """One sender must not fill the pool with what nobody can ever execute."""
+        if lane.gap_count >= max(1, self._max_transactions // GAP_SHARE):
+            raise PoolFull(f"{lane.gap_count} transactions of this sender wait behind a nonce gap")
+        if lane.gap_bytes + pending.size > max(self._max_bytes // GAP_SHARE, _LONGEST):
+            raise PoolFull(f"{lane.gap_bytes} bytes of this sender wait behind a nonce gap")
+
+    def _set_ready(self, pending: Pending, now_ms: int) -> None:
+        pending.ready_ms = now_ms
+        self._ready[pending.transaction.hash] = pending
+
+    def _close_gap(self, lane: _Lane, nonce: int, now_ms: int) -> None:
+        """What follows without a gap waits for a proposer from now on."""
+        while (held := lane.by_nonce.get(nonce)) is not None and held not in self._ready:
+            pending = self._pending[held]
+            lane.gap_count -= 1
+            lane.gap_bytes -= pending.size
+            self._set_ready(pending, now_ms)
+            nonce += 1
+
+    def _open_gap(self, lane: _Lane, nonce: int) -> None:
+        """What follows a dropped transaction waits for another one with its nonce."""
+        while (held := lane.by_nonce.get(nonce)) is not None and held in self._ready:
+            pending = self._ready.pop(held)
+            pending.ready_ms = None
+            self._end_flight(pending)
+            lane.gap_count += 1
+            lane.gap_bytes += pending.size
+            nonce += 1
 
     def next_nonce(self, sender: Address) -> int:
         """First nonce of `sender` with neither an executed nor a waiting transaction."""
@@ -144,24 +220,13 @@ class Mempool:
         return nonce
 
     def oldest_ms(self) -> int | None:
-        """Arrival of the oldest transaction that a proposer could take, None if there is none."""
-        for pending in self._pending.values():
-            if self._is_reachable(pending):
-                return pending.arrived_ms
-        return None
-
-    def _is_reachable(self, pending: Pending) -> bool:
-        """Whether every lower nonce of its sender is executed or waits too."""
-        sender = pending.transaction.sender
-        lane = self._lanes[sender].by_nonce
-        executed = self._nonce_of(sender)
-        return executed == pending.transaction.nonce or (
-            pending.transaction.nonce - 1 in lane and executed in lane
-        )
+        """Since when the oldest transaction waits that a proposer could take, None without one."""
+        pending = next(iter(self._ready.values()), None)
+        return None if pending is None else pending.ready_ms
 
     def proposable(self) -> int:
-        """How many waiting transactions are not in flight."""
-        return len(self._pending) - sum(len(hashes) for hashes in self._flights.values())
+        """How many waiting transactions could be proposed now."""
+        return len(self._ready) - sum(len(hashes) for hashes in self._flights.values())
 
     def select(self, height: Height, timestamp_ms: TimestampMs) -> Batch:
         """The oldest transactions that fit a block, marked as in flight at `height`."""
@@ -169,29 +234,23 @@ class Mempool:
         expected: dict[Address, int] = {}
         chosen: list[Pending] = []
         size, gas = 16, 0
-        waiting = [pending for pending in self._pending.values() if pending.in_flight is None]
-        # Arrival order is nonce order for honest senders; a second pass picks up the others.
-        for _ in range(2):
-            left: list[Pending] = []
-            for pending in waiting:
-                sender = pending.transaction.sender
-                if sender not in expected:
-                    expected[sender] = self._first_free_nonce(sender)
-                fits = (
-                    len(chosen) < MAX_BATCH_TRANSACTIONS
-                    and size + pending.size + 4 <= MAX_BATCH_BYTES
-                    and gas + pending.transaction.gas <= self._gas_limit
-                )
-                if not fits or pending.transaction.nonce != expected[sender]:
-                    left.append(pending)
-                    continue
-                expected[sender] += 1
-                size += pending.size + 4
-                gas += pending.transaction.gas
-                chosen.append(pending)
-            if len(left) == len(waiting) or not left:
-                break
-            waiting = left
+        waiting = [pending for pending in self._ready.values() if pending.in_flight is None]
+        # Ready order is nonce order within a sender, so one pass finds all that fits.
+        for pending in waiting:
+            sender = pending.transaction.sender
+            if sender not in expected:
+                expected[sender] = self._first_free_nonce(sender)
+            fits = (
+                len(chosen) < MAX_BATCH_TRANSACTIONS
+                and size + pending.size + 4 <= MAX_BATCH_BYTES
+                and gas + pending.transaction.gas <= self._gas_limit
+            )
+            if not fits or pending.transaction.nonce != expected[sender]:
+                continue
+            expected[sender] += 1
+            size += pending.size + 4
+            gas += pending.transaction.gas
+            chosen.append(pending)
         batch = Batch(timestamp_ms, tuple(p.transaction.raw for p in chosen))
         self._mark(height, (p.transaction.hash for p in chosen))
         return batch
@@ -203,15 +262,20 @@ class Mempool:
             nonce += 1
         return nonce
 
-    def mark_in_flight(self, height: Height, hashes: Iterable[Digest]) -> None:
-        """Note that a proposal for `height` holds these, so that nobody proposes them again."""
-        self._release(height)
-        self._mark(height, hashes)
+    def set_in_flight(self, height: Height, hashes: Iterable[Digest]) -> None:
+        """What proposals below `height` hold now; nothing is in flight from `height` on.
+
+        For a proposer that is about to propose `height`: after a view change the flights of the old
+        view are void, and other validators' proposals are flights too.
+        """
+        for at in [at for at in self._flights if at >= height]:
+            self._release(at)
+        self._mark(Height(height - 1), hashes)
 
     def _mark(self, height: Height, hashes: Iterable[Digest]) -> None:
         flight = self._flights.setdefault(height, set())
         for transaction_hash in hashes:
-            pending = self._pending.get(transaction_hash)
+            pending = self._ready.get(transaction_hash)
             if pending is not None and pending.in_flight is None:
                 pending.in_flight = height
                 flight.add(transaction_hash)
@@ -222,47 +286,67 @@ class Mempool:
             if pending is not None:
                 pending.in_flight = None
 
-    def executed(self, height: Height, transactions: Iterable[Transaction]) -> None:
-        """Drop what a block executed, free what was proposed for it in vain, drop stale nonces."""
+    def executed(
+        self,
+        height: Height,
+        transactions: Iterable[Transaction],
+        hopeless: Iterable[Digest] = (),
+        now_ms: int = 0,
+    ) -> list[Digest]:
+        """Drop what a block executed and what it found `hopeless`; free what waited for its height.
+
+        Gives the hashes of all that were dropped, those of overtaken nonces included.
+        """
         for at in [at for at in self._flights if at <= height]:
             self._release(at)
+        dropped: list[Digest] = []
         senders: set[Address] = set()
         for transaction in transactions:
             senders.add(transaction.sender)
-            self._drop(transaction.hash)
+            dropped += self._drop(transaction.hash)
         for sender in senders:
             lane = self._lanes.get(sender)
             if lane is None:
                 continue
             executed = self._nonce_of(sender)
             for nonce in [n for n in lane.by_nonce if n < executed]:
-                self._drop(lane.by_nonce[nonce])
+                dropped += self._drop(lane.by_nonce[nonce])
+            self._close_gap(lane, executed, now_ms)
+        for transaction_hash in hopeless:
+            held = self._pending.get(transaction_hash)
+            if held is None:
+                continue
+            dropped += self._drop(transaction_hash)
+            lane = self._lanes.get(held.transaction.sender)
+            if lane is not None:
+                self._open_gap(lane, held.transaction.nonce + 1)
+        return dropped
 
-    def refused(self, hashes: Iterable[Digest]) -> None:
-        """Drop what execution left out for good, or it would be proposed again for ever."""
-        for transaction_hash in hashes:
-            self._drop(transaction_hash)
+    def _end_flight(self, pending: Pending) -> None:
+        if pending.in_flight is not None:
+            self._flights[pending.in_flight].discard(pending.transaction.hash)
+            pending.in_flight = None
 
-    def _drop(self, transaction_hash: Digest) -> None:
+    def _drop(self, transaction_hash: Digest) -> list[Digest]:
         pending = self._pending.pop(transaction_hash, None)
         if pending is None:
-            return
-        if pending.in_flight is not None:
-            self._flights.get(pending.in_flight, set()).discard(transaction_hash)
+            return []
+        self._end_flight(pending)
         self._bytes -= pending.size
-        if pending.sidecar_root is not None:
-            self._sidecars.pop(pending.sidecar_root, None)
-        sender = pending.transaction.sender
-        lane = self._lanes[sender]
+        lane = self._lanes[pending.transaction.sender]
+        if self._ready.pop(transaction_hash, None) is None:
+            lane.gap_count -= 1
+            lane.gap_bytes -= pending.size
+        if pending.sidecar_root is not None and pending.sidecar is not None:
+            held = self._sidecars[pending.sidecar_root]
+            held.remove(pending.sidecar)
+            if not held:
+                del self._sidecars[pending.sidecar_root]
         lane.by_nonce.pop(pending.transaction.nonce, None)
         if not lane.by_nonce:
-            del self._lanes[sender]
+            del self._lanes[pending.transaction.sender]
+        return [transaction_hash]
 
-    def older_than(self, arrived_before_ms: int, most: int) -> list[Pending]:
-        """Up to `most` waiting transactions that arrived before the given time, oldest first."""
-        found: list[Pending] = []
-        for pending in self._pending.values():
-            if pending.arrived_ms >= arrived_before_ms or len(found) >= most:
-                break
-            found.append(pending)
-        return found
+    def waiting(self) -> Iterator[Pending]:
+        """Everything that waits, in order of arrival."""
+        return iter(self._pending.values())

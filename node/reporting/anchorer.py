@@ -2,12 +2,15 @@
 
 Rules: nonces of the member's account are given out here and nowhere else, one after another; a
 transaction is in the outbox before anybody sees it; what the alliance has not executed after a
-restart is sent again, unchanged.
+restart is sent again, unchanged. A nonce that a block gave to another transaction of this account
+(somebody signs with the same key elsewhere) is replaced at once: what was accepted is not dropped.
+An anchor that the ledger reverts is said loudly and its records can be reported again. What waits
+for execution is bounded below the mempool's lane, so that whatever is accepted fits there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from bulwark.ledger.ids import Address, Digest, Height, RecordId
 from bulwark.ledger.sidecar import Sidecar
@@ -17,9 +20,13 @@ from node.gossip import Parcel, make_parcel
 from node.logs import Log
 from node.reporting.outbox import Outbox
 from node.reporting.tracker import StageTracker
+from node.service import Busy
 
 ANCHOR_GAS = 120_000
 """Gas limit of an anchor or consent call: the dearest measured one takes 75,477."""
+
+MAX_UNEXECUTED = 4_000
+"""Own transactions that may wait for execution; under the mempool's MAX_NONCE_AHEAD."""
 
 log = Log("anchorer")
 
@@ -45,15 +52,25 @@ class Anchorer:
         self._next_nonce = next_nonce
         self._submit = submit
         self._given = 0
-        self._unfinished: dict[Digest, int] = {}
-        self._executed: dict[Height, list[Digest]] = {}
+        self._unexecuted: dict[int, tuple[Digest, int]] = {}
+        """By nonce: transaction hash and number of records."""
+        self._executed: dict[Height, list[int]] = {}
+        """Nonces to forget once the height is final."""
+        self.waiting_records = 0
+        """Records in own transactions that are not executed yet."""
+        self.reverted = 0
+        """Own transactions that the ledger reverted, since start."""
         self.address = key.address
 
-    def resume(self, executed_nonce: int, is_executed: Callable[[Digest], bool]) -> None:
+    @property
+    def waiting(self) -> int:
+        """Own transactions that are not executed yet."""
+        return len(self._unexecuted)
+
+    def resume(self, executed_nonce: int, succeeded: Callable[[Digest], bool | None]) -> None:
         """Send again what the outbox holds and the chain has not executed.
 
-        A nonce that the chain gave to another transaction of this account (somebody signs with the
-        same key elsewhere) is replaced, so that no accepted record is lost.
+        `succeeded` is None for a transaction that is in no block.
         """
         done: list[int] = []
         displaced: list[Parcel] = []
@@ -61,23 +78,20 @@ class Anchorer:
             transaction = parcel.transaction
             if transaction.nonce < executed_nonce:
                 done.append(transaction.nonce)
-                if not is_executed(transaction.hash):
+                success = succeeded(transaction.hash)
+                if success is None:
                     displaced.append(parcel)
+                elif not success:
+                    self._fail(parcel)
                 continue
             self._given = max(self._given, transaction.nonce + 1)
-            self._unfinished[transaction.hash] = transaction.nonce
-            self._tracker.watch(transaction.hash)
+            self._keep(parcel)
             self._submit(parcel)
         for parcel in displaced:
-            log.warning("anchor gets a new nonce", old=parcel.transaction.nonce)
-            self.send(
-                parcel.transaction.to or self.address,
-                parcel.transaction.data,
-                sidecar=parcel.sidecar,
-            )
+            self._replace(parcel)
         self._outbox.remove(done)
-        if self._unfinished:
-            log.info("outbox resumed", transactions=len(self._unfinished))
+        if self._unexecuted:
+            log.info("outbox resumed", transactions=len(self._unexecuted))
 
     def send(
         self,
@@ -88,31 +102,82 @@ class Anchorer:
         own_records: Mapping[bytes, RecordId] | None = None,
         extra: Callable[[Transaction], Mapping[bytes, bytes | None]] | None = None,
     ) -> Transaction:
-        """Sign, make durable and submit a call; returns once it is in the outbox.
+        """Sign, make durable and submit a call; returns once it is in the outbox. Raises Busy.
 
         `extra` gives puts that are written with it, from the signed transaction.
         """
+        if len(self._unexecuted) >= MAX_UNEXECUTED:
+            raise Busy(f"{len(self._unexecuted)} own transactions wait to be executed")
+        return self._send(to, data, sidecar, own_records or {}, extra)
+
+    def _send(
+        self,
+        to: Address,
+        data: bytes,
+        sidecar: Sidecar | None,
+        own_records: Mapping[bytes, RecordId],
+        extra: Callable[[Transaction], Mapping[bytes, bytes | None]] | None = None,
+    ) -> Transaction:
         nonce = max(self._given, self._next_nonce(self.address))
         transaction = sign_transaction(
             self._key, chain_id=self._chain_id, nonce=nonce, to=to, data=data, gas=ANCHOR_GAS
         )
         parcel = make_parcel(transaction, sidecar)
-        self._outbox.add(parcel, own_records or {}, extra(transaction) if extra else {})
+        self._outbox.add(parcel, own_records, extra(transaction) if extra else {})
         self._given = nonce + 1
-        self._unfinished[transaction.hash] = nonce
-        self._tracker.watch(transaction.hash)
+        self._keep(parcel)
         self._submit(parcel)
         return transaction
 
-    def executed(self, hashes: list[Digest], height: Height) -> None:
-        """Note the block of own transactions."""
-        for transaction_hash in hashes:
-            if transaction_hash in self._unfinished:
-                self._executed.setdefault(height, []).append(transaction_hash)
+    def _keep(self, parcel: Parcel) -> None:
+        count = 0 if parcel.sidecar is None else parcel.sidecar.count
+        self._unexecuted[parcel.transaction.nonce] = (parcel.transaction.hash, count)
+        self.waiting_records += count
+        self._tracker.watch(parcel.transaction.hash)
+
+    def _replace(self, parcel: Parcel) -> None:
+        """Give a parcel another nonce, since the chain gave its own to another transaction."""
+        old = parcel.transaction
+        new = self._send(old.to or self.address, old.data, parcel.sidecar, {})
+        log.warning("own transaction gets a new nonce", old=old.nonce, new=new.nonce)
+        self._tracker.replace(old.hash, new.hash)
+
+    def _fail(self, parcel: Parcel) -> None:
+        """What the ledger refused is not on it: say so, and let it be reported again."""
+        self.reverted += 1
+        records = self._outbox.fail(parcel)
+        log.error("own transaction reverted", hash=parcel.transaction.hash.hex(), records=records)
+
+    def executed(
+        self,
+        transactions: Sequence[Transaction],
+        results: Sequence[tuple[Digest, bool]],
+        height: Height,
+    ) -> None:
+        """Note what a block did with own transactions; `results` holds (hash, success) of each."""
+        displaced: list[Parcel] = []
+        for transaction, (transaction_hash, success) in zip(transactions, results, strict=True):
+            if transaction.sender != self.address:
+                continue
+            kept = self._unexecuted.pop(transaction.nonce, None)
+            if kept is None:
+                continue
+            own_hash, count = kept
+            self.waiting_records -= count
+            parcel = None
+            if own_hash != transaction_hash or not success:
+                parcel = self._outbox.parcel(transaction.nonce)
+            self._executed.setdefault(height, []).append(transaction.nonce)
+            if own_hash != transaction_hash:
+                displaced += [] if parcel is None else [parcel]
+            elif parcel is not None:
+                self._fail(parcel)
+        for parcel in displaced:
+            self._replace(parcel)
 
     def finalized(self, height: Height) -> None:
         """Forget own transactions of blocks that are final."""
         done: list[int] = []
         for at in [at for at in self._executed if at <= height]:
-            done += [self._unfinished.pop(h) for h in self._executed.pop(at)]
+            done += self._executed.pop(at)
         self._outbox.remove(done)

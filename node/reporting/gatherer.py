@@ -49,12 +49,23 @@ class Gatherer:
         """Records in the batch that is being filled."""
         return 0 if self._open is None else len(self._open.records)
 
-    def pending_own(self, name: bytes) -> RecordId | None:
-        """Own record of that name in the batch that is being filled."""
-        return None if self._open is None else self._open.own.get(name)
+    @property
+    def backlog(self) -> int:
+        """Records that wait here or for execution."""
+        return self.waiting + self._anchorer.waiting_records
+
+    def pending_own(self, name: bytes) -> tuple[RecordId, asyncio.Future[Transaction]] | None:
+        """Own record of that name in the batch that is being filled; durable with the future."""
+        if self._open is None:
+            return None
+        record_id = self._open.own.get(name)
+        return None if record_id is None else (record_id, self._open.future)
 
     def add(self, record: Record, own_name: bytes) -> asyncio.Future[Transaction]:
-        """Put a record into the next anchor; the future is done when it is in the outbox."""
+        """Put a record into the next anchor; the future is done when it is in the outbox.
+
+        All records of a batch share the future: await it shielded.
+        """
         if self._open is None:
             self._open = _Open(asyncio.get_running_loop().create_future())
         batch = self._open
@@ -85,6 +96,8 @@ class Gatherer:
             )
         except Exception as error:
             batch.future.add_done_callback(lambda done: done.cancelled() or done.exception())
-            batch.future.set_exception(error)
+            if not batch.future.done():
+                batch.future.set_exception(error)
             return
-        batch.future.set_result(transaction)
+        if not batch.future.done():
+            batch.future.set_result(transaction)

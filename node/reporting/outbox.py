@@ -2,7 +2,9 @@
 
 Rules: a parcel is in the outbox, synced, before anybody is told `accepted`; what is in it after a
 restart is sent again; it leaves with the checkpoint that makes it final. Beside it stands the index
-of the member's own records, so that a second report of the same thing finds the first.
+of the member's own records, so that a second report of the same thing finds the first. Records of
+an anchor that the ledger refused leave that index, so that they can be reported again, and are
+remembered as failed for who asks by their id.
 Only salted tags and payloads are in here, no clear text.
 """
 
@@ -12,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from hashlib import blake2b
 
 from bulwark.ledger.ids import RecordId, Tag
+from bulwark.ledger.record import Record
 from node.gossip import Parcel, decode_parcel
 from node.storage.port import KeyValueStore
 from node.storage.schema import OUTBOX, number8
@@ -20,6 +23,8 @@ _PARCELS = OUTBOX + b"t"
 """nonce8 -> parcel."""
 _OWN = OUTBOX + b"r"
 """own-record name16 -> record id32."""
+_FAILED = OUTBOX + b"f"
+"""record id32 -> hash of the anchor that was reverted."""
 
 
 def own_name(tag: Tag, fraud_type: int, object_role: int) -> bytes:
@@ -56,6 +61,34 @@ class Outbox:
         """Everything that is not final yet, in nonce order."""
         for _, value in self._store.iterate(_PARCELS):
             yield decode_parcel(value)
+
+    def parcel(self, nonce: int) -> Parcel | None:
+        """The parcel of an account nonce, if it is not final yet."""
+        value = self._store.get(_PARCELS + number8(nonce))
+        return None if value is None else decode_parcel(value)
+
+    def fail(self, parcel: Parcel) -> int:
+        """Note that a parcel's anchor was reverted; how many records it had.
+
+        Not synced: the parcel itself stays until it is final, so a restart comes here again.
+        """
+        if parcel.sidecar is None:
+            return 0
+        puts: dict[bytes, bytes | None] = {}
+        for entry in parcel.sidecar.entries:
+            puts[_FAILED + entry.record_id] = parcel.transaction.hash
+            if not isinstance(entry, Record):
+                continue
+            payload = entry.payload
+            name = own_name(entry.tag, payload.fraud_type, payload.object_role)
+            if self.own_record(name) == entry.record_id:
+                puts[_OWN + name] = None
+        self._store.write(puts, sync=False)
+        return parcel.sidecar.count
+
+    def failed(self, record_id: bytes) -> bool:
+        """Whether a record was accepted here and its anchor was reverted."""
+        return self._store.get(_FAILED + record_id) is not None
 
     def own_record(self, name: bytes) -> RecordId | None:
         """This member's live record of the same thing, if there is one."""

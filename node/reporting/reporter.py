@@ -2,8 +2,9 @@
 
 Rules: rows are worked in chunks with a turn of the event loop between, so that a bulk upload does
 not delay votes; what this member already reported (same tag, fraud type and role) is a duplicate
-and gets the first record's id; a row that can not be normalised or tagged is refused by itself and
-the others go on. Clear text stays in this call's frame.
+and gets the first record's id, once that is durable; a row that can not be normalised or tagged is
+refused by itself and the others go on. Two requests under one idempotency key are worked one after
+the other, so that the second finds what the first left. Clear text stays in this call's frame.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from node.reporting.tracker import StageTracker
 from node.service import (
     Busy,
     Idempotency,
+    IdempotencyMismatch,
     Refusal,
     ReportOutcome,
     Stage,
@@ -38,6 +40,7 @@ CHUNK = 2_000
 """Rows whose tags are asked for together."""
 TURN = 200
 """Rows between two turns of the event loop: about 5 ms."""
+REVERTED = Refusal("anchor.reverted", "the record registry refused this member's anchor")
 
 
 @dataclass(slots=True)
@@ -50,6 +53,8 @@ class _Row:
     outcome: ReportOutcome | None = None
     transaction: asyncio.Future[Transaction] | None = None
     record_id: RecordId | None = None
+    duplicate: bool = False
+    """Another row of the same transaction says this already."""
 
 
 class Reporter:
@@ -86,8 +91,10 @@ class Reporter:
         self._now_ms = now_ms
         self._max_pending = max_pending
         self._wait_timeout_ms = wait_timeout_ms
-        self.pending_records = 0
-        """Records accepted or on their way and not yet executed."""
+        self._rows = 0
+        """Rows of calls under way that are not in the gatherer yet."""
+        self._under_way: dict[str, tuple[Digest, asyncio.Future[None]]] = {}
+        """Requests by idempotency key; the future is done when the outcome is durable."""
         self.taken = 0
         self.duplicates = 0
         self.refused = 0
@@ -100,25 +107,56 @@ class Reporter:
         idempotency: Idempotency | None = None,
     ) -> list[ReportOutcome]:
         """One outcome a row, in order. Raises Busy, IdempotencyMismatch, Unavailable."""
-        if idempotency is not None:
-            known = self._idempotency.find(idempotency)
-            if known is not None:
-                return [self._known_outcome(record_id) for record_id in known]
-        if self.pending_records and self.pending_records + len(reports) > self._max_pending:
-            raise Busy(f"{self.pending_records} records wait to be executed; try again later")
+        if idempotency is None:
+            return await self._outcomes(await self._take(reports, None), wait)
+        while (other := self._under_way.get(idempotency.key)) is not None:
+            digest, settled = other
+            if digest != idempotency.body_digest:
+                raise IdempotencyMismatch(
+                    "a request with this Idempotency-Key is under way; use a new key"
+                )
+            await asyncio.wait((settled,))
+        known = self._idempotency.find(idempotency)
+        if known is not None:
+            return [self._known_outcome(record_id) for record_id in known]
+        settled = asyncio.get_running_loop().create_future()
+        self._under_way[idempotency.key] = (idempotency.body_digest, settled)
+        try:
+            rows = await self._take(reports, idempotency)
+        finally:
+            del self._under_way[idempotency.key]
+            settled.set_result(None)
+        return await self._outcomes(rows, wait)
+
+    @property
+    def pending_records(self) -> int:
+        """Records accepted or on their way and not yet executed."""
+        return self._rows + self._gatherer.backlog
+
+    async def _take(
+        self, reports: Sequence[IndicatorReport], idempotency: Idempotency | None
+    ) -> list[_Row]:
+        """Gather every row; with a key also make the outcome durable."""
+        pending = self.pending_records
+        if pending and pending + len(reports) > self._max_pending:
+            raise Busy(f"{pending} records wait to be executed; try again later")
         rows = [_Row(report) for report in reports]
-        self.pending_records += len(rows)
+        left = len(rows)
+        self._rows += left
         try:
             for start in range(0, len(rows), CHUNK):
-                await self._work(rows[start : start + CHUNK])
+                chunk = rows[start : start + CHUNK]
+                await self._work(chunk, alone=len(rows) == 1)
+                self._rows -= len(chunk)
+                left -= len(chunk)
             if idempotency is not None:
                 await self._keep(idempotency, rows)
-            return await self._outcomes(rows, wait)
         finally:
-            self.pending_records -= len(rows)
+            self._rows -= left
+        return rows
 
-    async def _work(self, rows: list[_Row]) -> None:
-        """Normalise, tag and gather one chunk."""
+    async def _work(self, rows: list[_Row], *, alone: bool) -> None:
+        """Normalise, tag and gather one chunk; `alone` if it is one row and all of the request."""
         unknown: list[_Row] = []
         for number, row in enumerate(rows):
             if number % TURN == TURN - 1:
@@ -137,7 +175,7 @@ class Reporter:
             tags = await self._tagger.tags([(r.report.kind.label, r.value) for r in unknown])
             for row, tag in zip(unknown, tags, strict=True):
                 if isinstance(tag, TaggingUnavailable):
-                    if len(rows) == 1:
+                    if alone:
                         raise Unavailable(f"the tag can not be computed now: {tag}")
                     refusal = Refusal("tagging.unavailable", f"{tag}; report it again later")
                     row.outcome = ReportOutcome(None, refusal=refusal)
@@ -152,7 +190,13 @@ class Reporter:
     def _gather(self, row: _Row, tag: Tag) -> None:
         report = row.report
         name = own_name(tag, report.fraud_type, report.object_role)
-        before = self._gatherer.pending_own(name) or self._outbox.own_record(name)
+        waiting = self._gatherer.pending_own(name)
+        if waiting is not None:
+            # Not durable yet: this row is answered when the batch is, like the first one.
+            row.record_id, row.transaction = waiting
+            row.duplicate = True
+            return
+        before = self._outbox.own_record(name)
         if before is not None:
             stage, height = self._stage_of(before)
             row.outcome = ReportOutcome(before, stage, height, duplicate=True)
@@ -173,7 +217,7 @@ class Reporter:
         ids: list[bytes] = []
         for row in rows:
             if row.transaction is not None:
-                await row.transaction
+                await asyncio.shield(row.transaction)
             if row.record_id is not None:
                 ids.append(row.record_id)
             elif row.outcome is not None and row.outcome.record_id is not None:
@@ -187,6 +231,8 @@ class Reporter:
             return ReportOutcome(
                 None, refusal=Refusal("idempotency.refused-before", "refused at the first request")
             )
+        if self._outbox.failed(record_id):
+            return ReportOutcome(None, refusal=REVERTED)
         stage, height = self._stage_of(RecordId(record_id))
         return ReportOutcome(RecordId(record_id), stage, height)
 
@@ -202,16 +248,17 @@ class Reporter:
                 continue
             if row.transaction is None:
                 raise RuntimeError("a row has neither an outcome nor a transaction")
-            transaction = await row.transaction
+            # Shielded: other calls wait for the same future.
+            transaction = await asyncio.shield(row.transaction)
             if transaction.hash not in stages:
                 progress = await self._tracker.wait(transaction.hash, wait, self._wait_timeout_ms)
                 stages[transaction.hash] = (progress.stage, progress.height, progress.succeeded)
             stage, height, succeeded = stages[transaction.hash]
             if not succeeded:
-                refusal = Refusal("anchor.reverted", "the record registry refused this member")
-                answers.append(ReportOutcome(None, refusal=refusal))
+                answers.append(ReportOutcome(None, refusal=REVERTED))
                 self.refused += 1
                 continue
-            self.taken += 1
-            answers.append(ReportOutcome(row.record_id, stage, height))
+            self.taken += not row.duplicate
+            self.duplicates += row.duplicate
+            answers.append(ReportOutcome(row.record_id, stage, height, duplicate=row.duplicate))
         return answers

@@ -1,17 +1,22 @@
 """How far each of this node's own transactions got, and who waits for it.
 
-Rules: stages only go up; a transaction is forgotten once it is finalized, because the chain itself
-then answers. Waiting never fails on time: the caller is told the stage that was reached.
+Rules: stages only go up; a transaction is forgotten some time after it is finalized, because the
+chain itself then answers; who asks a little late still hears whether it was reverted. Waiting never
+fails on time: the caller is told the stage that was reached.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from bulwark.ledger.ids import Digest, Height
 from node.service import Stage
+
+KEPT = 10_000
+"""Finalized transactions whose outcome is kept for callers that ask late."""
 
 
 @dataclass(slots=True)
@@ -38,13 +43,30 @@ class StageTracker:
     def __init__(self) -> None:
         self._tracked: dict[Digest, _Tracked] = {}
         self._by_height: dict[Height, list[Digest]] = {}
+        self._unexecuted = 0
+        self._done: OrderedDict[Digest, Progress] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._tracked)
 
     def watch(self, transaction_hash: Digest) -> None:
         """Start to track a transaction that is durable in the outbox."""
-        self._tracked.setdefault(transaction_hash, _Tracked(Stage.ACCEPTED))
+        if transaction_hash not in self._tracked:
+            self._tracked[transaction_hash] = _Tracked(Stage.ACCEPTED)
+            self._unexecuted += 1
+
+    def replace(self, old: Digest, new: Digest) -> None:
+        """Another transaction took the place of a tracked one; who waits goes on waiting for it."""
+        tracked = self._tracked.pop(old, None)
+        if tracked is None:
+            return
+        taken = self._tracked.pop(new, None)
+        if taken is not None:
+            tracked.waiters += taken.waiters
+            self._unexecuted -= taken.stage < Stage.EXECUTED
+        if tracked.stage < Stage.EXECUTED:
+            tracked.stage, tracked.height = Stage.ACCEPTED, None
+        self._tracked[new] = tracked
 
     def progress(self, transaction_hash: Digest) -> Progress | None:
         """Where a tracked transaction stands, None if it is not tracked (any more)."""
@@ -55,7 +77,7 @@ class StageTracker:
 
     def unexecuted(self) -> int:
         """How many tracked transactions are not executed yet."""
-        return sum(1 for tracked in self._tracked.values() if tracked.stage < Stage.EXECUTED)
+        return self._unexecuted
 
     def ordered(self, hashes: Iterable[Digest], height: Height) -> None:
         """A batch with these has its commit certificate."""
@@ -69,7 +91,8 @@ class StageTracker:
         """A block with these (hash, success) pairs is executed and durable."""
         for transaction_hash, succeeded in results:
             tracked = self._tracked.get(transaction_hash)
-            if tracked is not None:
+            if tracked is not None and tracked.stage < Stage.EXECUTED:
+                self._unexecuted -= 1
                 tracked.height = height
                 tracked.succeeded = succeeded
                 self._by_height.setdefault(height, []).append(transaction_hash)
@@ -80,8 +103,14 @@ class StageTracker:
         for at in sorted(at for at in self._by_height if at <= height):
             for transaction_hash in self._by_height.pop(at):
                 tracked = self._tracked.pop(transaction_hash, None)
-                if tracked is not None:
-                    self._advance(tracked, Stage.FINALIZED)
+                if tracked is None:
+                    continue
+                self._advance(tracked, Stage.FINALIZED)
+                self._done[transaction_hash] = Progress(
+                    Stage.FINALIZED, tracked.height, tracked.succeeded
+                )
+                if len(self._done) > KEPT:
+                    self._done.popitem(last=False)
 
     @staticmethod
     def _advance(tracked: _Tracked, stage: Stage) -> None:
@@ -98,12 +127,13 @@ class StageTracker:
         """Wait until the stage is reached or the time is over; where it stands then."""
         tracked = self._tracked.get(transaction_hash)
         if tracked is None:
-            return Progress(Stage.FINALIZED, None, True)
+            return self._done.get(transaction_hash, Progress(Stage.FINALIZED, None, True))
         if tracked.stage < stage:
             future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             tracked.waiters.append((stage, future))
             try:
-                await asyncio.wait_for(asyncio.shield(future), timeout_ms / 1000)
-            except TimeoutError:
+                await asyncio.wait((future,), timeout=timeout_ms / 1000)
+            finally:
+                # Also where the caller gave up: its entry must not stay.
                 tracked.waiters = [w for w in tracked.waiters if w[1] is not future]
         return Progress(tracked.stage, tracked.height, tracked.succeeded)
