@@ -52,8 +52,12 @@ CORE_RECORDS = CONSENSUS + b"c"
 """The core's own records."""
 EVIDENCE = CONSENSUS + b"e"
 """Evidence against validators: culprit4 | SHA-256 -> encoded evidence."""
-MAX_QUEUED_EVENTS = 20_000
-"""Events that wait for the core; peers' messages beyond are dropped (they send again)."""
+MAX_QUEUED_MESSAGES = 4_000
+"""Messages of one peer that wait for the core; those beyond are dropped (it sends again)."""
+MAX_QUEUED_BYTES = 32 * 1024 * 1024
+"""Bytes of one peer that wait for the core, likewise."""
+MAX_EVIDENCE = 256
+"""Pieces of evidence kept against one validator: proof enough, and it can not fill the disk."""
 
 log = Log("consensus")
 
@@ -99,6 +103,10 @@ class Driver:
         self._events: deque[Event] = deque([Start()])
         self._wake = asyncio.Event()
         self._timers: dict[TimerName, asyncio.TimerHandle] = {}
+        self._queued: dict[ValidatorIndex, tuple[int, int]] = {}
+        """Messages and bytes of each peer among the events."""
+        self._lengths: deque[int] = deque()
+        """Length of each Received among the events, in their order."""
         self._others = [
             (ValidatorIndex(i), v.member) for i, v in enumerate(validators.validators) if i != own
         ]
@@ -107,6 +115,7 @@ class Driver:
         """Messages of peers that did not authenticate."""
         self.dropped_events = 0
         self.halted: str | None = None
+        proposals.fail = self._stop
 
     @property
     def replica(self) -> Replica:
@@ -121,7 +130,9 @@ class Driver:
     def receive(self, member: MemberId, payload: bytes) -> None:
         """A consensus frame of a peer: authenticate it, then queue it; drops what fails."""
         sender = self._index_of.get(member)
-        if sender is None or len(self._events) > MAX_QUEUED_EVENTS:
+        count, size = self._queued.get(sender, (0, 0)) if sender is not None else (0, 0)
+        size += len(payload)
+        if sender is None or count >= MAX_QUEUED_MESSAGES or size > MAX_QUEUED_BYTES:
             self.dropped_events += 1
             return
         try:
@@ -130,6 +141,8 @@ class Driver:
             self.refused_messages += 1
             log.warning("message refused", peer=member, reason=str(error))
             return
+        self._queued[sender] = (count + 1, size)
+        self._lengths.append(len(payload))
         self.post(Received(sender, message))
 
     def peer_up(self, member: MemberId) -> None:
@@ -143,8 +156,9 @@ class Driver:
             self.post(PeerDown(self._index_of[member]))
 
     def pending_changed(self, oldest_ms: int | None, count: int) -> None:
-        """The mempool changed."""
-        self.post(TxPending(oldest_ms, count))
+        """The mempool changed; `oldest_ms` is None if nothing in it could be proposed."""
+        # What waits behind a nonce gap is no work: nobody may be blamed for not ordering it.
+        self.post(TxPending(oldest_ms, 0 if oldest_ms is None else count))
         self._proposals.nudge()
 
     async def run(self) -> None:
@@ -164,12 +178,18 @@ class Driver:
         effects: list[Effect] = []
         # Bounded, so that a flood of messages can not keep timers and connections waiting.
         for _ in range(min(len(self._events), 512)):
-            effects += self._replica.step(self._events.popleft(), self._clock.now_ms())
+            event = self._events.popleft()
+            if isinstance(event, Received):
+                count, size = self._queued[event.sender]
+                self._queued[event.sender] = (count - 1, size - self._lengths.popleft())
+            effects += self._replica.step(event, self._clock.now_ms())
         if self._events:
             self._wake.set()
         try:
             self._persist(effects)
             for effect in effects:
+                if self.halted is not None:
+                    return
                 self._carry_out(effect)
         except StorageError as error:
             self._stop(f"storage: {error}")
@@ -221,9 +241,14 @@ class Driver:
         self._cancel_timer(name)
         delay_s = max(0, at_ms - self._clock.now_ms()) / 1000
         loop = asyncio.get_running_loop()
-        self._timers[name] = loop.call_later(delay_s, self._fire, name)
+        self._timers[name] = loop.call_later(delay_s, self._fire, name, at_ms)
 
-    def _fire(self, name: TimerName) -> None:
+    def _fire(self, name: TimerName, at_ms: int) -> None:
+        # The loop's clock is not the core's: one that is early by a millisecond, or after the wall
+        # clock was set back, would be ignored by the core and never come again.
+        if self._clock.now_ms() < at_ms:
+            self._set_timer(name, at_ms)
+            return
         self._timers.pop(name, None)
         self.post(TimerFired(name))
 
@@ -235,9 +260,11 @@ class Driver:
     def _keep_evidence(self, evidence: Evidence) -> None:
         member = self._validators.validators[evidence.culprit].member
         log.error("evidence of misbehaviour", culprit=member, kind=type(evidence).__name__)
+        prefix = EVIDENCE + evidence.culprit.to_bytes(4, "big")
+        if sum(1 for _ in self._store.iterate(prefix)) >= MAX_EVIDENCE:
+            return
         data = encode_evidence(evidence)
-        key = EVIDENCE + evidence.culprit.to_bytes(4, "big") + sha256(data)
-        self._store.write({key: data}, sync=True)
+        self._store.write({prefix + sha256(data): data}, sync=True)
 
     def _stop(self, reason: str) -> None:
         if self.halted is None:

@@ -8,6 +8,7 @@ log is sequential); a batch with a sidecar that nobody has yet waits, bounded, i
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 
 from bulwark.ledger.batch import Batch
@@ -24,6 +25,13 @@ from node.driver.ports import Chain
 from node.gossip import anchor_call, check_sidecar
 from node.logs import Log
 from node.mempool import Mempool
+from node.storage.errors import StorageError
+
+FETCH_PATIENCE_MS = 8_000
+"""How long a batch waits for a sidecar that nobody serves: gossip is slower than votes."""
+FETCH_PAUSE_S = 0.1
+KEPT_HASHES = 32
+"""Batches whose transaction hashes are remembered: some windows of them."""
 
 log = Log("proposals")
 
@@ -58,14 +66,35 @@ class Proposals:
         self._checks: dict[Digest, asyncio.Task[None]] = {}
         self.post: Callable[[Event], None] = lambda event: None
         """Where answers go; the driver sets it."""
+        self.fail: Callable[[str], None] = lambda reason: None
+        """Called when the disk fails; the driver sets it and halts the node."""
+        self._hashes: OrderedDict[Digest, tuple[Digest, ...]] = OrderedDict()
+
+    def _hashes_of(self, batch: Batch) -> tuple[Digest, ...]:
+        known = self._hashes.get(batch.digest)
+        if known is None:
+            known = tuple(keccak256(raw) for raw in batch.transactions)
+            self._hashes[batch.digest] = known
+            if len(self._hashes) > KEPT_HASHES:
+                self._hashes.popitem(last=False)
+        return known
 
     def wanted(self, need: NeedProposal) -> None:
         """The core wants a batch; a newer wish replaces an older one."""
         self._wanted = need
+        held = [transaction for batch in need.in_flight for transaction in self._hashes_of(batch)]
+        self._mempool.set_in_flight(need.height, held)
         self.nudge()
 
     def nudge(self) -> None:
         """Propose now if it is wanted and there is something to propose."""
+        try:
+            self._nudge()
+        except StorageError as error:
+            # Whoever brought the transaction, a timer or a client, could not halt the node.
+            self.fail(f"storage: {error}")
+
+    def _nudge(self) -> None:
         need = self._wanted
         if need is None or self._timer is not None:
             return
@@ -90,8 +119,8 @@ class Proposals:
             return
         self._wanted = None
         self._last_ms = now_ms
-        for raw in batch.transactions:
-            pending = self._mempool.get(keccak256(raw))
+        for transaction_hash in self._hashes_of(batch):
+            pending = self._mempool.get(transaction_hash)
             if pending is not None and pending.sidecar is not None:
                 self._chain.put_sidecar(pending.sidecar)
         self.post(ProposalReady(need.view, need.height, batch))
@@ -119,26 +148,50 @@ class Proposals:
     ) -> None:
         """Fetch what is missing, then check again."""
         try:
-            for transaction in transactions:
-                call = anchor_call(transaction)
-                if call is not None and call.root in missing:
-                    sidecar = await self._fetch_sidecar(Digest(call.root))
-                    check_sidecar(transaction, sidecar)
-                    self._chain.put_sidecar(sidecar)
+            for sidecar in await self._bring(transactions, set(missing)):
+                self._chain.put_sidecar(sidecar)
             self._keep_sidecars(transactions)
         except (LedgerError, LookupError) as error:
             log.warning("batch refused", digest=digest.hex(), reason=str(error))
             self.post(BatchChecked(digest, False, str(error)))
-            return
-        self.post(BatchChecked(digest, True))
+        except StorageError as error:
+            self.fail(f"storage: {error}")
+        else:
+            self.post(BatchChecked(digest, True))
+
+    async def _bring(self, transactions: list[Transaction], missing: set[Digest]) -> list[Sidecar]:
+        """The missing sidecars, checked, and none of them kept if together they are too long."""
+        size = 0
+        brought: list[Sidecar] = []
+        for transaction in transactions:
+            call = anchor_call(transaction)
+            if call is None or call.root not in missing:
+                continue
+            sidecar = await self._fetch(Digest(call.root))
+            check_sidecar(transaction, sidecar)
+            size += len(sidecar.encode())
+            if size > MAX_BATCH_BYTES:
+                raise _too_long(size)
+            brought.append(sidecar)
+        return brought
+
+    async def _fetch(self, root: Digest) -> Sidecar:
+        """A sidecar from here or a peer, asked for until it comes; raises LookupError."""
+        until_ms = self._clock.now_ms() + FETCH_PATIENCE_MS
+        while True:
+            try:
+                return await self._fetch_sidecar(root)
+            except LookupError:
+                if self._clock.now_ms() >= until_ms:
+                    raise
+            await asyncio.sleep(FETCH_PAUSE_S)
 
     def _checked(self, batch: Batch) -> list[Transaction]:
         """Decode and check every transaction as at ingress; raises LedgerError."""
         transactions: list[Transaction] = []
         seen: set[Digest] = set()
         gas = 0
-        for raw in batch.transactions:
-            transaction_hash = keccak256(raw)
+        for raw, transaction_hash in zip(batch.transactions, self._hashes_of(batch), strict=True):
             if transaction_hash in seen:
                 raise TransactionInvalid("batch.duplicate", "a transaction occurs twice")
             seen.add(transaction_hash)
@@ -177,9 +230,7 @@ class Proposals:
                     raise TransactionInvalid("sidecar.count", "the call names another count")
                 size += len(kept.encode())
         if size > MAX_BATCH_BYTES:
-            raise TransactionInvalid(
-                "batch.bytes", f"{size} bytes with sidecars, the limit is {MAX_BATCH_BYTES}"
-            )
+            raise _too_long(size)
         return missing
 
     async def close(self) -> None:
@@ -190,3 +241,9 @@ class Proposals:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _too_long(size: int) -> TransactionInvalid:
+    return TransactionInvalid(
+        "batch.bytes", f"{size} bytes with sidecars, the limit is {MAX_BATCH_BYTES}"
+    )
