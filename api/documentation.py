@@ -12,7 +12,7 @@ from typing import Any, Final
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from api import schemas
+from api import rpc_schemas, schemas
 
 TEMPLATE: Final = "#/components/schemas/{model}"
 MODELS: Final[tuple[type[BaseModel], ...]] = (
@@ -32,8 +32,8 @@ MODELS: Final[tuple[type[BaseModel], ...]] = (
     schemas.HealthOut,
     schemas.ReadinessOut,
     schemas.ProofOut,
-    schemas.RpcRequests,
-    schemas.RpcAnswers,
+    rpc_schemas.RpcRequests,
+    rpc_schemas.RpcAnswers,
     schemas.ProblemOut,
 )
 PROBLEMS: Final[dict[int, str]] = {

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from api import documentation as doc
-from api import schemas
+from api import rpc_schemas, schemas
 from api.consents import ConsentRoutes
 from api.exchange import ALL_ROLES, Route
 from api.indicators import IndicatorRoutes
@@ -170,9 +170,13 @@ def state_routes(at: StateRoutes, settings: ApiSettings) -> list[Route]:
 
 def rpc_route(at: RpcRoute, settings: ApiSettings) -> Route:
     """JSON-RPC."""
-    answers: dict[int, Any] = {200: schemas.RpcAnswers, 204: ""}
+    answers: dict[int, Any] = {200: rpc_schemas.RpcAnswers, 204: ""}
     document = doc.operation(
-        "rpc", "json-rpc", "Ethereum JSON-RPC 2.0", answers, body=doc.json_body(schemas.RpcRequests)
+        "rpc",
+        "json-rpc",
+        "Ethereum JSON-RPC 2.0",
+        answers,
+        body=doc.json_body(rpc_schemas.RpcRequests),
     )
     limit = settings.request_timeout_ms
     return Route("POST", "/rpc", at.post, ALL_ROLES, document, limit, fast=True)

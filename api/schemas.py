@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, RootModel
+from pydantic import BaseModel, ConfigDict, Field
 
 from bulwark.indicators.model import CASE_REF_MAX, CUSTOMERS_MAX, LINK_GROUP_MAX, VALUE_MAX
 from bulwark.indicators.terms import Term
@@ -387,39 +387,3 @@ class ProofOut(Document):
 
     format: str
     proof: dict[str, Any]
-
-
-class RpcIn(BaseModel):
-    """A JSON-RPC 2.0 request (or an array of at most 100)."""
-
-    jsonrpc: Literal["2.0"]
-    method: str
-    params: list[Any] = []
-    id: str | int | None = None
-
-
-class RpcErrorOut(Document):
-    """A JSON-RPC error object."""
-
-    code: int
-    message: str
-    data: str | None = None
-
-
-class RpcOut(BaseModel):
-    """A JSON-RPC 2.0 answer: a result or an error."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    jsonrpc: Literal["2.0"]
-    id: str | int | float | None
-    result: Any = None
-    error: RpcErrorOut | None = None
-
-
-class RpcRequests(RootModel[RpcIn | list[RpcIn]]):
-    """One request, or a batch of at most 100."""
-
-
-class RpcAnswers(RootModel[RpcOut | list[RpcOut]]):
-    """One answer, or those to a batch; notifications have none."""
