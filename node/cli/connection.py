@@ -22,9 +22,7 @@ import click
 from bulwark.client import BulwarkClient, ClientError
 from bulwark.client.policy import RetryPolicy
 from bulwark.client.transport import ConnectionInvalid, checked_url
-from genesis.home import CLEAR_API_KEYS_FILE
 from node.cli.faults import BadSetup, Failed
-from node.cli.homes import open_config
 
 DEVNET_FILE: Final = "devnet.json"
 MAX_FILE_BYTES: Final = 1024 * 1024
@@ -116,12 +114,7 @@ def find_target(
     if name is not None and devnet is None:
         raise click.UsageError("--node goes with --devnet")
     if home is not None:
-        config = open_config(home)
-        host = "127.0.0.1" if config.http.host in ("0.0.0.0", "::") else config.http.host
-        host = f"[{host}]" if ":" in host else host
-        scheme = "https" if config.http.certificate is not None else "http"
-        found = f"{scheme}://{host}:{config.http.port}"
-        return Target(found, read_key(key_file or home / CLEAR_API_KEYS_FILE, roles), authority)
+        return _of_home(home, key_file, roles, authority)
     if devnet is not None:
         entry = _devnet_node(devnet, name)
         return Target(entry[0], read_key(key_file or entry[1], roles), authority)
@@ -132,6 +125,21 @@ def find_target(
     except ConnectionInvalid as error:
         raise BadSetup(str(error)) from error
     return Target(address, read_key(key_file, roles), authority)
+
+
+def _of_home(
+    home: Path, key_file: Path | None, roles: tuple[str, ...], authority: Path | None
+) -> Target:
+    # Imported here: reading a node's configuration costs more than asking a node.
+    from genesis.home import CLEAR_API_KEYS_FILE
+    from node.cli.homes import open_config
+
+    config = open_config(home)
+    host = "127.0.0.1" if config.http.host in ("0.0.0.0", "::") else config.http.host
+    host = f"[{host}]" if ":" in host else host
+    scheme = "https" if config.http.certificate is not None else "http"
+    key = read_key(key_file or home / CLEAR_API_KEYS_FILE, roles)
+    return Target(f"{scheme}://{host}:{config.http.port}", key, authority)
 
 
 def click_got_only_environment(parameter: str) -> bool:

@@ -178,7 +178,7 @@ class Walk:
         fresh = (question["kind"], answer.hit) not in known
         hits = sum(hit for _, hit in known)
         misses = len(known) - hits
-        wanted = hits < 4 if answer.hit else misses < 2
+        wanted = hits < 6 if answer.hit else misses < 2
         if (fresh and wanted) or (corroborated and not again):
             self.found.examples.append((name, question, answer))
 
