@@ -115,7 +115,7 @@ class Node:
         genesis, config, secrets = self._home.genesis, self._home.config, self._home.secrets
         self._tracker = StageTracker()
         self._outbox = Outbox(self._store)
-        self._idempotency = IdempotencyStore(self._store)
+        self._idempotency = IdempotencyStore(self._store, secrets.index_key)
         self._intake = Intake(
             mempool=self._mempool,
             mesh=self._mesh,

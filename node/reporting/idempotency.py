@@ -1,15 +1,15 @@
 """Idempotency keys: the same key and body give the same outcome, also after a restart.
 
 Rules: an entry is written in the same synced write as what it promises; another body under a known
-key is refused; entries are dropped after 24 hours. Keys are stored hashed, since clients put
-meaning into them.
+key is refused; entries are dropped after 24 hours. Keys and bodies are stored under a keyed hash:
+clients put meaning into keys, and a body with one phone number is found by trying all of them.
 """
 
 from __future__ import annotations
 
+import hmac
+
 from bulwark.ledger.codec import Reader, Writer
-from bulwark.ledger.hashing import sha256
-from bulwark.ledger.ids import Digest
 from node.service import Idempotency, IdempotencyMismatch
 from node.storage.port import KeyValueStore
 from node.storage.schema import IDEMPOTENCY
@@ -22,12 +22,14 @@ MAX_IDS = 100_000
 class IdempotencyStore:
     """Outcomes by hashed key: a list of 32-byte ids, zero for a refused row."""
 
-    def __init__(self, store: KeyValueStore) -> None:
+    def __init__(self, store: KeyValueStore, index_key: bytes) -> None:
+        """`index_key`: the member's own 32 bytes, without which entries say nothing."""
         self._store = store
+        self._index_key = index_key
 
     def find(self, wish: Idempotency) -> tuple[bytes, ...] | None:
         """Ids of an earlier request; None for a new key. Raises IdempotencyMismatch."""
-        value = self._store.get(_key(wish))
+        value = self._store.get(self._name(wish))
         if value is None:
             return None
         reader = Reader(value, "idempotency entry")
@@ -35,17 +37,16 @@ class IdempotencyStore:
         body = reader.fixed(32, "body")
         ids = reader.sequence("ids", MAX_IDS, lambda r: r.fixed(32, "id"))
         reader.end()
-        if body != wish.body_digest:
+        if not hmac.compare_digest(body, self._body(wish)):
             raise IdempotencyMismatch(
                 "this Idempotency-Key was used with another request; use a new key"
             )
         return ids
 
-    @staticmethod
-    def entry(wish: Idempotency, ids: list[bytes], now_ms: int) -> dict[bytes, bytes | None]:
+    def entry(self, wish: Idempotency, ids: list[bytes], now_ms: int) -> dict[bytes, bytes | None]:
         """The put that keeps an outcome."""
-        writer = Writer().uint(now_ms, 8).fixed(wish.body_digest, 32)
-        return {_key(wish): writer.sequence(ids, lambda w, i: w.fixed(i, 32)).done()}
+        writer = Writer().uint(now_ms, 8).fixed(self._body(wish), 32)
+        return {self._name(wish): writer.sequence(ids, lambda w, i: w.fixed(i, 32)).done()}
 
     def prune(self, now_ms: int) -> int:
         """Drop entries older than a day; how many."""
@@ -57,11 +58,13 @@ class IdempotencyStore:
             self._store.write(old, sync=False)
         return len(old)
 
+    def _name(self, wish: Idempotency) -> bytes:
+        return IDEMPOTENCY + self._hash(b"name", wish.key.encode("utf-8"))
 
-def _key(wish: Idempotency) -> bytes:
-    return IDEMPOTENCY + sha256(wish.key.encode("utf-8"))
+    def _body(self, wish: Idempotency) -> bytes:
+        return self._hash(b"body", wish.body_digest)
 
-
-def request_digest(method: str, path: str, body: bytes) -> Digest:
-    """What makes two requests the same."""
-    return sha256(method.encode() + b"\x00" + path.encode() + b"\x00" + body)
+    def _hash(self, use: bytes, data: bytes) -> bytes:
+        return hmac.digest(
+            self._index_key, b"bulwark/idempotency/" + use + b"\x00" + data, "sha256"
+        )
