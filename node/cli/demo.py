@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import statistics
 import tempfile
 import time
 from dataclasses import asdict
@@ -76,7 +77,8 @@ def command(leave: bool, data: Path | None, home: Path | None, as_json: bool) ->
         if home is None:
             shutil.rmtree(folder, ignore_errors=True)
     else:
-        view.left_up(folder, devnet.nodes)
+        phones = (str(row["value"]) for row in rows.rows if row["kind"] == "phone")
+        view.left_up(folder, devnet.nodes, next(phones, None) if data is None else None)
     if as_json:
         emit_json(_document(walk, rows, folder, ready_s, time.monotonic() - begun))
 
@@ -142,7 +144,8 @@ def _document(
         "questions": found.asked,
         "hits": found.hits,
         "misses": found.misses,
-        "answer_ms": found.latencies_ms,
+        "answer_ms_median": statistics.median(found.latencies_ms or [0.0]),
+        "answer_ms_slowest": max(found.latencies_ms, default=0.0),
         "consent": None if found.withdrawn is None else asdict(found.withdrawn),
         "proof_valid": found.verified is not None,
         "heights": {n: {"executed": h[0], "finalized": h[1]} for n, h in found.heights.items()},

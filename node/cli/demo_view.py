@@ -120,8 +120,8 @@ class DemoView:
             block = found.agreed
             self.line(f"all agree on block {block.height}: {block.hash[:18]}...")
 
-    def left_up(self, home: Path, nodes: Sequence[DevnetNode]) -> None:
-        """Where everything is, when the alliance stays."""
+    def left_up(self, home: Path, nodes: Sequence[DevnetNode], example: str | None) -> None:
+        """Where everything is, when the alliance stays; `example` is a number that was reported."""
         table = Table(title="The alliance stays up", title_justify="left")
         for name in ("node", "role", "REST", "JSON-RPC"):
             table.add_column(name, overflow="fold")
@@ -130,8 +130,9 @@ class DemoView:
         self.console.print(table)
         name = nodes[0].name
         self.line(f"API keys:  {home}/NODE/api_keys.clear.json  (one a role)")
-        self.line("ask:       bulwark screen --kind phone --value '+44 20 7946 0123' \\")
-        self.line(f"             --devnet {home} --node {name}")
-        self.line(f"import:    bulwark import FILE --devnet {home} --node {name}")
+        value = f"'{example}'" if example is not None else "NUMBER"
+        place = f"--devnet {home} --node {name}"
+        self.line(f"ask:       bulwark screen --kind phone --value {value} {place}")
+        self.line(f"import:    bulwark import FILE {place}")
         self.line(f"status:    bulwark devnet status --home {home}")
         self.line(f"stop it:   bulwark devnet down --home {home}")
