@@ -1,12 +1,14 @@
 """The follower: keeps an observer at the alliance's tip, without a vote.
 
 Rules: an announcement is a hint and drives no number (pitfall S11): it only makes the node ask its
-sender for the next block, and every block is verified by block sync as for anybody else.
+sender for the next block, and every block is verified by block sync as for anybody else. A sender
+that kept its word is asked again as long as it claims more; one that did not is not.
 """
 
 from __future__ import annotations
 
 from bulwark.ledger.ids import Height, MemberId
+from consensus.events import Event, StateInstalled
 from node.driver.ports import Chain
 from node.driver.worker import Worker
 from node.network.network import Network
@@ -19,17 +21,35 @@ class Follower:
         self._chain = chain
         self._worker = worker
         self._network = network
+        self._claims: dict[MemberId, int] = {}
+        """Heights that members named and did not show yet: one number a member."""
+        worker.post = self._answered
 
     def announced(self, member: MemberId, payload: bytes) -> None:
         """A peer says that a height is final."""
-        if len(payload) == 8 and int.from_bytes(payload, "big") > self._chain.applied:
-            self._ask(member)
+        if len(payload) == 8:
+            self._claimed(member, int.from_bytes(payload, "big"))
 
     def peer_up(self, member: MemberId) -> None:
         """A connection is there; its hello told a height."""
         for peer in self._network.peers():
-            if peer.member == member and peer.height > self._chain.applied:
-                self._ask(member)
+            if peer.member == member:
+                self._claimed(member, peer.height)
+
+    def _claimed(self, member: MemberId, height: int) -> None:
+        if height > self._chain.applied:
+            self._claims[member] = height
+            self._ask(member)
+
+    def _answered(self, event: Event) -> None:
+        """The worker's sync ended: go on with who claims more, if it brought blocks."""
+        if not isinstance(event, StateInstalled):
+            self._claims.clear()
+            return
+        applied = self._chain.applied
+        self._claims = {m: height for m, height in self._claims.items() if height > applied}
+        if self._claims:
+            self._ask(max(self._claims, key=lambda member: self._claims[member]))
 
     def _ask(self, member: MemberId) -> None:
         self._worker.catch_up(Height(self._chain.applied + 1), member)

@@ -33,6 +33,10 @@ class Chain(Protocol):
         """Header of the last executed block."""
         ...
 
+    def header(self, height: Height) -> Header | None:
+        """Header of an executed block."""
+        ...
+
     def commit_block(self, executed: ExecutedBlock, commit: Certificate | None) -> None:
         """Everything of a block in one synced write."""
         ...

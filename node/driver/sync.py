@@ -3,7 +3,10 @@
 Rules: nothing of an answer is applied before a checkpoint certificate covers it (its own, or that
 of a later block in the same answer, through the parent hashes) and the validator set of the node's
 own last header is the one that signed; every block is executed again and must give the certified
-header; a peer that serves something else is left out for the rest of the sync. Progress is logged.
+header; a peer that serves something else is left out for the rest of the sync and asked last in
+the next one. A certificate is verified before it is stored, also where a later one covers its
+block: it will be shown as proof. Sidecars of this node go before those of the peer, whose entries
+may be erased. An own chain that certified headers do not continue halts the node.
 """
 
 from __future__ import annotations
@@ -35,6 +38,8 @@ from node.requests import (
 MAX_BLOCKS = 512
 """Blocks in one answer."""
 REQUEST_TIMEOUT_MS = 15_000
+SERVED_BYTES = 64 * 1024
+"""Bytes of blocks read in one turn of the event loop."""
 
 log = Log("sync")
 
@@ -73,9 +78,21 @@ class BlockServer:
         self._chain = chain
 
     async def __call__(self, member: MemberId, body: bytes) -> bytes:
-        """Blocks from the asked height on; raises DecodeError for a malformed request."""
-        blocks = self._chain.sync_blocks(decode_first(body), MAX_SYNC_BYTES)
-        return encode_blocks(blocks[:MAX_BLOCKS])
+        """Blocks from the asked height on; raises DecodeError for a malformed request.
+
+        Read in small portions, so that no asker can keep votes waiting.
+        """
+        first = decode_first(body)
+        found: list[SyncBlock] = []
+        size = 0
+        while len(found) < MAX_BLOCKS:
+            portion = self._chain.sync_blocks(Height(first + len(found)), SERVED_BYTES)
+            size += sum(len(block.encode()) + 4 for block in portion)
+            if not portion or (found and size > MAX_SYNC_BYTES):
+                break
+            found += portion
+            await asyncio.sleep(0)
+        return encode_blocks(found[:MAX_BLOCKS])
 
 
 class BlockSync:
@@ -99,6 +116,8 @@ class BlockSync:
         self._domain = domain
         self.target: Height | None = None
         """Height of the sync under way, None when there is none."""
+        self._strikes: dict[MemberId, int] = {}
+        """How often in a row a member did not help."""
 
     async def run(self, target: Height, prefer: MemberId | None) -> Certificate:
         """Apply blocks until `target` at least is applied and certified; its certificate.
@@ -118,7 +137,9 @@ class BlockSync:
                 except (PeerLied, LedgerError, PeerUnavailable) as error:
                     log.warning("peer does not help", peer=peer, reason=str(error))
                     bad.add(peer)
+                    self._strikes[peer] = self._strikes.get(peer, 0) + 1
                     continue
+                self._strikes.pop(peer, None)
                 if certificate is not None and certificate.subject.height >= target:
                     log.info("in step", since=started, height=self._chain.applied)
                     return certificate
@@ -127,10 +148,9 @@ class BlockSync:
             self.target = None
 
     def _choose(self, prefer: MemberId | None, bad: set[MemberId]) -> MemberId | None:
+        """The member that failed least often in a row, the preferred one among equals."""
         usable = [member for member in self._mesh.connected() if member not in bad]
-        if prefer in usable:
-            return prefer
-        return usable[0] if usable else None
+        return min(usable, key=lambda m: (self._strikes.get(m, 0), m != prefer), default=None)
 
     async def _round(self, peer: MemberId) -> Certificate:
         """One request and its blocks, applied; the certificate of the last one."""
@@ -153,27 +173,34 @@ class BlockSync:
         certificate = certified[-1].checkpoint
         if certificate is None:
             raise PeerLied("no certified block in the answer")
-        subject, tip = certificate.subject, certified[-1].header
-        if (subject.kind, subject.height, subject.digest) != (
-            VoteKind.CHECKPOINT,
-            tip.height,
-            tip.hash(),
-        ):
-            raise PeerLied("a certificate is of another block")
-        certificate.verify(self._validators, self._domain)
+        self._verify(certificate, certified[-1])
         if certified[0].header.height != first:
             raise PeerLied(f"asked for {first}, got {certified[0].header.height}")
-        if certified[0].header.parent_hash != self._chain.tip.hash():
-            raise PeerLied("the first block has another parent")
         for before, after in pairwise(certified):
             if after.header.parent_hash != before.header.hash():
                 raise PeerLied(f"block {after.header.height} does not follow its parent")
+        if certified[0].header.parent_hash != self._chain.tip.hash():
+            # The quorum's headers lead from here to the certificate, so the stray one is this node.
+            raise SelfContradicted(f"the certified block {first} has another parent than the tip")
         return certified, certificate
+
+    def _verify(self, certificate: Certificate, block: SyncBlock) -> None:
+        """Check that a certificate is of a block; raises PeerLied, CertificateInvalid."""
+        subject, header = certificate.subject, block.header
+        if (subject.kind, subject.height, subject.digest) != (
+            VoteKind.CHECKPOINT,
+            header.height,
+            header.hash(),
+        ):
+            raise PeerLied("a certificate is of another block")
+        certificate.verify(self._validators, self._domain)
 
     async def _apply(self, block: SyncBlock) -> None:
         height = block.header.height
         if block.batch.digest != block.header.batch_digest:
             raise PeerLied(f"block {height} has another batch")
+        if block.checkpoint is not None:
+            self._verify(block.checkpoint, block)
         wanted = {
             Digest(call.root)
             for transaction in self._observer.transactions_of(block.batch)
@@ -181,8 +208,10 @@ class BlockSync:
         }
         # Only what the certified batch names: a peer can not fill the disk with other sidecars.
         sidecars = {root: s for s in block.sidecars if (root := Digest(s.root)) in wanted}
-        for sidecar in sidecars.values():
-            self._chain.put_sidecar(sidecar)
+        for root in wanted:
+            own = self._chain.sidecar(root)
+            if own is not None:
+                sidecars[root] = own
         try:
             executed = self._execution.execute(height, block.batch, sidecars)
         except SidecarMissing as error:

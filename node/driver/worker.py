@@ -2,7 +2,9 @@
 
 Rules: one task owns `applied` (pitfall S9: the same height from sync and consensus is applied
 once); a block, its state, receipts, indexes and certificate are one synced write; what disagrees
-with a certificate halts the node. A block whose sidecars are missing waits for peers to bring them.
+with a certificate halts the node. A block whose sidecars are missing waits for peers to bring them,
+or for block sync to overtake it. An ordered block that a failed sync had applied before is answered
+as executed, since nothing else will tell the core of it.
 """
 
 from __future__ import annotations
@@ -20,8 +22,13 @@ from consensus.effects import Execute, SyncTo
 from consensus.events import Event, Executed, StateInstalled, SyncFailed
 from node.driver.ports import Chain, Execution, Observer
 from node.driver.sync import BlockSync, SyncImpossible
+from node.execution.errors import SidecarMissing
+from node.execution.executor import ExecutedBlock
 from node.gossip import anchor_call
 from node.logs import Log
+
+RETRY_S = 0.5
+"""Pause before a missing sidecar is asked for again."""
 
 log = Log("worker")
 
@@ -52,6 +59,8 @@ class Worker:
         self._blocks: deque[Execute] = deque()
         self._target: tuple[Height, MemberId | None] | None = None
         self._unstored: dict[Height, Certificate] = {}
+        self._yields = False
+        """Whether the next block waits for something that only block sync may bring."""
         self._wake = asyncio.Event()
         self.post: Callable[[Event], None] = lambda event: None
         """Where answers go; the driver sets it, an observer leaves it."""
@@ -95,9 +104,10 @@ class Worker:
                 await self._wake.wait()
                 self._wake.clear()
                 while self._blocks or self._target is not None:
-                    if self._blocks:
+                    if self._blocks and not self._yields:
                         await self._execute(self._blocks.popleft())
                     else:
+                        self._yields = False
                         await self._catch_up()
                     # One block a turn of the loop, so that votes and timers get theirs between.
                     await asyncio.sleep(0)
@@ -109,6 +119,7 @@ class Worker:
 
     async def _execute(self, effect: Execute) -> None:
         if effect.height <= self._chain.applied:
+            self._answer_applied(effect)
             return
         if effect.height != self._chain.applied + 1:
             raise RuntimeError(
@@ -120,8 +131,13 @@ class Worker:
             if call is not None:
                 root = Digest(call.root)
                 kept = self._chain.sidecar(root)
-                sidecars[root] = kept if kept is not None else await self._bring(root)
-        block = self._execution.execute(effect.height, effect.batch, sidecars)
+                if kept is not None:
+                    sidecars[root] = kept
+        block = await self._run(effect, sidecars)
+        if block is None:
+            self._blocks.appendleft(effect)
+            self._yields = True
+            return
         self._chain.commit_block(block, effect.commit_certificate)
         self._observer.executed(effect.height, block)
         self.post(Executed(effect.height, block.header.hash()))
@@ -129,14 +145,36 @@ class Worker:
         if certificate is not None:
             self._store_checkpoint(certificate)
 
-    async def _bring(self, root: Digest) -> Sidecar:
-        """Fetch a sidecar for as long as it takes: a quorum holds it (no PREPARE without it)."""
+    def _answer_applied(self, effect: Execute) -> None:
+        """Block sync had applied it: the core still waits for the answer, unless it was told."""
+        header = self._chain.header(effect.height)
+        if header is None or header.batch_digest != effect.batch.digest:
+            raise RuntimeError(f"block {effect.height} is ordered with another batch than applied")
+        self.post(Executed(effect.height, header.hash()))
+
+    async def _run(self, effect: Execute, sidecars: dict[Digest, Sidecar]) -> ExecutedBlock | None:
+        """Execute, bringing each sidecar that is really anchored; None if block sync goes first.
+
+        What execution leaves out or reverts needs no sidecar, and nobody may have it any more.
+        """
         while True:
+            try:
+                return self._execution.execute(effect.height, effect.batch, sidecars)
+            except SidecarMissing as error:
+                sidecar = await self._bring(error.root)
+                if sidecar is None:
+                    return None
+                sidecars[error.root] = sidecar
+
+    async def _bring(self, root: Digest) -> Sidecar | None:
+        """Fetch a sidecar for as long as it takes: a quorum holds it (no PREPARE without it)."""
+        while self._target is None:
             try:
                 return await self._fetch_sidecar(root)
             except (LookupError, LedgerError) as error:
                 log.warning("sidecar missing", root=root.hex(), reason=str(error))
-                await asyncio.sleep(0.5)
+                await asyncio.sleep(RETRY_S)
+        return None
 
     async def _catch_up(self) -> None:
         target = self._target
