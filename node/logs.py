@@ -27,6 +27,12 @@ def _fields(record: logging.LogRecord) -> Mapping[str, Any]:
     return {**getattr(record, "fields", {}), **named}
 
 
+def _one_line(value: object) -> str:
+    """A value as text that can not begin another line of the log."""
+    text = str(value)
+    return text if text.isprintable() else repr(text)
+
+
 class _Formatter(logging.Formatter):
     """Time, level, part, event, then the fields."""
 
@@ -51,7 +57,7 @@ class _Formatter(logging.Formatter):
             if trace is not None:
                 row["trace"] = trace
             return json.dumps(row, default=str, ensure_ascii=False)
-        shown = " ".join(f"{name}={value}" for name, value in fields.items())
+        shown = " ".join(f"{name}={_one_line(value)}" for name, value in fields.items())
         line = (
             f"{at} {record.levelname:<7} {record.name:<18} {record.getMessage()} {shown}".rstrip()
         )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from node.config import HttpConfig
+from node.logs import Log
 
 BACKLOG = 512
 MAX_CONNECTIONS = 2_048
@@ -23,6 +25,8 @@ MAX_FRAME_BYTES = 2 * 1024 * 1024
 """One WebSocket message, as one JSON-RPC body."""
 GRACE_S = 3
 """How long open requests may finish at a stop."""
+
+log = Log("http")
 
 
 class _Server(uvicorn.Server):
@@ -71,7 +75,7 @@ class HttpServer:
         return 0 if self._socket is None else int(self._socket.getsockname()[1])
 
     async def start(self) -> None:
-        """Bind and serve; raises OSError naming the address that can not be bound."""
+        """Bind and serve; raises OSError naming what can not be bound or read."""
         family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
         bound = socket.socket(family, socket.SOCK_STREAM)
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -88,11 +92,23 @@ class HttpServer:
         ready = asyncio.ensure_future(self._server.ready.wait())
         await asyncio.wait((ready, self._task), return_when=asyncio.FIRST_COMPLETED)
         ready.cancel()
+        if not self._server.ready.is_set():
+            await self._explain(self._task)
+
+    async def _explain(self, task: asyncio.Task[None]) -> None:
+        """Say why serving ended before it began: a node without its API must not look alive."""
+        self._task = None
+        try:
+            await task
+        except OSError as error:
+            raise OSError(error.errno, f"HTTP server: {error.strerror or error}") from error
+        raise OSError(errno.EIO, "the HTTP server ended while it started")
 
     async def stop(self) -> None:
         """Finish open requests for a moment, then close."""
         if self._task is None:
             return
         self._server.should_exit = True
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._task
+        for result in await asyncio.gather(self._task, return_exceptions=True):
+            if isinstance(result, Exception):
+                log.error("HTTP server failed", reason=repr(result))

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hmac
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time
 from hashlib import sha256
 from typing import Final
 
@@ -89,7 +89,10 @@ class ConsentTerms:
 def make_receipt(
     terms: ConsentTerms, *, consent_id: str, controller: str, controller_name: str, now_ms: int
 ) -> dict[str, object]:
-    """The receipt document of these terms, issued by `controller` at `now_ms`."""
+    """The receipt document of these terms, issued by `controller` at `now_ms`.
+
+    Raises FieldError if it would be longer than MAX_RECEIPT_BYTES.
+    """
     at = datetime.fromtimestamp(now_ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     status: dict[str, object] = {"@type": "dpv:ConsentGiven", "dpv:isIndicatedAtTime": at}
     if terms.method:
@@ -127,6 +130,9 @@ def make_receipt(
     }
     if terms.jurisdiction:
         receipt["dpv:hasJurisdiction"] = terms.jurisdiction
+    size = len(_canonical(receipt))
+    if size > MAX_RECEIPT_BYTES:
+        raise FieldError("receipt", f"{size} bytes", f"at most {MAX_RECEIPT_BYTES} bytes in all")
     return receipt
 
 
@@ -134,7 +140,12 @@ def commitment_of(receipt: Mapping[str, object], salt: bytes) -> Digest:
     """The 32 bytes that the ledger keeps of a receipt; raises ValueError for a bad salt."""
     if len(salt) != SALT_BYTES:
         raise ValueError(f"a salt has {SALT_BYTES} bytes, {len(salt)} given")
-    return Digest(sha256(_TAG + salt + rfc8785.dumps(dict(receipt))).digest())  # type: ignore[arg-type]
+    return Digest(sha256(_TAG + salt + _canonical(receipt)).digest())
+
+
+def _canonical(receipt: Mapping[str, object]) -> bytes:
+    """RFC 8785 form."""
+    return rfc8785.dumps(dict(receipt))  # type: ignore[arg-type]
 
 
 def matches(receipt: Mapping[str, object], salt: bytes, commitment: bytes) -> bool:
@@ -170,7 +181,7 @@ def _day(value: object, now_ms: int) -> int:
     if not isinstance(value, str):
         raise FieldError("valid_until", type(value).__name__, allowed)
     try:
-        parsed = datetime.fromisoformat(value[:10]).replace(tzinfo=UTC)
+        parsed = datetime.combine(datetime.fromisoformat(value).date(), time(), UTC)
     except ValueError:
         raise FieldError("valid_until", "not a date", allowed) from None
     day = int(parsed.timestamp()) // 86_400

@@ -149,7 +149,7 @@ class ConsentDesk:
         if stored.withdrawn is not None:
             stage, withdrawn_height = self._place_of(stored.withdrawn)
         return ConsentView(
-            consent_id=consent_id,
+            consent_id=stored.consent_id,
             receipt=stored.receipt,
             status="withdrawn" if stored.withdrawn is not None else "given",
             anchor_id=stored.anchor_id,

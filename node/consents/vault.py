@@ -81,17 +81,17 @@ class Vault:
             name = bytes.fromhex(consent_id)
         except ValueError:
             return None
-        value = self._store.get(CONSENTS + name)
-        if len(name) != 32 or value is None:
+        value = self._store.get(CONSENTS + name) if len(name) == 32 else None
+        if value is None:
             return None
         try:
             plain = self._cipher.decrypt(value[:_NONCE_BYTES], value[_NONCE_BYTES:], name)
         except InvalidTag as error:
-            raise VaultDamaged(f"receipt {consent_id} does not open under the vault key") from error
+            raise VaultDamaged(f"receipt {name.hex()} does not open under the vault key") from error
         stored = orjson.loads(plain)
         withdrawn = stored["withdrawn"]
         return StoredConsent(
-            consent_id=consent_id,
+            consent_id=name.hex(),
             receipt=stored["receipt"],
             salt=bytes.fromhex(stored["salt"]),
             commitment=bytes.fromhex(stored["commitment"]),

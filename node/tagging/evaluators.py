@@ -110,6 +110,10 @@ class DirectEvaluators:
             payload = await self._mesh.ask(
                 self._members[index], Topic.EVALUATE, encode_request(blinded), self._timeout_ms
             )
-            return decode_evaluation(payload)
+            evaluation = decode_evaluation(payload)
         except (PeerUnavailable, DecodeError) as error:
             raise EvaluatorUnavailable(index, str(error)) from error
+        if evaluation.index != index:
+            # Else a wrong answer would be blamed on the one whose name it bears.
+            raise EvaluatorUnavailable(index, f"answered as evaluator {evaluation.index}")
+        return evaluation
