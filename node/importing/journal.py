@@ -123,6 +123,8 @@ def place_for(source: Path, fallback: Path) -> Path:
     beside = source.parent / f".{source.name}.bulwark-import.json"
     if source.is_dir():
         beside = source / ".bulwark-import.json"
-    if os.access(beside.parent, os.W_OK):
+    # Root may write anywhere; a folder that is marked read-only is left alone by root, too.
+    marked = beside.parent.stat().st_mode & 0o222
+    if marked and os.access(beside.parent, os.W_OK):
         return beside
     return fallback / f"{str(source.resolve()).strip('/').replace('/', '_')[-200:]}.json"

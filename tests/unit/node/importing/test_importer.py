@@ -10,7 +10,7 @@ from bulwark.client import Stage
 from node.importing.catalogue import Catalogue
 from node.importing.errors import ImportStopped, JournalInvalid
 from node.importing.importer import ROUNDS, Importer
-from node.importing.journal import Journal
+from node.importing.journal import Journal, place_for
 from node.importing.mapping import load_mapping
 from node.importing.plan import FilePlan, Wishes, plan_import
 from node.importing.summary import FileSummary
@@ -176,3 +176,16 @@ async def test_a_row_that_gives_several_indicators_is_acknowledged_as_one(tmp_pa
     summary = await importer(port, Journal(None, "r", "t")).run(plan)
     assert (summary.rows, summary.indicators, summary.taken, summary.empty) == (3, 24, 24, 1)
     assert port.calls == 2 and b'"link_group":"case a"' in port.records[0]
+
+
+def test_a_state_file_stays_out_of_a_folder_that_is_marked_read_only(
+    numbers: Path, tmp_path: Path
+) -> None:
+    fallback = tmp_path / "elsewhere"
+    assert place_for(numbers, fallback).parent == numbers.parent
+    folder = tmp_path / "lists"
+    folder.mkdir()
+    folder.chmod(0o555)
+    assert place_for(folder, fallback).parent == fallback
+    folder.chmod(0o755)
+    assert place_for(folder, fallback).parent == folder
