@@ -28,7 +28,7 @@ from node.importing.source import Source
 MOST: Final = 600
 LEAST: Final = 2_000
 LEAST_KINDS: Final = 4
-SAMPLES: Final = Path(__file__).resolve().parents[2] / "samples"
+SAMPLES: Final = Path(__file__).resolve().parents[1] / "samples"
 NEVER_REPORTED: Final = "never_reported.csv"
 
 Fields = Mapping[str, object]

@@ -3,7 +3,7 @@
 Rules: the same source gives the same files on every machine (everything is drawn from SHA-256 of a
 counter); values come from ranges that are reserved for fiction, documentation and tests, or are
 hashes of these words; all are well formed, so that a node takes them. Run it from the repository's
-root: python samples/make.py
+root: python -m node.samples.make
 """
 
 from __future__ import annotations
