@@ -16,7 +16,7 @@ from typing import Final
 
 import orjson
 
-from bench.alliance import VIEW, Alliance, BenchFailed, Node
+from bench.alliance import HEIGHT, VIEW, Alliance, BenchFailed, Node
 from bench.blockwatch import BlockWatch, Gap, find_gap
 from bench.client import Connection, RequestFailed, request
 from bench.figures import Figure, percentile
@@ -32,6 +32,7 @@ _RECOVERY_S: Final = 40.0
 _CHECKED: Final = 200
 """Acknowledged records that are looked up at the end."""
 _RETRY_S: Final = 0.1
+_SETTLE_S: Final = 20.0
 _POLL_S: Final = 0.02
 
 
@@ -59,7 +60,8 @@ class Faults:
                 victim, observer = await self._at_proposer()
                 view = (await observer.metrics())[VIEW]
                 async with BlockWatch(observer) as watch:
-                    await watch.moved(time.perf_counter(), 1, _RECOVERY_S)
+                    if not await watch.moved(time.perf_counter(), 1, _RECOVERY_S):
+                        raise BenchFailed(f"no block before the kill; {await self._places()}")
                     killed_at = time.perf_counter()
                     await asyncio.to_thread(self._alliance.devnet.kill, victim.name)
                     gap = await self._gap(watch, killed_at)
@@ -96,15 +98,25 @@ class Faults:
     async def lost(self) -> list[Figure]:
         """Acknowledged records that some node does not have, of a sample."""
         sample = self._acknowledged[:: max(1, len(self._acknowledged) // _CHECKED)]
-        missing = 0
-        for node in self._alliance.nodes:
-            for record in sample:
-                path = f"/v1/indicators/{record}"
-                answer = await node.ask(request("GET", path, node.keys["auditor"]))
-                missing += answer.status != 200
+        deadline = time.perf_counter() + _SETTLE_S
+        missing = sum(
+            [await self._missing(node, sample, deadline) for node in self._alliance.nodes]
+        )
         total = len(self._acknowledged)
         note = f"{len(sample)} of {total} acknowledged ones looked up on every node"
         return [Figure("faults.lost", float(missing), note)]
+
+    async def _missing(self, node: Node, sample: Sequence[str], deadline: float) -> int:
+        """How many of them a node does not have, also after a while: some are on their way."""
+        missing = 0
+        for record in sample:
+            raw = request("GET", f"/v1/indicators/{record}", node.keys["auditor"])
+            while (await node.ask(raw)).status != 200:
+                if time.perf_counter() > deadline:
+                    missing += 1
+                    break
+                await asyncio.sleep(_RETRY_S)
+        return missing
 
     async def _prepare(self) -> None:
         for node in self._alliance.members:
@@ -133,7 +145,20 @@ class Faults:
             if gap is not None and time.perf_counter() - last < 0.5 and last - killed_at > 0.5:
                 return gap
             await asyncio.sleep(_POLL_S)
-        raise BenchFailed(f"no block in {_RECOVERY_S:.0f} s after the proposer was killed")
+        places = await self._places()
+        raise BenchFailed(f"no block in {_RECOVERY_S:.0f} s after the proposer's end; {places}")
+
+    async def _places(self) -> str:
+        """View and height of every node that answers, for whoever looks into a stall."""
+        found = []
+        for node in self._alliance.members:
+            try:
+                metrics = await node.metrics()
+            except RequestFailed:
+                found.append(f"{node.name} does not answer")
+                continue
+            found.append(f"{node.name} view {metrics[VIEW]:.0f} height {metrics[HEIGHT]:.0f}")
+        return ", ".join(found)
 
     async def _start(self, node: Node) -> None:
         await asyncio.to_thread(self._alliance.devnet.start_node, node.name, wait=False)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from bench.client import Answer, Connection, RequestFailed
+from bench.client import TIMEOUT_S, Answer, Connection, RequestFailed
 
 Check = Callable[[Answer], str | None]
 """Why an answer is not the one wanted, None if it is."""
@@ -68,13 +68,14 @@ async def closed_loop(
     callers: Sequence[tuple[Connection, Iterator[bytes]]],
     check: Check,
     seconds: float,
+    timeout_s: float = TIMEOUT_S,
 ) -> Load:
     """Every caller sends its requests one after another until the time or the requests are over."""
     stop_at = time.perf_counter() + seconds
 
     async def work(connection: Connection, requests: Iterator[bytes], load: Load) -> None:
         for raw in requests:
-            await _one(connection, raw, check, load, time.perf_counter())
+            await _one(connection, raw, check, load, time.perf_counter(), timeout_s)
             if time.perf_counter() >= stop_at:
                 return
 
@@ -142,9 +143,16 @@ class ConnectionPool:
             connection.close()
 
 
-async def _one(connection: Connection, raw: bytes, check: Check, load: Load, since: float) -> None:
+async def _one(
+    connection: Connection,
+    raw: bytes,
+    check: Check,
+    load: Load,
+    since: float,
+    timeout_s: float = TIMEOUT_S,
+) -> None:
     try:
-        answer = await connection.ask(raw)
+        answer = await connection.ask(raw, timeout_s)
     except RequestFailed as error:
         load.failures[str(error)] += 1
         return

@@ -42,7 +42,7 @@ class Plan:
 
 
 PLANS: Final = {
-    "full": Plan("full", Sizes(8.0, 256, 10_000, 4, 8_000, 6.0, 4_000), 6.0, 4.0, 3, 340.0, 120.0),
+    "full": Plan("full", Sizes(8.0, 256, 10_000, 2, 8_000, 6.0, 4_000), 6.0, 4.0, 3, 340.0, 120.0),
     "quick": Plan("quick", Sizes(2.0, 256, 5_000, 2, 1_000, 2.0, 600), 1.5, 1.5, 1, 85.0, 32.0),
     "smoke": Plan("smoke", Sizes(0.5, 16, 100, 1, 40, 0.5, 60), 0.5, 0.5, 1, 110.0, 50.0),
 }
@@ -68,7 +68,7 @@ MEASUREMENTS: Final = (
     Measurement("single", "single.executed.", 60),
     Measurement("accepted", "single.accepted.", 60),
     Measurement("bulk-one", "bulk.one.", 60),
-    Measurement("bulk", "bulk.all.", 60),
+    Measurement("bulk", "bulk.all.", 80),
     Measurement("offered", "offered.", 60),
     Measurement("hit-200", "hit.200.", 40),
     Measurement("hit-1000", "hit.1000.", 40),

@@ -167,7 +167,8 @@ class Writes:
                 callers.append((Connection(HOST, node.at.http_port), requests))
         try:
             total = sum(len(rows) for _, rows in wanted)
-            return await self._measure(closed_loop(callers, check_upload, BULK_TIMEOUT_S), total)
+            load = closed_loop(callers, check_upload, BULK_TIMEOUT_S, BULK_TIMEOUT_S)
+            return await self._measure(load, total)
         finally:
             for connection, _ in callers:
                 connection.close()
