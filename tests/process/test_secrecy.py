@@ -151,7 +151,7 @@ def tags_of(store: LevelStore) -> set[bytes]:
 def test_the_tap_sees_what_the_member_sends(scene: Scene) -> None:
     """Otherwise finding nothing on the wire would prove nothing."""
     others = [name for name in scene.alliance.names if name != scene.reporter]
-    assert {to for to, _ in scene.tap.sent} == set(others)
+    assert {to for to, _, _ in scene.tap.sent} == set(others)
     for other in others:
         kinds = {kind for kind, _ in scene.tap.frames(other)}
         assert {Kind.HELLO, Kind.TRANSACTION} <= kinds
@@ -164,9 +164,10 @@ def test_the_tap_sees_what_the_member_sends(scene: Scene) -> None:
 
 
 def test_nothing_clear_is_on_the_wire(scene: Scene) -> None:
-    for other in {to for to, _ in scene.tap.sent}:
-        stream = b"".join(data for to, data in scene.tap.sent if to == other)
-        assert needles.search(stream, scene.secrets) == [], f"on the wire to {other}"
+    for other in {to for to, _, _ in scene.tap.sent}:
+        assert needles.search(scene.tap.stream(other), scene.secrets) == [], (
+            f"on the wire to {other}"
+        )
 
 
 def test_neither_blocks_nor_answers_to_others_show_anything(scene: Scene) -> None:

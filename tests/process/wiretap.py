@@ -30,8 +30,8 @@ class Wiretap:
         """Points the configurations of all nodes, which must not run yet, at the relays."""
         self._alliance = alliance
         self._name = name
-        self.sent: list[tuple[str, bytes]] = []
-        """(to whom, bytes) that left the node, in clear, as they were read from its sockets."""
+        self.sent: list[tuple[str, int, bytes]] = []
+        """(to whom, which connection, bytes) that left the node, in clear, as they were read."""
         self.connections = 0
         self._sockets: dict[tuple[str, str], socket.socket] = {}
         others = [other for other in alliance.names if other != name]
@@ -89,29 +89,41 @@ class Wiretap:
             self.connections += 1
             to = dialled if dialler == self._name else None
             from_ = dialler if dialled == self._name else None
-            await asyncio.gather(self._copy(reader, back, to), self._copy(onward, writer, from_))
+            number = self.connections
+            await asyncio.gather(
+                self._copy(reader, back, to, number), self._copy(onward, writer, from_, number)
+            )
 
         server = await asyncio.start_server(relay, sock=listening, ssl=shown_to_dialler)
         self._loop.create_task(server.serve_forever())
 
     async def _copy(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, tapped: str | None
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        tapped: str | None,
+        number: int,
     ) -> None:
         """Copy until either side ends; keep the bytes if they are the node's own."""
         with contextlib.suppress(OSError, asyncio.IncompleteReadError):
             while data := await reader.read(CHUNK):
                 if tapped is not None:
-                    self.sent.append((tapped, data))
+                    self.sent.append((tapped, number, data))
                 writer.write(data)
                 await writer.drain()
         with contextlib.suppress(OSError, RuntimeError):
             writer.close()
 
+    def stream(self, to: str) -> bytes:
+        """All bytes that the node sent to a member."""
+        return b"".join(data for name, _, data in list(self.sent) if name == to)
+
     def frames(self, to: str) -> Iterator[tuple[Kind, bytes]]:
-        """Frames that the node sent to a member, if that was over one connection."""
-        decoder = FrameDecoder(SIZE_LIMITS)
-        for name, data in list(self.sent):
+        """Frames that the node sent to a member."""
+        decoders: dict[int, FrameDecoder] = {}
+        for name, number, data in list(self.sent):
             if name == to:
+                decoder = decoders.setdefault(number, FrameDecoder(SIZE_LIMITS))
                 decoder.feed(data)
                 while (frame := decoder.next()) is not None:
                     yield frame
