@@ -20,7 +20,7 @@ import orjson
 from bench.alliance import Alliance, BenchFailed, Node
 from bench.client import NDJSON, Answer, Connection, request
 from bench.figures import Figure, latency_figures
-from bench.load import Load, closed_loop, open_loop
+from bench.load import ConnectionPool, Load, closed_loop, open_loop
 from bench.process import Usage
 from bench.values import Row, Value, Values, first_rows, ndjson, questions
 from node.devnet.layout import HOST
@@ -29,6 +29,8 @@ DRAIN_S: Final = 30.0
 """How long the nodes may take to execute what was reported when the load is over."""
 PRIME_ROWS: Final = 2_000
 BULK_TIMEOUT_S: Final = 60.0
+UPLOADS_AT_A_TIME: Final = 2
+"""Of one member."""
 _SINGLE_GOOD: Final = frozenset((200, 201, 202))
 _EXECUTED: Final = frozenset(("executed", "finalized"))
 
@@ -69,6 +71,7 @@ class Measured:
     def note(self) -> str:
         """What a reader should know beside the number."""
         text = f"{self.records:,} in {self.seconds:.1f} s, {self.blocks} blocks"
+        text = f"{text}, {self.used.cpu_s:.1f} CPU s"
         trouble = self.load.trouble()
         return f"{text}; failed: {trouble}" if trouble else text
 
@@ -156,14 +159,14 @@ class Writes:
         return measured
 
     async def _uploads(self, wanted: Sequence[tuple[Node, list[Row]]]) -> Measured:
-        """Two uploads at a time a member, executed everywhere."""
+        """Few uploads at a time a member, executed everywhere."""
         queues: dict[str, list[bytes]] = {}
         for node, rows in wanted:
             queues.setdefault(node.name, []).append(node.upload(ndjson(rows), "executed"))
         callers: list[tuple[Connection, Iterator[bytes]]] = []
         for node in {node.name: node for node, _ in wanted}.values():
             requests = iter(queues[node.name])
-            for _ in range(2):
+            for _ in range(UPLOADS_AT_A_TIME):
                 callers.append((Connection(HOST, node.at.http_port), requests))
         try:
             total = sum(len(rows) for _, rows in wanted)
@@ -181,9 +184,12 @@ class Writes:
             await self.known(node, self._sizes.known)
         turns = [node for node, _ in zip(itertools.cycle(members), range(beats), strict=False)]
         requests = [node.upload(ndjson(node.known.rows(rows)), "executed") for node in turns]
-        pools = [node.pool for node in members]
+        # A node takes few uploads at a time, so those beyond wait here and not there.
+        pools = [ConnectionPool(HOST, node.at.http_port, UPLOADS_AT_A_TIME) for node in members]
         load = open_loop(pools, requests, 10, check_upload)
         measured = await self._measure(load, rows * beats)
+        for pool in pools:
+            pool.close()
         cores = len(os.sched_getaffinity(0))
         share = measured.used.cpu_s / measured.seconds / cores
         return [

@@ -67,7 +67,7 @@ def test_costs_are_of_a_thousand_records() -> None:
     load.failures["late"] += 2
     measured = Measured(load, 4_000, 2.0, Usage(8.0, 40_000_000, 4_000_000), 50)
     assert measured.rate == 2_000
-    assert measured.note() == "4,000 in 2.0 s, 50 blocks; failed: 2 x late"
+    assert measured.note() == "4,000 in 2.0 s, 50 blocks, 8.0 CPU s; failed: 2 x late"
     assert [(f.key, f.value) for f in measured.per_thousand("bulk")] == [
         ("bulk.cpu", 2.0),
         ("bulk.disk", 1_000.0),
