@@ -4,15 +4,16 @@ Rules: `paranoid_checks` is on, because without it LevelDB drops acknowledged re
 damaged spot and says nothing (measured, design reference execution.md section 3); nothing is ever
 repaired here; after one failed write all writes are refused until the store is opened again.
 Audit reads verify LevelDB's block checksums; ordinary reads rely on the seals of the values.
-LevelDB's synced write flushes the log file it lands in and no older one, so before it this store
-flushes every log that unsynced writes may lie in: "synced" then covers all that came before.
+LevelDB's own synced write flushes the log file it lands in and no older one, and holds up every
+other write meanwhile; so this store writes without it and flushes all log files itself, which
+covers everything written before and can be done on a thread (ADR-0009).
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -48,7 +49,9 @@ class LevelStore:
         """Open or create. Raises StoreLocked, StoreDamaged, StoreUnreadable."""
         self._path = str(path)
         self._failure: str | None = None
-        self._has_unsynced = False
+        self._written = 0
+        self._flushed = 0
+        self._known_logs: set[str] = set()
         path.mkdir(parents=True, exist_ok=True)
         try:
             self._db: Any = plyvel.DB(
@@ -73,9 +76,7 @@ class LevelStore:
         if self._failure is not None:
             raise StoreWriteFailed(self._path, self._failure)
         try:
-            if sync and self._has_unsynced:
-                self._flush_logs()
-            with self._db.write_batch(transaction=True, sync=sync) as batch:
+            with self._db.write_batch(transaction=True, sync=False) as batch:
                 for key, value in puts.items():
                     if value is None:
                         batch.delete(key)
@@ -84,22 +85,35 @@ class LevelStore:
         except (plyvel.Error, OSError) as error:
             self._failure = _text(error)
             raise StoreWriteFailed(self._path, self._failure) from error
-        self._has_unsynced = not sync
+        self._written += 1
+        if sync:
+            self.flush()
 
-    def _flush_logs(self) -> None:
-        """Flush LevelDB's log files, which it may have changed since the last synced write.
+    def flush(self) -> None:
+        """Everything written before the call is on disk afterwards; may run on any one thread.
 
-        A log that is gone by now has its content in a table, which LevelDB flushed.
+        LevelDB hands each batch to the operating system before `write` returns, so flushing its
+        log files is enough; a log that is gone has its content in a table, which LevelDB flushed.
+        Raises StoreWriteFailed.
         """
-        for log in Path(self._path).glob("*.log"):
-            try:
-                handle = os.open(log, os.O_RDONLY)
-            except FileNotFoundError:
-                continue
-            try:
-                os.fsync(handle)
-            finally:
-                os.close(handle)
+        if self._failure is not None:
+            raise StoreWriteFailed(self._path, self._failure)
+        written = self._written
+        if written == self._flushed:
+            return
+        try:
+            logs = {entry.path for entry in os.scandir(self._path) if entry.name.endswith(".log")}
+            for log in sorted(logs):
+                _flush_file(log, os.fdatasync)
+            if logs != self._known_logs:
+                # A log's name has to survive too.
+                _flush_file(self._path, os.fsync)
+                self._known_logs = logs
+        except OSError as error:
+            # What is on disk is unknown now: never try again, never claim anything.
+            self._failure = _text(error)
+            raise StoreWriteFailed(self._path, self._failure) from error
+        self._flushed = max(self._flushed, written)
 
     def iterate(
         self, prefix: bytes, *, start: bytes | None = None, reverse: bool = False
@@ -178,6 +192,17 @@ def _iterate(
         raise _reading_error(path, error) from error
     except RuntimeError as error:
         raise StoreClosed(path) from error
+
+
+def _flush_file(path: str, flush: Callable[[int], None]) -> None:
+    try:
+        handle = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return
+    try:
+        flush(handle)
+    finally:
+        os.close(handle)
 
 
 def _text(error: Exception) -> str:

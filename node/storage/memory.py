@@ -55,7 +55,7 @@ class MemoryStore:
         self.refuse_writes = False
         """Set by tests: every write fails from now on, as on a full disk."""
         self.synced_writes = 0
-        """Synced batches so far."""
+        """Flushes that had something to make durable, so far."""
 
     def get(self, key: bytes) -> bytes | None:
         """Value of a key. Raises StoreClosed."""
@@ -70,13 +70,19 @@ class MemoryStore:
         if self._table.shared:
             self._table = _Table(dict(self._table.pairs))
         pairs = self._table.pairs
-        if sync:
-            self._undo.clear()
-            self.synced_writes += 1
-        else:
-            self._undo.append({key: pairs.get(key) for key in puts})
+        self._undo.append({key: pairs.get(key) for key in puts})
         _apply(pairs, puts)
         self._table.touch()
+        if sync:
+            self.flush()
+
+    def flush(self) -> None:
+        """What was written survives a power cut from now on. Raises StoreWriteFailed."""
+        if self.refuse_writes:
+            raise StoreWriteFailed(_NAME, "writes are refused")
+        if self._undo:
+            self._undo.clear()
+            self.synced_writes += 1
 
     def iterate(
         self, prefix: bytes, *, start: bytes | None = None, reverse: bool = False

@@ -1,4 +1,4 @@
-"""The six methods that the node needs of a key-value store, and the view a snapshot gives.
+"""The methods that the node needs of a key-value store, and the view a snapshot gives.
 
 Rules: keys are not empty and ordered as bytes; one `write` is atomic, it happens whole or not at
 all, in the order of the calls; after a `write` with `sync` it and all earlier writes survive a
@@ -46,6 +46,13 @@ class KeyValueStore(Protocol):
 
         With `sync` it returns after the flush to disk. Raises StoreWriteFailed, and from then on
         for every later write, since what is on disk is no longer known.
+        """
+        ...
+
+    def flush(self) -> None:
+        """Everything written before the call is on disk afterwards; may run on another thread.
+
+        Raises StoreWriteFailed, and from then on every write does.
         """
         ...
 

@@ -162,24 +162,27 @@ def test_the_error_of_a_failed_write_says_that_the_node_must_restart() -> None:
     assert "until a restart" in str(StoreWriteFailed("/data", "No space left on device"))
 
 
-def test_a_synced_write_flushes_the_log_of_earlier_unsynced_ones_first(
+def test_one_flush_covers_every_earlier_write_and_none_is_done_in_vain(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = LevelStore(tmp_path)
     flushed: list[int] = []
-    real = os.fsync
-    monkeypatch.setattr(level_module.os, "fsync", lambda fd: (flushed.append(fd), real(fd)))
-    store.write({b"a": b"1"}, sync=True)
-    assert flushed == []
+    real = os.fdatasync
+    monkeypatch.setattr(level_module.os, "fdatasync", lambda fd: (flushed.append(fd), real(fd)))
+    store.write({b"a": b"1"}, sync=False)
     store.write({b"b": b"2"}, sync=False)
+    assert flushed == []
     store.write({b"c": b"3"}, sync=True)
     assert len(flushed) == 1
-    store.write({b"d": b"4"}, sync=True)
+    store.flush()
     assert len(flushed) == 1
+    store.write({b"d": b"4"}, sync=False)
+    store.flush()
+    assert len(flushed) == 2
     store.close()
 
 
-def test_a_flush_that_fails_is_a_failed_write(
+def test_a_flush_that_fails_is_a_failed_write_and_the_last_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(_fd: int) -> None:
@@ -187,10 +190,11 @@ def test_a_flush_that_fails_is_a_failed_write(
 
     store = LevelStore(tmp_path)
     store.write({b"a": b"1"}, sync=False)
-    monkeypatch.setattr(level_module.os, "fsync", broken)
+    monkeypatch.setattr(level_module.os, "fdatasync", broken)
     with pytest.raises(StoreWriteFailed, match="No space left"):
         store.write({b"b": b"2"}, sync=True)
     with pytest.raises(StoreWriteFailed):
         store.write({b"c": b"3"}, sync=False)
-    assert store.get(b"b") is None
+    with pytest.raises(StoreWriteFailed):
+        store.flush()
     store.close()
