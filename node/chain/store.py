@@ -1,7 +1,7 @@
 """The chain store: the one writer of executed blocks, sidecars and finality certificates.
 
 Rules: it owns `applied`; a block with its state, receipts, indexes and commit certificate is one
-synced write; a certificate is only stored beside the very block that it certifies. Sidecars are
+atomic write; a certificate is only stored beside the very block that it certifies. Sidecars are
 written without a flush, since the synced vote that follows flushes everything before it.
 It executes nothing and answers no query language: readers are in the files beside it.
 """
@@ -113,7 +113,11 @@ class ChainStore:
     # Writes
 
     def commit_block(self, executed: ExecutedBlock, commit: Certificate | None) -> None:
-        """Everything of a block in one synced write. Raises NotNext, StoreWriteFailed."""
+        """Everything of a block in one atomic write; durable with the next flush.
+
+        The CHECKPOINT vote over it waits for that flush (ADR-0009). Raises NotNext,
+        StoreWriteFailed.
+        """
         header = executed.header
         if header.height != self._tip.height + 1 or header.parent_hash != self._tip.hash():
             raise NotNext(header.height, self._tip.height)
@@ -126,13 +130,15 @@ class ChainStore:
                 raise CertificateContradicts(header.height, header.batch_digest, subject.digest)
             key = schema.commit_certificate(header.height)
             puts[key] = seal(key, commit.encode())
-        self._store.write(puts, sync=True)
+        self._store.write(puts, sync=False)
         self._tip = header
 
     def store_checkpoint(
         self, certificate: Certificate, also: Mapping[bytes, bytes | None] | None = None
     ) -> None:
-        """Keep the certificate of an executed block, `also` in the same synced write.
+        """Keep the certificate of an executed block, `also` in the same write.
+
+        Durable with the next flush: a certificate that is lost is with the peers.
 
         Raises CertificateContradicts, and ChainError for a block that is not executed.
         """
@@ -147,7 +153,7 @@ class ChainStore:
         finalized = max(self._finalized, subject.height)
         meta = schema.META_FINALIZED
         puts[meta] = seal(meta, schema.number8(finalized))
-        self._store.write(puts, sync=True)
+        self._store.write(puts, sync=False)
         self._finalized = finalized
 
     def put_sidecar(self, sidecar: Sidecar) -> None:

@@ -48,14 +48,16 @@ def contents(node: Node) -> dict[bytes, bytes]:
     return dict(node.store.iterate(b""))
 
 
-def test_a_block_with_everything_is_one_synced_write() -> None:
+def test_a_block_with_everything_is_one_write_that_a_power_cut_keeps_whole_or_not_at_all() -> None:
     node = Node()
     assert isinstance(node.store, MemoryStore)
-    before = node.store.synced_writes
+    before = contents(node)
     executed = node.execute(call(ALPHA, 0, NOWHERE))
     node.chain.commit_block(executed, commit_of(node.genesis, Height(1), executed.batch))
-    assert node.store.synced_writes == before + 1
     assert node.chain.commit_certificate(Height(1)) is not None
+    after = contents(node)
+    assert dict(node.store.crash(keep_unsynced=1).iterate(b"")) == after
+    assert dict(node.store.crash().iterate(b"")) == before
 
 
 def test_a_reopened_chain_is_the_same_chain() -> None:
@@ -68,12 +70,13 @@ def test_a_reopened_chain_is_the_same_chain() -> None:
     assert again.place_of_transaction(transaction_hash) == (2, 1)
 
 
-def test_a_power_cut_keeps_committed_blocks_and_the_sidecars_before_them() -> None:
+def test_a_power_cut_keeps_flushed_blocks_and_the_sidecars_before_them() -> None:
     node = Node()
     kept, lost = make_sidecar(2, "kept"), make_sidecar(2, "lost")
     node.block(anchor(ALPHA, 0, kept), sidecars=[kept])
-    node.chain.put_sidecar(lost)
     assert isinstance(node.store, MemoryStore)
+    node.store.flush()
+    node.chain.put_sidecar(lost)
     after = Node(node.store.crash(), node.genesis)
     assert after.chain.applied == 1
     assert after.chain.sidecar(kept.root) == kept
