@@ -159,6 +159,12 @@ class Alliance:
         answer = self.client(name, "auditor").get(f"/v1/blocks/{at}")
         return None if answer.status_code == 404 else dict(answer.raise_for_status().json())
 
+    def signers(self, name: str, height: int) -> list[str]:
+        """Whose votes the finality certificate of a block holds at a node."""
+        block = self.block(name, height)
+        assert block is not None and block["certificate"] is not None, f"{height} at {name}"
+        return [self.validators[index] for index in block["certificate"]["signers"]]
+
     def has_record(self, name: str, record_id: str) -> bool:
         """Whether a node shows this record."""
         answer = self.client(name, "auditor").get(f"/v1/indicators/{record_id}")

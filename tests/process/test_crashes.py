@@ -48,13 +48,6 @@ def proposer_now(alliance: Alliance) -> str:
     return alliance.validators[index]
 
 
-def signers_of(alliance: Alliance, at: str, height: int) -> list[str]:
-    """Whose votes the finality certificate of a block holds at a node."""
-    block = alliance.block(at, height)
-    assert block is not None and block["certificate"] is not None
-    return [alliance.validators[index] for index in block["certificate"]["signers"]]
-
-
 def test_a_killed_proposer_is_replaced_comes_back_and_votes(make_alliance: MakeAlliance) -> None:
     alliance = make_alliance()
     alliance.start()
@@ -83,7 +76,7 @@ def test_a_killed_proposer_is_replaced_comes_back_and_votes(make_alliance: MakeA
     seen = alliance.report(others[1], kind="email", value="after@scam-post.net", wait="finalized")
     acknowledged.add(seen["record_id"])
     assert seen["stage"] == "finalized"
-    assert victim in signers_of(alliance, others[1], seen["height"])
+    assert victim in alliance.signers(others[1], seen["height"])
     alliance.devnet.start_node(gone)
     hold_together(alliance, acknowledged)
 
@@ -128,6 +121,23 @@ def test_a_node_away_for_500_blocks_catches_up_and_votes(make_alliance: MakeAlli
     alliance.devnet.kill(other)
     seen = alliance.report(away, kind="email", value="back@scam-post.net", wait="finalized")
     assert seen["stage"] == "finalized"
-    assert away in signers_of(alliance, reporter, seen["height"])
+    assert away in alliance.signers(reporter, seen["height"])
     alliance.devnet.start_node(other)
     hold_together(alliance, [*acknowledged, seen["record_id"]])
+
+
+def test_an_alliance_stopped_before_its_first_block_starts_again(
+    make_alliance: MakeAlliance,
+) -> None:
+    """A node that has not voted yet has not forgotten a vote: it must not stay silent (P6)."""
+    alliance = make_alliance()
+    alliance.start()
+    assert alliance.stop() == []
+    alliance.start()
+    for name in alliance.names:
+        assert "database was wiped" not in alliance.log(name)
+    seen = alliance.report(
+        alliance.validators[3], kind="email", value="early@bird.net", wait="finalized"
+    )
+    assert seen["stage"] == "finalized"
+    hold_together(alliance, [seen["record_id"]])
