@@ -59,6 +59,7 @@ from node.screening.screener import Screener
 from node.server import HttpServer
 from node.sidecars import Sidecars
 from node.status import Sources, StatusBoard
+from node.storage.durability import Durability
 from node.storage.port import KeyValueStore
 from node.tagging.cache import TagCache
 from node.tagging.evaluators import DirectEvaluators, LocalEvaluator
@@ -77,6 +78,7 @@ class Node:
     def __init__(self, home: Home, store: KeyValueStore) -> None:
         self._home = home
         self._store, self._clock = store, Clock()
+        self._durability = Durability(store)
         self._stop = asyncio.Event()
         self._halted: str | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -203,6 +205,7 @@ class Node:
             own=own,
             window=core_config(genesis).window,
             store=self._store,
+            durability=self._durability,
             mesh=self._mesh,
             clock=self._clock,
             proposals=proposals,
@@ -232,11 +235,14 @@ class Node:
         self._board = StatusBoard(sources)
         self._reporter = Reporter(
             tagger=self._tagger,
-            gatherer=Gatherer(self._anchorer, self._tracker, config.reporting.gather_ms),
+            gatherer=Gatherer(
+                self._anchorer, self._tracker, self._durability, config.reporting.gather_ms
+            ),
             outbox=self._outbox,
             tracker=self._tracker,
             idempotency=self._idempotency,
             store=self._store,
+            durability=self._durability,
             stage_of=lambda record_id: self._facade.stage_of_record(record_id),
             oprf_key_id=home.genesis.oprf.key_id,
             index_key=home.secrets.index_key,
@@ -259,7 +265,7 @@ class Node:
             chain=self._chain,
             executor=self._executor,
             genesis=home.genesis,
-            waiting=WaitingTransactions(self._mempool, self._intake),
+            waiting=WaitingTransactions(self._mempool, self._intake, self._durability),
         )
 
     def _parts(self) -> Parts:
@@ -269,7 +275,7 @@ class Node:
             anchorer=self._anchorer,
             tracker=self._tracker,
             idempotency=self._idempotency,
-            store=self._store,
+            durability=self._durability,
             place_of=lambda transaction: self._facade.stage_of_transaction(transaction),
             member=home.member.id,
             member_name=home.member.name,
@@ -396,5 +402,6 @@ class Node:
         await self._tagger.close()
         await self._network.stop()
         self._pool.shutdown(cancel_futures=True)
+        self._durability.close()
         self._ethereum.close()
         log.info("node stopped", height=self._chain.applied)

@@ -164,7 +164,10 @@ class Intake:
             log.warning("transaction refused", peer=member, reason=str(error))
 
     def send_raw(self, raw: bytes) -> Digest:
-        """A client's transaction: checked, durable, passed on. Raises LedgerError, Busy."""
+        """A client's transaction: checked, written, passed on. Raises LedgerError, Busy.
+
+        The caller waits for the flush before it answers (ADR-0009).
+        """
         transaction = Transaction.decode(raw)
         if transaction.hash in self._clients:
             return transaction.hash
@@ -173,7 +176,7 @@ class Intake:
         if not known:
             self._check(transaction)
             self._mempool.check_nonce(transaction)
-        self._store.write({_CLIENT + transaction.hash: raw}, sync=True)
+        self._store.write({_CLIENT + transaction.hash: raw}, sync=False)
         try:
             if not known:
                 self._hold(parcel)

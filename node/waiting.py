@@ -9,12 +9,14 @@ from bulwark.ledger.ids import Address, Digest
 from bulwark.ledger.transaction import Transaction
 from node.intake import Intake
 from node.mempool import Mempool
+from node.storage.durability import Durability
 
 
 class WaitingTransactions:
     """The chain reader's `Waiting` over mempool and intake."""
 
-    def __init__(self, mempool: Mempool, intake: Intake) -> None:
+    def __init__(self, mempool: Mempool, intake: Intake, durability: Durability) -> None:
+        self._durability = durability
         self._mempool = mempool
         self._intake = intake
 
@@ -29,4 +31,6 @@ class WaitingTransactions:
 
     async def submit(self, raw: bytes) -> Digest:
         """Take a signed transaction durably; raises TransactionInvalid or ServiceError."""
-        return self._intake.send_raw(raw)
+        transaction_hash = self._intake.send_raw(raw)
+        await self._durability.barrier()
+        return transaction_hash

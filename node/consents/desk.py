@@ -17,7 +17,7 @@ from node.reporting.anchorer import Anchorer
 from node.reporting.idempotency import IdempotencyStore
 from node.reporting.tracker import StageTracker
 from node.service import Conflict, ConsentView, Idempotency, NotFound, Stage
-from node.storage.port import KeyValueStore
+from node.storage.durability import Durability
 
 WITHDRAWAL_REASONS = {"withdrawn": 1, "expired": 2, "invalidated": 3, "objected": 4}
 """Reason names and their codes on the ledger."""
@@ -33,7 +33,7 @@ class ConsentDesk:
         anchorer: Anchorer,
         tracker: StageTracker,
         idempotency: IdempotencyStore,
-        store: KeyValueStore,
+        durability: Durability,
         place_of: Callable[[Digest], tuple[Stage, Height | None]],
         member: MemberId,
         member_name: str,
@@ -46,7 +46,7 @@ class ConsentDesk:
         self._anchorer = anchorer
         self._tracker = tracker
         self._idempotency = idempotency
-        self._store = store
+        self._durability = durability
         self._place_of = place_of
         self._member = member
         self._member_name = member_name
@@ -118,6 +118,7 @@ class ConsentDesk:
         return self.view(consent_id)
 
     async def _settle(self, transaction_hash: Digest, wait: Stage) -> None:
+        await self._durability.barrier()
         progress = await self._tracker.wait(transaction_hash, wait, self._wait_timeout_ms)
         if not progress.succeeded:
             raise Conflict("the consent registry refused the transaction of this member")

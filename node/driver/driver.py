@@ -1,7 +1,7 @@
 """The driver: feeds events to the consensus core and carries out its effects in order.
 
 Duties 1-13 are in `consensus.effects`. This file owns: one task steps the core; all `Persist` of a
-turn share one synced write and everything else of the turn waits for it (group commit); a failed
+turn share one write and everything else of the turn waits for its flush (group commit); a failed
 write or an effect that can not be carried out halts the node with one line. What needs the disk or
 other peers for longer (execution, sidecars, sync) runs in `node.driver.worker`, in order.
 """
@@ -44,6 +44,7 @@ from node.clock import Clock
 from node.driver.proposals import Proposals
 from node.driver.worker import Worker
 from node.logs import Log
+from node.storage.durability import Durability
 from node.storage.errors import StorageError
 from node.storage.port import KeyValueStore
 from node.storage.schema import CONSENSUS
@@ -82,6 +83,7 @@ class Driver:
         own: ValidatorIndex,
         window: int,
         store: KeyValueStore,
+        durability: Durability,
         mesh: Mesh,
         clock: Clock,
         proposals: Proposals,
@@ -94,6 +96,7 @@ class Driver:
         self._own = own
         self._window = window
         self._store = store
+        self._durability = durability
         self._mesh = mesh
         self._clock = clock
         self._proposals = proposals
@@ -168,12 +171,12 @@ class Driver:
             while self.halted is None:
                 await self._wake.wait()
                 self._wake.clear()
-                self._turn()
+                await self._turn()
         finally:
             for handle in self._timers.values():
                 handle.cancel()
 
-    def _turn(self) -> None:
+    async def _turn(self) -> None:
         """Step the core through everything queued, then carry out what it wants."""
         effects: list[Effect] = []
         # Bounded, so that a flood of messages can not keep timers and connections waiting.
@@ -186,7 +189,9 @@ class Driver:
         if self._events:
             self._wake.set()
         try:
-            self._persist(effects)
+            if self._persist(effects):
+                # What arrives meanwhile is one larger turn after this one: a group commit.
+                await self._durability.barrier()
             for effect in effects:
                 if self.halted is not None:
                     return
@@ -194,14 +199,15 @@ class Driver:
         except StorageError as error:
             self._stop(f"storage: {error}")
 
-    def _persist(self, effects: list[Effect]) -> None:
-        """One synced write for all Persist of the turn, before anything else happens."""
+    def _persist(self, effects: list[Effect]) -> bool:
+        """One write for all Persist of the turn, before anything else; whether there was any."""
         puts: dict[bytes, bytes | None] = {}
         for effect in effects:
             if isinstance(effect, Persist):
                 puts.update((CORE_RECORDS + key, value) for key, value in effect.records)
         if puts:
-            self._store.write(puts, sync=True)
+            self._store.write(puts, sync=False)
+        return bool(puts)
 
     def _carry_out(self, effect: Effect) -> None:
         match effect:

@@ -18,6 +18,8 @@ from bulwark.ledger.transaction import Transaction
 from contracts.bindings import RECORD_REGISTRY, encode_anchor
 from node.reporting.anchorer import Anchorer
 from node.reporting.tracker import StageTracker
+from node.storage.durability import Durability
+from node.storage.errors import StorageError
 
 RECORD_SCHEMA = 1
 """Schema number of the record layout (bulwark.ledger.record, version 1)."""
@@ -38,9 +40,17 @@ class _Open:
 class Gatherer:
     """Records of this member on their way into anchors."""
 
-    def __init__(self, anchorer: Anchorer, tracker: StageTracker, gather_ms: int) -> None:
+    def __init__(
+        self,
+        anchorer: Anchorer,
+        tracker: StageTracker,
+        durability: Durability,
+        gather_ms: int,
+    ) -> None:
         self._anchorer = anchorer
         self._tracker = tracker
+        self._durability = durability
+        self._tasks: set[asyncio.Task[None]] = set()
         self._gather_ms = gather_ms
         self._open: _Open | None = None
 
@@ -95,9 +105,24 @@ class Gatherer:
                 own_records=batch.own,
             )
         except Exception as error:
-            batch.future.add_done_callback(lambda done: done.cancelled() or done.exception())
-            if not batch.future.done():
-                batch.future.set_exception(error)
+            _settle(batch.future, error)
+            return
+        task = asyncio.get_running_loop().create_task(self._acknowledge(batch, transaction))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _acknowledge(self, batch: _Open, transaction: Transaction) -> None:
+        """Tell the waiting callers once the outbox entry is on disk."""
+        try:
+            await self._durability.barrier()
+        except StorageError as error:
+            _settle(batch.future, error)
             return
         if not batch.future.done():
             batch.future.set_result(transaction)
+
+
+def _settle(future: asyncio.Future[Transaction], error: Exception) -> None:
+    future.add_done_callback(lambda done: done.cancelled() or done.exception())
+    if not future.done():
+        future.set_exception(error)

@@ -1,6 +1,6 @@
 """The outbox: this member's own transactions and records until they are final, on disk.
 
-Rules: a parcel is in the outbox, synced, before anybody is told `accepted`; what is in it after a
+Rules: a parcel is in the outbox, flushed, before anybody is told `accepted`; what is in it after a
 restart is sent again; it leaves with the checkpoint that makes it final. Beside it stands the index
 of the member's own records, so that a second report of the same thing finds the first. Records of
 an anchor that the ledger refused leave that index, so that they can be reported again, and are
@@ -44,13 +44,16 @@ class Outbox:
         own_records: Mapping[bytes, RecordId],
         extra: Mapping[bytes, bytes | None],
     ) -> None:
-        """Make a parcel durable with its own-record entries and `extra` puts, in one write."""
+        """Write a parcel with its own-record entries and `extra` puts, in one batch.
+
+        The caller waits for the flush before it tells anybody (ADR-0009).
+        """
         puts: dict[bytes, bytes | None] = {
             _PARCELS + number8(parcel.transaction.nonce): parcel.encode()
         }
         puts.update((_OWN + name, record_id) for name, record_id in own_records.items())
         puts.update(extra)
-        self._store.write(puts, sync=True)
+        self._store.write(puts, sync=False)
 
     def remove(self, nonces: list[int]) -> None:
         """Forget parcels that are final; not synced, since a leftover is only sent again."""

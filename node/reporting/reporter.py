@@ -33,6 +33,7 @@ from node.service import (
     Stage,
     Unavailable,
 )
+from node.storage.durability import Durability
 from node.storage.port import KeyValueStore
 from node.tagging.tagger import Tagger, TaggingUnavailable
 
@@ -69,6 +70,7 @@ class Reporter:
         tracker: StageTracker,
         idempotency: IdempotencyStore,
         store: KeyValueStore,
+        durability: Durability,
         stage_of: Callable[[RecordId], tuple[Stage, Height | None]],
         oprf_key_id: int,
         index_key: bytes,
@@ -84,6 +86,7 @@ class Reporter:
         self._tracker = tracker
         self._idempotency = idempotency
         self._store = store
+        self._durability = durability
         self._stage_of = stage_of
         self._oprf_key_id = oprf_key_id
         self._index_key = index_key
@@ -224,7 +227,8 @@ class Reporter:
                 ids.append(row.outcome.record_id)
             else:
                 ids.append(bytes(32))
-        self._store.write(self._idempotency.entry(wish, ids, self._now_ms()), sync=True)
+        self._store.write(self._idempotency.entry(wish, ids, self._now_ms()), sync=False)
+        await self._durability.barrier()
 
     def _known_outcome(self, record_id: bytes) -> ReportOutcome:
         if not any(record_id):
