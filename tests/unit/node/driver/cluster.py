@@ -31,6 +31,7 @@ from node.reporting.outbox import Outbox
 from node.reporting.tracker import StageTracker
 from node.requests import PeerUnavailable, Topic
 from node.sidecars import Sidecars
+from node.storage.durability import Durability
 from node.storage.memory import MemoryStore
 from tests.unit.node.execution.alliance import ACCOUNTS, NAMES, VOTE_KEYS, Node, make_sidecar
 
@@ -146,7 +147,8 @@ class Station:
             next_nonce=self.mempool.next_nonce,
             submit=self.intake.submit,
         )
-        self.gatherer = Gatherer(self.anchorer, self.tracker, 5)
+        self.durability = Durability(self.store)
+        self.gatherer = Gatherer(self.anchorer, self.tracker, self.durability, 5)
         self.lifecycle = Lifecycle(
             mempool=self.mempool,
             tracker=self.tracker,
@@ -191,6 +193,7 @@ class Station:
             own=ValidatorIndex(index),
             window=core_config(genesis).window,
             store=self.store,
+            durability=self.durability,
             mesh=self.mesh,
             clock=self.clock,
             proposals=self.proposals,
