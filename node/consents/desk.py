@@ -60,6 +60,7 @@ class ConsentDesk:
         """Make, keep and anchor a receipt; raises FieldError, IdempotencyMismatch."""
         known = self._known(idempotency)
         if known is not None:
+            await self._durability.barrier()
             return self.view(known)
         now_ms = self._now_ms()
         terms = ConsentTerms.from_mapping(document, now_ms=now_ms)
@@ -99,6 +100,7 @@ class ConsentDesk:
         """Anchor the withdrawal; raises NotFound, Conflict for a second one."""
         known = self._known(idempotency)
         if known is not None:
+            await self._durability.barrier()
             return self.view(known)
         if reason not in WITHDRAWAL_REASONS:
             raise Conflict(f"reason is one of {', '.join(WITHDRAWAL_REASONS)}")

@@ -53,6 +53,8 @@ class Gatherer:
         self._tasks: set[asyncio.Task[None]] = set()
         self._gather_ms = gather_ms
         self._open: _Open | None = None
+        self._unflushed: list[_Open] = []
+        """Batches that are in the outbox and not surely on disk."""
 
     @property
     def waiting(self) -> int:
@@ -65,11 +67,13 @@ class Gatherer:
         return self.waiting + self._anchorer.waiting_records
 
     def pending_own(self, name: bytes) -> tuple[RecordId, asyncio.Future[Transaction]] | None:
-        """Own record of that name in the batch that is being filled; durable with the future."""
-        if self._open is None:
-            return None
-        record_id = self._open.own.get(name)
-        return None if record_id is None else (record_id, self._open.future)
+        """Own record of that name that is not on disk yet; it is with the future."""
+        batches = self._unflushed if self._open is None else [*self._unflushed, self._open]
+        for batch in batches:
+            record_id = batch.own.get(name)
+            if record_id is not None:
+                return record_id, batch.future
+        return None
 
     def add(self, record: Record, own_name: bytes) -> asyncio.Future[Transaction]:
         """Put a record into the next anchor; the future is done when it is in the outbox.
@@ -107,6 +111,7 @@ class Gatherer:
         except Exception as error:
             _settle(batch.future, error)
             return
+        self._unflushed.append(batch)
         task = asyncio.get_running_loop().create_task(self._acknowledge(batch, transaction))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -118,6 +123,8 @@ class Gatherer:
         except StorageError as error:
             _settle(batch.future, error)
             return
+        finally:
+            self._unflushed.remove(batch)
         if not batch.future.done():
             batch.future.set_result(transaction)
 

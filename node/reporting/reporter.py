@@ -121,6 +121,8 @@ class Reporter:
             await asyncio.wait((settled,))
         known = self._idempotency.find(idempotency)
         if known is not None:
+            # Written by a call that was cut off, perhaps before its flush.
+            await self._durability.barrier()
             return [self._known_outcome(record_id) for record_id in known]
         settled = asyncio.get_running_loop().create_future()
         self._under_way[idempotency.key] = (idempotency.body_digest, settled)

@@ -161,3 +161,95 @@ def test_oldest_arrival_is_that_of_the_first_reachable_transaction(pool: Mempool
     put(pool, call(BOB, 7), at_ms=1)
     put(pool, call(ALICE, 0), at_ms=2)
     assert pool.oldest_ms() == 2
+
+
+def test_transaction_behind_a_gap_waits_from_the_moment_the_gap_closes(pool: Mempool) -> None:
+    put(pool, call(ALICE, 1), at_ms=1)
+    put(pool, call(ALICE, 2), at_ms=2)
+    put(pool, call(ALICE, 0), at_ms=900)
+    assert pool.oldest_ms() == 900
+    assert pool.proposable() == 3
+
+
+def test_a_second_gap_hides_what_is_behind_it(pool: Mempool) -> None:
+    for nonce in (0, 2, 3):
+        put(pool, call(ALICE, nonce))
+    assert pool.proposable() == 1
+    assert chosen(pool, 1) == [call(ALICE, 0).raw]
+
+
+def test_one_sender_can_not_fill_the_pool_behind_a_gap(nonces: Nonces) -> None:
+    pool = Mempool(nonces, max_transactions=64, max_bytes=1 << 24, gas_limit=1_000_000)
+    for nonce in range(1, 5):
+        put(pool, call(ALICE, nonce))
+    with pytest.raises(PoolFull, match="behind a nonce gap"):
+        put(pool, call(ALICE, 5))
+    put(pool, call(BOB, 0))
+    put(pool, call(ALICE, 0))
+    put(pool, call(ALICE, 5))
+    assert pool.proposable() == 7
+
+
+def test_bytes_behind_a_gap_are_bounded_too(nonces: Nonces) -> None:
+    pool = Mempool(nonces, max_transactions=1_000, max_bytes=1 << 21, gas_limit=1_000_000)
+    carried = sidecar(*range(2_000))
+    size = len(carried.encode())
+    held = 0
+    with pytest.raises(PoolFull, match="bytes of this sender wait behind a nonce gap"):
+        for nonce in range(1, 20):
+            pool.add(anchor(ALICE, nonce, carried), carried.root, carried, size, 1)
+            held += 1
+    assert held >= 1
+
+
+def test_executed_nonce_that_passes_a_gap_frees_what_follows(pool: Mempool, nonces: Nonces) -> None:
+    put(pool, call(ALICE, 1))
+    nonces.by_address[ALICE.address] = 1
+    pool.executed(Height(1), [call(ALICE, 0)], now_ms=7)
+    assert pool.oldest_ms() == 7
+
+
+def test_hopeless_transaction_leaves_and_its_successors_wait_for_another(pool: Mempool) -> None:
+    first, second = call(ALICE, 0), call(ALICE, 1)
+    put(pool, first)
+    put(pool, second)
+    chosen(pool, 1)
+    assert pool.executed(Height(1), [], [first.hash]) == [first.hash]
+    assert (len(pool), pool.proposable(), pool.oldest_ms()) == (1, 0, None)
+    put(pool, call(ALICE, 0, gas=60_000))
+    assert pool.proposable() == 2
+    assert pool.executed(Height(2), [], [first.hash]) == []
+
+
+def test_hopeless_transaction_whose_successor_is_in_flight_keeps_the_count(pool: Mempool) -> None:
+    for nonce in (0, 1):
+        put(pool, call(ALICE, nonce))
+    chosen(pool, 5)
+    pool.executed(Height(1), [], [call(ALICE, 0).hash])
+    assert pool.proposable() == 0
+
+
+def test_flights_of_an_old_view_are_void_and_those_of_others_count(pool: Mempool) -> None:
+    transactions = [call(ALICE, nonce) for nonce in range(3)]
+    for transaction in transactions:
+        put(pool, transaction)
+    chosen(pool, 3)
+    assert pool.proposable() == 0
+    pool.set_in_flight(Height(2), [transactions[0].hash, b"?" * 32])  # type: ignore[list-item]
+    assert pool.proposable() == 2
+    assert chosen(pool, 2) == [t.raw for t in transactions[1:]]
+
+
+def test_two_anchors_of_one_sidecar_keep_it_until_both_are_gone(
+    pool: Mempool, nonces: Nonces
+) -> None:
+    carried = sidecar(1)
+    for key in (ALICE, BOB):
+        pool.add(anchor(key, 0, carried), carried.root, carried, len(carried.encode()), 1)
+    nonces.by_address[ALICE.address] = 1
+    pool.executed(Height(1), [anchor(ALICE, 0, carried)])
+    assert pool.sidecar(carried.root) == carried
+    nonces.by_address[BOB.address] = 1
+    pool.executed(Height(2), [anchor(BOB, 0, carried)])
+    assert pool.sidecar(carried.root) is None
+    assert pool.bytes == 0

@@ -236,6 +236,7 @@ class Station:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.proposals.close()
+        self.durability.close()
 
     async def crash(self) -> Station:
         """Cut the power and start again from what the disk kept."""
