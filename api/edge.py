@@ -216,7 +216,9 @@ class Edge:
         seconds = self._clock.seconds() - started
         method = exchange.method if exchange.method in _METHODS else "OTHER"
         self._metrics.observe(method, exchange.route, status, seconds)
-        if self._settings.access_log and _access.isEnabledFor(logging.INFO):
+        settings = self._settings
+        notable = settings.access_log or status >= 400 or seconds * 1000 > settings.slow_ms
+        if notable and _access.isEnabledFor(logging.INFO):
             who = exchange.principal
             fields = {
                 "method": method,

@@ -52,4 +52,7 @@ class ApiSettings:
     open_metrics: bool = False
     """Serve /metrics without a key (for a Prometheus inside the same perimeter)."""
     access_log: bool = True
-    """Write one line a request to the logger `bulwark.api.access`."""
+    """Write one line for every request to the logger `bulwark.api.access`; if not, only for those
+    that were refused, failed or took longer than `slow_ms`."""
+    slow_ms: int = 2_000
+    """A request that takes longer leaves a line in any case."""

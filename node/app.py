@@ -7,12 +7,8 @@ process with one line on standard error and exit code 1, since going on could lo
 
 from __future__ import annotations
 
-import asyncio
 import os
-import sys
-from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 from api.auth import ApiKeys
 from api.server import create_app
@@ -61,13 +57,14 @@ from node.sidecars import Sidecars
 from node.status import Sources, StatusBoard
 from node.storage.durability import Durability
 from node.storage.port import KeyValueStore
+from node.supervisor import Supervisor
 from node.tagging.cache import TagCache
 from node.tagging.evaluators import DirectEvaluators, LocalEvaluator
 from node.tagging.tagger import Tagger
 from node.waiting import WaitingTransactions
 
-PROPOSAL_PACE_MS = 15
-"""Least time between two proposals of this node while earlier ones are in flight."""
+PROPOSAL_PACE_MS = 40
+"""Least time between two proposals: a block costs as much for one transaction as for fifty."""
 
 log = Log("node")
 
@@ -79,9 +76,7 @@ class Node:
         self._home = home
         self._store, self._clock = store, Clock()
         self._durability = Durability(store)
-        self._stop = asyncio.Event()
-        self._halted: str | None = None
-        self._tasks: list[asyncio.Task[None]] = []
+        self._supervisor = Supervisor()
         self._pool = ThreadPoolExecutor(home.config.tagging.threads, "bulwark-group")
         self._build_ledger()
         self._build_network()
@@ -174,7 +169,7 @@ class Node:
             validators=genesis.validator_set,
             fetch_sidecar=self._sidecars.fetch,
             announce=self._mesh.announce,
-            halt=self._halt,
+            halt=self._supervisor.halt,
         )
         own = genesis.validator_set.index_of(self._home.vote_key.address)
         self._driver: Driver | None = None
@@ -210,7 +205,7 @@ class Node:
             clock=self._clock,
             proposals=proposals,
             worker=self._worker,
-            halt=self._halt,
+            halt=self._supervisor.halt,
         )
         proposals.post = self._driver.post
         self._worker.post = self._driver.post
@@ -228,7 +223,7 @@ class Node:
             lifecycle=self._lifecycle,
             snapshot=self._snapshot,
             sync_target=lambda: self._sync.target,
-            halted=lambda: self._halted,
+            halted=lambda: self._supervisor.halted,
             now_ms=self._clock.now_ms,
             started_ms=self._clock.now_ms(),
         )
@@ -308,10 +303,10 @@ class Node:
             await server.start()
             housekeeping = self._housekeeping()
             housekeeping.resume()
-            self._spawn(self._worker.run())
+            self._supervisor.spawn(self._worker.run())
             if self._driver is not None:
-                self._spawn(self._driver.run())
-            self._spawn(housekeeping.run())
+                self._supervisor.spawn(self._driver.run())
+            self._supervisor.spawn(housekeeping.run())
             log.info(
                 "node runs",
                 member=home.member.id,
@@ -320,15 +315,19 @@ class Node:
                 p2p=f"{config.network.listen_host}:{self._network.port}",
                 http=f"{config.http.host}:{server.port}",
             )
-            await self._stop.wait()
+            await self._supervisor.wait()
         finally:
             await self._shut(server)
-        return 1 if self._halted is not None else 0
+        return 1 if self._supervisor.halted is not None else 0
 
     def _http_server(self) -> HttpServer:
         home, http = self._home, self._home.config.http
         keys = ApiKeys.load(home.path / http.api_keys)
-        settings = ApiSettings(open_metrics=http.open_metrics, max_batch_bytes=http.max_body_bytes)
+        settings = ApiSettings(
+            open_metrics=http.open_metrics,
+            max_batch_bytes=http.max_body_bytes,
+            access_log=http.access_log == "all",
+        )
         app = create_app(self._facade, self._ethereum, keys, settings)
         return HttpServer(app, home.path, http)
 
@@ -351,7 +350,7 @@ class Node:
 
     def _duplicate(self, member: MemberId) -> None:
         if member == self._home.member.id:
-            self._halt(f"another node with the identity {member} is running")
+            self._supervisor.halt(f"another node with the identity {member} is running")
 
     def _housekeeping(self) -> Housekeeping:
         return Housekeeping(
@@ -370,33 +369,13 @@ class Node:
     def _snapshot(self) -> Snapshot | None:
         return None if self._driver is None else self._driver.replica.snapshot()
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        task.add_done_callback(self._ended)
-        self._tasks.append(task)
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        if not task.cancelled() and task.exception() is not None:
-            log.error("task failed", reason=repr(task.exception()))
-            self._halt(f"internal: {task.exception()!r}")
-
-    def _halt(self, reason: str) -> None:
-        """Stop at once and say why; nothing is sent any more."""
-        if self._halted is None:
-            self._halted = reason
-            log.error("halted", reason=reason)
-            print(f"bulwark: halted: {reason}", file=sys.stderr)  # noqa: T201 - for the operator
-        self._stop.set()
-
     def stop(self) -> None:
         """End `run` in good order."""
-        self._stop.set()
+        self._supervisor.stop()
 
     async def _shut(self, server: HttpServer) -> None:
         await server.stop()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._supervisor.close()
         if self._driver is not None:
             await self._proposals.close()
         await self._tagger.close()

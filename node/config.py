@@ -61,6 +61,10 @@ class HttpConfig(Section):
     api_keys: Path = Field(Path("api_keys.json"), description="hashed API keys with their roles")
     certificate: Path | None = Field(None, description="server certificate, PEM; none = plain HTTP")
     private_key: Path | None = Field(None, description="key of the server certificate, PEM")
+    access_log: Literal["all", "failures"] = Field(
+        "failures",
+        description="requests that leave a log line: all, or refused and failed ones and slow ones",
+    )
     open_metrics: bool = Field(False, description="serve /metrics without a key")
     max_body_bytes: int = Field(
         64 * 1024 * 1024, ge=1024, le=1 << 30, description="largest request body, bytes"
@@ -90,7 +94,7 @@ class ReportingConfig(Section):
     """How reported records become anchored batches."""
 
     gather_ms: int = Field(
-        10, ge=0, le=50, description="longest time a single report waits for others, milliseconds"
+        40, ge=0, le=50, description="longest time a single report waits for others, milliseconds"
     )
     max_pending_records: int = Field(
         200_000, ge=1_000, le=10_000_000, description="records in the outbox before 429"
@@ -107,7 +111,7 @@ class TaggingConfig(Section):
         1_000_000, ge=0, le=50_000_000, description="tags kept in memory, keyed hashes as names"
     )
     round_timeout_ms: int = Field(
-        2_000, ge=50, le=60_000, description="wait for one evaluator, milliseconds"
+        10_000, ge=50, le=60_000, description="wait for one evaluator, milliseconds"
     )
     threads: int = Field(2, ge=1, le=64, description="threads for group arithmetic")
 

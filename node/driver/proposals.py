@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable
 from bulwark.ledger.batch import Batch
 from bulwark.ledger.errors import LedgerError, TransactionInvalid
 from bulwark.ledger.hashing import keccak256
-from bulwark.ledger.ids import Digest, TimestampMs
+from bulwark.ledger.ids import Digest, TimestampMs, View
 from bulwark.ledger.limits import MAX_BATCH_BYTES
 from bulwark.ledger.sidecar import Sidecar
 from bulwark.ledger.transaction import Transaction
@@ -51,7 +51,7 @@ class Proposals:
         fetch_sidecar: Callable[[Digest], Awaitable[Sidecar]],
         pace_ms: int,
     ) -> None:
-        """`pace_ms`: least time between two proposals while earlier ones are in flight."""
+        """`pace_ms`: least time between two proposals: load makes larger blocks, not more."""
         self._mempool = mempool
         self._chain = chain
         self._clock = clock
@@ -62,6 +62,7 @@ class Proposals:
         self._pace_ms = pace_ms
         self._wanted: NeedProposal | None = None
         self._last_ms = 0
+        self._last_view: View | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._checks: dict[Digest, asyncio.Task[None]] = {}
         self.post: Callable[[Event], None] = lambda event: None
@@ -100,8 +101,10 @@ class Proposals:
             return
         if self._mempool.proposable() == 0 and not need.allow_empty:
             return
-        in_flight = need.height > self._chain.applied + 1
-        wait_ms = self._last_ms + self._pace_ms - self._clock.now_ms() if in_flight else 0
+        wait_ms = self._last_ms + self._pace_ms - self._clock.now_ms()
+        if need.view != self._last_view or need.allow_empty:
+            # After a view change the alliance has waited enough; a heartbeat is not load.
+            wait_ms = 0
         if wait_ms > 0:
             loop = asyncio.get_running_loop()
             self._timer = loop.call_later(wait_ms / 1000, self._after_pace)
@@ -118,7 +121,7 @@ class Proposals:
         if not batch.transactions and not need.allow_empty:
             return
         self._wanted = None
-        self._last_ms = now_ms
+        self._last_ms, self._last_view = now_ms, need.view
         for transaction_hash in self._hashes_of(batch):
             pending = self._mempool.get(transaction_hash)
             if pending is not None and pending.sidecar is not None:
