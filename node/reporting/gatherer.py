@@ -2,12 +2,15 @@
 
 Rules: a batch goes out when it is full, or at once if nothing of this member waits for execution,
 or when its oldest record waited `gather_ms`. So a lone report is fast and a busy desk is cheap.
+While an upload adds rows the clock waits: its turns of the event loop must not cut it into pieces.
 The record is durable when the future of `add` is done.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from bulwark.ledger.ids import Address, RecordId
@@ -53,6 +56,7 @@ class Gatherer:
         self._tasks: set[asyncio.Task[None]] = set()
         self._gather_ms = gather_ms
         self._open: _Open | None = None
+        self._uploads = 0
         self._unflushed: list[_Open] = []
         """Batches that are in the outbox and not surely on disk."""
 
@@ -87,10 +91,31 @@ class Gatherer:
         batch.own[own_name] = record.record_id
         if len(batch.records) >= MAX_RECORDS_PER_SIDECAR:
             self.flush()
-        elif batch.timer is None:
-            wait_ms = self._gather_ms if self._tracker.unexecuted() else 0
-            batch.timer = asyncio.get_running_loop().call_later(wait_ms / 1000, self.flush)
+        else:
+            self._start_clock(batch)
         return batch.future
+
+    @contextmanager
+    def upload(self) -> Iterator[None]:
+        """Hold the clock while many rows are added; what is left over goes by the clock again."""
+        self._uploads += 1
+        try:
+            yield
+        finally:
+            self._uploads -= 1
+            if self._open is not None:
+                self._start_clock(self._open)
+
+    def _start_clock(self, batch: _Open) -> None:
+        if batch.timer is None and not self._uploads:
+            wait_ms = self._gather_ms if self._tracker.unexecuted() else 0
+            loop = asyncio.get_running_loop()
+            batch.timer = loop.call_later(wait_ms / 1000, self._due, batch)
+
+    def _due(self, batch: _Open) -> None:
+        batch.timer = None
+        if batch is self._open and not self._uploads:
+            self.flush()
 
     def flush(self) -> None:
         """Send out what was gathered; a failure reaches every waiting caller."""

@@ -186,11 +186,12 @@ class Reporter:
                     row.outcome = ReportOutcome(None, refusal=refusal)
                 else:
                     row.tag = tag
-        for number, row in enumerate(rows):
-            if number % TURN == TURN - 1:
-                await asyncio.sleep(0)
-            if row.tag is not None:
-                self._gather(row, row.tag)
+        with self._gatherer.upload():
+            for number, row in enumerate(rows):
+                if number % TURN == TURN - 1:
+                    await asyncio.sleep(0)
+                if row.tag is not None:
+                    self._gather(row, row.tag)
 
     def _gather(self, row: _Row, tag: Tag) -> None:
         report = row.report

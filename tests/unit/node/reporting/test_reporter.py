@@ -301,6 +301,17 @@ async def test_a_full_batch_goes_out_at_once(bench: Bench) -> None:
     assert (await future).nonce == 0
 
 
+async def test_the_clock_does_not_cut_an_upload_into_pieces(bench: Bench) -> None:
+    entries = make_sidecar(20, "upload").entries
+    with bench.gatherer.upload():
+        for number, entry in enumerate(entries):
+            future = bench.gatherer.add(entry, number.to_bytes(16, "big"))  # type: ignore[arg-type]
+            await asyncio.sleep(0.002)
+        assert bench.submitted == []
+    await future
+    assert [parcel.sidecar.count for parcel in bench.submitted if parcel.sidecar] == [20]
+
+
 def test_old_keys_are_forgotten_after_a_day() -> None:
     store = MemoryStore()
     keys = IdempotencyStore(store, KEY)
