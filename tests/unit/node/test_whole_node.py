@@ -1,0 +1,236 @@
+"""Five whole nodes in one event loop, homes and sockets real, the database in memory."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from api.auth import generate_api_keys
+from bulwark.consents.receipt import matches
+from bulwark.indicators.errors import FieldError
+from bulwark.indicators.model import IndicatorReport, ScreeningRequest
+from bulwark.ledger.hashing import sha256
+from bulwark.ledger.ids import Digest, RecordId
+from genesis.generator import generate
+from node.app import Node
+from node.assembly import Home, HomeInvalid, network_identity, open_home
+from node.clock import Clock
+from node.devnet.layout import devnet_alliance
+from node.devnet.ports import free_ports
+from node.facade import Facade
+from node.service import (
+    Conflict,
+    Forbidden,
+    Idempotency,
+    NotFound,
+    Stage,
+)
+from node.storage.memory import MemoryStore
+from tests.unit.node.driver.cluster import until
+
+NOW_MS = 1_790_000_000_000
+PASSPHRASE = b"a passphrase"
+
+
+def drawing(seed: bytes) -> object:
+    count = 0
+
+    def draw(length: int) -> bytes:
+        nonlocal count
+        count += 1
+        return hashlib.shake_256(seed + count.to_bytes(8, "big")).digest(length)
+
+    return draw
+
+
+@pytest.fixture(scope="module")
+def homes(tmp_path_factory: pytest.TempPathFactory) -> list[Home]:
+    out = tmp_path_factory.mktemp("alliance") / "out"
+    made = generate(
+        devnet_alliance(4, 1, free_ports(10)),
+        out,
+        random_bytes=drawing(b"whole"),  # type: ignore[arg-type]
+        now_ms=NOW_MS,
+        passphrase_of=lambda name: PASSPHRASE,
+        new_api_keys=generate_api_keys,
+        unattended=True,
+    )
+    return [open_home(home.home) for home in made.homes]
+
+
+class Running:
+    def __init__(self, homes: list[Home]) -> None:
+        self.nodes = [Node(home, MemoryStore()) for home in homes]
+        self.facades: list[Facade] = [node._facade for node in self.nodes]
+        self.tasks: list[asyncio.Task[int]] = []
+
+    def status(self, index: int) -> dict[str, object]:
+        return dict(self.facades[index].status())
+
+
+@pytest.fixture
+async def running(homes: list[Home]) -> AsyncIterator[Running]:
+    for home in homes:
+        # The database is a new one each time, and no wiped one.
+        home.voted_marker.unlink(missing_ok=True)
+    running = Running(homes)
+    loop = asyncio.get_running_loop()
+    running.tasks = [loop.create_task(node.run()) for node in running.nodes]
+    await until(lambda: all(f.readiness().ready for f in running.facades), 30)
+    yield running
+    for node in running.nodes:
+        node.stop()
+    async with asyncio.timeout(30):
+        assert await asyncio.gather(*running.tasks) == [0] * len(running.nodes)
+
+
+def report_of(value: str) -> IndicatorReport:
+    document = {"kind": "phone", "value": value, "fraud_type": "vishing"}
+    return IndicatorReport.from_mapping(document, now_ms=Clock().now_ms())
+
+
+def question(value: str) -> ScreeningRequest:
+    return ScreeningRequest.from_mapping(
+        {
+            "kind": "phone",
+            "value": value,
+            "purpose": "fraud_prevention",
+            "lawful_basis": "legitimate_interests",
+        }
+    )
+
+
+TERMS = {
+    "subject": "pairwise-17",
+    "purpose": "fraud_prevention",
+    "lawful_basis": "consent",
+    "personal_data": ["pd:TelephoneNumber"],
+}
+
+
+async def test_a_report_of_one_member_is_a_hit_at_every_other(running: Running) -> None:
+    (outcome,) = await running.facades[0].report([report_of("+442079460958")], wait=Stage.FINALIZED)
+    assert outcome.stage is Stage.FINALIZED and outcome.record_id is not None
+    height = outcome.height
+    assert height is not None
+    await until(lambda: all(n._chain.finalized >= height for n in running.nodes), 30)
+    for facade in running.facades:
+        answer = (await facade.screen([question("+442079460958")]))[0]
+        assert answer.hit and answer.complete
+        view = await facade.record(outcome.record_id)
+        assert (view.reporter, view.stage) == ("bank-a", Stage.FINALIZED)
+        proof = await facade.record_proof(outcome.record_id)
+        assert proof.verify(running.nodes[0]._home.genesis).height == height
+        block = await facade.block(height)
+        assert block.record_count == 1 and block.checkpoint is not None
+        assert (await facade.block("finalized")).header.height >= height
+    nothing = await running.facades[1].screen([question("+442079460959"), question("x")])
+    assert (nothing[0].hit, nothing[0].complete) == (False, True)
+    assert nothing[1].refusal is not None and not nothing[1].complete
+    with pytest.raises(NotFound):
+        await running.facades[0].record(RecordId(bytes(32)))
+    with pytest.raises(NotFound):
+        await running.facades[0].record_proof(RecordId(bytes(32)))
+    for at in ("99999", "soon", 10**6):
+        with pytest.raises(NotFound):
+            await running.facades[0].block(at)
+
+
+async def test_a_node_says_what_it_is_and_how_it_does(running: Running) -> None:
+    status = running.status(0)
+    assert (status["role"], status["halted"], status["sync_target"]) == ("validator", None, None)
+    assert running.status(4)["role"] == "observer"
+    assert running.status(4)["consensus"] is None
+    metrics = running.facades[0].metrics().decode()
+    for name in ("bulwark_height_executed", "bulwark_ready 1.0", "bulwark_reports_taken_total"):
+        assert name in metrics
+    everybody = [None, True, True, True, True]
+    await until(lambda: [m.connected for m in running.facades[0].members()] == everybody)
+    board = running.nodes[0]._board
+    running.nodes[0]._sync.target = running.nodes[0]._chain.applied + 100  # type: ignore[assignment]
+    assert "catching up" in str(board.lag())
+    assert not running.facades[0].readiness().ready
+    running.nodes[0]._sync.target = None
+    with pytest.raises(Forbidden):
+        await running.facades[4].report([report_of("+442079460958")], wait=Stage.ACCEPTED)
+
+
+async def test_a_consent_is_given_shown_proved_and_withdrawn_once(running: Running) -> None:
+    facade = running.facades[1]
+    key = Idempotency("consent", Digest(sha256(b"body")))
+    given = await facade.give_consent(TERMS, wait=Stage.FINALIZED, idempotency=key)
+    assert (given.status, given.stage) == ("given", Stage.FINALIZED)
+    again = await facade.give_consent(TERMS, wait=Stage.FINALIZED, idempotency=key)
+    assert again.consent_id == given.consent_id
+    stored = running.nodes[1]._facade._parts.consents.stored(given.consent_id)
+    assert matches(given.receipt, stored.salt, given.commitment)
+    assert "pairwise-17" not in repr(stored)
+    disk = b"".join(v for _, v in running.nodes[1]._store.iterate(b""))
+    assert b"pairwise-17" not in disk
+    proof = await facade.consent_proof(given.consent_id)
+    proof.verify(running.nodes[1]._home.genesis)
+    taken_back = Idempotency("withdrawal", Digest(sha256(b"other body")))
+    for _ in range(2):
+        view = await facade.withdraw_consent(
+            given.consent_id, "withdrawn", wait=Stage.FINALIZED, idempotency=taken_back
+        )
+        assert (view.status, view.withdrawn_height is not None) == ("withdrawn", True)
+    with pytest.raises(Conflict, match="already"):
+        await facade.withdraw_consent(
+            given.consent_id, "withdrawn", wait=Stage.ACCEPTED, idempotency=None
+        )
+    with pytest.raises(Conflict, match="reason is one of"):
+        await facade.withdraw_consent(given.consent_id, "?", wait=Stage.ACCEPTED, idempotency=None)
+    for unknown in ("00" * 32, "zz", "00"):
+        with pytest.raises(NotFound):
+            await facade.consent(unknown)
+    assert (await facade.consent(given.consent_id.upper())).consent_id == given.consent_id
+    with pytest.raises(FieldError):
+        await facade.give_consent({}, wait=Stage.ACCEPTED, idempotency=None)
+
+
+async def test_a_node_that_meets_its_own_identity_halts_with_exit_code_1(
+    homes: list[Home],
+) -> None:
+    node = Node(homes[4], MemoryStore())
+    task = asyncio.get_running_loop().create_task(node.run())
+    await asyncio.sleep(0)
+    node._duplicate(homes[0].member.id)
+    assert node._supervisor.halted is None
+    node._duplicate(homes[4].member.id)
+    async with asyncio.timeout(20):
+        assert await task == 1
+
+
+def spoiled(home: Home, change: str) -> None:
+    path = home.path
+    if change == "no genesis":
+        (path / "genesis.json").unlink()
+    elif change == "bad genesis":
+        (path / "genesis.json").write_bytes(b"{}")
+    else:
+        text = (path / "node.toml").read_text()
+        (path / "node.toml").write_text(text.replace(f'"{home.member.id}"', f'"{change}"', 1))
+
+
+@pytest.mark.parametrize("change", ["no genesis", "bad genesis", "nobody", "telco-b", "regulator"])
+def test_a_home_whose_parts_do_not_fit_is_refused(
+    homes: list[Home], tmp_path: Path, change: str
+) -> None:
+    import shutil
+
+    copy = tmp_path / "home"
+    shutil.copytree(homes[0].path, copy)
+    spoiled(replace(homes[0], path=copy), change)
+    with pytest.raises(HomeInvalid):
+        open_home(copy)
+
+
+def test_a_home_without_its_certificate_is_refused(homes: list[Home], tmp_path: Path) -> None:
+    with pytest.raises(HomeInvalid):
+        network_identity(replace(homes[0], path=tmp_path))
