@@ -173,7 +173,7 @@ async def test_an_equal_row_at_the_same_time_is_answered_only_when_the_first_is_
 async def test_an_equal_row_during_the_flush_waits_for_it_too(bench: Bench) -> None:
     bench.tagger.known.add("evil.example")
     first = asyncio.ensure_future(bench.report(row()))
-    while not bench.submitted:
+    while not bench.submitted:  # noqa: ASYNC110 - a condition in another call
         await asyncio.sleep(0)
     assert bench.gatherer.waiting == 0
     second = asyncio.ensure_future(bench.report(row()))
@@ -224,9 +224,9 @@ async def test_a_reverted_anchor_is_said_and_can_be_reported_again(bench: Bench)
     (anew,) = await bench.report(row())
     assert anew.record_id not in (None, first.record_id)
     waiting = asyncio.ensure_future(bench.report(row("b.example"), wait=Stage.FINALIZED))
-    while not bench.tracker._tracked or bench.tracker._by_height:
+    while not bench.tracker._tracked or bench.tracker._by_height:  # noqa: ASYNC110 - as above
         await asyncio.sleep(0)
-    while not any(t.waiters for t in bench.tracker._tracked.values()):
+    while not any(t.waiters for t in bench.tracker._tracked.values()):  # noqa: ASYNC110
         await asyncio.sleep(0)
     bench.execute(success=False)
     (told,) = await waiting
