@@ -14,7 +14,6 @@ from collections.abc import Callable
 from typing import Protocol, assert_never
 
 from bulwark.ledger.codec import Writer
-from bulwark.ledger.errors import LedgerError
 from bulwark.ledger.hashing import sha256
 from bulwark.ledger.ids import MemberId, ValidatorIndex
 from bulwark.ledger.signing import SigningDomain
@@ -35,6 +34,7 @@ from consensus.effects import (
     Stable,
     SyncTo,
 )
+from consensus.errors import AuthenticationFailed
 from consensus.events import Event, PeerDown, PeerUp, Received, Start, TimerFired, TxPending
 from consensus.evidence import DoubleVote, Evidence, WrongNewView
 from consensus.messages import Message, encode_message
@@ -140,7 +140,7 @@ class Driver:
             return
         try:
             message = authenticate(payload, self._validators, self._domain, self._window)
-        except LedgerError as error:
+        except AuthenticationFailed as error:
             self.refused_messages += 1
             log.warning("message refused", peer=member, reason=str(error))
             return
