@@ -46,7 +46,9 @@ def command() -> None:
     "--data", "personal_data", multiple=True, help="Category, as pd:TelephoneNumber; repeatable."
 )
 @click.option("--purpose", type=words(Purpose, stated_only=True), help="fraud_prevention if not.")
-@click.option("--basis", "lawful_basis", type=words(LawfulBasis, stated_only=True))
+@click.option(
+    "--lawful-basis", "--basis", "lawful_basis", type=words(LawfulBasis, stated_only=True)
+)
 @click.option("--scope", "scopes", multiple=True, help="As indicator:share; repeatable.")
 @click.option("--recipient", "recipients", multiple=True, help="Member id; repeatable.")
 @click.option("--valid-until", help="Last day, as 2027-11-22; no end if left out.")

@@ -46,7 +46,9 @@ def words(vocabulary: type[Term], *, stated_only: bool = False) -> click.Choice[
 @click.option("--valid-until", help="Date; by the kind if left out.")
 @click.option("--country", help="Country (ISO 3166-1) of the fraud.")
 @click.option("--tlp", type=words(Tlp, stated_only=True), help="Traffic Light Protocol marking.")
-@click.option("--basis", "lawful_basis", type=words(LawfulBasis, stated_only=True))
+@click.option(
+    "--lawful-basis", "--basis", "lawful_basis", type=words(LawfulBasis, stated_only=True)
+)
 @click.option("--purpose", type=words(Purpose, stated_only=True))
 @click.option("--consent-anchor", help="Anchor id of the consent, where that is the basis.")
 @click.option("--link-group", help="Shared by the reports of one case; it stays with your node.")

@@ -34,6 +34,7 @@ INCOMPLETE: Final = 11
     help="Purpose of the question.",
 )
 @click.option(
+    "--lawful-basis",
     "--basis",
     "lawful_basis",
     type=words(LawfulBasis, stated_only=True),
