@@ -7,6 +7,7 @@ of a condition with a deadline, whose failure says what was seen last.
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 import threading
 import time
@@ -199,6 +200,13 @@ class Alliance:
             yield store
         finally:
             store.close()
+
+    def fsck_command(self, name: str) -> subprocess.CompletedProcess[str]:
+        """`bulwark fsck --json` on the home of a node that does not run."""
+        words = ("-m", "node.cli.main", "fsck", "--json", "--home", str(self.node(name).home))
+        return subprocess.run(
+            [sys.executable, *words], cwd=ROOT, capture_output=True, text=True, timeout=120
+        )
 
     def fsck(self, name: str, *, full: bool = True) -> FsckReport:
         """Check the disk of a node that does not run."""

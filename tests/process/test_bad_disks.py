@@ -77,6 +77,8 @@ def test_a_damaged_store_is_refused_and_resynced_from_the_others(
     line = last_words(alliance, victim)
     assert line.startswith("bulwark: ") and str(data) in line, line
     assert "resync" in line, line
+    check = alliance.fsck_command(victim)
+    assert check.returncode == 1 and str(data) in check.stderr, check.stderr
     ids += fill(alliance, reporter, "meanwhile", 3)
     # Damage is never repaired in place: the operator takes the database away, the peers fill it.
     shutil.move(data, data.with_name("damaged"))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -79,6 +81,10 @@ def test_a_killed_proposer_is_replaced_comes_back_and_votes(make_alliance: MakeA
     assert victim in alliance.signers(others[1], seen["height"])
     alliance.devnet.start_node(gone)
     hold_together(alliance, acknowledged)
+    with ThreadPoolExecutor(2) as pool:
+        checks = list(pool.map(alliance.fsck_command, alliance.names))
+    assert [check.returncode for check in checks] == [0] * 5, checks
+    assert len({json.loads(check.stdout)["hash"] for check in checks}) == 1
 
 
 def test_all_nodes_killed_at_once_lose_nothing_and_go_on(make_alliance: MakeAlliance) -> None:
