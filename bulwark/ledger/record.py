@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Final
 
+import msgspec
+
 from bulwark.ledger.errors import RecordInvalid
 from bulwark.ledger.ids import RecordId, Tag
 
@@ -42,8 +44,7 @@ _SHORT_FIELDS: Final = ("distinct_customers", "purpose", "oprf_key_id", "usage")
 _DAY_FIELDS: Final = ("first_seen_day", "last_seen_day", "valid_until_day")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecordPayload:
+class RecordPayload(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What a record says about its tag. Codes are one byte unless it says otherwise.
 
     Fields are checked when they are encoded or decoded, not when the object is made.
@@ -250,15 +251,21 @@ def check_payload(data: bytes) -> None:
             raise RecordInvalid("references", "a present reference is not zero")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class Record:
-    """Salt, tag and payload of one report: all of it erasable, only its hash is for ever."""
+    """Salt, tag and payload of one report: all of it erasable, only its hash is for ever.
+
+    Not frozen, since a frozen dataclass takes three times as long to make and every record of the
+    alliance is made on every node; nobody changes one.
+    """
 
     salt: bytes = field(repr=False)
     """32 random bytes: make the leaf hash say nothing once they are destroyed."""
     tag: Tag = field(repr=False)
     payload_bytes: bytes
     """Canonical payload; kept as bytes because most are stored and hashed but never read."""
+    record_id: RecordId = field(init=False, compare=False)
+    """Leaf hash: SHA-256(0x00 | domain tag | salt | tag | payload), RFC 6962 leaf form."""
 
     def __post_init__(self) -> None:
         if len(self.salt) != SALT_BYTES:
@@ -266,6 +273,8 @@ class Record:
         if len(self.tag) != TAG_BYTES:
             raise RecordInvalid("tag", f"{len(self.tag)} bytes given, {TAG_BYTES} needed")
         check_payload(self.payload_bytes)
+        leaf = _LEAF_PREFIX + self.salt + self.tag + self.payload_bytes
+        self.record_id = RecordId(sha256(leaf).digest())
 
     @classmethod
     def of(cls, salt: bytes, tag: Tag, payload: RecordPayload) -> Record:
@@ -286,8 +295,3 @@ class Record:
     def kind(self) -> int:
         """The payload's indicator kind, without decoding the rest."""
         return self.payload_bytes[2]
-
-    @property
-    def record_id(self) -> RecordId:
-        """Leaf hash: SHA-256(0x00 | domain tag | salt | tag | payload), RFC 6962 leaf form."""
-        return RecordId(sha256(_LEAF_PREFIX + self.salt + self.tag + self.payload_bytes).digest())

@@ -49,6 +49,7 @@ class Sidecar:
     entries: tuple[Entry, ...]
     leaves: tuple[Digest, ...] = field(init=False, compare=False, repr=False)
     """Leaf hashes in order; the same before and after an erasure."""
+    _root: Digest | None = field(init=False, default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.entries) <= MAX_RECORDS_PER_SIDECAR:
@@ -67,8 +68,10 @@ class Sidecar:
 
     @property
     def root(self) -> Digest:
-        """RFC 6962 root of the leaves, computed anew at each call (0.7 us a leaf)."""
-        return root_of(self.leaves)
+        """RFC 6962 root of the leaves, computed at the first call (0.7 us a leaf)."""
+        if self._root is None:
+            object.__setattr__(self, "_root", root_of(self.leaves))
+        return self._root or root_of(self.leaves)
 
     def path(self, index: int) -> list[Digest]:
         """Inclusion path of the entry at `index`; raises ProofInvalid outside the sidecar."""

@@ -9,6 +9,8 @@ normalise values: the indicators package does, and a new way of normalising is a
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from bulwark.privacy.errors import InputRefused
 
 TAG_BYTES = 32
@@ -25,18 +27,24 @@ def tag_input(version: int, kind: str, normalised: str) -> bytes:
     `version` is 0..255, `kind` 1 to 64 printable ASCII characters without space, `normalised` is
     not empty and the whole has at most 65535 bytes. Raises `InputRefused`, without the value.
     """
+    head = _head(version, kind)
+    try:
+        value = normalised.encode("utf-8")
+    except UnicodeEncodeError:
+        raise InputRefused("normalised value", "not Unicode text", "UTF-8 text") from None
+    room = MAX_TAG_INPUT_BYTES - len(head)
+    if not 1 <= len(value) <= room:
+        raise InputRefused("length of the normalised value", len(value), f"1 to {room} bytes")
+    return head + value
+
+
+@lru_cache(maxsize=64)
+def _head(version: int, kind: str) -> bytes:
+    """What stands before the value; an alliance has one version and a handful of kinds."""
     if not 0 <= version <= 255:
         raise InputRefused("version of the tag input", version, "0 to 255")
     if not 1 <= len(kind) <= MAX_KIND_BYTES:
         raise InputRefused("length of the indicator kind", len(kind), f"1 to {MAX_KIND_BYTES}")
     if not all("!" <= character <= "~" for character in kind):
         raise InputRefused("indicator kind", ascii(kind), "printable ASCII without space")
-    try:
-        value = normalised.encode("utf-8")
-    except UnicodeEncodeError:
-        raise InputRefused("normalised value", "not Unicode text", "UTF-8 text") from None
-    encoded = bytes((version,)) + kind.encode("ascii") + b"\x00" + value
-    room = MAX_TAG_INPUT_BYTES - (len(encoded) - len(value))
-    if not 1 <= len(value) <= room:
-        raise InputRefused("length of the normalised value", len(value), f"1 to {room} bytes")
-    return encoded
+    return bytes((version,)) + kind.encode("ascii") + b"\x00"

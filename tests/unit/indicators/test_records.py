@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from bulwark.indicators.lifetime import DAY_MS
 from bulwark.indicators.model import IndicatorReport

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
 from hashlib import sha256
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import fields, replace
 
 from bulwark.ledger.errors import RecordInvalid
 from bulwark.ledger.limits import MAX_RECORD_PAYLOAD_BYTES
