@@ -31,7 +31,7 @@ from node.storage.schema import OUTBOX
 
 _CLIENT = OUTBOX + b"x"
 """transaction hash -> raw transaction that a client sent, until it is executed."""
-RESEND_AFTER_MS = 1_000
+RESEND_AFTER_MS = 2_500
 """First pause before a transaction is passed on again; each further one is twice as long."""
 RESEND_DOUBLINGS = 5
 RESEND_MOST = 64

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from bulwark.ledger.errors import DecodeError, LimitExceeded, RecordInvalid
-from bulwark.ledger.ids import DIGEST_BYTES, Digest, RecordId, Tag
+from bulwark.ledger.ids import DIGEST_BYTES, Digest, RecordId
 from bulwark.ledger.limits import MAX_RECORDS_PER_SIDECAR, MAX_SIDECAR_BYTES
 from bulwark.ledger.merkle import inclusion_path, root_of
 from bulwark.ledger.record import SALT_BYTES, TAG_BYTES, Record, payload_length
@@ -50,6 +50,7 @@ class Sidecar:
     leaves: tuple[Digest, ...] = field(init=False, compare=False, repr=False)
     """Leaf hashes in order; the same before and after an erasure."""
     _root: Digest | None = field(init=False, default=None, compare=False, repr=False)
+    _encoded: bytes | None = field(init=False, default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.entries) <= MAX_RECORDS_PER_SIDECAR:
@@ -85,7 +86,15 @@ class Sidecar:
         return Sidecar((*self.entries[:index], erased, *self.entries[index + 1 :]))
 
     def encode(self) -> bytes:
-        """Canonical bytes: version, 4-byte count, then kind byte and content of each entry."""
+        """Canonical bytes: version, 4-byte count, then kind byte and content of each entry.
+
+        Kept from the first call or from decode(): a node gossips, stores and serves them.
+        """
+        if self._encoded is None:
+            object.__setattr__(self, "_encoded", self._encode())
+        return self._encoded or self._encode()
+
+    def _encode(self) -> bytes:
         parts = [bytes([SIDECAR_VERSION]), len(self.entries).to_bytes(4, "big")]
         for entry in self.entries:
             if isinstance(entry, Record):
@@ -109,7 +118,9 @@ class Sidecar:
         entries, offset = _read_entries(data, count)
         if offset != len(data):
             raise DecodeError("sidecar", f"{len(data) - offset} bytes after the end", offset)
-        return cls(entries)
+        sidecar = cls(entries)
+        object.__setattr__(sidecar, "_encoded", data)
+        return sidecar
 
 
 def _read_entries(data: bytes, count: int) -> tuple[tuple[Entry, ...], int]:
@@ -129,7 +140,7 @@ def _read_entries(data: bytes, count: int) -> tuple[tuple[Entry, ...], int]:
             if offset > end:
                 raise DecodeError("sidecar.entry", "record is cut short", start)
             entries.append(
-                Record(data[start:middle], Tag(data[middle:keys_end]), data[keys_end:offset])
+                Record.cut(data[start:middle], data[middle:keys_end], data[keys_end:offset])
             )
         elif kind == _ERASED:
             offset = start + DIGEST_BYTES
