@@ -33,7 +33,7 @@ from node.storage.port import KeyValueStore
 SWITCH_INTERVAL_S = 0.0005
 """How soon a computing thread lets the event loop go on: votes must not wait 5 ms for it."""
 
-GC_THRESHOLDS = (50_000, 20, 100)
+GC_THRESHOLDS = (300_000, 50, 100)
 """Allocations before a young collection, and young ones before an older generation's turn."""
 
 log = Log("node")
