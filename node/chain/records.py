@@ -7,6 +7,7 @@ entry and answers by id with an empty payload. Values of the vocabulary are not 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
 
 from bulwark.ledger.header import Header
 from bulwark.ledger.ids import Address, Height, RecordId, Tag, TimestampMs
@@ -62,10 +63,14 @@ class RecordReader:
         """Height of the highest checkpoint certificate."""
         return self._chain.finalized
 
-    def records_of(self, tag: Tag) -> list[StoredRecord]:
-        """All records of a tag that are not erased, oldest first. Raises StoreDamaged."""
+    def records_of(self, tag: Tag, most: int) -> list[StoredRecord]:
+        """The newest `most` records of a tag that are not erased, oldest first.
+
+        Raises StoreDamaged.
+        """
         found: list[StoredRecord] = []
-        for key, stored in self._store.iterate(schema.records_by_tag(tag)):
+        newest_first = self._store.iterate(schema.records_by_tag(tag), reverse=True)
+        for key, stored in islice(newest_first, most):
             entry = TaggedRecord.decode(key, unseal(key, stored))
             found.append(
                 StoredRecord(
@@ -76,6 +81,7 @@ class RecordReader:
                     payload=entry.payload(key),
                 )
             )
+        found.reverse()
         return found
 
     def has(self, tag: Tag) -> bool:

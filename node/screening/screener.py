@@ -26,7 +26,10 @@ from node.tagging.tagger import Tagger, TaggingUnavailable
 CHUNK = 2_000
 TURN = 100
 MAX_RECORDS = 100
-"""Records shown in one answer, the newest; all of them count for the score."""
+"""Records shown in one answer, the newest."""
+MAX_COUNTED = 1_000
+"""Records of one indicator that count, the newest: who repeats itself can not slow others down in
+their screenings. An answer that leaves older ones out says so."""
 
 
 class Replica(Protocol):
@@ -42,8 +45,8 @@ class Replica(Protocol):
         """Height of the highest checkpoint certificate."""
         ...
 
-    def records_of(self, tag: Tag) -> Sequence[StoredRecord]:
-        """All records of a tag, oldest first."""
+    def records_of(self, tag: Tag, most: int) -> Sequence[StoredRecord]:
+        """The newest `most` records of a tag, oldest first."""
         ...
 
 
@@ -112,13 +115,16 @@ class Screener:
         if not isinstance(tag, bytes):
             reason = f"the tag can not be computed now: {tag}"
             return _nothing(tip.height, age_ms, reason=reason)
-        records = self._replica.records_of(Tag(tag))
+        incomplete = self._lag()
+        records = self._replica.records_of(Tag(tag), MAX_COUNTED + 1)
+        if len(records) > MAX_COUNTED:
+            records = records[-MAX_COUNTED:]
+            incomplete = incomplete or f"only the newest {MAX_COUNTED:,} records are counted"
         views = [
             view_of(stored.payload, stored.record_id, self._member_of(stored.reporter))
             for stored in records
         ]
         assessment = assess([view for view in views if view is not None], now_ms)
-        lag = self._lag()
         return ScreeningAnswer(
             hit=bool(records) and not nothing_stands(assessment),
             band=assessment.band.label,
@@ -127,8 +133,8 @@ class Screener:
             records=tuple(self._shown(record) for record in records[-MAX_RECORDS:]),
             height=tip.height,
             age_ms=age_ms,
-            complete=lag is None,
-            incomplete_reason=lag,
+            complete=incomplete is None,
+            incomplete_reason=incomplete,
         )
 
     def _shown(self, stored: StoredRecord) -> RecordView:

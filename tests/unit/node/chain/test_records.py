@@ -24,14 +24,14 @@ def test_a_tag_is_found_with_reporter_height_and_time_oldest_first() -> None:
     second = make_sidecar(2, "b", [Tag(b"\x41" * 32), TAG])
     one = node.block(anchor(ALPHA, 0, first), sidecars=[first])
     two = node.block(anchor(BRAVO, 0, second), sidecars=[second])
-    found = node.records.records_of(TAG)
+    found = node.records.records_of(TAG, 10)
     assert [(r.record_id, r.reporter, r.height, r.timestamp_ms) for r in found] == [
         (first.entries[0].record_id, ALPHA.address, 1, one.header.timestamp_ms),
         (second.entries[1].record_id, BRAVO.address, 2, two.header.timestamp_ms),
     ]
     assert found[0].payload.confidence == 80
     assert node.records.has(TAG)
-    assert node.records.records_of(Tag(b"\x43" * 32)) == []
+    assert node.records.records_of(Tag(b"\x43" * 32), 10) == []
     by_id = node.records.by_id(found[1].record_id)
     assert by_id is not None
     assert dataclasses.astuple(by_id) == dataclasses.astuple(found[1])
@@ -41,7 +41,16 @@ def test_two_anchors_in_one_block_are_both_found() -> None:
     node = Node()
     sidecars = [make_sidecar(1, "a", [TAG]), make_sidecar(1, "b", [TAG])]
     node.block(anchor(ALPHA, 0, sidecars[0]), anchor(BRAVO, 0, sidecars[1]), sidecars=sidecars)
-    assert [r.reporter for r in node.records.records_of(TAG)] == [ALPHA.address, BRAVO.address]
+    assert [r.reporter for r in node.records.records_of(TAG, 10)] == [ALPHA.address, BRAVO.address]
+
+
+def test_a_look_up_reads_no_more_than_the_newest_that_were_asked_for() -> None:
+    node = Node()
+    for nonce in range(3):
+        sidecar = make_sidecar(1, f"s{nonce}", [TAG])
+        node.block(anchor(ALPHA, nonce, sidecar), sidecars=[sidecar])
+    assert [r.height for r in node.records.records_of(TAG, 2)] == [2, 3]
+    assert [r.height for r in node.records.records_of(TAG, 1)] == [3]
 
 
 def test_a_record_proof_verifies_offline_with_the_genesis_document_alone() -> None:
@@ -94,7 +103,7 @@ def test_an_erased_record_leaves_its_leaf_and_every_proof_holds() -> None:
     record = sidecar.entries[0]
     assert node.chain.erase_record(record.record_id)
     assert not node.chain.erase_record(record.record_id)
-    assert node.records.records_of(TAG) == []
+    assert node.records.records_of(TAG, 10) == []
     found = node.records.by_id(record.record_id)
     assert found is not None
     assert (found.payload, found.reporter, found.height) == (None, ALPHA.address, 1)
@@ -116,7 +125,7 @@ def test_a_node_that_syncs_after_an_erasure_gets_leaves_and_the_same_headers() -
     executed = fresh.executor.execute(Height(1), block.batch, by_root)
     assert executed.header == block.header
     fresh.chain.commit_block(executed, None)
-    assert fresh.records.records_of(TAG) == []
+    assert fresh.records.records_of(TAG, 10) == []
     found = fresh.records.by_id(sidecar.entries[0].record_id)
     assert found is not None and found.payload is None
 

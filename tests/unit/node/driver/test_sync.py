@@ -221,7 +221,7 @@ async def test_own_full_sidecar_goes_before_a_peers_erased_one() -> None:
         return [replace(b, sidecars=(carried.erase(0),)) for b in honest(node)(first)]
 
     await run(fresh, Peers({GOOD: erased}), target=1)
-    assert len(fresh.records.records_of(carried.entries[0].tag)) == 1  # type: ignore[union-attr]
+    assert len(fresh.records.records_of(carried.entries[0].tag, 9)) == 1  # type: ignore[union-attr]
 
 
 async def test_server_gives_blocks_in_order_and_nothing_above_its_tip() -> None:
