@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from bulwark.ledger.errors import SignatureInvalid
 from bulwark.ledger.ids import ValidatorIndex
-from bulwark.ledger.signing import SigningDomain, verify
+from bulwark.ledger.signing import Check, SigningDomain, verify
 from bulwark.ledger.validators import ValidatorSet
 from consensus.messages import NewView, Vote
 
@@ -26,7 +26,7 @@ class DoubleVote:
         """Who signed both."""
         return self.first.signer
 
-    def holds(self, validators: ValidatorSet, domain: SigningDomain) -> bool:
+    def holds(self, validators: ValidatorSet, domain: SigningDomain, check: Check = verify) -> bool:
         """Whether the two votes prove it."""
         a, b = self.first.subject, self.second.subject
         if self.first.signer != self.second.signer or self.first.signer >= len(validators):
@@ -36,7 +36,7 @@ class DoubleVote:
         address = validators.address_of(self.first.signer)
         try:
             for vote in (self.first, self.second):
-                verify(address, vote.subject.signing_digest(domain), vote.signature)
+                check(address, vote.subject.signing_digest(domain), vote.signature, "vote")
         except SignatureInvalid:
             return False
         return True

@@ -8,8 +8,9 @@ One library (coincurve, libsecp256k1) decides validity, as two would disagree on
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
 from coincurve import PrivateKey, PublicKey
 
@@ -95,3 +96,8 @@ def verify(signer: Address, digest: Digest, signature: bytes, what: str = "signa
     found = recover(digest, signature, what)
     if found != signer:
         raise SignatureInvalid(what, f"made by 0x{found.hex()}, expected 0x{signer.hex()}")
+
+
+Check: TypeAlias = Callable[[Address, Digest, bytes, str], None]
+"""How a signature is checked: `verify`, or the simulator's cheap scheme. (signer, digest,
+signature, what) -> None, raises SignatureInvalid."""

@@ -17,7 +17,7 @@ from bulwark.ledger.codec import Reader, Writer
 from bulwark.ledger.errors import CertificateInvalid, DecodeError, SignatureInvalid
 from bulwark.ledger.ids import Digest, Height, ValidatorIndex, View
 from bulwark.ledger.limits import MAX_VALIDATORS
-from bulwark.ledger.signing import SIGNATURE_BYTES, SigningDomain, verify
+from bulwark.ledger.signing import SIGNATURE_BYTES, Check, SigningDomain, verify
 from bulwark.ledger.validators import ValidatorSet
 
 
@@ -84,7 +84,9 @@ class Certificate:
             raise CertificateInvalid("certificate", f"{len(chosen)} votes, {quorum} needed")
         return cls(subject, tuple(chosen))
 
-    def verify(self, validators: ValidatorSet, domain: SigningDomain) -> None:
+    def verify(
+        self, validators: ValidatorSet, domain: SigningDomain, check: Check = verify
+    ) -> None:
         """Check signers, quorum and every signature; raises CertificateInvalid."""
         name = f"{self.subject.kind.name} certificate of height {self.subject.height}"
         if domain.epoch != validators.epoch:
@@ -101,7 +103,7 @@ class Certificate:
         digest = self.subject.signing_digest(domain)
         for signer, signature in self.signatures:
             try:
-                verify(validators.address_of(signer), digest, signature, f"signer {signer}")
+                check(validators.address_of(signer), digest, signature, f"signer {signer}")
             except SignatureInvalid as error:
                 raise CertificateInvalid(name, str(error)) from error
 
