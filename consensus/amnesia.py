@@ -1,10 +1,11 @@
 """The amnesia rule: a validator that lost its records must not contradict votes it forgot.
 
 Rule owned: P6. It stays silent (follows, executes, serves, signs nothing that counts) until a
-certified checkpoint at least 2L above the highest one that a quorum of STATUS answers proves: a
-forgotten vote lies at most at h_old + L, h_old being the low mark that was lost, and some honest
-answerer had executed h_old, so h_old is at most L above what the answers prove. Until
-then the node counts as one of the f faulty ones.
+certified checkpoint at least 4L above the highest one, h*, that a quorum of STATUS answers proves.
+A forgotten vote lies at most at h_old + L, h_old being the low mark that was lost, and some honest
+answerer had executed h_old, so h_old is at most h* + L: for votes 2L would do. A forgotten
+VIEW-CHANGE has a checkpoint of at most h* + L too; 4L lets everybody recognise it as stale (V10).
+Until then the node counts as one of the f faulty ones.
 """
 
 from __future__ import annotations
@@ -45,6 +46,6 @@ class Amnesia:
         if status.signer != state.me:
             self._answered.add(status.signer)
         if len(self._answered) >= state.validators.quorum:
-            state.silent_until = Height(state.stable_height + 2 * state.config.window)
+            state.silent_until = Height(state.stable_height + 4 * state.config.window)
             state.journal.silent(state.silent_until)
             state.flush()

@@ -13,9 +13,7 @@ from itertools import pairwise
 from typing import Generic, TypeVar, assert_never
 
 from bulwark.ledger.errors import LedgerError
-from bulwark.ledger.ids import Height, ValidatorIndex
-from bulwark.ledger.signing import Check, SigningDomain, verify
-from bulwark.ledger.validators import ValidatorSet
+from bulwark.ledger.ids import ValidatorIndex
 from bulwark.ledger.votes import Certificate, VoteKind, VoteSubject
 from consensus.errors import AuthenticationFailed
 from consensus.messages import (
@@ -32,21 +30,8 @@ from consensus.messages import (
     Vote,
     decode_message,
 )
-from consensus.types import MAX_WINDOW, leader_of
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """What messages of one epoch are checked against."""
-
-    validators: ValidatorSet
-    domain: SigningDomain
-    window: int = MAX_WINDOW
-    """L: no prepared certificate may lie further above its checkpoint."""
-    start: Height = Height(0)
-    """The epoch orders the heights above this one; the base of a VIEW-CHANGE without checkpoint."""
-    check: Check = verify
-
+from consensus.terms import Terms
+from consensus.types import leader_of
 
 M_co = TypeVar("M_co", bound=Message, covariant=True)
 
@@ -137,13 +122,10 @@ def _check_view_change(message: ViewChange, terms: Terms) -> None:
     heights = [certificate.subject.height for certificate in message.prepared]
     if any(a >= b for a, b in pairwise(heights)):
         raise AuthenticationFailed("ViewChange", "prepared heights are not strictly increasing")
-    if (
-        heights
-        and not message.base_above(terms.start)
-        < heights[0]
-        <= heights[-1]
-        <= message.base_above(terms.start) + terms.window
-    ):
+    base = message.base_above(terms.start)
+    if message.checkpoint is not None and base <= terms.start:
+        raise AuthenticationFailed("ViewChange", "its checkpoint is not of this epoch")
+    if heights and not base < heights[0] <= heights[-1] <= base + terms.window:
         raise AuthenticationFailed("ViewChange", "a prepared height is outside the window")
     if any(certificate.subject.view >= message.view for certificate in message.prepared):
         raise AuthenticationFailed("ViewChange", "prepared in a view that is not below its own")

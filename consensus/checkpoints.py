@@ -45,8 +45,10 @@ class Checkpoints:
         slot.header_hash = event.header_hash
         state.executing = None
         state.executed, state.executed_hash = event.height, event.header_hash
+        state.end_epoch_at(event.epoch_end)
         self._behind_ms = None
         self._pace.on_progress(state.now_ms)
+        self._pace.on_heartbeat(state.now_ms)
         certificate = slot.committed
         if state.ordering and certificate and certificate.subject.view == state.active_view:
             self._pace.on_view_works()
@@ -126,6 +128,7 @@ class Checkpoints:
             if height > self._finalised:
                 self._finalised = height
                 state.outbox.append(Stable(stable))
+            state.ended = height == state.epoch_end  # E3
         state.log.collect(state.low)
         state.journal.prune(state.low)
         if state.silent_until is not None and state.low >= state.silent_until:
@@ -179,6 +182,7 @@ class Checkpoints:
         state.executed, state.executed_hash = event.height, event.header_hash
         state.executing = None
         state.log.skip_to(Height(event.height))
+        state.end_epoch_at(event.epoch_end)
         self._pace.on_progress(state.now_ms)
         self.learn(event.certificate, None)
         self.settle()

@@ -30,12 +30,16 @@ The driver's duties:
 10. `Report` is evidence against a validator: store it, show it.
 11. `Halt`: the own state contradicts what a quorum certified. Stop with the reason; do not restart
     by yourself.
-12. On start: read all records under the core's prefix back into `Recovery.from_records` with the
+12. `EpochEnded` comes once, as the last effect of all: the last block of the epoch is executed
+    and certified. Make the certificate durable, delete the records of this epoch, and build the
+    `Replica` of the next one (`Terms.start` is the certified height, no records, view 0); a replica
+    that was silent (P6) stays so: `wiped=True`.
+13. On start: read all records under the core's prefix back into `Recovery.from_records` with the
     applied height, hash and highest finality certificate, build `Replica`, give `Start`, then
     `PeerUp` for each connection and `TxPending` for the mempool (changes may be coalesced).
     `wiped=True` if the records are gone although this validator voted before: a marker outside the
     store must tell, since an empty store looks like a first start. `RecordsDamaged` is fatal.
-13. Messages from peers pass `authenticate` first (a pool of threads may do it, order per sender
+14. Messages from peers pass `authenticate` first (a pool of threads may do it, order per sender
     kept); what fails is dropped and counted against the sender.
 """
 
@@ -144,6 +148,13 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True)
+class EpochEnded:
+    """E3: the last block of the epoch is certified; this replica is done."""
+
+    certificate: Certificate
+
+
+@dataclass(frozen=True, slots=True)
 class Halt:
     """The replica stopped for ever; the reason is for the operator."""
 
@@ -162,5 +173,6 @@ Effect: TypeAlias = (
     | Stable
     | SyncTo
     | Report
+    | EpochEnded
     | Halt
 )

@@ -61,6 +61,8 @@ class Executed:
 
     height: Height
     header_hash: Digest
+    epoch_end: Height | None = None
+    """E1: last height of this epoch, from the block on that decided it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +75,16 @@ class TxPending:
 
 @dataclass(frozen=True, slots=True)
 class StateInstalled:
-    """Block sync brought the applied state to a certified height, asked (SyncTo) or unasked."""
+    """Block sync brought the applied state to a certified height, asked (SyncTo) or unasked.
+
+    A height beyond the epoch is not told: the driver builds the replica of the next epoch instead.
+    """
 
     height: Height
     header_hash: Digest
     certificate: Certificate
+    epoch_end: Height | None = None
+    """E1: last height of this epoch, once a block decided it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,17 +1,22 @@
-"""Proof that a validator broke the protocol: two messages that an honest one never signs both.
+"""Proof that a validator broke the protocol: signed messages that an honest one never signs.
 
-Anyone with the validator set can check it later. The core reports each case once per slot.
+Anyone with the epoch's terms can check it later: `holds`. The core reports each case once. A wiped
+validator that keeps rule P6 is never accused: it signs nothing that its forgotten votes contradict.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
-from bulwark.ledger.errors import SignatureInvalid
-from bulwark.ledger.ids import ValidatorIndex
-from bulwark.ledger.signing import Check, SigningDomain, verify
-from bulwark.ledger.validators import ValidatorSet
-from consensus.messages import NewView, Vote
+from bulwark.ledger.errors import LedgerError
+from bulwark.ledger.ids import Height, ValidatorIndex
+from bulwark.ledger.votes import VoteKind
+from consensus.authentication import authenticate
+from consensus.errors import AuthenticationFailed
+from consensus.messages import Message, NewView, ViewChange, Vote
+from consensus.newview import select_new_view
+from consensus.terms import Terms
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,20 +31,68 @@ class DoubleVote:
         """Who signed both."""
         return self.first.signer
 
-    def holds(self, validators: ValidatorSet, domain: SigningDomain, check: Check = verify) -> bool:
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        """What proves it, in order."""
+        return self.first, self.second
+
+    def holds(self, terms: Terms) -> bool:
         """Whether the two votes prove it."""
         a, b = self.first.subject, self.second.subject
-        if self.first.signer != self.second.signer or self.first.signer >= len(validators):
-            return False
-        if (a.kind, a.view, a.height) != (b.kind, b.view, b.height) or a.digest == b.digest:
-            return False
-        address = validators.address_of(self.first.signer)
-        try:
-            for vote in (self.first, self.second):
-                check(address, vote.subject.signing_digest(domain), vote.signature, "vote")
-        except SignatureInvalid:
-            return False
-        return True
+        return (
+            self.first.signer == self.second.signer
+            and (a.kind, a.view, a.height) == (b.kind, b.view, b.height)
+            and a.digest != b.digest
+            and _signed(self.messages, terms)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class DoubleViewChange:
+    """Two different VIEW-CHANGEs of one validator for one view."""
+
+    first: ViewChange
+    second: ViewChange
+
+    @property
+    def culprit(self) -> ValidatorIndex:
+        """Who signed both."""
+        return self.first.signer
+
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        """What proves it, in order."""
+        return self.first, self.second
+
+    def holds(self, terms: Terms) -> bool:
+        """Whether the two messages prove it."""
+        a, b = self.first, self.second
+        same = (a.signer, a.view) == (b.signer, b.view)
+        return same and a.signed_body() != b.signed_body() and _signed(self.messages, terms)
+
+
+@dataclass(frozen=True, slots=True)
+class DoubleNewView:
+    """Two different NEW-VIEWs of one leader for one view."""
+
+    first: NewView
+    second: NewView
+
+    @property
+    def culprit(self) -> ValidatorIndex:
+        """Who signed both."""
+        return self.first.signer
+
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        """What proves it, in order."""
+        return self.first, self.second
+
+    def holds(self, terms: Terms) -> bool:
+        """Whether the two messages prove it."""
+        a, b = self.first, self.second
+        same = (a.signer, a.view) == (b.signer, b.view)
+        return same and a.signed_body() != b.signed_body() and _signed(self.messages, terms)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +100,83 @@ class WrongNewView:
     """A leader's NEW-VIEW whose O does not follow from the VIEW-CHANGEs it names."""
 
     new_view: NewView
+    view_changes: tuple[ViewChange, ...]
+    """Those it names, in its order."""
 
     @property
     def culprit(self) -> ValidatorIndex:
         """Who signed it."""
         return self.new_view.signer
 
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        """What proves it, in order."""
+        return self.new_view, *self.view_changes
 
-Evidence = DoubleVote | WrongNewView
+    def holds(self, terms: Terms) -> bool:
+        """Whether the messages prove it."""
+        named = tuple(digest for _, digest in self.new_view.view_changes)
+        if named != tuple(change.hash() for change in self.view_changes):
+            return False
+        if not _signed(self.messages, terms):
+            return False
+        signers = [signer for signer, _ in self.new_view.view_changes]
+        if signers != [change.signer for change in self.view_changes]:
+            return True
+        if any(change.view != self.new_view.view for change in self.view_changes):
+            return True
+        plan = select_new_view(self.view_changes, terms.start)
+        return plan.digests != self.new_view.digests
+
+
+@dataclass(frozen=True, slots=True)
+class ForgottenCommit:
+    """A COMMIT and a later VIEW-CHANGE of its signer that hides what was prepared for it."""
+
+    vote: Vote
+    view_change: ViewChange
+
+    @property
+    def culprit(self) -> ValidatorIndex:
+        """Who signed both."""
+        return self.vote.signer
+
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        """What proves it, in order."""
+        return self.vote, self.view_change
+
+    def holds(self, terms: Terms) -> bool:
+        """Whether the two messages prove it."""
+        contradict = forgotten_commit(self.vote, self.view_change, terms.start)
+        return contradict and _signed(self.messages, terms)
+
+
+Evidence: TypeAlias = DoubleVote | DoubleViewChange | DoubleNewView | WrongNewView | ForgottenCommit
+
+
+def forgotten_commit(vote: Vote, change: ViewChange, start: Height) -> bool:
+    """Whether a VIEW-CHANGE lacks the PREPARE certificate behind its signer's COMMIT.
+
+    It must show one of the vote's view or a later one for each height above its checkpoint at which
+    it cast COMMIT in a lower view; a COMMIT cast after leaving the view is as wrong.
+    """
+    subject = vote.subject
+    if subject.kind is not VoteKind.COMMIT or vote.signer != change.signer:
+        return False
+    if subject.view >= change.view or subject.height <= change.base_above(start):
+        return False
+    return not any(
+        certificate.subject.height == subject.height and certificate.subject.view >= subject.view
+        for certificate in change.prepared
+    )
+
+
+def _signed(messages: tuple[Message, ...], terms: Terms) -> bool:
+    """Whether every message is what `authenticate` lets through."""
+    try:
+        for message in messages:
+            authenticate(message, terms)
+    except (AuthenticationFailed, LedgerError):
+        return False
+    return True

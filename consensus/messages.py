@@ -102,16 +102,15 @@ class ViewChange:
     view: View
     """The view it wants to enter."""
     checkpoint: Certificate | None
-    """Highest stable checkpoint; None stands for genesis, height 0."""
+    """Highest stable checkpoint; None stands for the start of the epoch."""
     prepared: tuple[Certificate, ...]
     """PREPARE certificates above it, heights strictly increasing, highest view of each."""
     signer: ValidatorIndex
     signature: bytes
 
-    @property
-    def base(self) -> Height:
-        """Height of the stable checkpoint."""
-        return Height(0) if self.checkpoint is None else self.checkpoint.subject.height
+    def base_above(self, start: Height) -> Height:
+        """Height of the stable checkpoint in an epoch that begins above `start`."""
+        return start if self.checkpoint is None else self.checkpoint.subject.height
 
     def signed_body(self) -> bytes:
         """View, checkpoint, prepared certificates."""
@@ -218,6 +217,8 @@ class StatusReport:
     """It waits for NEW-VIEW of `view`."""
     executed: Height
     stable: Height
+    silent: bool
+    """P6: it lost its records and does not vote yet."""
     slots: tuple[SlotStatus, ...]
     """Heights of its window that are not complete."""
     signer: ValidatorIndex
@@ -231,7 +232,7 @@ class StatusReport:
 
     def _write_claims(self, writer: Writer) -> None:
         writer.uint(self.view, 8).flag(self.changing)
-        writer.uint(self.executed, 8).uint(self.stable, 8)
+        writer.uint(self.executed, 8).uint(self.stable, 8).flag(self.silent)
         writer.sequence(self.slots, lambda w, s: s.write(w))
 
     def write(self, writer: Writer) -> None:
@@ -244,8 +245,9 @@ class StatusReport:
         """Inverse of write()."""
         view, changing = View(reader.uint(8, "view")), reader.flag("changing")
         executed, stable = Height(reader.uint(8, "executed")), Height(reader.uint(8, "stable"))
+        silent = reader.flag("silent")
         slots = reader.sequence("slots", MAX_WINDOW, SlotStatus.read)
-        return cls(view, changing, executed, stable, slots, *_read_signed(reader))
+        return cls(view, changing, executed, stable, silent, slots, *_read_signed(reader))
 
 
 @dataclass(frozen=True, slots=True)

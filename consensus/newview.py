@@ -14,6 +14,7 @@ from bulwark.ledger.batch import NULL_BATCH
 from bulwark.ledger.ids import Digest, Height
 from bulwark.ledger.votes import Certificate
 from consensus.messages import ViewChange
+from consensus.terms import GENESIS
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +22,7 @@ class NewViewPlan:
     """The start of a view."""
 
     checkpoint: Certificate | None
-    """Highest stable checkpoint among the VIEW-CHANGEs; None is genesis."""
+    """Highest stable checkpoint among the VIEW-CHANGEs; None is the start of the epoch."""
     base: Height
     """Its height (min-s)."""
     digests: tuple[Digest, ...]
@@ -38,18 +39,20 @@ class NewViewPlan:
         return self.digests[offset] if 0 <= offset < len(self.digests) else None
 
 
-FIRST_PLAN = NewViewPlan(None, Height(0), ())
-"""View 0 starts above genesis with nothing to propose again."""
+def first_plan(start: Height) -> NewViewPlan:
+    """View 0 begins above the start of the epoch with nothing to propose again."""
+    return NewViewPlan(None, start, ())
 
 
-def select_new_view(view_changes: Iterable[ViewChange]) -> NewViewPlan:
+def select_new_view(view_changes: Iterable[ViewChange], start: Height = GENESIS) -> NewViewPlan:
     """V6: the plan that follows from these VIEW-CHANGEs (a quorum, all for one view)."""
     checkpoint: Certificate | None = None
-    base = Height(0)
+    base = start
     best: dict[Height, Certificate] = {}
     for change in view_changes:
-        if change.base > base or (change.base == base and _before(change.checkpoint, checkpoint)):
-            checkpoint, base = change.checkpoint, change.base
+        given = change.base_above(start)
+        if given > base or (given == base and _before(change.checkpoint, checkpoint)):
+            checkpoint, base = change.checkpoint, given
         for certificate in change.prepared:
             known = best.get(certificate.subject.height)
             if known is None or _rank(certificate) > _rank(known):

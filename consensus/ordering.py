@@ -50,11 +50,13 @@ class Ordering:
             return
         if height > min(state.executed + state.config.pipeline, state.high):
             return
+        # E2: nobody waits for requests when a decided change of validators is due
+        empty = heartbeat or state.epoch_end is not None
         known = self._asked
         asked = known is not None and (known.view, known.height) == (state.active_view, height)
-        if known is not None and asked and (known.allow_empty or not heartbeat):
+        if known is not None and asked and (known.allow_empty or not empty):
             return
-        need = NeedProposal(state.active_view, height, heartbeat, self._in_flight(height))
+        need = NeedProposal(state.active_view, height, empty, self._in_flight(height))
         self._asked = need
         state.outbox.append(need)
 

@@ -14,6 +14,9 @@ from consensus.config import Config
 from consensus.effects import CancelTimer, Effect, SetTimer
 from consensus.types import TimerName
 
+HURRIED_BLOCKS = 8
+"""Windows of heartbeats that may come early for silent validators before they cost time again."""
+
 MAX_ATTEMPT = 32
 """Views without progress that still lengthen a timeout; the cap is reached long before."""
 
@@ -45,12 +48,15 @@ class Pacemaker:
         "_down",
         "_entered_ms",
         "_hint_ms",
+        "_hurried_ms",
+        "_hurries",
         "_oldest_ms",
         "_progress_ms",
         "_progress_view",
         "_quiet_ms",
         "_quorum_ms",
         "_resent_ms",
+        "_silent",
         "_status_ms",
         "_suspected",
         "_view",
@@ -70,6 +76,9 @@ class Pacemaker:
         self._oldest_ms: int | None = None
         self._suspected = False
         self._down: set[ValidatorIndex] = set()
+        self._silent: set[ValidatorIndex] = set()
+        self._hurries = HURRIED_BLOCKS * config.window
+        self._hurried_ms = 0
         self._deadlines: dict[TimerName, int] = {}
         self.pending = 0
         """Requests in the driver's mempool."""
@@ -122,6 +131,27 @@ class Pacemaker:
             self._down.discard(index)
         else:
             self._down.add(index)
+
+    def on_silent(self, index: ValidatorIndex, silent: bool) -> None:
+        """T9: a validator says that it waits for checkpoints before it votes again (P6)."""
+        if silent:
+            self._silent.add(index)
+        else:
+            self._silent.discard(index)
+
+    @property
+    def hurried(self) -> bool:
+        """T9: whether heartbeats come early now, so that silent validators vote again soon."""
+        return bool(self._silent) and self._hurries > 0
+
+    def on_heartbeat(self, now_ms: int) -> None:
+        """T9: an early heartbeat is used up; one comes back with each ordinary interval."""
+        most = HURRIED_BLOCKS * self._config.window
+        back = (now_ms - self._hurried_ms) // self._config.heartbeat_ms
+        if back > 0:
+            self._hurries, self._hurried_ms = min(most, self._hurries + back), now_ms
+        if self._silent:
+            self._hurries = max(0, self._hurries - 1)
 
     def on_leaving(self, view: View, now_ms: int) -> None:
         """A VIEW-CHANGE for `view` was sent."""
@@ -196,11 +226,17 @@ class Pacemaker:
         if not working and not situation.lagging:
             # T7: the proposer asks for the heartbeat; for the others it may be overdue, since a
             # dead proposer would end the heartbeats for ever and keep a wiped node silent (P6)
-            heartbeat_ms = self._quiet_ms + self._config.heartbeat_ms
+            pause_ms = self._config.heartbeat_ms
+            if self.hurried:
+                pause_ms = min(pause_ms, self._config.status_interval_ms)
+            heartbeat_ms = self._quiet_ms + pause_ms
             if situation.my_turn:
                 wanted[TimerName.HEARTBEAT] = heartbeat_ms
             else:
-                wanted[TimerName.PROGRESS] = heartbeat_ms + self.timeout_ms
+                patience = self.timeout_ms
+                if situation.awaited in self._silent:
+                    patience = self._config.peer_down_ms
+                wanted[TimerName.PROGRESS] = heartbeat_ms + patience
         return wanted
 
     def _changing(self, situation: Situation, now_ms: int) -> dict[TimerName, int]:
@@ -216,7 +252,8 @@ class Pacemaker:
         self, awaited: ValidatorIndex, applies: bool, since_ms: int, deadline_ms: int, now_ms: int
     ) -> int:
         """T6: a closed connection to the awaited validator shortens the wait."""
-        if not applies or not (self._suspected or awaited in self._down):
+        absent = awaited in self._down or awaited in self._silent
+        if not applies or not (self._suspected or absent):
             self._hint_ms = None
             return deadline_ms
         if self._hint_ms is None:

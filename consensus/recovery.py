@@ -51,7 +51,9 @@ class Recovery:
     applied_hash: Digest
     """Hash of its header (of the genesis header at height 0)."""
     stable: Certificate | None = None
-    """Highest CHECKPOINT certificate known; None is genesis."""
+    """Highest CHECKPOINT certificate of this epoch; None is the epoch's start."""
+    epoch_end: Height | None = None
+    """E1: last height of this epoch, if an applied block decided it."""
     view: View = FIRST_VIEW
     status: Status = Status.NORMAL
     view_change: ViewChange | None = None
@@ -75,13 +77,14 @@ class Recovery:
         applied_height: Height,
         applied_hash: Digest,
         stable: Certificate | None = None,
+        epoch_end: Height | None = None,
         wiped: bool = False,
     ) -> Recovery:
         """Read back what Persist wrote; raises RecordsDamaged.
 
         `stable` is the driver's own highest finality certificate; the higher of the two counts.
         """
-        found = cls(applied_height, applied_hash, stable, wiped=wiped)
+        found = cls(applied_height, applied_hash, stable, epoch_end, wiped=wiped)
         for key, value in sorted(records):
             try:
                 found = _add(found, key, value)

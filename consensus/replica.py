@@ -10,14 +10,12 @@ from __future__ import annotations
 from typing import assert_never
 
 from bulwark.ledger.ids import Height, ValidatorIndex, View
-from bulwark.ledger.signing import SigningDomain
-from bulwark.ledger.validators import ValidatorSet
 from bulwark.ledger.votes import VoteKind
 from consensus import restoring
 from consensus.amnesia import Amnesia
 from consensus.checkpoints import Checkpoints
 from consensus.config import Config
-from consensus.effects import Effect, Halt
+from consensus.effects import Effect, EpochEnded, Halt
 from consensus.errors import InvariantViolation, LocalProtocolError
 from consensus.events import (
     BatchChecked,
@@ -53,6 +51,7 @@ from consensus.recovery import Recovery
 from consensus.retransmission import Retransmission
 from consensus.snapshot import Snapshot, slot_snapshot
 from consensus.state import ReplicaState
+from consensus.terms import Terms
 from consensus.types import Status, TimerName
 from consensus.viewchange import ViewChanger
 
@@ -76,26 +75,31 @@ class Replica:
     def __init__(
         self,
         config: Config,
-        validators: ValidatorSet,
-        domain: SigningDomain,
+        terms: Terms,
         keyring: Keyring,
         recovery: Recovery,
     ) -> None:
-        """Raises LocalProtocolError if the key is not a validator's or the epochs differ."""
-        me = validators.index_of(keyring.address)
+        """Raises LocalProtocolError if key, epoch, window or height do not fit together."""
+        me = terms.validators.index_of(keyring.address)
         if me is None:
             raise LocalProtocolError("Replica", "the vote key belongs to no validator of the set")
-        if domain.epoch != validators.epoch:
+        if terms.domain.epoch != terms.validators.epoch:
             raise LocalProtocolError("Replica", "the domain is of another epoch than the set")
+        if terms.window != config.window:
+            raise LocalProtocolError("Replica", f"window {terms.window}, {config.window} needed")
+        if recovery.applied_height < terms.start:
+            raise LocalProtocolError(
+                "Replica", f"epoch above {terms.start}, applied is {recovery.applied_height}"
+            )
         state = ReplicaState(
             config,
-            validators,
-            domain,
+            terms,
             keyring,
             me,
             recovery.applied_height,
             recovery.applied_hash,
             recovery.stable,
+            epoch_end=recovery.epoch_end,
         )
         self._state = state
         self._pace = Pacemaker(config, recovery.view)
@@ -115,7 +119,7 @@ class Replica:
     def step(self, event: Event, now_ms: int) -> list[Effect]:
         """Handle one event at `now_ms` (milliseconds, never going back)."""
         state = self._state
-        if self._halted:
+        if self._halted or state.ended:
             return []
         if now_ms < state.now_ms:
             raise LocalProtocolError("step", f"time went back from {state.now_ms} to {now_ms}")
@@ -124,13 +128,20 @@ class Replica:
         state.now_ms = now_ms
         try:
             self._handle(event)
-            self._follow_up()
-            state.outbox += self._pace.update(self._situation(), now_ms)
+            if not state.ended:
+                self._follow_up()
+            state.outbox += self._last_effects(now_ms)
         except InvariantViolation as broken:
             self._halted = str(broken)
             state.outbox = [Halt(self._halted)]
         effects, state.outbox = state.outbox, []
         return effects
+
+    def _last_effects(self, now_ms: int) -> list[Effect]:
+        state = self._state
+        if state.ended and state.stable is not None:
+            return [EpochEnded(state.stable)]
+        return self._pace.update(self._situation(), now_ms)
 
     def _handle(self, event: Event) -> None:
         state = self._state
@@ -169,6 +180,8 @@ class Replica:
                     self._checkpoints.on_vote(sender, message, received_ms)
                 else:
                     self._ordering.on_vote(sender, message, received_ms)
+                    if subject.kind is VoteKind.COMMIT:
+                        self._changer.check_commit(message)
             case PrePrepare():
                 self._ordering.on_pre_prepare(sender, message, received_ms)
             case ViewChange():
@@ -238,7 +251,8 @@ class Replica:
         proposer = state.proposer(self._ordering.next_height())
         return Situation(
             changing=state.status is Status.CHANGING,
-            in_flight=any(
+            in_flight=state.epoch_end is not None
+            or any(
                 slot.digest is not None and slot.committed is None
                 for slot in state.log.above(state.executed)
             ),
@@ -258,6 +272,9 @@ class Replica:
         pool = self._changer.pool
         return Snapshot(
             me=state.me,
+            epoch=state.validators.epoch,
+            start=state.terms.start,
+            epoch_end=state.epoch_end,
             view=state.view,
             active_view=state.active_view,
             status=Status.HALTED if self._halted else state.status,
@@ -279,5 +296,6 @@ class Replica:
             slots=tuple(slot_snapshot(slot, state.executed) for slot in slots),
             buffered=len(state.later),
             live_records=state.journal.live_records(),
+            peers=self._retransmission.peers(),
             halted=self._halted,
         )

@@ -39,7 +39,7 @@ def _restore_view(state: ReplicaState, changer: ViewChanger, recovery: Recovery)
     if proof is not None:
         changer.proof = proof
         state.active_view = proof.new_view.view
-        state.plan = select_new_view(proof.view_changes)
+        state.plan = select_new_view(proof.view_changes, state.terms.start)
         if state.plan.digests != proof.new_view.digests:
             raise RecordsDamaged(KEY_NEW_VIEW, "O does not follow from the VIEW-CHANGEs")
     state.view, state.status = recovery.view, recovery.status

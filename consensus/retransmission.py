@@ -23,6 +23,7 @@ from consensus.messages import (
 )
 from consensus.ordering import Ordering
 from consensus.pacemaker import Pacemaker
+from consensus.snapshot import PeerSnapshot
 from consensus.state import ReplicaState
 from consensus.types import Status
 from consensus.viewchange import ViewChanger
@@ -36,7 +37,7 @@ MAX_REPLY_VOTES: Final = 1024
 class Retransmission:
     """Tells others where this replica is, and sends them what they lack."""
 
-    __slots__ = ("_answered_ms", "_changer", "_ordering", "_pace", "_state")
+    __slots__ = ("_answered_ms", "_changer", "_ordering", "_pace", "_peers", "_state")
 
     def __init__(
         self, state: ReplicaState, pace: Pacemaker, ordering: Ordering, changer: ViewChanger
@@ -46,6 +47,7 @@ class Retransmission:
         self._ordering = ordering
         self._changer = changer
         self._answered_ms: dict[ValidatorIndex, int] = {}
+        self._peers: dict[ValidatorIndex, PeerSnapshot] = {}
 
     # -- telling -----------------------------------------------------------------------------
 
@@ -57,7 +59,14 @@ class Retransmission:
         )
         changing = state.status is Status.CHANGING
         unsigned = StatusReport(
-            state.view, changing, state.executed, state.stable_height, slots, state.me, b""
+            state.view,
+            changing,
+            state.executed,
+            state.stable_height,
+            state.silent,
+            slots,
+            state.me,
+            b"",
         )
         signature = state.keyring.sign(StatusReport.TAG, unsigned.signed_body())
         return replace(unsigned, signature=signature)
@@ -94,11 +103,25 @@ class Retransmission:
         if own is not None:
             self._send(peer, own)
 
+    def peers(self) -> tuple[PeerSnapshot, ...]:
+        """What the others last said of themselves."""
+        return tuple(self._peers[index] for index in sorted(self._peers))
+
     # -- answering ---------------------------------------------------------------------------
 
     def on_status(self, sender: ValidatorIndex, status: StatusReport) -> None:
         """R3: send what the other lacks, at most once per half STATUS interval."""
         state = self._state
+        self._peers[sender] = PeerSnapshot(
+            sender,
+            status.view,
+            status.changing,
+            status.executed,
+            status.stable,
+            status.silent,
+            state.now_ms,
+        )
+        self._pace.on_silent(sender, status.silent)
         last = self._answered_ms.get(sender)
         if last is not None and state.now_ms < last + state.config.status_interval_ms // 2:
             return

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bulwark.ledger.ids import Digest, Height, ValidatorIndex, View
+from bulwark.ledger.ids import Digest, Epoch, Height, ValidatorIndex, View
 from consensus.log import Slot, Votes
 from consensus.types import Status, TimerName
 
@@ -30,10 +30,30 @@ class SlotSnapshot:
 
 
 @dataclass(frozen=True, slots=True)
+class PeerSnapshot:
+    """What another validator last said of itself in a STATUS; a claim, nothing more."""
+
+    index: ValidatorIndex
+    view: View
+    changing: bool
+    executed: Height
+    stable: Height
+    silent: bool
+    """It does not vote yet, having lost its records (P6)."""
+    at_ms: int
+    """When it arrived, on this replica's clock."""
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """A replica between two steps."""
 
     me: ValidatorIndex
+    epoch: Epoch
+    start: Height
+    """The epoch orders the heights above this one."""
+    epoch_end: Height | None
+    """Its last height, once an executed block decided it (E1)."""
     view: View
     active_view: View
     status: Status
@@ -58,6 +78,8 @@ class Snapshot:
     buffered: int
     """Messages held for the next window or a later view."""
     live_records: int
+    peers: tuple[PeerSnapshot, ...]
+    """Those heard of since the start, ascending."""
     halted: str
     """Why it halted, empty if it did not."""
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from bulwark.ledger.ids import Digest, Height, ValidatorIndex, View
-from bulwark.ledger.signing import SigningDomain
 from bulwark.ledger.validators import ValidatorSet
 from bulwark.ledger.votes import Certificate, VoteKind, VoteSubject
 from consensus.config import Config
@@ -22,7 +21,8 @@ from consensus.journal import Journal
 from consensus.keyring import Keyring
 from consensus.log import LaterBuffer, Log, Slot
 from consensus.messages import Message, Vote
-from consensus.newview import FIRST_PLAN, NewViewPlan
+from consensus.newview import NewViewPlan, first_plan
+from consensus.terms import Terms
 from consensus.types import FIRST_VIEW, Place, Status, leader_of, proposer_of
 
 T = TypeVar("T")
@@ -33,8 +33,7 @@ class ReplicaState:
     """One validator's view of the protocol."""
 
     config: Config
-    validators: ValidatorSet
-    domain: SigningDomain
+    terms: Terms
     keyring: Keyring
     me: ValidatorIndex
     executed: Height
@@ -48,7 +47,11 @@ class ReplicaState:
     status: Status = Status.NORMAL
     active_view: View = FIRST_VIEW
     """The last view entered; slots hold its votes. Equal to `view` when NORMAL."""
-    plan: NewViewPlan = FIRST_PLAN
+    epoch_end: Height | None = None
+    """E1: the last height this replica takes part in, once an executed block decided it."""
+    ended: bool = False
+    """E3: the last block of the epoch is executed and certified."""
+    plan: NewViewPlan = field(init=False)
     """How the active view started."""
     executing: Height | None = None
     """Height handed to the driver and not yet answered."""
@@ -63,18 +66,24 @@ class ReplicaState:
     later: LaterBuffer = field(init=False)
 
     def __post_init__(self) -> None:
+        self.plan = first_plan(self.terms.start)
         self.log = Log(self.config.window)
         self.later = LaterBuffer(6 * self.config.window)
 
     @property
+    def validators(self) -> ValidatorSet:
+        """The validators of the epoch."""
+        return self.terms.validators
+
+    @property
     def n(self) -> int:
         """Number of validators."""
-        return len(self.validators)
+        return len(self.terms.validators)
 
     @property
     def stable_height(self) -> Height:
-        """Height of the stable checkpoint."""
-        return Height(0) if self.stable is None else self.stable.subject.height
+        """Height of the stable checkpoint; the start of the epoch before its first."""
+        return self.terms.start if self.stable is None else self.stable.subject.height
 
     @property
     def low(self) -> Height:
@@ -83,8 +92,18 @@ class ReplicaState:
 
     @property
     def high(self) -> Height:
-        """W1: the last height this replica takes part in."""
-        return Height(self.low + self.config.window)
+        """W1, E2: the last height this replica takes part in now."""
+        top = Height(self.low + self.config.window)
+        return top if self.epoch_end is None else min(top, self.epoch_end)
+
+    def end_epoch_at(self, height: Height | None) -> None:
+        """E1: learn where the epoch ends; it is told once and never moves."""
+        if height is None or height == self.epoch_end:
+            return
+        require(self.epoch_end is None, "E1", f"epoch end {self.epoch_end} moved to {height}")
+        voted = [slot.height for slot in self.log.above(height) if slot.own]
+        require(not voted, "E1", f"voted at {voted} above the epoch's end {height}")
+        self.epoch_end = height
 
     @property
     def leader(self) -> ValidatorIndex:
@@ -113,6 +132,8 @@ class ReplicaState:
     def place(self, view: View, height: Height) -> Place:
         """W1, W2: whether a PRE-PREPARE, PREPARE or COMMIT belongs here now, later or never."""
         if height <= self.low or height > self.high + self.config.window:
+            return Place.NEVER
+        if self.epoch_end is not None and height > self.epoch_end:
             return Place.NEVER
         if view < self.active_view:
             return Place.NEVER

@@ -13,8 +13,15 @@ from bulwark.ledger.ids import Digest, ValidatorIndex, View
 from consensus.checkpoints import Checkpoints
 from consensus.effects import Report, Send
 from consensus.errors import require
-from consensus.evidence import WrongNewView
-from consensus.messages import NewView, ViewChange, ViewChangeRequest
+from consensus.evidence import (
+    DoubleNewView,
+    DoubleViewChange,
+    Evidence,
+    ForgottenCommit,
+    WrongNewView,
+    forgotten_commit,
+)
+from consensus.messages import NewView, ViewChange, ViewChangeRequest, Vote
 from consensus.newview import NewViewPlan, select_new_view
 from consensus.ordering import Ordering
 from consensus.pacemaker import Pacemaker
@@ -39,7 +46,16 @@ class PendingNewView:
 class ViewChanger:
     """Keeps at most one VIEW-CHANGE a replica (V3) and one pending NEW-VIEW a leader."""
 
-    __slots__ = ("_checkpoints", "_ordering", "_pace", "_pending", "_state", "pool", "proof")
+    __slots__ = (
+        "_accused",
+        "_checkpoints",
+        "_ordering",
+        "_pace",
+        "_pending",
+        "_state",
+        "pool",
+        "proof",
+    )
 
     def __init__(
         self, state: ReplicaState, pace: Pacemaker, ordering: Ordering, checkpoints: Checkpoints
@@ -49,6 +65,7 @@ class ViewChanger:
         self._ordering = ordering
         self._checkpoints = checkpoints
         self._pending: dict[ValidatorIndex, PendingNewView] = {}
+        self._accused: set[tuple[ValidatorIndex, str]] = set()
         self.pool: dict[ValidatorIndex, ViewChange] = {}
         """The VIEW-CHANGE of the highest view of each replica, own included."""
         self.proof: NewViewProof | None = None
@@ -117,10 +134,34 @@ class ViewChanger:
             return
         known = self.pool.get(message.signer)
         if known is not None and message.view <= known.view:
+            if message.view == known.view and message != known:
+                self._accuse(DoubleViewChange(known, message))
             return
         self.pool[message.signer] = message
+        self._compare_commits(message)
         self._join()
         self._review()
+
+    def _compare_commits(self, change: ViewChange) -> None:
+        """A VIEW-CHANGE must prove every COMMIT that its signer cast above its checkpoint."""
+        state = self._state
+        for slot in state.log.above(change.base_above(state.terms.start)):
+            vote = slot.commits.get(change.signer)
+            if vote is not None and forgotten_commit(vote, change, state.terms.start):
+                self._accuse(ForgottenCommit(vote, change))
+
+    def check_commit(self, vote: Vote) -> None:
+        """The same for a COMMIT that arrives after its signer's VIEW-CHANGE."""
+        change = self.pool.get(vote.signer)
+        if change is not None and forgotten_commit(vote, change, self._state.terms.start):
+            self._accuse(ForgottenCommit(vote, change))
+
+    def _accuse(self, evidence: Evidence) -> None:
+        """Report once a signer and kind of evidence in each view."""
+        mark = (evidence.culprit, type(evidence).__name__)
+        if mark not in self._accused:
+            self._accused.add(mark)
+            self._state.outbox.append(Report(evidence))
 
     def _join(self) -> None:
         """V4: the highest view that f + 1 others ask for; an honest one is among them."""
@@ -142,13 +183,21 @@ class ViewChanger:
             self._pace.on_quorum(state.now_ms)
         exact = [i for i in asking if self.pool[i].view == state.view]
         if state.leader == state.me and len(exact) >= state.validators.quorum:
-            self._open(exact[: state.validators.quorum])
+            self._open(self._freshest(exact))
+
+    def _freshest(self, signers: list[ValidatorIndex]) -> list[ValidatorIndex]:
+        """V5: the quorum whose checkpoints are highest: stale ones may be refused (V10)."""
+        start = self._state.terms.start
+        ranked = sorted(signers, key=lambda i: (-self.pool[i].base_above(start), i))
+        return sorted(ranked[: self._state.validators.quorum])
 
     def _open(self, signers: list[ValidatorIndex]) -> None:
         """V5: the leader names a quorum of VIEW-CHANGEs and what follows from them."""
         state = self._state
         changes = tuple(self.pool[signer] for signer in signers)
-        plan = select_new_view(changes)
+        plan = select_new_view(changes, state.terms.start)
+        if self._stale(changes, plan):
+            return
         references = tuple((change.signer, change.hash()) for change in changes)
         unsigned = NewView(state.view, references, plan.digests, state.me, b"")
         signature = state.keyring.sign(NewView.TAG, unsigned.signed_body())
@@ -160,11 +209,13 @@ class ViewChanger:
     def on_new_view(self, sender: ValidatorIndex, message: NewView) -> None:
         """V7: take a NEW-VIEW for a view not below the own; fetch what it names and is missing."""
         state = self._state
+        self._compare_new_views(self.proof.new_view if self.proof is not None else None, message)
         if message.view < state.view or message.view <= state.active_view:
             return
         pending = self._pending.get(message.signer)
         if pending is not None and pending.new_view.view > message.view:
             return
+        self._compare_new_views(pending.new_view if pending is not None else None, message)
         if pending is None or pending.new_view != message:
             pending = self._pending[message.signer] = PendingNewView(message)
         for signer, digest in message.view_changes:
@@ -178,6 +229,10 @@ class ViewChanger:
         else:
             self._try_enter(message.signer)
 
+    def _compare_new_views(self, known: NewView | None, message: NewView) -> None:
+        if known is not None and known.view == message.view and known != message:
+            self._accuse(DoubleNewView(known, message))
+
     def _try_enter(self, signer: ValidatorIndex) -> None:
         """V7: recompute O from the named VIEW-CHANGEs and compare all of it (S2)."""
         state = self._state
@@ -188,12 +243,30 @@ class ViewChanger:
         new_view = pending.new_view
         changes = tuple(pending.found[digest] for _, digest in new_view.view_changes)
         named = [index for index, _ in new_view.view_changes]
-        plan = select_new_view(changes)
+        plan = select_new_view(changes, state.terms.start)
         right = plan.digests == new_view.digests and named == [c.signer for c in changes]
         if not right or any(change.view != new_view.view for change in changes):
-            state.outbox.append(Report(WrongNewView(new_view)))
+            state.outbox.append(Report(WrongNewView(new_view, changes)))
+        elif self._stale(changes, plan):
+            return
         elif new_view.view >= state.view and new_view.view > state.active_view:
             self._enter(NewViewProof(new_view, changes), plan, announce=False)
+
+    def _stale(self, changes: tuple[ViewChange, ...], plan: NewViewPlan) -> bool:
+        """V10: whether a VIEW-CHANGE among them may be one that its sender forgot (P6).
+
+        It is old, and O passes over what is prepared and not settled here: that may be committed
+        elsewhere with the vote that the sender cast after it forgot.
+        """
+        state = self._state
+        oldest = min(change.base_above(state.terms.start) for change in changes)
+        if oldest + 2 * state.config.window > state.low:
+            return False
+        return any(
+            slot.prepared is not None
+            and slot.prepared.subject.digest != plan.digest_at(slot.height)
+            for slot in state.log.above(state.low)
+        )
 
     def _enter(self, proof: NewViewProof, plan: NewViewPlan, *, announce: bool) -> None:
         """V9: record the view and its proof, forget the old view's votes, propose O again."""
@@ -212,6 +285,7 @@ class ViewChanger:
         state.status, state.plan, self.proof = Status.NORMAL, plan, proof
         self.pool = {i: c for i, c in self.pool.items() if c.view > view}
         self._pending = {i: p for i, p in self._pending.items() if p.new_view.view > view}
+        self._accused.clear()
         self._pace.on_entered(view, state.now_ms)
         if plan.checkpoint is not None:
             self._checkpoints.learn(plan.checkpoint, None)

@@ -24,6 +24,7 @@ from consensus.effects import (
     CancelTimer,
     CheckBatch,
     Effect,
+    EpochEnded,
     Execute,
     Halt,
     NeedProposal,
@@ -36,9 +37,10 @@ from consensus.effects import (
 )
 from consensus.errors import AuthenticationFailed
 from consensus.events import Event, PeerDown, PeerUp, Received, Start, TimerFired, TxPending
-from consensus.evidence import DoubleVote, Evidence, WrongNewView
+from consensus.evidence import Evidence
 from consensus.messages import Message, encode_message
 from consensus.replica import Replica
+from consensus.terms import Terms
 from consensus.types import TimerName
 from node.clock import Clock
 from node.driver.proposals import Proposals
@@ -94,7 +96,7 @@ class Driver:
         self._validators = validators
         self._domain = domain
         self._own = own
-        self._window = window
+        self._terms = Terms(validators, domain, window)
         self._store = store
         self._durability = durability
         self._mesh = mesh
@@ -139,7 +141,7 @@ class Driver:
             self.dropped_events += 1
             return
         try:
-            message = authenticate(payload, self._validators, self._domain, self._window)
+            message = authenticate(payload, self._terms)
         except AuthenticationFailed as error:
             self.refused_messages += 1
             log.warning("message refused", peer=member, reason=str(error))
@@ -235,6 +237,8 @@ class Driver:
                 self._worker.sync_to(effect)
             case Report(evidence):
                 self._keep_evidence(evidence)
+            case EpochEnded():
+                raise NotImplementedError
             case Halt(reason):
                 self._stop(f"consensus: {reason}")
             case _:
@@ -281,11 +285,4 @@ class Driver:
 
 def encode_evidence(evidence: Evidence) -> bytes:
     """The signed messages that prove it, in order, each with its length."""
-    match evidence:
-        case DoubleVote(first, second):
-            messages: tuple[Message, ...] = (first, second)
-        case WrongNewView(new_view):
-            messages = (new_view,)
-        case _:
-            assert_never(evidence)
-    return Writer().sequence(messages, lambda w, m: w.blob(encode_message(m))).done()
+    return Writer().sequence(evidence.messages, lambda w, m: w.blob(encode_message(m))).done()

@@ -10,6 +10,7 @@ from consensus.config import Config
 from consensus.keyring import LocalKeyring
 from consensus.recovery import Recovery
 from consensus.replica import Replica
+from consensus.terms import Terms
 from node.chain.store import ChainStore
 from node.driver.driver import CORE_RECORDS
 from node.keys import write_private
@@ -57,6 +58,6 @@ def start_core(
     )
     if not marker.exists():
         write_private(marker, b"This node has run; keep this file when the database goes.\n")
-    domain = genesis.domain()
-    keyring = LocalKeyring(vote_key, domain)
-    return Replica(core_config(genesis), genesis.validator_set, domain, keyring, recovery)
+    config, domain = core_config(genesis), genesis.domain()
+    terms = Terms(genesis.validator_set, domain, config.window)
+    return Replica(config, terms, LocalKeyring(vote_key, domain), recovery)

@@ -9,7 +9,9 @@ from bulwark.ledger.hashing import sha256
 from bulwark.ledger.ids import Digest, Epoch, MemberId
 from bulwark.ledger.signing import SigningDomain, SigningKey
 from bulwark.ledger.validators import Validator, ValidatorSet
+from consensus.config import Config
 from consensus.keyring import LocalKeyring
+from consensus.terms import Terms
 
 
 @dataclass(frozen=True)
@@ -20,6 +22,11 @@ class Alliance:
     domain: SigningDomain
     keyrings: tuple[LocalKeyring, ...]
     genesis_hash: Digest
+
+    @property
+    def terms(self) -> Terms:
+        """The first epoch, with the default window."""
+        return Terms(self.validators, self.domain, Config().window)
 
 
 @lru_cache

@@ -111,8 +111,7 @@ class SimNode:
         alliance = self.world.alliance
         self.replica = Replica(
             self.config,
-            alliance.validators,
-            alliance.domain,
+            self.world.terms,
             alliance.keyrings[self.index],
             recovery,
         )

@@ -31,7 +31,7 @@ def measure(n: int, blocks: int, transaction_bytes: int) -> float:
     alliance = make_alliance(n)
     genesis = alliance.genesis_hash
     replicas = [
-        Replica(Config(), alliance.validators, alliance.domain, keys, Recovery(Height(0), genesis))
+        Replica(Config(), alliance.terms, keys, Recovery(Height(0), genesis))
         for keys in alliance.keyrings
     ]
     queue: deque[tuple[int, Event | tuple[int, bytes]]] = deque((i, Start()) for i in range(n))
@@ -41,7 +41,7 @@ def measure(n: int, blocks: int, transaction_bytes: int) -> float:
     while queue and done < blocks * n:
         index, item = queue.popleft()
         if isinstance(item, tuple):
-            passed = authenticate(item[1], alliance.validators, alliance.domain, 8)
+            passed = authenticate(item[1], alliance.terms)
             item = Received(ValidatorIndex(item[0]), passed)
         for effect in replicas[index].step(item, NOW_MS):
             match effect:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import heapq
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from bulwark.ledger.ids import ValidatorIndex
 from consensus.authentication import authenticate
@@ -109,6 +109,7 @@ class World:
         self.n = options.n
         self.rng = random.Random(f"world {options.seed}")
         self.alliance = make_alliance(options.n)
+        self.terms = replace(self.alliance.terms, window=options.config.window)
         self.now = EPOCH_MS
         self.steps = 0
         self.sent = 0
@@ -163,9 +164,8 @@ class World:
         data = encode_message(message)
         self.trace = hash((self.trace, self.now, node.index, len(data), data[0])) & (2**61 - 1)
         self.sent += len(receivers)
-        window = self.options.config.window
         try:
-            passed = authenticate(data, self.alliance.validators, self.alliance.domain, window)
+            passed = authenticate(data, self.terms)
         except AuthenticationFailed as error:
             if node.index not in self.byzantine:
                 raise Violation(f"honest {node.index} sends an invalid message: {error}") from error

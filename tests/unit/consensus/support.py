@@ -109,7 +109,14 @@ class Peers:
     ) -> StatusReport:
         """A signed STATUS without slots."""
         message = StatusReport(
-            View(view), changing, Height(executed), Height(stable), (), ValidatorIndex(signer), b""
+            View(view),
+            changing,
+            Height(executed),
+            Height(stable),
+            False,
+            (),
+            ValidatorIndex(signer),
+            b"",
         )
         signature = self.alliance.keyrings[signer].sign(StatusReport.TAG, message.signed_body())
         return replace(message, signature=signature)
@@ -134,8 +141,7 @@ class Subject(Peers):
             recovery = Recovery(Height(0), self.alliance.genesis_hash)
         self.replica = Replica(
             config or Config(),
-            self.alliance.validators,
-            self.alliance.domain,
+            replace(self.alliance.terms, window=(config or Config()).window),
             self.alliance.keyrings[me],
             recovery,
         )
@@ -156,7 +162,7 @@ class Subject(Peers):
     def hear(self, message: Message, sender: int | None = None) -> list[Effect]:
         """A peer's message, authenticated."""
         signer = getattr(message, "signer", 0) if sender is None else sender
-        passed = authenticate(message, self.alliance.validators, self.alliance.domain)
+        passed = authenticate(message, self.alliance.terms)
         return self.give(Received(ValidatorIndex(signer), passed))
 
     def approve(self, effects: list[Effect], ok: bool = True) -> list[Effect]:

@@ -59,20 +59,20 @@ def test_claims_count_only_with_a_certificate_behind_them() -> None:
         subject.hear(subject.status(peer, stable=30, executed=30))
     assert subject.replica.snapshot().silent_until == UNKNOWN
     subject.hear(subject.status(3, stable=22, executed=30))
-    assert subject.replica.snapshot().silent_until == 46
+    assert subject.replica.snapshot().silent_until == 62
 
 
-def test_it_votes_again_from_two_windows_above_what_it_heard_of() -> None:
+def test_it_votes_again_from_four_windows_above_what_it_heard_of() -> None:
     subject = wiped()
     subject.hear(StableProof(subject.checkpoint(30)), 2)
     for peer in (0, 2, 3):
         subject.hear(subject.status(peer, stable=30, executed=30))
-    install(subject, 45)
-    assert subject.replica.snapshot().silent_until == 46
-    install(subject, 46)
+    install(subject, 61)
+    assert subject.replica.snapshot().silent_until == 62
+    install(subject, 62)
     assert subject.replica.snapshot().silent_until is None
     batch = batch_of(b"tx")
-    effects = subject.approve(subject.hear(subject.pre_prepare(0, 47, batch, 2)))
+    effects = subject.approve(subject.hear(subject.pre_prepare(0, 63, batch, 3)))
     assert sent(effects, Vote)
 
 

@@ -13,6 +13,7 @@ from bulwark.ledger.votes import VoteKind
 from consensus.authentication import authenticate
 from consensus.errors import AuthenticationFailed
 from consensus.messages import Decision, Message, NewView, StableProof, Vote, encode_message
+from consensus.terms import Terms
 from tests.unit.consensus.support import Peers, batch_of
 from tests.unit.consensus.test_messages import samples
 
@@ -23,7 +24,7 @@ BATCH = batch_of(b"tx 1")
 def accept(message: bytes | Message) -> Message:
     """Authenticate in the alliance of four with a window of 8."""
     alliance = PEERS.alliance
-    return authenticate(message, alliance.validators, alliance.domain, 8).message
+    return authenticate(message, alliance.terms).message
 
 
 def refuse(message: bytes | Message) -> None:
@@ -85,7 +86,7 @@ def test_a_vote_of_another_chain_genesis_or_epoch_is_refused_s1() -> None:
         SigningDomain(home.chain_id, home.genesis_hash, Epoch(1)),
     ):
         with pytest.raises(AuthenticationFailed):
-            authenticate(vote, PEERS.alliance.validators, domain)
+            authenticate(vote, Terms(PEERS.alliance.validators, domain))
 
 
 def test_a_checkpoint_vote_has_view_0() -> None:

@@ -17,7 +17,7 @@ TWO = PEERS.vote(VoteKind.PREPARE, 1, 2, sha256(b"b"), 3)
 
 def holds(evidence: DoubleVote) -> bool:
     """Check it in the alliance of four."""
-    return evidence.holds(PEERS.alliance.validators, PEERS.alliance.domain)
+    return evidence.holds(PEERS.alliance.terms)
 
 
 def test_two_digests_for_one_kind_view_and_height_prove_a_double_vote() -> None:

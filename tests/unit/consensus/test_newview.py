@@ -12,7 +12,7 @@ from bulwark.ledger.hashing import sha256
 from bulwark.ledger.ids import Digest, Height, ValidatorIndex, View
 from bulwark.ledger.votes import Certificate, VoteKind, VoteSubject
 from consensus.messages import ViewChange
-from consensus.newview import FIRST_PLAN, select_new_view
+from consensus.newview import first_plan, select_new_view
 
 
 def certificate(kind: VoteKind, view: int, height: int, name: bytes) -> Certificate:
@@ -32,7 +32,7 @@ def change(signer: int, base: int, prepared: dict[int, tuple[int, bytes]]) -> Vi
 
 def reference(changes: tuple[ViewChange, ...]) -> tuple[int, list[Digest]]:
     """The rule as the paper words it, without any cleverness."""
-    base = max([c.base for c in changes])
+    base = max([c.base_above(Height(0)) for c in changes])
     tops = [p.subject.height for c in changes for p in c.prepared]
     digests = []
     for height in range(base + 1, max([base, *tops]) + 1):
@@ -52,8 +52,8 @@ def test_nothing_prepared_starts_fresh_above_the_highest_checkpoint() -> None:
 
 
 def test_view_0_starts_at_height_1() -> None:
-    assert FIRST_PLAN.first_fresh == 1
-    assert FIRST_PLAN.digest_at(Height(1)) is None
+    assert first_plan(Height(0)).first_fresh == 1
+    assert first_plan(Height(0)).digest_at(Height(1)) is None
 
 
 def test_a_prepared_batch_is_proposed_again_at_its_height() -> None:

@@ -66,7 +66,7 @@ def test_the_first_proposal_of_a_height_counts_and_the_second_is_evidence_o2() -
     assert not only(effects, CheckBatch)
     (report,) = only(effects, Report)
     assert report.evidence.culprit == 0
-    assert report.evidence.holds(subject.alliance.validators, subject.alliance.domain)
+    assert report.evidence.holds(subject.alliance.terms)
     assert not only(subject.hear(subject.pre_prepare(0, 1, OTHER, 0)), Report)
 
 

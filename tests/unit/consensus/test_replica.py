@@ -41,10 +41,15 @@ def test_a_key_outside_the_validator_set_is_refused() -> None:
     stranger = LocalKeyring(SigningKey(sha256(b"stranger")), alliance.domain)
     recovery = Recovery(Height(0), alliance.genesis_hash)
     with pytest.raises(LocalProtocolError):
-        Replica(Config(), alliance.validators, alliance.domain, stranger, recovery)
+        Replica(Config(), alliance.terms, stranger, recovery)
     other = SigningDomain(1, alliance.domain.genesis_hash, 1)
     with pytest.raises(LocalProtocolError):
-        Replica(Config(), alliance.validators, other, alliance.keyrings[0], recovery)
+        Replica(
+            Config(),
+            dataclasses.replace(alliance.terms, domain=other),
+            alliance.keyrings[0],
+            recovery,
+        )
 
 
 def test_time_that_goes_back_is_the_drivers_mistake() -> None:

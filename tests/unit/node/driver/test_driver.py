@@ -31,7 +31,9 @@ def keyring(index: int) -> LocalKeyring:
 
 
 def status(index: int) -> bytes:
-    unsigned = StatusReport(View(0), False, Height(0), Height(0), (), ValidatorIndex(index), b"")
+    unsigned = StatusReport(
+        View(0), False, Height(0), Height(0), False, (), ValidatorIndex(index), b""
+    )
     signature = keyring(index).sign(StatusReport.TAG, unsigned.signed_body())
     return encode_message(replace(unsigned, signature=signature))
 
@@ -112,7 +114,7 @@ async def test_evidence_is_kept_in_bounds_and_can_be_read_back(
     kept = [value for _, value in station.store.iterate(EVIDENCE)]
     assert sorted(kept) == sorted(encode_evidence(double_vote(height)) for height in range(2))
     new_view = NewView(View(1), (), (), ValidatorIndex(1), bytes(65))
-    assert encode_message(new_view) in encode_evidence(WrongNewView(new_view))
+    assert encode_message(new_view) in encode_evidence(WrongNewView(new_view, ()))
 
 
 async def test_a_halted_driver_says_why_once_and_ends(station: Station) -> None:
