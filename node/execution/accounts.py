@@ -92,6 +92,8 @@ class Accounts:
         self._undo: list[tuple[dict[Any, Any], Any, Any]] = []
         self.new_nodes: dict[bytes, bytes] = {}
         """Trie nodes and codes that the changes made, by hash; filled by make_state_root."""
+        self.new_codes: set[bytes] = set()
+        """Which of them are codes."""
 
     def _set(self, table: dict[Any, Any], key: Any, value: Any) -> None:
         self._undo.append((table, key, table.get(key, _MISSING)))
@@ -278,6 +280,7 @@ class Accounts:
             account = self._with_storage(address, account)
             if account.code_hash in self._codes:
                 self.new_nodes[account.code_hash] = self._codes[account.code_hash]
+                self.new_codes.add(account.code_hash)
             changes[keccak256(address)] = account.encode()
         self._root, nodes = update(self._source, self._root, changes)
         self.new_nodes.update(nodes)

@@ -31,7 +31,6 @@ from node.execution.transition import Ran, Skipped, check_transaction, run_trans
 from node.storage import schema
 from node.storage.blocks import read_frontier, read_header
 from node.storage.seal import seal
-from node.storage.values import encode_receipts
 
 HASH_DEPTH = 256
 """How many earlier block hashes BLOCKHASH knows."""
@@ -133,6 +132,7 @@ class Executor:
             gas_limit=self._genesis.gas_limit,
         )
         puts |= {schema.state(h): node for h, node in state.accounts.new_nodes.items()}
+        puts |= {schema.code_mark(code_hash): b"" for code_hash in state.accounts.new_codes}
         puts |= indexes.record_puts(anchors, sidecars, timestamp_ms)
         puts |= self._sidecar_puts(anchors, sidecars)
         puts |= _block_puts(header, batch, ran, frontier)
@@ -187,17 +187,9 @@ class Executor:
 
 def _block_puts(header: Header, batch: Batch, ran: Ran, frontier: Frontier) -> indexes.Puts:
     """The block itself, its transaction and event indexes, and the new tip."""
-    height = header.height
-    header_key, batch_key = schema.header(height), schema.batch(height)
-    receipts_key = schema.receipts(height)
-    receipts = encode_receipts(list(zip(ran.positions, ran.receipts, strict=True)))
+    placed = list(zip(ran.positions, ran.receipts, strict=True))
     return {
-        header_key: seal(header_key, header.encode()),
-        schema.height_by_hash(header.hash()): schema.number8(height),
-        batch_key: seal(batch_key, batch.encode()),
-        receipts_key: seal(receipts_key, receipts),
-        schema.META_APPLIED: seal(schema.META_APPLIED, schema.number8(height)),
+        **indexes.block_puts(header, batch, placed, [each.hash for each in ran.transactions]),
+        schema.META_APPLIED: seal(schema.META_APPLIED, schema.number8(header.height)),
         schema.META_FRONTIER: seal(schema.META_FRONTIER, frontier.encode()),
-        **indexes.transaction_puts(height, ran.transactions),
-        **indexes.event_puts(height, ran.receipts),
     }

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bulwark.ledger.genesis import Genesis, GenesisAccount
+from bulwark.ledger.hashing import keccak256
 from bulwark.ledger.header import Header
 from bulwark.ledger.ids import ZERO_DIGEST, Address, Digest, Height
 from bulwark.ledger.merkle import Frontier
@@ -70,6 +71,11 @@ def genesis_block(genesis: Genesis) -> GenesisBlock:
     )
     key = schema.header(Height(0))
     puts: dict[bytes, bytes | None] = {schema.state(h): node for h, node in nodes.items()}
+    puts |= {
+        schema.code_mark(keccak256(account.code)): b""
+        for account in genesis.alloc.values()
+        if account.code
+    }
     puts |= {
         schema.META_FORMAT: schema.FORMAT_VERSION,
         schema.META_GENESIS: genesis.hash,

@@ -10,17 +10,23 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from bulwark.ledger.anchor import Anchor, AnchorKind
+from bulwark.ledger.batch import Batch
+from bulwark.ledger.header import Header
 from bulwark.ledger.ids import Address, Digest, Height, TimestampMs
 from bulwark.ledger.merkle import Frontier
 from bulwark.ledger.receipt import Log, Receipt
 from bulwark.ledger.record import Record
 from bulwark.ledger.sidecar import Sidecar
-from bulwark.ledger.transaction import Transaction
 from contracts.bindings import ConsentState, decode_consent_anchored, decode_records_anchored
 from node.execution.errors import ExecutionError, SidecarMissing
 from node.storage import schema
 from node.storage.seal import seal
-from node.storage.values import PlaceEncoder, encode_transaction_place, tagged_tail_of
+from node.storage.values import (
+    PlaceEncoder,
+    encode_receipts,
+    encode_transaction_place,
+    tagged_tail_of,
+)
 
 Puts = dict[bytes, bytes | None]
 
@@ -75,11 +81,31 @@ def anchor_name(anchor: Anchor) -> bytes:
     return anchor.digest if anchor.kind is AnchorKind.RECORDS else anchor.reference
 
 
-def transaction_puts(height: Height, transactions: Sequence[Transaction]) -> Puts:
+def block_puts(
+    header: Header,
+    batch: Batch,
+    placed: Sequence[tuple[int, Receipt]],
+    transaction_hashes: Sequence[Digest],
+) -> Puts:
+    """The block itself with its transaction and event indexes; `placed` as in SyncBlock."""
+    height = header.height
+    header_key, batch_key = schema.header(height), schema.batch(height)
+    receipts_key = schema.receipts(height)
+    return {
+        header_key: seal(header_key, header.encode()),
+        schema.height_by_hash(header.hash()): schema.number8(height),
+        batch_key: seal(batch_key, batch.encode()),
+        receipts_key: seal(receipts_key, encode_receipts(placed)),
+        **transaction_puts(height, transaction_hashes),
+        **event_puts(height, [receipt for _, receipt in placed]),
+    }
+
+
+def transaction_puts(height: Height, hashes: Sequence[Digest]) -> Puts:
     """Transaction hash to place."""
     return {
-        schema.transaction(each.hash): encode_transaction_place(height, index)
-        for index, each in enumerate(transactions)
+        schema.transaction(each): encode_transaction_place(height, index)
+        for index, each in enumerate(hashes)
     }
 
 

@@ -29,6 +29,10 @@ META_FRONTIER: Final = META + b"frontier"
 """Sealed: the record log's right edge after the last executed block."""
 META_FINALIZED: Final = META + b"finalized"
 """Sealed: 8-byte height of the highest stored checkpoint certificate."""
+META_STATE_FROM: Final = META + b"state"
+"""Sealed: 8-byte height below which old states may be missing; absent = no state is missing."""
+META_INSTALLED: Final = META + b"installed"
+"""Sealed: last block that state sync stored above `applied`, and the record log's edge there."""
 
 HEADERS: Final = b"h"
 """height8 -> header, sealed."""
@@ -61,7 +65,11 @@ LOG_INDEX: Final = b"A"
 EVENTS: Final = b"e"
 """address | topic0 (32 zero bytes for none) | height8 -> empty: blocks that hold such a log."""
 STATE: Final = b"n"
-"""keccak256 -> trie node or contract code; checked against its hash on every read."""
+"""keccak256 -> trie node or contract code; checked against its hash on every read.
+
+A trie node that is here and is no code has its whole subtree here, codes and storage included."""
+CODES: Final = b"x"
+"""keccak256 of each contract code -> empty: code may be made to look like a trie node."""
 
 CONSENSUS: Final = b"v"
 """Votes, prepared certificates, bodies, view changes: the driver's."""
@@ -77,7 +85,7 @@ EVALUATIONS: Final = b"u"
 ALL_PREFIXES: Final = (
     META, HEADERS, HEIGHTS_BY_HASH, BATCHES, RECEIPTS, COMMIT_CERTIFICATES, CHECKPOINTS,
     TRANSACTIONS, SIDECARS, PENDING_SIDECARS, RECORDS, RECORDS_BY_TAG, LOG_NODES, LOG_LEAVES,
-    LOG_INDEX, EVENTS, STATE, CONSENSUS, OUTBOX, IDEMPOTENCY, CONSENTS, EVALUATIONS,
+    LOG_INDEX, EVENTS, STATE, CODES, CONSENSUS, OUTBOX, IDEMPOTENCY, CONSENTS, EVALUATIONS,
 )  # fmt: skip
 """A key that begins with none of these is an orphan."""
 
@@ -173,3 +181,8 @@ def event(address: Address, topic: bytes, height: Height) -> bytes:
 def state(node_hash: bytes) -> bytes:
     """Key of a trie node or contract code."""
     return STATE + node_hash
+
+
+def code_mark(code_hash: bytes) -> bytes:
+    """Key that says that a stored state value is a contract's code."""
+    return CODES + code_hash

@@ -139,12 +139,17 @@ def encode_receipts(receipts: Sequence[tuple[int, Receipt]]) -> bytes:
 
 def decode_receipts(key: bytes, data: bytes) -> tuple[tuple[int, Receipt], ...]:
     """Inverse of encode_receipts(). Raises StoreDamaged."""
-    reader = Reader(data, "receipts")
     try:
-        pairs = reader.sequence("receipts", MAX_BATCH_TRANSACTIONS, _read_receipt)
-        reader.end()
+        return read_receipts(data)
     except LedgerError as error:
         raise StoreDamaged(f"key {key.hex()}", str(error)) from error
+
+
+def read_receipts(data: bytes) -> tuple[tuple[int, Receipt], ...]:
+    """Inverse of encode_receipts() for bytes of another node. Raises LedgerError."""
+    reader = Reader(data, "receipts")
+    pairs = reader.sequence("receipts", MAX_BATCH_TRANSACTIONS, _read_receipt)
+    reader.end()
     return pairs
 
 
