@@ -23,6 +23,8 @@ class SlotSnapshot:
     prepares: tuple[ValidatorIndex, ...]
     commits: tuple[ValidatorIndex, ...]
     checkpoints: tuple[ValidatorIndex, ...]
+    dissent: tuple[ValidatorIndex, ...]
+    """Whose CHECKPOINT names another block than the one executed here."""
     has_body: bool
     refusal: str
     """Why the driver refused the proposal, empty if it did not."""
@@ -106,6 +108,7 @@ def slot_snapshot(slot: Slot, executed: Height) -> SlotSnapshot:
         _voters(slot.prepares),
         _voters(slot.commits),
         _voters(slot.checkpoints),
+        _dissent(slot),
         digest is not None and digest in slot.bodies,
         "" if digest is None else slot.refused.get(digest, ""),
         slot.timely,
@@ -114,3 +117,11 @@ def slot_snapshot(slot: Slot, executed: Height) -> SlotSnapshot:
 
 def _voters(votes: Votes) -> tuple[ValidatorIndex, ...]:
     return tuple(sorted(votes))
+
+
+def _dissent(slot: Slot) -> tuple[ValidatorIndex, ...]:
+    own = slot.header_hash
+    if own is None:
+        return ()
+    votes = slot.checkpoints
+    return tuple(sorted(index for index in votes if votes[index].subject.digest != own))
