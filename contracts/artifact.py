@@ -16,7 +16,7 @@ from typing import Final
 
 from contracts.errors import DamagedArtifact, UnknownContract
 
-CONTRACT_NAMES: Final = ("MemberRegistry", "RecordRegistry", "ConsentRegistry")
+CONTRACT_NAMES: Final = ("MemberRegistry", "RecordRegistry", "ConsentRegistry", "Governance")
 
 _HERE: Final = Path(__file__).resolve().parent
 SOURCE_FOLDER: Final = _HERE / "src"

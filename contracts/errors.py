@@ -61,3 +61,22 @@ class BadReturnData(ContractError):
         super().__init__(f"{view} returned {length} bytes that do not decode")
         self.view = view
         self.length = length
+
+
+class DamagedStorage(ContractError):
+    """A contract's storage holds what the contract never writes: another contract, or damage."""
+
+    def __init__(self, contract: bytes, slot: int, problem: str) -> None:
+        super().__init__(f"storage of {contract.hex()}, slot {slot:#x}: {problem}")
+        self.contract = contract
+        self.slot = slot
+        self.problem = problem
+
+
+class UnknownParameter(ContractError):
+    """No parameter of this name can be set by vote."""
+
+    def __init__(self, name: str, known: tuple[str, ...]) -> None:
+        super().__init__(f"parameter {name!r} is unknown; known: {', '.join(known)}")
+        self.name = name
+        self.known = known

@@ -1,4 +1,4 @@
-"""Binding of MemberRegistry: its genesis init code, views, governor calls and role slot.
+"""Binding of MemberRegistry: its genesis init code, views, governor calls, storage reads.
 
 Rules it owns: the byte layout of a member and of the role bits. It does not decide who may
 change members (the governor) nor when a change takes effect.
@@ -12,20 +12,24 @@ from dataclasses import dataclass
 from enum import IntFlag
 from typing import Final
 
-from eth_hash.auto import keccak
-
+from bulwark.ledger.ids import Address
 from contracts.artifact import load_artifact
-from contracts.errors import BadMemberId, BadReturnData, OutOfRange
+from contracts.errors import BadMemberId, BadReturnData, DamagedStorage, OutOfRange
+from contracts.slots import ReadSlot, mapped_slot, read_address, read_length, read_word
 from contracts.words import WORD, address_word, bytes32_word, uint_word
 
 MEMBER_REGISTRY: Final = bytes(18) + b"\xb0\x01"
 MAX_MEMBERS: Final = 128
 MEMBER_BYTES: Final = 7 * WORD
 ROLES_SLOT: Final = 2
+ENTRIES_SLOT: Final = 5
+IDS_SLOT: Final = 6
+VALIDATORS_SLOT: Final = 135
 
 _MEMBER: Final = struct.Struct(">32s12s20s12s20s31sB32s32s32s")
 
 MEMBER_COUNT_SELECTOR: Final = bytes.fromhex("4080e077")
+VALIDATOR_COUNT_SELECTOR: Final = bytes.fromhex("a4160b1d")
 MEMBER_AT_SELECTOR: Final = bytes.fromhex("e37a047a")
 MEMBER_SELECTOR: Final = bytes.fromhex("126d66fd")
 MEMBER_OF_ACCOUNT_SELECTOR: Final = bytes.fromhex("534e5165")
@@ -113,6 +117,11 @@ def member_registry_init_code(governor: bytes, members: Sequence[Member]) -> byt
 def encode_member_count() -> bytes:
     """Calldata of the member_count view."""
     return MEMBER_COUNT_SELECTOR
+
+
+def encode_validator_count() -> bytes:
+    """Calldata of the validator_count view."""
+    return VALIDATOR_COUNT_SELECTOR
 
 
 def encode_member_at(index: int) -> bytes:
@@ -206,8 +215,37 @@ def roles_slot(account: bytes) -> int:
 
     Raises WrongLength.
     """
-    slot = uint_word("slot", ROLES_SLOT, 256)
-    return int.from_bytes(keccak(slot + address_word("account", account)), "big")
+    return mapped_slot(ROLES_SLOT, address_word("account", account))
+
+
+def read_members(read_slot: ReadSlot) -> tuple[Member, ...]:
+    """All members in registry order, from storage alone; none where there is no registry.
+
+    Eight reads a member. Raises DamagedStorage.
+    """
+    registry = Address(MEMBER_REGISTRY)
+    count = read_length(read_slot, registry, IDS_SLOT, MAX_MEMBERS)
+    ids = (read_word(read_slot, registry, IDS_SLOT + 1 + place) for place in range(count))
+    return tuple(read_member(read_slot, member_id) for member_id in ids)
+
+
+def read_member(read_slot: ReadSlot, member_id: bytes) -> Member:
+    """One member that is in the registry, from storage alone. Raises DamagedStorage."""
+    registry = Address(MEMBER_REGISTRY)
+    entry = mapped_slot(ENTRIES_SLOT, bytes32_word("id", member_id))
+    account = read_address(read_slot, registry, entry + 1)
+    roles = read_slot(registry, roles_slot(account))
+    if roles > ALL_ROLES:
+        raise DamagedStorage(registry, roles_slot(account), f"holds the roles {roles}")
+    return Member(
+        id=member_id,
+        node=read_address(read_slot, registry, entry),
+        account=account,
+        roles=Role(roles),
+        oprf_key=read_word(read_slot, registry, entry + 2),
+        tls_pin=read_word(read_slot, registry, entry + 3),
+        next_tls_pin=read_word(read_slot, registry, entry + 4),
+    )
 
 
 def _member_words(member: Member) -> bytes:

@@ -1,4 +1,4 @@
-"""The three contracts as genesis holds them: deployed code and storage, made without an EVM.
+"""The contracts as genesis holds them: deployed code and storage, made without an EVM.
 
 Rules it owns: the storage layout that the constructors leave behind. A test runs the real
 constructors and compares the state roots, so this is a faster way to the same state and never a
@@ -11,13 +11,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from eth_hash.auto import keccak
-
 from contracts.artifact import load_artifact
 from contracts.consents import CONSENT_REGISTRY
 from contracts.errors import ContractError, OutOfRange
-from contracts.members import ALL_ROLES, MAX_MEMBERS, MEMBER_REGISTRY, Member, roles_slot
+from contracts.governance import GOVERNANCE, parameter_slot
+from contracts.members import (
+    ALL_ROLES,
+    ENTRIES_SLOT,
+    IDS_SLOT,
+    MAX_MEMBERS,
+    MEMBER_REGISTRY,
+    VALIDATORS_SLOT,
+    Member,
+    Role,
+    roles_slot,
+)
 from contracts.records import RECORD_REGISTRY
+from contracts.slots import mapped_slot
 from contracts.words import WORD, address_word, bytes32_word, uint_word
 
 CONTRACT_NONCE: Final = 1
@@ -26,14 +36,13 @@ _ZERO_ADDRESS: Final = bytes(20)
 _GOVERNOR: Final = 0
 _OWNER_OF_ACCOUNT: Final = 3
 _MEMBER_OF_NODE: Final = 4
-_ENTRIES: Final = 5
-_IDS: Final = 6
 LAYOUT: Final[Mapping[str, int]] = {
     "governor": _GOVERNOR,
     "_owner_of_account": _OWNER_OF_ACCOUNT,
     "_member_of_node": _MEMBER_OF_NODE,
-    "_entries": _ENTRIES,
-    "_ids": _IDS,
+    "_entries": ENTRIES_SLOT,
+    "_ids": IDS_SLOT,
+    "_validators": VALIDATORS_SLOT,
 }
 
 
@@ -81,6 +90,24 @@ def genesis_contracts(governor: bytes, members: Sequence[Member]) -> tuple[Place
     )
 
 
+def governed_contracts(
+    members: Sequence[Member], parameters: Mapping[str, int]
+) -> tuple[PlacedContract, ...]:
+    """The four contracts of an alliance that governs itself by vote.
+
+    `parameters` are the first values, by name. Raises as genesis_contracts, and UnknownParameter,
+    OutOfRange for a value that is no positive 256-bit number.
+    """
+    storage: dict[int, int] = {}
+    for name, value in parameters.items():
+        if not 0 < value < 1 << 256:
+            raise OutOfRange(name, value, 1, (1 << 256) - 1)
+        storage[parameter_slot(name)] = value
+    code = load_artifact("Governance").runtime_bytecode + address_word("members", MEMBER_REGISTRY)
+    governance = PlacedContract(GOVERNANCE, CONTRACT_NONCE, code, storage)
+    return (*genesis_contracts(GOVERNANCE, members), governance)
+
+
 def _asking_members(address: bytes, name: str) -> PlacedContract:
     code = load_artifact(name).runtime_bytecode + address_word("members", MEMBER_REGISTRY)
     return PlacedContract(address, CONTRACT_NONCE, code, {})
@@ -94,13 +121,16 @@ def _member_storage(governor: bytes, members: Sequence[Member]) -> dict[int, int
     _check_unique(members)
     words: dict[int, bytes] = {
         _GOVERNOR: address_word("governor", governor),
-        _IDS: uint_word("length", len(members), 256),
+        IDS_SLOT: uint_word("length", len(members), 256),
+        VALIDATORS_SLOT: uint_word(
+            "validators", sum(bool(m.roles & Role.VALIDATOR) for m in members), 256
+        ),
     }
     for index, member in enumerate(members):
-        entry = _mapped(_ENTRIES, bytes32_word("id", member.id))
-        words[_IDS + 1 + index] = member.id
-        words[_mapped(_OWNER_OF_ACCOUNT, address_word("account", member.account))] = member.id
-        words[_mapped(_MEMBER_OF_NODE, address_word("node", member.node))] = member.id
+        entry = mapped_slot(ENTRIES_SLOT, bytes32_word("id", member.id))
+        words[IDS_SLOT + 1 + index] = member.id
+        words[mapped_slot(_OWNER_OF_ACCOUNT, address_word("account", member.account))] = member.id
+        words[mapped_slot(_MEMBER_OF_NODE, address_word("node", member.node))] = member.id
         words[roles_slot(member.account)] = uint_word("roles", member.roles, 256)
         words[entry] = address_word("node", member.node)
         words[entry + 1] = address_word("account", member.account)
@@ -125,7 +155,3 @@ def _check_unique(members: Sequence[Member]) -> None:
             if (field, value) in seen:
                 raise BadMembers(f"{field} is taken by another member", member.id)
             seen.add((field, value))
-
-
-def _mapped(slot: int, key: bytes) -> int:
-    return int.from_bytes(keccak(uint_word("slot", slot, 256) + key), "big")

@@ -2,6 +2,7 @@
 pragma solidity ^0.8.20;
 
 /// Who belongs to the alliance, with which keys, in which roles. Only the governor changes it.
+/// The last validator can neither be removed nor lose its role.
 interface IMemberRegistry {
     /// roles: 1 validator | 2 reporter | 4 regulator | 8 deployer.
     struct Member {
@@ -45,6 +46,8 @@ interface IMemberRegistry {
     function roles_of(address account) external view returns (uint256);
 
     function member_count() external view returns (uint256);
+
+    function validator_count() external view returns (uint256);
 
     function member_at(uint256 index) external view returns (Member memory);
 

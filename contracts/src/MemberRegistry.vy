@@ -6,13 +6,14 @@
 @notice Who belongs to the alliance, with which keys, in which roles.
         Rules: ids, nodes and accounts are unique and never zero; an account, once bound to a
         member id, stays bound to it for ever, so that old anchors keep their author; only the
-        governor changes anything.
+        governor changes anything; the last validator can neither be removed nor lose its role.
 @dev has_role is the hot path of every anchor: one SLOAD. Lists are at most MAX_MEMBERS long and
      are walked only by governance. It knows nothing about quorums and activation heights: the
      governor does.
 """
 
 MAX_MEMBERS: constant(uint256) = 128
+VALIDATOR: constant(uint256) = 1
 ALL_ROLES: constant(uint256) = 15  # 1 validator | 2 reporter | 4 regulator | 8 deployer
 
 struct Member:
@@ -77,6 +78,7 @@ _owner_of_account: HashMap[address, bytes32]
 _member_of_node: HashMap[address, bytes32]
 _entries: HashMap[bytes32, Entry]
 _ids: DynArray[bytes32, MAX_MEMBERS]
+_validators: uint256
 
 
 @deploy
@@ -107,6 +109,12 @@ def roles_of(account: address) -> uint256:
 @view
 def member_count() -> uint256:
     return len(self._ids)
+
+
+@external
+@view
+def validator_count() -> uint256:
+    return self._validators
 
 
 @external
@@ -159,6 +167,7 @@ def remove_member(id: bytes32):
     self._check_governor()
     self._check_known(id)
     entry: Entry = self._entries[id]
+    self._count_validator(self._roles[entry.account], 0)
     self._roles[entry.account] = 0
     self._member_of_node[entry.node] = empty(bytes32)
     self._entries[id] = empty(Entry)
@@ -208,6 +217,7 @@ def set_roles(id: bytes32, roles: uint256):
     self._check_known(id)
     assert roles <= ALL_ROLES, "bulwark: unknown role"
     account: address = self._entries[id].account
+    self._count_validator(self._roles[account], roles)
     self._roles[account] = roles
     log RolesChanged(id=id, account=account, roles=roles)
 
@@ -266,6 +276,7 @@ def _add(m: Member):
     assert m.roles <= ALL_ROLES, "bulwark: unknown role"
     assert len(self._ids) < MAX_MEMBERS, "bulwark: too many members"
     self._bind(m.id, m.node, m.account, m.roles)
+    self._count_validator(0, m.roles)
     self._entries[m.id].oprf_key = m.oprf_key
     self._entries[m.id].tls_pin = m.tls_pin
     self._entries[m.id].next_tls_pin = m.next_tls_pin
@@ -279,6 +290,16 @@ def _add(m: Member):
         tls_pin=m.tls_pin,
         next_tls_pin=m.next_tls_pin,
     )
+
+
+@internal
+def _count_validator(before: uint256, after: uint256):
+    # Nobody could order a block or vote for a member any more: not to be undone.
+    if before & VALIDATOR > after & VALIDATOR:
+        assert self._validators > 1, "bulwark: last validator"
+        self._validators -= 1
+    elif before & VALIDATOR < after & VALIDATOR:
+        self._validators += 1
 
 
 @internal

@@ -7,7 +7,7 @@ account database: nothing of the node.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import rlp
@@ -24,11 +24,13 @@ from eth_keys import keys
 
 from contracts.bindings import (
     CONSENT_REGISTRY,
+    GOVERNANCE,
     MEMBER_REGISTRY,
     RECORD_REGISTRY,
     Member,
     Role,
     consent_registry_init_code,
+    governance_init_code,
     member_id_bytes,
     member_registry_init_code,
     record_registry_init_code,
@@ -77,12 +79,13 @@ class Chain:
         self.db = AtomicDB()
         self.root = BLANK_ROOT_HASH
         self.number = 1
+        self.clock_s = 1_700_000_000
         self.state = self._state()
 
     def _state(self) -> State:
         context = ExecutionContext(
             coinbase=ZERO_ADDRESS,
-            timestamp=1_700_000_000 + self.number,
+            timestamp=self.now_s,
             block_number=self.number,
             difficulty=0,
             mix_hash=bytes(32),
@@ -93,6 +96,16 @@ class Chain:
             excess_blob_gas=0,
         )
         return State(self.db, context, self.root)
+
+    @property
+    def now_s(self) -> int:
+        """Time of the block that is being made."""
+        return self.clock_s + self.number
+
+    def wait(self, seconds: int) -> None:
+        """Let block time pass."""
+        self.clock_s += seconds
+        self.next_block()
 
     def next_block(self, number: int | None = None) -> None:
         self.state.persist()
@@ -213,6 +226,38 @@ def alliance(members: Sequence[Member] | None = None) -> Chain:
         (MEMBER_REGISTRY, member_registry_init_code(signer("governor").address, members)),
         (RECORD_REGISTRY, record_registry_init_code(MEMBER_REGISTRY)),
         (CONSENT_REGISTRY, consent_registry_init_code(MEMBER_REGISTRY)),
+    ):
+        outcome = chain.place(address, code)
+        if not outcome.ok:
+            raise RuntimeError(f"genesis failed: {outcome.reason!r}")
+    chain.next_block()
+    return chain
+
+
+PARAMETERS: Mapping[str, int] = {
+    "gas_limit": 10_000_000,
+    "checkpoint_interval": 1,
+    "rotation": 16,
+    "pipeline": 4,
+    "base_timeout_ms": 1_000,
+    "max_timeout_ms": 30_000,
+    "heartbeat_ms": 30_000,
+    "request_timeout_ms": 5_000,
+    "clock_precision_ms": 500,
+    "message_delay_ms": 2_000,
+}
+
+
+def governed(
+    members: Sequence[Member], parameters: Mapping[str, int] = PARAMETERS, registry: bytes = b""
+) -> Chain:
+    """A chain whose registry the governance contract governs."""
+    chain = Chain()
+    for address, code in (
+        (MEMBER_REGISTRY, registry or member_registry_init_code(GOVERNANCE, members)),
+        (RECORD_REGISTRY, record_registry_init_code(MEMBER_REGISTRY)),
+        (CONSENT_REGISTRY, consent_registry_init_code(MEMBER_REGISTRY)),
+        (GOVERNANCE, governance_init_code(MEMBER_REGISTRY, parameters)),
     ):
         outcome = chain.place(address, code)
         if not outcome.ok:

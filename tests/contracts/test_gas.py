@@ -7,16 +7,21 @@ from pathlib import Path
 
 from contracts.bindings import (
     CONSENT_REGISTRY,
+    GOVERNANCE,
     MEMBER_REGISTRY,
     RECORD_REGISTRY,
+    RemoveMember,
     encode_add_member,
     encode_anchor,
+    encode_approve,
     encode_give,
     encode_has_role,
+    encode_propose,
     encode_withdraw,
     member_registry_init_code,
+    needed_approvals,
 )
-from tests.contracts.harness import Chain, Signer, alliance, member, signer
+from tests.contracts.harness import Chain, Signer, alliance, governed, member, signer
 
 README = Path(__file__).parents[2] / "contracts" / "README.md"
 COLD_SLOT_GAS = 2_100
@@ -47,8 +52,27 @@ def _measured() -> dict[str, int]:
         "give": used(alpha, CONSENT_REGISTRY, give),
         "withdraw": used(alpha, CONSENT_REGISTRY, encode_withdraw(ROOT, 1)),
         "add_member": used(governor, MEMBER_REGISTRY, encode_add_member(member("delta"))),
+        **_voting(4),
+        **_voting(128),
         "genesis, 4 members": genesis(4),
         "genesis, 128 members": genesis(128),
+    }
+
+
+def _voting(count: int) -> dict[str, int]:
+    """The dearest vote of all: the approval that removes the first of so many members."""
+    names = [f"m{i}" for i in range(count)]
+    chain = governed([member(name) for name in names])
+    action = RemoveMember(member(names[0]).id)
+    calls = [encode_propose(action, chain.now_s + 86_400), *[encode_approve(1)] * (count - 1)]
+    voters = [signer(name) for name in names[: needed_approvals(count)]]
+    gas = [
+        chain.send(by, GOVERNANCE, call).gas_used for by, call in zip(voters, calls, strict=False)
+    ]
+    return {
+        f"propose remove_member, {count} voters": gas[0],
+        f"approve, {count} voters, first": gas[1],
+        f"approve, {count} voters, carried out": gas[-1],
     }
 
 
@@ -78,7 +102,7 @@ def test_every_reason_of_the_readme_is_in_a_source_and_the_other_way_round():
     sources = README.parent / "src"
     section = README.read_text(encoding="utf-8").split("## Reasons")[1].split("\n## ")[0]
     rows = re.findall(r"^\| `(\w+)` \| (.+) \|$", section, re.M)
-    assert len(rows) == 3
+    assert len(rows) == 4
     for name, reasons in rows:
         text = (sources / f"{name}.vy").read_text(encoding="utf-8")
         assert set(reasons.split(", ")) == set(re.findall(r'"bulwark: ([^"]+)"', text))
