@@ -1,0 +1,99 @@
+"""`python -m tests.nets`: run a manifest, a random one, or a measurement; clean up after a kill."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import click
+
+from tests.nets import clocks, manifest, measure, runner
+from tests.nets.checks import CheckFailed
+from tests.nets.fabric import clean as clean_up
+from tests.nets.net import NetFailed
+from tests.nets.randomly import random_manifest
+
+BACKENDS = click.Choice(["loopback", "netns"])
+
+
+@click.group()
+def main() -> None:
+    """Nets of real node processes.
+
+    \b
+    Example:
+      python -m tests.nets run tests/nets/manifests/two_against_two.toml --backend netns
+      python -m tests.nets random --seed 7
+      python -m tests.nets measure proposer-kill --times 20
+    """
+
+
+@main.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--backend", type=BACKENDS, default="loopback", show_default=True)
+@click.option("--keep", type=click.Path(path_type=Path), help="New folder that stays, with logs.")
+def run(file: Path, backend: str, keep: Path | None) -> None:
+    """Run the net of a manifest and check it."""
+    try:
+        chosen = manifest.load(file)
+    except manifest.ManifestInvalid as error:
+        raise click.ClickException(str(error)) from error
+    _run(chosen, backend, keep)
+
+
+@main.command(name="random")
+@click.option("--seed", type=int, default=None, help="Same seed, same net; random if not given.")
+@click.option("--times", type=click.IntRange(min=1), default=1, help="Seeds in a row.")
+@click.option("--backend", type=BACKENDS, default="loopback", show_default=True)
+@click.option("--keep", type=click.Path(path_type=Path), help="New folder that stays, with logs.")
+@click.option("--show", is_flag=True, help="Print the manifest only.")
+def random_net(seed: int | None, times: int, backend: str, keep: Path | None, show: bool) -> None:
+    """Run random nets; each manifest goes to standard output, to be kept if it fails."""
+    first = time.time_ns() % 1_000_000 if seed is None else seed
+    for number in range(first, first + times):
+        chosen = random_manifest(number, clocks=not clocks.why_not())
+        click.echo(manifest.dump(chosen))
+        if not show:
+            _run(chosen, backend, None if keep is None else keep / str(number))
+
+
+@main.command(name="measure")
+@click.argument("what", type=click.Choice(["proposer-kill", "all-kill"]))
+@click.option("--times", type=click.IntRange(min=1), default=20, show_default=True)
+def measure_times(what: str, times: int) -> None:
+    """Measure how long a recovery takes."""
+    take = measure.proposer_kill if what == "proposer-kill" else measure.all_kill
+    with tempfile.TemporaryDirectory(prefix="bulwark-net-") as folder:
+        click.echo(take(Path(folder) / "net", times, _tell).line())
+
+
+@main.command(name="clean")
+def clean() -> None:
+    """Remove network namespaces of runs whose owner is gone."""
+    for name in clean_up():
+        click.echo(f"removed {name}")
+
+
+def _run(chosen: manifest.Manifest, backend: str, keep: Path | None) -> None:
+    reason = runner.why_not(chosen, backend)
+    if reason:
+        raise click.ClickException(f"can not run here: {reason}")
+    try:
+        outcome = runner.run(chosen, backend=backend, folder=keep, tell=_tell)
+    except (CheckFailed, NetFailed) as error:
+        click.echo(f"FAILED {chosen.name}: {error}", err=True)
+        sys.exit(1)
+    click.echo(
+        f"ok {chosen.name}: height {outcome.height}, recovered in {outcome.recovered_s:.2f} s, "
+        f"{outcome.acknowledged} records, {outcome.memory_mb:.0f} MB"
+    )
+
+
+def _tell(line: str) -> None:
+    click.echo(line, err=True)
+
+
+if __name__ == "__main__":
+    main()

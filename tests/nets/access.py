@@ -1,0 +1,117 @@
+"""What an operator's tools see of a node: REST with its keys, nothing of its inside."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from genesis.home import CLEAR_API_KEYS_FILE
+
+TIMEOUT_S = 3.0
+
+
+class Unreachable(Exception):
+    """The node does not answer, or not in time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A node's own account of itself at one moment."""
+
+    executed: int
+    finalized: int
+    tip: str
+    view: int | None
+    """None on an observer."""
+    phase: str
+    halted: str | None
+
+
+class Access:
+    """One node's REST."""
+
+    def __init__(self, name: str, home: Path, url: str) -> None:
+        self.name = name
+        self.url = url
+        self._keys: dict[str, str] = json.loads((home / CLEAR_API_KEYS_FILE).read_bytes())
+        limits = httpx.Limits(max_keepalive_connections=4)
+        self._client = httpx.Client(base_url=url, timeout=TIMEOUT_S, limits=limits)
+
+    def get(
+        self, path: str, role: str = "operator", timeout_s: float = TIMEOUT_S
+    ) -> httpx.Response:
+        """GET with a role's key; raises Unreachable."""
+        return self._send("GET", path, role, timeout_s, None)
+
+    def post(
+        self, path: str, role: str, body: Mapping[str, object], timeout_s: float
+    ) -> httpx.Response:
+        """POST of JSON with a role's key; raises Unreachable."""
+        return self._send("POST", path, role, timeout_s, body)
+
+    def _send(
+        self, method: str, path: str, role: str, timeout_s: float, body: object
+    ) -> httpx.Response:
+        headers = {"Authorization": f"Bearer {self._keys[role]}"}
+        try:
+            return self._client.request(method, path, headers=headers, timeout=timeout_s, json=body)
+        except httpx.HTTPError as error:
+            raise Unreachable(f"{self.name}: {type(error).__name__}") from error
+
+    def seen(self, timeout_s: float = TIMEOUT_S) -> Seen:
+        """GET /v1/node; raises Unreachable."""
+        answer = self.get("/v1/node", timeout_s=timeout_s)
+        if answer.status_code != 200:
+            raise Unreachable(f"{self.name}: {answer.status_code}")
+        body = answer.json()
+        consensus = body["consensus"] or {}
+        return Seen(
+            executed=int(body["height"]["executed"]),
+            finalized=int(body["height"]["finalized"]),
+            tip=str(body["tip"]["hash"]),
+            view=consensus.get("view"),
+            phase=str(consensus.get("status", "observer")),
+            halted=body["halted"],
+        )
+
+    def is_ready(self) -> bool:
+        """GET /readyz."""
+        try:
+            return self.get("/readyz", timeout_s=1.0).status_code == 200
+        except Unreachable:
+            return False
+
+    def block(self, height: int) -> Mapping[str, Any] | None:
+        """GET /v1/blocks/{height}; None if the node has none. Raises Unreachable."""
+        answer = self.get(f"/v1/blocks/{height}", "auditor")
+        if answer.status_code == 404:
+            return None
+        return dict(answer.raise_for_status().json())
+
+    def has_record(self, record_id: str) -> bool:
+        """Whether the node shows a record; raises Unreachable."""
+        return self.get(f"/v1/indicators/{record_id}", "auditor").status_code == 200
+
+    def rpc_block_hash(self, height: int) -> str | None:
+        """Hash of a block by JSON-RPC; None if the node has none. Raises Unreachable."""
+        body = {"jsonrpc": "2.0", "id": 1, "method": "eth_getBlockByNumber"}
+        answer = self.post("/rpc", "operator", {**body, "params": [hex(height), False]}, TIMEOUT_S)
+        found = answer.json().get("result")
+        return None if found is None else str(found["hash"])
+
+    def memory_mb(self) -> float:
+        """Resident memory by the node's own metrics; raises Unreachable."""
+        text = self.get("/metrics").text
+        for line in text.splitlines():
+            if line.startswith("process_resident_memory_bytes "):
+                return float(line.split()[1]) / 1e6
+        raise Unreachable(f"{self.name}: no memory metric")
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
