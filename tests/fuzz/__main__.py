@@ -11,18 +11,18 @@ from tests.fuzz import corpus
 from tests.fuzz.engine import Session
 from tests.fuzz.guard import Guard
 from tests.fuzz.target import Target
-from tests.fuzz.targets import TARGETS
+from tests.fuzz.targets import PLACES, target_class
 
 
 def main() -> int:
     """Exit code 0 when nothing failed."""
     options = _options()
     if options.list or options.target is None:
-        for name, made in TARGETS.items():
-            sys.stdout.write(f"{name:10} {made.about}\n")
+        for name in PLACES:
+            _say(f"{name:10} {target_class(name).about}")
         return 0
     logging.disable(logging.CRITICAL)
-    target = TARGETS[options.target]()
+    target = target_class(options.target)()
     try:
         if options.replay:
             return _replay(target, options.replay)
@@ -35,7 +35,7 @@ def main() -> int:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz")
-    parser.add_argument("target", nargs="?", choices=[*TARGETS], help="what to fuzz")
+    parser.add_argument("target", nargs="?", choices=[*PLACES], help="what to fuzz")
     parser.add_argument("--list", action="store_true", help="say what can be fuzzed")
     parser.add_argument("--seconds", type=float, default=60.0, help="how long")
     parser.add_argument("--executions", type=int, default=0, help="stop after so many; 0: by time")

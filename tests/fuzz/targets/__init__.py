@@ -1,9 +1,23 @@
-"""The targets by name."""
+"""The targets by name; a target's module is imported when it is asked for."""
 
 from __future__ import annotations
 
-from tests.fuzz.target import Target
-from tests.fuzz.targets.ledger import Ledger
-from tests.fuzz.targets.messages import Messages
+from importlib import import_module
 
-TARGETS: dict[str, type[Target]] = {made.name: made for made in (Messages, Ledger)}
+from tests.fuzz.target import Target
+
+PLACES = {
+    "messages": ("messages", "Messages"),
+    "replica": ("replica", "ReplicaTarget"),
+    "hello": ("hello", "Hello"),
+    "tls": ("tls", "Tls"),
+    "ledger": ("ledger", "Ledger"),
+}
+"""Name to module and class."""
+
+
+def target_class(name: str) -> type[Target]:
+    """The class of a target."""
+    module, made = PLACES[name]
+    found: type[Target] = getattr(import_module(f"tests.fuzz.targets.{module}"), made)
+    return found
