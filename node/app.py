@@ -14,13 +14,13 @@ from api.auth import ApiKeys
 from api.server import create_app
 from api.settings import ApiSettings
 from bulwark.ledger.ids import MemberId
-from consensus.snapshot import Snapshot
 from node.assembly import (
     Home,
     evaluators_of,
     member_table,
     network_identity,
 )
+from node.chain.epochs import ChainEpoch
 from node.chain.proofs import Prover
 from node.chain.reader import EthereumReader
 from node.chain.records import RecordReader
@@ -28,9 +28,8 @@ from node.chain.store import ChainStore
 from node.clock import Clock
 from node.consents.desk import ConsentDesk
 from node.consents.vault import Vault
-from node.driver.driver import Driver
+from node.driver.engine import Engine, EngineParts
 from node.driver.proposals import Proposals
-from node.driver.start import core_config, start_core
 from node.driver.sync import BlockServer, BlockSync
 from node.driver.worker import Worker
 from node.execution.executor import Executor
@@ -166,18 +165,11 @@ class Node:
             execution=self._executor,
             observer=self._lifecycle,
             sync=self._sync,
-            validators=genesis.validator_set,
             fetch_sidecar=self._sidecars.fetch,
             announce=self._mesh.announce,
             halt=self._supervisor.halt,
         )
-        own = genesis.validator_set.index_of(self._home.vote_key.address)
-        self._driver: Driver | None = None
-        if own is None:
-            self._follower: Follower | None = Follower(self._chain, self._worker, self._network)
-            return
-        self._follower = None
-        proposals = Proposals(
+        self._proposals = Proposals(
             mempool=self._mempool,
             chain=self._chain,
             clock=self._clock,
@@ -187,29 +179,30 @@ class Node:
             fetch_sidecar=self._sidecars.fetch,
             pace_ms=PROPOSAL_PACE_MS,
         )
-        self._driver = Driver(
-            replica=start_core(
-                genesis,
-                self._home.vote_key,
-                self._store,
-                self._chain,
-                self._home.voted_marker,
-            ),
-            validators=genesis.validator_set,
-            domain=domain,
-            own=own,
-            window=core_config(genesis).window,
-            store=self._store,
-            durability=self._durability,
-            mesh=self._mesh,
-            clock=self._clock,
-            proposals=proposals,
-            worker=self._worker,
-            halt=self._supervisor.halt,
+        self._engine = Engine(
+            EngineParts(
+                vote_key=self._home.vote_key,
+                marker=self._home.voted_marker,
+                epochs=self._executor.epochs,
+                chain=self._chain,
+                store=self._store,
+                durability=self._durability,
+                mesh=self._mesh,
+                connected=self._mesh.connected,
+                clock=self._clock,
+                proposals=self._proposals,
+                worker=self._worker,
+                follower=Follower(self._chain, self._worker, self._network),
+                halt=self._supervisor.halt,
+                entered=self._epoch_entered,
+                nudge=self._mempool_changed,
+            )
         )
-        proposals.post = self._driver.post
-        self._worker.post = self._driver.post
-        self._proposals = proposals
+
+    def _epoch_entered(self, epoch: ChainEpoch) -> None:
+        """Limits that governance may change, taken over with the epoch."""
+        for part in (self._mempool, self._intake, self._proposals):
+            part.gas_limit = epoch.gas_limit
 
     def _build_service(self) -> None:
         home, config = self._home, self._home.config
@@ -221,7 +214,7 @@ class Node:
             network=self._network,
             tagger=self._tagger,
             lifecycle=self._lifecycle,
-            snapshot=self._snapshot,
+            snapshot=lambda: self._engine.snapshot(),
             sync_target=lambda: self._sync.target,
             halted=lambda: self._supervisor.halted,
             now_ms=self._clock.now_ms,
@@ -283,7 +276,7 @@ class Node:
             member=home.member.id,
             chain=self._chain,
             records=self._records,
-            prover=Prover(self._store, self._chain),
+            prover=Prover(self._store, self._chain, self._executor.epochs),
             reporter=self._reporter,
             screener=self._screener,
             consents=consents,
@@ -304,13 +297,12 @@ class Node:
             housekeeping = self._housekeeping()
             housekeeping.resume()
             self._supervisor.spawn(self._worker.run())
-            if self._driver is not None:
-                self._supervisor.spawn(self._driver.run())
+            self._supervisor.spawn(self._engine.run())
             self._supervisor.spawn(housekeeping.run())
             log.info(
                 "node runs",
                 member=home.member.id,
-                role="validator" if self._driver is not None else "observer",
+                role="validator" if self._engine.is_validator else "observer",
                 height=self._chain.applied,
                 p2p=f"{config.network.listen_host}:{self._network.port}",
                 http=f"{config.http.host}:{server.port}",
@@ -340,13 +332,10 @@ class Node:
             network.on_request(Topic.EVALUATE, self._local.serve)
         network.on_up(self._intake.welcome)
         network.on_duplicate(self._duplicate)
-        if self._driver is not None:
-            network.on_frame(Kind.CONSENSUS, self._driver.receive)
-            network.on_up(self._driver.peer_up)
-            network.on_down(self._driver.peer_down)
-        if self._follower is not None:
-            network.on_frame(Kind.ANNOUNCE, self._follower.announced)
-            network.on_up(self._follower.peer_up)
+        network.on_frame(Kind.CONSENSUS, self._engine.receive)
+        network.on_frame(Kind.ANNOUNCE, self._engine.announced)
+        network.on_up(self._engine.peer_up)
+        network.on_down(self._engine.peer_down)
 
     def _duplicate(self, member: MemberId) -> None:
         if member == self._home.member.id:
@@ -363,11 +352,7 @@ class Node:
         )
 
     def _mempool_changed(self) -> None:
-        if self._driver is not None:
-            self._driver.pending_changed(self._mempool.oldest_ms(), len(self._mempool))
-
-    def _snapshot(self) -> Snapshot | None:
-        return None if self._driver is None else self._driver.replica.snapshot()
+        self._engine.pending_changed(self._mempool.oldest_ms(), len(self._mempool))
 
     def stop(self) -> None:
         """End `run` in good order."""
@@ -376,8 +361,7 @@ class Node:
     async def _shut(self, server: HttpServer) -> None:
         await server.stop()
         await self._supervisor.close()
-        if self._driver is not None:
-            await self._proposals.close()
+        await self._proposals.close()
         await self._tagger.close()
         await self._network.stop()
         self._pool.shutdown(cancel_futures=True)

@@ -23,7 +23,6 @@ class Follower:
         self._network = network
         self._claims: dict[MemberId, int] = {}
         """Heights that members named and did not show yet: one number a member."""
-        worker.post = self._answered
 
     def announced(self, member: MemberId, payload: bytes) -> None:
         """A peer says that a height is final."""
@@ -41,7 +40,7 @@ class Follower:
             self._claims[member] = height
             self._ask(member)
 
-    def _answered(self, event: Event) -> None:
+    def answered(self, event: Event) -> None:
         """The worker's sync ended: go on with who claims more, if it brought blocks."""
         if not isinstance(event, StateInstalled):
             self._claims.clear()

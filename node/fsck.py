@@ -21,6 +21,7 @@ from bulwark.ledger.merkle import Frontier
 from bulwark.ledger.record import Record
 from bulwark.ledger.sidecar import Sidecar
 from bulwark.ledger.votes import Certificate, VoteKind
+from node.chain.epochs import EpochBook
 from node.chain.startup import check_body
 from node.execution.errors import ExecutionError
 from node.execution.executor import Executor
@@ -100,6 +101,7 @@ class _Check:
     def __init__(self, view: ReadView, genesis: Genesis, progress: Progress) -> None:
         self._view = view
         self._genesis = genesis
+        self._epochs = EpochBook(view, genesis)
         self._progress = progress
         self._problems: list[Problem] = []
         self._expected: dict[bytes, bytes | None] = {}
@@ -232,7 +234,8 @@ class _Check:
             self._note(where, "is over something else")
             return
         try:
-            certificate.verify(self._genesis.validator_set, self._genesis.domain())
+            terms = self._epochs.at(height).terms
+            certificate.verify(terms.validators, terms.domain)
         except CertificateInvalid as error:
             self._note(where, str(error))
 
@@ -301,3 +304,6 @@ class _Check:
         for key, value in self._scratch.iterate(schema.STATE):
             if self._view.get(key) != value:
                 self._note(f"key {key.hex()}", "a state node is missing or has changed")
+        for key, value in self._view.iterate(schema.EPOCHS):
+            if self._scratch.get(key) != value:
+                self._note(f"key {key.hex()}", "is not the epoch that the chain decided")

@@ -91,7 +91,8 @@ class Intake:
         self._store = store
         self._clock = clock
         self._chain_id = chain_id
-        self._gas_limit = gas_limit
+        self.gas_limit = gas_limit
+        """Of one block; governance may change it from epoch to epoch."""
         self._check_sender = check_sender
         self._changed = changed
         self._clients: set[Digest] = set()
@@ -101,7 +102,7 @@ class Intake:
 
     def _check(self, transaction: Transaction) -> None:
         """The ingress check besides nonce and room; raises TransactionInvalid."""
-        transaction.check(self._chain_id, self._gas_limit)
+        transaction.check(self._chain_id, self.gas_limit)
         self._check_sender(transaction)
 
     def _add(self, parcel: Parcel) -> None:

@@ -91,7 +91,8 @@ class Mempool:
         self._nonce_of = nonce_of
         self._max_transactions = max_transactions
         self._max_bytes = max_bytes
-        self._gas_limit = gas_limit
+        self.gas_limit = gas_limit
+        """Of one block; governance may change it from epoch to epoch."""
         self._pending: OrderedDict[Digest, Pending] = OrderedDict()
         self._ready: OrderedDict[Digest, Pending] = OrderedDict()
         """Those without a gap below, in the order in which they became so."""
@@ -243,7 +244,7 @@ class Mempool:
             fits = (
                 len(chosen) < MAX_BATCH_TRANSACTIONS
                 and size + pending.size + 4 <= MAX_BATCH_BYTES
-                and gas + pending.transaction.gas <= self._gas_limit
+                and gas + pending.transaction.gas <= self.gas_limit
             )
             if not fits or pending.transaction.nonce != expected[sender]:
                 continue

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from bulwark.ledger.codec import Reader, Writer
 from bulwark.ledger.errors import DecodeError
 from bulwark.ledger.hashing import keccak256
-from bulwark.ledger.ids import Digest, Height, TimestampMs
+from bulwark.ledger.ids import Digest, Epoch, Height, TimestampMs
 from bulwark.ledger.limits import MAX_TIMESTAMP_MS
 
-HEADER_VERSION = 1
+HEADER_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,12 @@ class Header:
     """RFC 6962 root of the record log after the block."""
     next_validators_hash: Digest
     """Hash of the validator set that votes on the next height."""
+    next_parameters_hash: Digest
+    """Hash of the governed parameters in force from the next height on."""
+    epoch: Epoch
+    """The epoch whose validators ordered this block."""
+    epoch_end: Height
+    """Last height of that epoch once a block decided it, 0 before (docs/protocol.md E1)."""
     gas_used: int
     """Gas of all transactions together."""
     gas_limit: int
@@ -61,6 +67,9 @@ class Header:
             .uint(self.record_log_size, 8)
             .fixed(self.record_log_root, 32)
             .fixed(self.next_validators_hash, 32)
+            .fixed(self.next_parameters_hash, 32)
+            .uint(self.epoch, 8)
+            .uint(self.epoch_end, 8)
             .uint(self.gas_used, 8)
             .uint(self.gas_limit, 8)
             .done()
@@ -84,6 +93,9 @@ class Header:
             record_log_size=reader.uint(8, "record_log_size"),
             record_log_root=Digest(reader.fixed(32, "record_log_root")),
             next_validators_hash=Digest(reader.fixed(32, "next_validators_hash")),
+            next_parameters_hash=Digest(reader.fixed(32, "next_parameters_hash")),
+            epoch=Epoch(reader.uint(8, "epoch")),
+            epoch_end=Height(reader.uint(8, "epoch_end")),
             gas_used=reader.uint(8, "gas_used"),
             gas_limit=reader.uint(8, "gas_limit"),
         )

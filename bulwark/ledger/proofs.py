@@ -1,9 +1,9 @@
 """Proofs that leave a node: anyone checks them offline, trusting nothing but the genesis document.
 
-Rules: every proof ends in a header that a CHECKPOINT quorum of the genesis validators certified;
+Rules: every proof ends in a header that a CHECKPOINT quorum of its epoch's validators certified;
+those are followed from the genesis document through the ends of the epochs before (E4);
 the header fixes the record log, the log an anchor, the anchor a sidecar root, the root a record.
 A proof of an erased record shows its leaf hash alone. The JSON form is strict and bounded.
-Validator sets of later epochs are not known here, so a certificate of epoch 1 is refused.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ import rfc8785
 
 from bulwark.ledger import jsonfields as jf
 from bulwark.ledger.anchor import ANCHOR_BYTES, Anchor, AnchorKind
-from bulwark.ledger.errors import CertificateInvalid, LedgerError, ProofInvalid
+from bulwark.ledger.codec import Reader, Writer
+from bulwark.ledger.epochs import MAX_EPOCH_CHANGES, EpochChange, follow
+from bulwark.ledger.errors import LedgerError, ProofInvalid
 from bulwark.ledger.genesis import Genesis
 from bulwark.ledger.header import Header
 from bulwark.ledger.ids import (
@@ -33,15 +35,16 @@ from bulwark.ledger.limits import MAX_RECORD_PAYLOAD_BYTES
 from bulwark.ledger.merkle import EMPTY_ROOT, MAX_PATH, verify_consistency, verify_inclusion
 from bulwark.ledger.record import SALT_BYTES, TAG_BYTES, Record, RecordPayload
 from bulwark.ledger.sidecar import Entry, ErasedRecord
-from bulwark.ledger.votes import Certificate, VoteKind
+from bulwark.ledger.votes import Certificate
 
 RECORD_PROOF_FORMAT: Final = "bulwark-record-proof/1"
 ANCHOR_PROOF_FORMAT: Final = "bulwark-anchor-proof/1"
 CONSISTENCY_PROOF_FORMAT: Final = "bulwark-consistency-proof/1"
-MAX_PROOF_BYTES: Final = 96 * 1024
-"""Two certificates of 128 validators, two paths and the rest, in hex, with room for spaces."""
+MAX_PROOF_BYTES: Final = 8 * 1024 * 1024
+"""Two certificates of 128 validators, two paths, the ends of some hundred epochs, in hex."""
 _MAX_CERTIFICATE_BYTES: Final = 16 * 1024
 _MAX_HEADER_BYTES: Final = 1024
+_MAX_CHANGE_BYTES: Final = 40 * 1024
 
 T = TypeVar("T")
 
@@ -52,36 +55,38 @@ class SealedHeader:
 
     header: Header
     certificate: Certificate
+    epochs: tuple[EpochChange, ...] = ()
+    """The ends of all epochs before the header's, in order."""
 
     def verify(self, genesis: Genesis) -> None:
         """Check the certificate over exactly this header; raises ProofInvalid."""
-        subject = self.certificate.subject
-        what = f"header {self.header.height}"
-        if subject.kind is not VoteKind.CHECKPOINT or subject.view != 0:
-            raise ProofInvalid(what, f"certificate is of kind {subject.kind.name}, not CHECKPOINT")
-        if subject.height != self.header.height or subject.digest != self.header.hash():
-            raise ProofInvalid(what, "certificate is over another header")
-        try:
-            self.certificate.verify(genesis.validator_set, genesis.domain())
-        except CertificateInvalid as error:
-            raise ProofInvalid(what, str(error)) from error
+        follow(genesis, self.epochs).verify(self.header, self.certificate)
 
-    def document(self) -> dict[str, str]:
-        """JSON form: both encodings in hex."""
+    def document(self) -> dict[str, object]:
+        """JSON form: the encodings in hex."""
         return {
             "header": self.header.encode().hex(),
             "certificate": self.certificate.encode().hex(),
+            "epochs": [change.write(Writer()).done().hex() for change in self.epochs],
         }
 
     @classmethod
     def read(cls, value: object, path: str) -> SealedHeader:
         """Inverse of document(); raises FieldInvalid or DecodeError."""
-        doc = jf.fields(value, path, ("header", "certificate"))
+        doc = jf.fields(value, path, ("header", "certificate", "epochs"))
         header = jf.hexadecimal(doc["header"], f"{path}.header", most=_MAX_HEADER_BYTES)
         certificate = jf.hexadecimal(
             doc["certificate"], f"{path}.certificate", most=_MAX_CERTIFICATE_BYTES
         )
-        return cls(Header.decode(header), Certificate.decode(certificate))
+        epochs = jf.items(doc["epochs"], f"{path}.epochs", MAX_EPOCH_CHANGES, _read_change)
+        return cls(Header.decode(header), Certificate.decode(certificate), epochs)
+
+
+def _read_change(value: object, path: str) -> EpochChange:
+    reader = Reader(jf.hexadecimal(value, path, most=_MAX_CHANGE_BYTES), path)
+    change = EpochChange.read(reader)
+    reader.end()
+    return change
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from bulwark.ledger.anchor import Anchor
 from bulwark.ledger.ids import Digest, Height, RecordId
 from bulwark.ledger.merkle import stored_consistency_path, stored_inclusion_path
 from bulwark.ledger.proofs import AnchorProof, ConsistencyProof, RecordProof, SealedHeader
+from node.chain.epochs import EpochBook
 from node.chain.errors import NotProvable
 from node.chain.store import ChainStore
 from node.storage import blocks, schema
@@ -23,9 +24,10 @@ __all__ = ["NotProvable", "Prover"]
 class Prover:
     """Proofs over one node's chain."""
 
-    def __init__(self, store: KeyValueStore, chain: ChainStore) -> None:
+    def __init__(self, store: KeyValueStore, chain: ChainStore, epochs: EpochBook) -> None:
         self._store = store
         self._chain = chain
+        self._epochs = epochs
 
     def record(self, record_id: RecordId) -> RecordProof:
         """Proof of a record, erased or not. Raises LookupError, NotProvable."""
@@ -53,11 +55,13 @@ class Prover:
     def positions(self, name: bytes) -> list[int]:
         """Positions in the record log of a batch root or a consent's anchor id, ascending."""
         prefix = schema.LOG_INDEX + name
-        return [
+        found = (
             decode_number(key, key[len(prefix) :])
             for key, _ in self._store.iterate(prefix)
             if len(key) == len(prefix) + 8
-        ]
+        )
+        size = self._chain.tip.record_log_size
+        return [position for position in found if position < size]
 
     def anchor_of(self, position: int) -> Anchor:
         """The anchor at a position of the record log. Raises StoreDamaged."""
@@ -92,4 +96,5 @@ class Prover:
         found = self._chain.certified_from(height)
         if found is None:
             raise NotProvable(what, height, self._chain.finalized)
-        return SealedHeader(*found)
+        header, certificate = found
+        return SealedHeader(header, certificate, self._epochs.changes(header.epoch))

@@ -15,6 +15,7 @@ from bulwark.ledger.header import Header
 from bulwark.ledger.ids import Height
 from bulwark.ledger.receipt import receipts_root
 from bulwark.ledger.trie import trie_root
+from node.chain.epochs import EpochBook
 from node.execution.database import StateSource
 from node.execution.errors import StateMissing
 from node.execution.genesis import genesis_block
@@ -81,7 +82,8 @@ def _check_finality(store: KeyValueStore, genesis: Genesis) -> None:
         raise StoreDamaged(f"checkpoint {finalized}", "the certificate is missing")
     if certificate.subject.digest != blocks.read_header(store, finalized).hash():
         raise StoreDamaged(f"checkpoint {finalized}", "the certificate is over another header")
+    terms = EpochBook(store, genesis).at(finalized).terms
     try:
-        certificate.verify(genesis.validator_set, genesis.domain())
+        certificate.verify(terms.validators, terms.domain)
     except CertificateInvalid as error:
         raise StoreDamaged(f"checkpoint {finalized}", str(error)) from error

@@ -16,8 +16,6 @@ from typing import Protocol, assert_never
 from bulwark.ledger.codec import Writer
 from bulwark.ledger.hashing import sha256
 from bulwark.ledger.ids import MemberId, ValidatorIndex
-from bulwark.ledger.signing import SigningDomain
-from bulwark.ledger.validators import ValidatorSet
 from consensus.authentication import authenticate
 from consensus.effects import (
     Broadcast,
@@ -44,6 +42,7 @@ from consensus.terms import Terms
 from consensus.types import TimerName
 from node.clock import Clock
 from node.driver.proposals import Proposals
+from node.driver.start import records_of
 from node.driver.worker import Worker
 from node.logs import Log
 from node.storage.durability import Durability
@@ -51,8 +50,6 @@ from node.storage.errors import StorageError
 from node.storage.port import KeyValueStore
 from node.storage.schema import CONSENSUS
 
-CORE_RECORDS = CONSENSUS + b"c"
-"""The core's own records."""
 EVIDENCE = CONSENSUS + b"e"
 """Evidence against validators: culprit4 | SHA-256 -> encoded evidence."""
 MAX_QUEUED_MESSAGES = 4_000
@@ -80,10 +77,8 @@ class Driver:
         self,
         *,
         replica: Replica,
-        validators: ValidatorSet,
-        domain: SigningDomain,
+        terms: Terms,
         own: ValidatorIndex,
-        window: int,
         store: KeyValueStore,
         durability: Durability,
         mesh: Mesh,
@@ -93,10 +88,10 @@ class Driver:
         halt: Callable[[str], None],
     ) -> None:
         self._replica = replica
-        self._validators = validators
-        self._domain = domain
+        self._validators = terms.validators
         self._own = own
-        self._terms = Terms(validators, domain, window)
+        self._terms = terms
+        self._records = records_of(terms.validators.epoch)
         self._store = store
         self._durability = durability
         self._mesh = mesh
@@ -113,13 +108,17 @@ class Driver:
         self._lengths: deque[int] = deque()
         """Length of each Received among the events, in their order."""
         self._others = [
-            (ValidatorIndex(i), v.member) for i, v in enumerate(validators.validators) if i != own
+            (ValidatorIndex(i), v.member)
+            for i, v in enumerate(terms.validators.validators)
+            if i != own
         ]
         self._index_of = {member: index for index, member in self._others}
         self.refused_messages = 0
         """Messages of peers that did not authenticate."""
         self.dropped_events = 0
         self.halted: str | None = None
+        self.ended = False
+        """The epoch is over here: its last block is certified, or block sync led out of it."""
         proposals.fail = self._stop
 
     @property
@@ -170,7 +169,7 @@ class Driver:
         """Work until cancelled or halted."""
         self._wake.set()
         try:
-            while self.halted is None:
+            while self.halted is None and not self.ended:
                 await self._wake.wait()
                 self._wake.clear()
                 await self._turn()
@@ -195,7 +194,7 @@ class Driver:
                 # What arrives meanwhile is one larger turn after this one: a group commit.
                 await self._durability.barrier()
             for effect in effects:
-                if self.halted is not None:
+                if self.halted is not None or self.ended:
                     return
                 self._carry_out(effect)
         except StorageError as error:
@@ -206,7 +205,7 @@ class Driver:
         puts: dict[bytes, bytes | None] = {}
         for effect in effects:
             if isinstance(effect, Persist):
-                puts.update((CORE_RECORDS + key, value) for key, value in effect.records)
+                puts.update((self._records + key, value) for key, value in effect.records)
         if puts:
             self._store.write(puts, sync=False)
         return bool(puts)
@@ -234,15 +233,24 @@ class Driver:
             case Stable(certificate):
                 self._worker.stable(certificate)
             case SyncTo():
-                self._worker.sync_to(effect)
+                self._sync(effect)
             case Report(evidence):
                 self._keep_evidence(evidence)
             case EpochEnded():
-                raise NotImplementedError
+                self.finish()
             case Halt(reason):
                 self._stop(f"consensus: {reason}")
             case _:
                 assert_never(effect)
+
+    def finish(self) -> None:
+        """End `run`: nothing of this epoch is to be said any more."""
+        self.ended = True
+        self._wake.set()
+
+    def _sync(self, effect: SyncTo) -> None:
+        prefer = None if effect.from_ is None else self._validators.validators[effect.from_].member
+        self._worker.catch_up(effect.certificate.subject.height, prefer)
 
     def _send(self, to: ValidatorIndex, message: Message) -> None:
         self._mesh.send(self._validators.validators[to].member, encode_message(message))

@@ -56,7 +56,8 @@ class Proposals:
         self._chain = chain
         self._clock = clock
         self._chain_id = chain_id
-        self._gas_limit = gas_limit
+        self.gas_limit = gas_limit
+        """Of one block; governance may change it from epoch to epoch."""
         self._check_sender = check_sender
         self._fetch_sidecar = fetch_sidecar
         self._pace_ms = pace_ms
@@ -66,10 +67,20 @@ class Proposals:
         self._timer: asyncio.TimerHandle | None = None
         self._checks: dict[Digest, asyncio.Task[None]] = {}
         self.post: Callable[[Event], None] = lambda event: None
-        """Where answers go; the driver sets it."""
+        """Where answers go; `begin` sets it."""
         self.fail: Callable[[str], None] = lambda reason: None
         """Called when the disk fails; the driver sets it and halts the node."""
         self._hashes: OrderedDict[Digest, tuple[Digest, ...]] = OrderedDict()
+
+    def begin(self, post: Callable[[Event], None]) -> None:
+        """A core begins to run: it gets the answers from now on."""
+        self._wanted, self._last_view = None, None
+        self.post = post
+
+    def end(self) -> None:
+        """The core ended: nobody wants a batch."""
+        self._wanted = None
+        self.post = lambda event: None
 
     def _hashes_of(self, batch: Batch) -> tuple[Digest, ...]:
         known = self._hashes.get(batch.digest)
@@ -203,12 +214,12 @@ class Proposals:
                 transaction = pending.transaction
             else:
                 transaction = Transaction.decode(raw)
-                transaction.check(self._chain_id, self._gas_limit)
+                transaction.check(self._chain_id, self.gas_limit)
                 self._check_sender(transaction)
             gas += transaction.gas
             transactions.append(transaction)
-        if gas > self._gas_limit:
-            raise TransactionInvalid("batch.gas", f"{gas} gas, the limit is {self._gas_limit}")
+        if gas > self.gas_limit:
+            raise TransactionInvalid("batch.gas", f"{gas} gas, the limit is {self.gas_limit}")
         return transactions
 
     def _keep_sidecars(self, transactions: list[Transaction]) -> list[Digest]:

@@ -1,37 +1,44 @@
-"""Starts the consensus core from its durable records: the same path at first start and restart."""
+"""Starts the consensus core of an epoch from its durable records: always the same path.
+
+Rules: records of an epoch that ended are deleted when the next one starts, in one write, since no
+signature of theirs counts any more; a core that was silent (P6) when its epoch ended stays silent,
+for it may have forgotten votes of this one too.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
-from bulwark.ledger.genesis import Genesis
+from bulwark.ledger.ids import Height
 from bulwark.ledger.signing import SigningKey
-from consensus.config import Config
+from consensus.amnesia import UNKNOWN
+from consensus.journal import KEY_SILENT
 from consensus.keyring import LocalKeyring
 from consensus.recovery import Recovery
 from consensus.replica import Replica
-from consensus.terms import Terms
+from node.chain.epochs import ChainEpoch
 from node.chain.store import ChainStore
-from node.driver.driver import CORE_RECORDS
 from node.keys import write_private
 from node.logs import Log
 from node.storage.port import KeyValueStore
-from node.storage.schema import CONSENSUS
+from node.storage.schema import CONSENSUS, number8
 
-OPENED = CONSENSUS + b"s"
+CORE_RECORDS: Final = CONSENSUS + b"c"
+"""The core's own records: epoch8 | key -> value."""
+OPENED: Final = CONSENSUS + b"s"
 """Empty: this database belongs to the marker beside it. Neither is ever removed."""
 
 log = Log("consensus")
 
 
-def core_config(genesis: Genesis) -> Config:
-    """The core's parameters: those of genesis, local ones by default."""
-    given = genesis.consensus
-    return Config(**{name: getattr(given, name) for name in given.__slots__})
+def records_of(number: int) -> bytes:
+    """Prefix of the core's records of an epoch."""
+    return CORE_RECORDS + number8(number)
 
 
 def start_core(
-    genesis: Genesis, vote_key: SigningKey, store: KeyValueStore, chain: ChainStore, marker: Path
+    epoch: ChainEpoch, vote_key: SigningKey, store: KeyValueStore, chain: ChainStore, marker: Path
 ) -> Replica:
     """The core as its records left it; raises ConsensusError for damaged records.
 
@@ -39,25 +46,45 @@ def start_core(
     OPENED beside it was wiped, and the core stays silent until that is safe (P6). OPENED is written
     before the marker, so a crash between them and a node that never voted do not look wiped.
     """
-    cut = len(CORE_RECORDS)
-    records = [(key[cut:], value) for key, value in store.iterate(CORE_RECORDS)]
+    was_silent = _leave_old_epochs(store, epoch.number)
+    prefix = records_of(epoch.number)
+    records = [(key[len(prefix) :], value) for key, value in store.iterate(prefix)]
     known = store.get(OPENED) is not None or chain.applied > 0 or bool(records)
-    wiped = marker.exists() and not known
+    wiped = was_silent or (marker.exists() and not known)
     if wiped:
-        log.warning("database was wiped", until="a checkpoint far enough ahead is certified")
+        log.warning("this node may have forgotten votes", until="a checkpoint far enough ahead")
     elif store.get(OPENED) is None:
         # Not for a wiped one: until the core's own record of its silence is durable, another
         # start has to find the database wiped again.
         store.write({OPENED: b""}, sync=True)
+    stable = chain.checkpoint(chain.finalized)
+    if stable is not None and stable.subject.height <= epoch.terms.start:
+        stable = None
+    end = chain.tip.epoch_end if chain.tip.epoch == epoch.number else Height(0)
     recovery = Recovery.from_records(
         records,
         applied_height=chain.applied,
         applied_hash=chain.tip.hash(),
-        stable=chain.checkpoint(chain.finalized),
-        wiped=wiped,
+        stable=stable,
+        epoch_end=end or None,
+        wiped=wiped and not any(key == KEY_SILENT for key, _ in records),
     )
     if not marker.exists():
         write_private(marker, b"This node has run; keep this file when the database goes.\n")
-    config, domain = core_config(genesis), genesis.domain()
-    terms = Terms(genesis.validator_set, domain, config.window)
-    return Replica(config, terms, LocalKeyring(vote_key, domain), recovery)
+    keyring = LocalKeyring(vote_key, epoch.terms.domain)
+    return Replica(epoch.config, epoch.core_terms, keyring, recovery)
+
+
+def _leave_old_epochs(store: KeyValueStore, number: int) -> bool:
+    """Delete what epochs before this one recorded; whether the core was silent in one of them."""
+    puts: dict[bytes, bytes | None] = {}
+    silent = False
+    for key, _ in store.iterate(CORE_RECORDS):
+        if key < records_of(number):
+            puts[key] = None
+            silent = silent or key.endswith(KEY_SILENT)
+    if puts:
+        if silent:
+            puts[records_of(number) + KEY_SILENT] = UNKNOWN.to_bytes(8, "big")
+        store.write(puts, sync=True)
+    return silent

@@ -16,9 +16,8 @@ from collections.abc import Awaitable, Callable
 from bulwark.ledger.errors import LedgerError
 from bulwark.ledger.ids import Digest, Height, MemberId
 from bulwark.ledger.sidecar import Sidecar
-from bulwark.ledger.validators import ValidatorSet
 from bulwark.ledger.votes import Certificate
-from consensus.effects import Execute, SyncTo
+from consensus.effects import Execute
 from consensus.events import Event, Executed, StateInstalled, SyncFailed
 from node.driver.ports import Chain, Execution, Observer
 from node.driver.sync import BlockSync, SyncImpossible
@@ -43,7 +42,6 @@ class Worker:
         execution: Execution,
         observer: Observer,
         sync: BlockSync,
-        validators: ValidatorSet,
         fetch_sidecar: Callable[[Digest], Awaitable[Sidecar]],
         announce: Callable[[Height], None],
         halt: Callable[[str], None],
@@ -52,7 +50,6 @@ class Worker:
         self._execution = execution
         self._observer = observer
         self._sync = sync
-        self._validators = validators
         self._fetch_sidecar = fetch_sidecar
         self._announce = announce
         self._halt = halt
@@ -63,7 +60,7 @@ class Worker:
         """Whether the next block waits for something that only block sync may bring."""
         self._wake = asyncio.Event()
         self.post: Callable[[Event], None] = lambda event: None
-        """Where answers go; the driver sets it, an observer leaves it."""
+        """Where answers go; the engine sets it."""
 
     def execute(self, effect: Execute) -> None:
         """Queue an ordered block."""
@@ -71,13 +68,8 @@ class Worker:
         self._observer.ordered(effect.height, effect.batch)
         self._wake.set()
 
-    def sync_to(self, effect: SyncTo) -> None:
-        """Queue a sync up to a certified height; a later wish moves the target forward only."""
-        prefer = None if effect.from_ is None else self._validators.validators[effect.from_].member
-        self.catch_up(effect.certificate.subject.height, prefer)
-
     def catch_up(self, height: Height, prefer: MemberId | None) -> None:
-        """Queue a sync to at least `height`, asking `prefer` first."""
+        """Queue a sync to at least `height`, asking `prefer` first; the target moves forward only."""
         if self._target is None or height > self._target[0]:
             self._target = (height, prefer)
         self._wake.set()
@@ -140,7 +132,7 @@ class Worker:
             return
         self._chain.commit_block(block, effect.commit_certificate)
         self._observer.executed(effect.height, block)
-        self.post(Executed(effect.height, block.header.hash()))
+        self.post(Executed(effect.height, block.header.hash(), block.header.epoch_end or None))
         certificate = self._unstored.pop(effect.height, None)
         if certificate is not None:
             self._store_checkpoint(certificate)
@@ -150,7 +142,7 @@ class Worker:
         header = self._chain.header(effect.height)
         if header is None or header.batch_digest != effect.batch.digest:
             raise RuntimeError(f"block {effect.height} is ordered with another batch than applied")
-        self.post(Executed(effect.height, header.hash()))
+        self.post(Executed(effect.height, header.hash(), header.epoch_end or None))
 
     async def _run(self, effect: Execute, sidecars: dict[Digest, Sidecar]) -> ExecutedBlock | None:
         """Execute, bringing each sidecar that is really anchored; None if block sync goes first.
@@ -194,6 +186,9 @@ class Worker:
         self._announce(certificate.subject.height)
         self.post(
             StateInstalled(
-                certificate.subject.height, Digest(certificate.subject.digest), certificate
+                certificate.subject.height,
+                Digest(certificate.subject.digest),
+                certificate,
+                self._chain.tip.epoch_end or None,
             )
         )

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from bulwark.ledger.anchor import Anchor, AnchorKind
 from bulwark.ledger.batch import Batch
+from bulwark.ledger.epochs import parameters_hash
 from bulwark.ledger.genesis import Genesis
 from bulwark.ledger.header import Header
 from bulwark.ledger.ids import Address, Digest, Height, TimestampMs
@@ -21,11 +22,13 @@ from bulwark.ledger.receipt import Receipt, receipts_root
 from bulwark.ledger.sidecar import Sidecar
 from bulwark.ledger.transaction import Transaction
 from bulwark.ledger.trie import trie_root
+from node.chain.epochs import EpochBook, epoch_puts
 from node.execution import indexes
 from node.execution.accounts import Account, read_account
 from node.execution.database import Getter, StateSource
 from node.execution.errors import WrongHeight
 from node.execution.evm import AllianceState, block_context
+from node.execution.succession import succession
 from node.execution.tip import TipState
 from node.execution.transition import Ran, Skipped, check_transaction, run_transactions
 from node.storage import schema
@@ -76,6 +79,7 @@ class Executor:
         self._genesis = genesis
         self.source = StateSource(store)
         """State of every block, with its caches."""
+        self.epochs = EpochBook(store, genesis)
         self._tip = TipState(store, self.source)
 
     # Reads of a block's state
@@ -90,7 +94,8 @@ class Executor:
 
     def check(self, transaction: Transaction) -> None:
         """The ingress rule on the state of the last block. Raises TransactionInvalid."""
-        check_transaction(transaction, self._genesis, self._tip.roles)
+        gas_limit = self.epochs.current.gas_limit
+        check_transaction(transaction, self._genesis, gas_limit, self._tip.roles)
 
     def nonce(self, address: Address) -> int:
         """Next nonce of an account in the state of the last block."""
@@ -110,10 +115,17 @@ class Executor:
         if height != parent.height + 1:
             raise WrongHeight(height, Height(parent.height + 1))
         timestamp_ms = TimestampMs(max(batch.timestamp_ms, parent.timestamp_ms + 1))
+        epoch = self.epochs.current
         state = self.state_at(
             parent.state_root, height=height, timestamp_ms=timestamp_ms, randomness=batch.digest
         )
-        ran = run_transactions(state, batch.transactions, self._genesis, self._tip.roles)
+        ran = run_transactions(
+            state, batch.transactions, self._genesis, epoch.gas_limit, self._tip.roles
+        )
+        succeeds = succession(
+            self._genesis, epoch, parent, ran.receipts, state.accounts.get_storage
+        )
+        following = succeeds.following or epoch.terms
         anchors = indexes.anchors_of(height, ran.receipts)
         frontier = read_frontier(self._store)
         puts = indexes.log_puts(frontier, anchors)
@@ -127,15 +139,20 @@ class Executor:
             state_root=state.accounts.make_state_root(),
             record_log_size=frontier.size,
             record_log_root=frontier.root,
-            next_validators_hash=self._genesis.validator_set.hash(),
+            next_validators_hash=following.validators.hash(),
+            next_parameters_hash=parameters_hash(following.parameters),
+            epoch=epoch.number,
+            epoch_end=succeeds.epoch_end,
             gas_used=ran.gas_used,
-            gas_limit=self._genesis.gas_limit,
+            gas_limit=epoch.gas_limit,
         )
         puts |= {schema.state(h): node for h, node in state.accounts.new_nodes.items()}
         puts |= {schema.code_mark(code_hash): b"" for code_hash in state.accounts.new_codes}
         puts |= indexes.record_puts(anchors, sidecars, timestamp_ms)
         puts |= self._sidecar_puts(anchors, sidecars)
         puts |= _block_puts(header, batch, ran, frontier)
+        if succeeds.following is not None:
+            puts |= epoch_puts(succeeds.following)
         return ExecutedBlock(
             header=header,
             hash=header.hash(),
@@ -162,7 +179,7 @@ class Executor:
             height=height,
             timestamp_ms=timestamp_ms,
             randomness=randomness,
-            gas_limit=self._genesis.gas_limit,
+            gas_limit=self.epochs.at(height).gas_limit,
             earlier_hashes=self._hashes_below(height),
         )
         # py-evm passes its first argument on to the account class and keeps it; ours is a source.

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from bulwark.ledger.epochs import parameters_hash
 from bulwark.ledger.genesis import Genesis, GenesisAccount
 from bulwark.ledger.hashing import keccak256
 from bulwark.ledger.header import Header
-from bulwark.ledger.ids import ZERO_DIGEST, Address, Digest, Height
+from bulwark.ledger.ids import ZERO_DIGEST, Address, Digest, Epoch, Height
 from bulwark.ledger.merkle import Frontier
 from bulwark.ledger.trie import EMPTY_TRIE_ROOT
 from node.execution.accounts import Accounts
@@ -66,6 +67,9 @@ def genesis_block(genesis: Genesis) -> GenesisBlock:
         record_log_size=0,
         record_log_root=frontier.root,
         next_validators_hash=genesis.validator_set.hash(),
+        next_parameters_hash=parameters_hash({}),
+        epoch=Epoch(0),
+        epoch_end=Height(0),
         gas_used=0,
         gas_limit=genesis.gas_limit,
     )

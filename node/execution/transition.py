@@ -46,20 +46,26 @@ class Ran:
     gas_used: int
 
 
-def check_transaction(transaction: Transaction, genesis: Genesis, roles_of: RolesOf) -> None:
+def check_transaction(
+    transaction: Transaction, genesis: Genesis, gas_limit: int, roles_of: RolesOf
+) -> None:
     """The one rule of ingress, vote and execution besides nonce and balance.
 
     Chain id, gas limit and the sender's permission. Raises TransactionInvalid.
     """
-    transaction.check(genesis.chain_id, genesis.gas_limit)
+    transaction.check(genesis.chain_id, gas_limit)
     if genesis.permissions.need_roles:
         genesis.permissions.check(roles_of(transaction.sender), is_creation=transaction.to is None)
 
 
 def run_transactions(
-    state: AllianceState, raw_transactions: Sequence[bytes], genesis: Genesis, roles_of: RolesOf
+    state: AllianceState,
+    raw_transactions: Sequence[bytes],
+    genesis: Genesis,
+    gas_limit: int,
+    roles_of: RolesOf,
 ) -> Ran:
-    """Run a batch on a block's state, in order."""
+    """Run a batch on a block's state, in order; `gas_limit` is the block's."""
     transactions: list[Transaction] = []
     receipts: list[Receipt] = []
     positions: list[int] = []
@@ -69,8 +75,8 @@ def run_transactions(
         state.lock_changes()
         try:
             transaction = Transaction.decode(raw)
-            check_transaction(transaction, genesis, roles_of)
-            _check_against_state(transaction, state.accounts, genesis.gas_limit - gas_used)
+            check_transaction(transaction, genesis, gas_limit, roles_of)
+            _check_against_state(transaction, state.accounts, gas_limit - gas_used)
         except TransactionInvalid as error:
             skipped.append(Skipped(position, error.rule, error.detail))
             continue

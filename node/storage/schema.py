@@ -33,6 +33,8 @@ META_STATE_FROM: Final = META + b"state"
 """Sealed: 8-byte height below which old states may be missing; absent = no state is missing."""
 META_INSTALLED: Final = META + b"installed"
 """Sealed: last block that state sync stored above `applied`, and the record log's edge there."""
+META_INSTALLED_EPOCH: Final = META + b"epoch"
+"""+ epoch8, sealed: an epoch that begins above `applied`, until its blocks are the chain."""
 
 HEADERS: Final = b"h"
 """height8 -> header, sealed."""
@@ -64,6 +66,8 @@ LOG_INDEX: Final = b"A"
 """root or anchor id | index8 -> empty: where in the record log it stands."""
 EVENTS: Final = b"e"
 """address | topic0 (32 zero bytes for none) | height8 -> empty: blocks that hold such a log."""
+EPOCHS: Final = b"E"
+"""epoch8 -> start, validators, governed parameters, sealed; none for epoch 0."""
 STATE: Final = b"n"
 """keccak256 -> trie node or contract code; checked against its hash on every read.
 
@@ -85,7 +89,7 @@ EVALUATIONS: Final = b"u"
 ALL_PREFIXES: Final = (
     META, HEADERS, HEIGHTS_BY_HASH, BATCHES, RECEIPTS, COMMIT_CERTIFICATES, CHECKPOINTS,
     TRANSACTIONS, SIDECARS, PENDING_SIDECARS, RECORDS, RECORDS_BY_TAG, LOG_NODES, LOG_LEAVES,
-    LOG_INDEX, EVENTS, STATE, CODES, CONSENSUS, OUTBOX, IDEMPOTENCY, CONSENTS, EVALUATIONS,
+    LOG_INDEX, EVENTS, EPOCHS, STATE, CODES, CONSENSUS, OUTBOX, IDEMPOTENCY, CONSENTS, EVALUATIONS,
 )  # fmt: skip
 """A key that begins with none of these is an orphan."""
 
@@ -158,6 +162,11 @@ def record_by_tag(tag: Tag, place: RecordPlace) -> bytes:
     return RECORDS_BY_TAG + tag + _ORDER.pack(place.height, place.transaction_index, place.position)
 
 
+def last_record_by_tag(tag: Tag, height: Height) -> bytes:
+    """Key that no record of a tag up to a height comes after."""
+    return RECORDS_BY_TAG + tag + _ORDER.pack(height, 0xFFFFFFFF, 0xFFFFFFFF)
+
+
 def log_node(level: int, index: int) -> bytes:
     """Key of a record-log node."""
     return LOG_NODES + level.to_bytes(1, "big") + number8(index)
@@ -178,6 +187,11 @@ def event(address: Address, topic: bytes, height: Height) -> bytes:
     return EVENTS + address + topic + number8(height)
 
 
+def epoch(number: int) -> bytes:
+    """Key of an epoch's record."""
+    return EPOCHS + number8(number)
+
+
 def state(node_hash: bytes) -> bytes:
     """Key of a trie node or contract code."""
     return STATE + node_hash
@@ -186,3 +200,8 @@ def state(node_hash: bytes) -> bytes:
 def code_mark(code_hash: bytes) -> bytes:
     """Key that says that a stored state value is a contract's code."""
     return CODES + code_hash
+
+
+def installed_epoch(number: int) -> bytes:
+    """Key of an epoch that state sync learned and that is not the chain's yet."""
+    return META_INSTALLED_EPOCH + number8(number)

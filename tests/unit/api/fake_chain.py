@@ -9,7 +9,7 @@ from eth_account import Account
 
 from bulwark.ledger.hashing import keccak256, sha256
 from bulwark.ledger.header import Header
-from bulwark.ledger.ids import ZERO_DIGEST, Address, Digest, Height, TimestampMs
+from bulwark.ledger.ids import ZERO_DIGEST, Address, Digest, Epoch, Height, TimestampMs
 from bulwark.ledger.receipt import Log, Receipt, receipts_root
 from bulwark.ledger.transaction import Transaction
 from bulwark.ledger.trie import trie_root
@@ -108,6 +108,9 @@ class FakeChain:
             record_log_size=0,
             record_log_root=sha256(b""),
             next_validators_hash=sha256(b"validators"),
+            next_parameters_hash=ZERO_DIGEST,
+            epoch=Epoch(0),
+            epoch_end=Height(0),
             gas_used=gas,
             gas_limit=GAS_LIMIT,
         )

@@ -10,6 +10,7 @@ from bulwark.ledger.hashing import sha256
 from bulwark.ledger.header import Header
 from bulwark.ledger.ids import (
     ZERO_DIGEST,
+    Epoch,
     Height,
     MemberId,
     TimestampMs,
@@ -106,6 +107,9 @@ def make(name: str = "proving") -> Proved:
             record_log_size=size,
             record_log_root=root_of(leaves[:size]),
             next_validators_hash=ZERO_DIGEST,
+            next_parameters_hash=ZERO_DIGEST,
+            epoch=Epoch(0),
+            epoch_end=Height(0),
             gas_used=21_000,
             gas_limit=30_000_000,
         )

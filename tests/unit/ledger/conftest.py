@@ -22,6 +22,7 @@ from bulwark.ledger.header import Header
 from bulwark.ledger.ids import (
     ZERO_DIGEST,
     Address,
+    Epoch,
     Height,
     MemberId,
     TimestampMs,
@@ -123,6 +124,9 @@ def header() -> Header:
         record_log_size=0,
         record_log_root=EMPTY_ROOT,
         next_validators_hash=ZERO_DIGEST,
+        next_parameters_hash=ZERO_DIGEST,
+        epoch=Epoch(0),
+        epoch_end=Height(0),
         gas_used=21_000,
         gas_limit=30_000_000,
     )

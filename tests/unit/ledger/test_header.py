@@ -26,6 +26,9 @@ headers = st.builds(
     record_log_size=numbers,
     record_log_root=digests,
     next_validators_hash=digests,
+    next_parameters_hash=digests,
+    epoch=numbers,
+    epoch_end=numbers,
     gas_used=numbers,
     gas_limit=numbers,
 )
@@ -42,7 +45,7 @@ def test_every_field_changes_the_hash(header):
         value = getattr(header, item.name)
         changed = value + 1 if isinstance(value, int) else bytes(31) + b"\x07"
         hashes.add(replace(header, **{item.name: changed}).hash())
-    assert len(hashes) == 13
+    assert len(hashes) == 16
 
 
 def test_hash_is_keccak_of_the_encoding(header):
@@ -60,7 +63,7 @@ def test_every_truncation_and_extension_is_refused(header):
 
 def test_other_version_is_refused(header):
     with pytest.raises(DecodeError, match=r"header\.version"):
-        Header.decode(b"\x02" + header.encode()[1:])
+        Header.decode(b"\x03" + header.encode()[1:])
 
 
 def test_time_beyond_the_bound_is_refused(header):

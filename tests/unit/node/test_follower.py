@@ -22,7 +22,6 @@ class Bench:
     def __init__(self) -> None:
         self.node = Node()
         self.asked: list[tuple[int, MemberId]] = []
-        self.post = lambda event: None
         self.known = [Peer(FRIEND, 3), Peer(LIAR, 0)]
         self.follower = Follower(self.node.chain, self, self)  # type: ignore[arg-type]
 
@@ -34,7 +33,9 @@ class Bench:
 
     def advance(self) -> None:
         header = self.node.block().header
-        self.post(StateInstalled(header.height, header.hash(), certify(self.node.genesis, header)))
+        self.follower.answered(
+            StateInstalled(header.height, header.hash(), certify(self.node.genesis, header))
+        )
 
 
 def announcement(height: int) -> bytes:
@@ -66,6 +67,6 @@ def test_who_claims_more_is_asked_again_until_it_is_here() -> None:
 def test_after_a_failed_sync_nobody_is_asked_until_the_next_word() -> None:
     bench = Bench()
     bench.follower.announced(LIAR, announcement(9))
-    bench.post(SyncFailed())
+    bench.follower.answered(SyncFailed())
     bench.advance()
     assert bench.asked == [(1, LIAR)]

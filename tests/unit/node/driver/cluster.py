@@ -17,7 +17,7 @@ from bulwark.ledger.transaction import Transaction
 from node.clock import Clock
 from node.driver.driver import Driver
 from node.driver.proposals import Proposals
-from node.driver.start import core_config, start_core
+from node.driver.start import start_core
 from node.driver.sync import BlockServer, BlockSync
 from node.driver.worker import Worker
 from node.housekeeping import Housekeeping
@@ -169,7 +169,6 @@ class Station:
             execution=executor,
             observer=self.lifecycle,
             sync=self.sync,
-            validators=genesis.validator_set,
             fetch_sidecar=self.sidecars.fetch,
             announce=self.mesh.announce,
             halt=self.halted.append,
@@ -186,12 +185,14 @@ class Station:
         )
         self.driver = Driver(
             replica=start_core(
-                genesis, VOTE_KEYS[index], self.store, self.chain, home / f"{self.id}.voted"
+                executor.epochs.current,
+                VOTE_KEYS[index],
+                self.store,
+                self.chain,
+                home / f"{self.id}.voted",
             ),
-            validators=genesis.validator_set,
-            domain=genesis.domain(),
+            terms=executor.epochs.current.core_terms,
             own=ValidatorIndex(index),
-            window=core_config(genesis).window,
             store=self.store,
             durability=self.durability,
             mesh=self.mesh,

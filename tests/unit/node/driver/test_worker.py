@@ -11,7 +11,7 @@ from bulwark.ledger.batch import Batch
 from bulwark.ledger.ids import Digest, Height, MemberId, TimestampMs
 from bulwark.ledger.sidecar import Sidecar
 from bulwark.ledger.transaction import Transaction
-from consensus.effects import Execute, SyncTo
+from consensus.effects import Execute
 from consensus.events import Event, Executed, StateInstalled, SyncFailed
 from node.driver import worker as worker_module
 from node.driver.worker import Worker
@@ -44,7 +44,6 @@ class Bench:
             execution=node.executor,
             observer=self.watcher,  # type: ignore[arg-type]
             sync=self.sync,
-            validators=node.genesis.validator_set,
             fetch_sidecar=self.fetch,
             announce=self.announced.append,
             halt=self.halted.append,
@@ -115,7 +114,7 @@ async def test_block_sync_overtakes_a_block_whose_sidecar_nobody_serves(bench: B
     await until(lambda: bool(bench.asked))
     certificate = ahead.chain.checkpoint(Height(3))
     assert certificate is not None
-    bench.worker.sync_to(SyncTo(certificate, None))
+    bench.worker.catch_up(certificate.subject.height, None)
     await until(lambda: bench.node.chain.applied == 3)
     await until(lambda: len(bench.events) == 1)
     assert bench.events == [StateInstalled(Height(3), ahead.chain.tip.hash(), certificate)]

@@ -162,7 +162,7 @@ class Node:
         self.chain = ChainStore.open(self.store, self.genesis)
         self.executor = Executor(self.store, self.genesis)
         self.records = RecordReader(self.store, self.chain)
-        self.prover = Prover(self.store, self.chain)
+        self.prover = Prover(self.store, self.chain, self.executor.epochs)
 
     def execute(
         self, *transactions: Transaction, sidecars: Sequence[Sidecar] = (), at_ms: int = 0

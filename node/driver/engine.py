@@ -1,0 +1,207 @@
+"""The engine: the consensus side of a node from epoch to epoch.
+
+Rules: in an epoch whose validators include this node a driver runs, in another the follower; one
+core serves one epoch and is built anew for the next (L7). Every frame begins with the number of its
+epoch, which only chooses what it is checked against (S8). A frame of an epoch that ended is
+answered with the certificate that ended it, so that nobody is left behind in it; one of an epoch
+not begun here is dropped: its sender answers this node's own frames in the same way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from bulwark.ledger.ids import MemberId
+from bulwark.ledger.signing import SigningKey
+from consensus.events import Event, StateInstalled
+from consensus.messages import StableProof, encode_message
+from consensus.snapshot import Snapshot
+from node.chain.epochs import ChainEpoch, EpochBook
+from node.chain.store import ChainStore
+from node.clock import Clock
+from node.driver.driver import Driver, Mesh
+from node.driver.proposals import Proposals
+from node.driver.start import start_core
+from node.driver.worker import Worker
+from node.follower import Follower
+from node.logs import Log
+from node.storage.durability import Durability
+from node.storage.port import KeyValueStore
+
+EPOCH_BYTES: Final = 8
+HELP_INTERVAL_MS: Final = 500
+"""Least time between two answers to one member's frames of an ended epoch."""
+
+log = Log("engine")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineParts:
+    """What the engine works with."""
+
+    vote_key: SigningKey
+    marker: Path
+    """The file that says this node has run (P6)."""
+    epochs: EpochBook
+    chain: ChainStore
+    store: KeyValueStore
+    durability: Durability
+    mesh: Mesh
+    connected: Callable[[], Iterable[MemberId]]
+    clock: Clock
+    proposals: Proposals
+    worker: Worker
+    follower: Follower
+    halt: Callable[[str], None]
+    entered: Callable[[ChainEpoch], None]
+    """Told of every epoch as it begins to run here."""
+    nudge: Callable[[], None]
+    """Makes the mempool say what waits in it."""
+
+
+class EpochMesh:
+    """The mesh of one epoch: frames carry its number."""
+
+    def __init__(self, mesh: Mesh, number: int) -> None:
+        self._mesh = mesh
+        self._prefix = number.to_bytes(EPOCH_BYTES, "big")
+
+    def send(self, member: MemberId, payload: bytes) -> bool:
+        """Queue a consensus message for a member."""
+        return self._mesh.send(member, self._prefix + payload)
+
+
+class Engine:
+    """Runs one epoch after the other."""
+
+    def __init__(self, parts: EngineParts) -> None:
+        self._parts = parts
+        self._helped: dict[MemberId, int] = {}
+        self._moved = asyncio.Event()
+        self.epoch = parts.epochs.running(parts.chain.tip, parts.chain.finalized)
+        """The epoch that runs here."""
+        self.driver: Driver | None = self._make(self.epoch)
+        """The core at work; None while this node does not vote."""
+        parts.worker.post = self.posted
+
+    def _make(self, epoch: ChainEpoch) -> Driver | None:
+        parts = self._parts
+        own = epoch.validators.index_of(parts.vote_key.address)
+        if own is None:
+            return None
+        driver = Driver(
+            replica=start_core(epoch, parts.vote_key, parts.store, parts.chain, parts.marker),
+            terms=epoch.core_terms,
+            own=own,
+            store=parts.store,
+            durability=parts.durability,
+            mesh=EpochMesh(parts.mesh, epoch.number),
+            clock=parts.clock,
+            proposals=parts.proposals,
+            worker=parts.worker,
+            halt=parts.halt,
+        )
+        parts.proposals.begin(driver.post)
+        return driver
+
+    @property
+    def is_validator(self) -> bool:
+        """Whether this node votes in the epoch that runs here."""
+        return self.driver is not None
+
+    def snapshot(self) -> Snapshot | None:
+        """The core as a plain value; None while this node does not vote."""
+        return None if self.driver is None else self.driver.replica.snapshot()
+
+    # -- what comes in -----------------------------------------------------------------------
+
+    def receive(self, member: MemberId, payload: bytes) -> None:
+        """A consensus frame of a peer."""
+        number = int.from_bytes(payload[:EPOCH_BYTES], "big")
+        if len(payload) <= EPOCH_BYTES or number > self.epoch.number:
+            return
+        if number < self.epoch.number:
+            self._help(member, number)
+        elif self.driver is not None:
+            self.driver.receive(member, payload[EPOCH_BYTES:])
+
+    def _help(self, member: MemberId, number: int) -> None:
+        """Show a member in an ended epoch how it ended."""
+        parts = self._parts
+        now_ms = parts.clock.now_ms()
+        if now_ms < self._helped.get(member, 0) + HELP_INTERVAL_MS:
+            return
+        self._helped[member] = now_ms
+        proof = StableProof(parts.epochs.last_certificate(number))
+        EpochMesh(parts.mesh, number).send(member, encode_message(proof))
+
+    def announced(self, member: MemberId, payload: bytes) -> None:
+        """A peer says that a height is final: news for who does not vote."""
+        if self.driver is None:
+            self._parts.follower.announced(member, payload)
+
+    def peer_up(self, member: MemberId) -> None:
+        """A member's connection is there."""
+        if self.driver is None:
+            self._parts.follower.peer_up(member)
+        else:
+            self.driver.peer_up(member)
+
+    def peer_down(self, member: MemberId) -> None:
+        """A member's connection closed."""
+        if self.driver is not None:
+            self.driver.peer_down(member)
+
+    def pending_changed(self, oldest_ms: int | None, count: int) -> None:
+        """The mempool changed."""
+        if self.driver is not None:
+            self.driver.pending_changed(oldest_ms, count)
+
+    def posted(self, event: Event) -> None:
+        """An answer of the worker; block sync may have led out of the epoch."""
+        parts = self._parts
+        if isinstance(event, StateInstalled):
+            running = parts.epochs.running(parts.chain.tip, parts.chain.finalized)
+            if running.number != self.epoch.number:
+                self._moved.set()
+                if self.driver is not None:
+                    self.driver.finish()
+                return
+        if self.driver is None:
+            parts.follower.answered(event)
+        else:
+            self.driver.post(event)
+
+    # -- from epoch to epoch -------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Work until cancelled or halted."""
+        parts = self._parts
+        while True:
+            parts.entered(self.epoch)
+            for member in parts.connected():
+                self.peer_up(member)
+            if self.driver is None:
+                await self._moved.wait()
+            else:
+                parts.nudge()
+                await self.driver.run()
+                if self.driver.halted is not None:
+                    return
+            self._moved.clear()
+            # The certificate that ended the epoch, before a word is said in the next one.
+            await parts.durability.barrier()
+            self.epoch = parts.epochs.running(parts.chain.tip, parts.chain.finalized)
+            parts.proposals.end()
+            self.driver = self._make(self.epoch)
+            log.info(
+                "epoch begins",
+                epoch=self.epoch.number,
+                above=self.epoch.terms.start,
+                validators=len(self.epoch.validators),
+                votes_here=self.driver is not None,
+            )
