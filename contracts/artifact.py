@@ -16,7 +16,13 @@ from typing import Final
 
 from contracts.errors import DamagedArtifact, UnknownContract
 
-CONTRACT_NAMES: Final = ("MemberRegistry", "RecordRegistry", "ConsentRegistry", "Governance")
+CONTRACT_NAMES: Final = (
+    "MemberRegistry",
+    "RecordRegistry",
+    "ConsentRegistry",
+    "Governance",
+    "EvidenceRegistry",
+)
 
 _HERE: Final = Path(__file__).resolve().parent
 SOURCE_FOLDER: Final = _HERE / "src"

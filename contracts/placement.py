@@ -14,6 +14,7 @@ from typing import Final
 from contracts.artifact import load_artifact
 from contracts.consents import CONSENT_REGISTRY
 from contracts.errors import ContractError, OutOfRange
+from contracts.evidence import EVIDENCE_REGISTRY
 from contracts.governance import GOVERNANCE, parameter_slot
 from contracts.members import (
     ALL_ROLES,
@@ -73,7 +74,7 @@ class PlacedContract:
 
 
 def genesis_contracts(governor: bytes, members: Sequence[Member]) -> tuple[PlacedContract, ...]:
-    """The three contracts in the state their constructors leave, members in this order.
+    """The registries in the state their constructors leave, members in this order.
 
     Raises BadMembers where the constructor would revert, OutOfRange for more than 128 members
     or roles that do not exist, WrongLength for a field of another length.
@@ -87,13 +88,14 @@ def genesis_contracts(governor: bytes, members: Sequence[Member]) -> tuple[Place
         ),
         _asking_members(RECORD_REGISTRY, "RecordRegistry"),
         _asking_members(CONSENT_REGISTRY, "ConsentRegistry"),
+        _asking_members(EVIDENCE_REGISTRY, "EvidenceRegistry"),
     )
 
 
 def governed_contracts(
     members: Sequence[Member], parameters: Mapping[str, int]
 ) -> tuple[PlacedContract, ...]:
-    """The four contracts of an alliance that governs itself by vote.
+    """The contracts of an alliance that governs itself by vote.
 
     `parameters` are the first values, by name. Raises as genesis_contracts, and UnknownParameter,
     OutOfRange for a value that is no positive 256-bit number.

@@ -7,8 +7,8 @@
         Rules: a double vote is believed only when both signatures are checked here; one case a
         culprit and subject, its first reporter stays; other kinds of evidence are kept by hash,
         marked unverified, their bytes in the event; any member account may report.
-@dev A vote signs keccak256("bulwark\\0" | length of tag | tag | chain id | genesis hash | epoch |
-     view | height | digest), tag "vote/" and the kind as one byte. The genesis hash covers this
+@dev A vote signs keccak256("bulwark", a zero byte, length of tag, tag, chain id, genesis hash,
+     epoch, view, height, digest); the tag is "vote/" and the kind. The genesis hash covers this
      contract's own code, so it can be no constant here: the reporter names it, the case is filed
      under it, and a reader asks with the hash of its own alliance. The culprit's key is the node
      address that the member registry holds now: report before the key is replaced.
@@ -57,7 +57,8 @@ event EvidenceFiled:
 
 MAX_BYTES: constant(uint256) = 16384
 HALF_ORDER: constant(uint256) = (
-    0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0
+    # of secp256k1, rounded down
+    57896044618658097711785492504343953926418782139537452191302581570759080747168
 )
 
 MEMBERS: immutable(Members)

@@ -35,6 +35,7 @@ from contracts.bindings import (
     member_registry_init_code,
     record_registry_init_code,
 )
+from contracts.evidence import EVIDENCE_REGISTRY, evidence_registry_init_code
 
 CHAIN_ID = 20260
 GAS_LIMIT = 100_000_000
@@ -218,7 +219,7 @@ def member(name: str, roles: int = Role.VALIDATOR | Role.REPORTER) -> Member:
 
 
 def alliance(members: Sequence[Member] | None = None) -> Chain:
-    """A chain with the three contracts; by default alpha, beta report, gamma regulates."""
+    """A chain with the registries; by default alpha, beta report, gamma regulates."""
     if members is None:
         members = [member("alpha"), member("beta"), member("gamma", Role.REGULATOR)]
     chain = Chain()
@@ -226,6 +227,7 @@ def alliance(members: Sequence[Member] | None = None) -> Chain:
         (MEMBER_REGISTRY, member_registry_init_code(signer("governor").address, members)),
         (RECORD_REGISTRY, record_registry_init_code(MEMBER_REGISTRY)),
         (CONSENT_REGISTRY, consent_registry_init_code(MEMBER_REGISTRY)),
+        (EVIDENCE_REGISTRY, evidence_registry_init_code(MEMBER_REGISTRY)),
     ):
         outcome = chain.place(address, code)
         if not outcome.ok:
@@ -257,6 +259,7 @@ def governed(
         (MEMBER_REGISTRY, registry or member_registry_init_code(GOVERNANCE, members)),
         (RECORD_REGISTRY, record_registry_init_code(MEMBER_REGISTRY)),
         (CONSENT_REGISTRY, consent_registry_init_code(MEMBER_REGISTRY)),
+        (EVIDENCE_REGISTRY, evidence_registry_init_code(MEMBER_REGISTRY)),
         (GOVERNANCE, governance_init_code(MEMBER_REGISTRY, parameters)),
     ):
         outcome = chain.place(address, code)
