@@ -101,6 +101,7 @@ class Anchorer:
         sidecar: Sidecar | None = None,
         own_records: Mapping[bytes, RecordId] | None = None,
         extra: Callable[[Transaction], Mapping[bytes, bytes | None]] | None = None,
+        gas: int = ANCHOR_GAS,
     ) -> Transaction:
         """Sign, make durable and submit a call; returns once it is in the outbox. Raises Busy.
 
@@ -108,7 +109,7 @@ class Anchorer:
         """
         if len(self._unexecuted) >= MAX_UNEXECUTED:
             raise Busy(f"{len(self._unexecuted)} own transactions wait to be executed")
-        return self._send(to, data, sidecar, own_records or {}, extra)
+        return self._send(to, data, sidecar, own_records or {}, extra, gas)
 
     def _send(
         self,
@@ -117,10 +118,11 @@ class Anchorer:
         sidecar: Sidecar | None,
         own_records: Mapping[bytes, RecordId],
         extra: Callable[[Transaction], Mapping[bytes, bytes | None]] | None = None,
+        gas: int = ANCHOR_GAS,
     ) -> Transaction:
         nonce = max(self._given, self._next_nonce(self.address))
         transaction = sign_transaction(
-            self._key, chain_id=self._chain_id, nonce=nonce, to=to, data=data, gas=ANCHOR_GAS
+            self._key, chain_id=self._chain_id, nonce=nonce, to=to, data=data, gas=gas
         )
         parcel = make_parcel(transaction, sidecar)
         self._outbox.add(parcel, own_records, extra(transaction) if extra else {})
@@ -138,7 +140,7 @@ class Anchorer:
     def _replace(self, parcel: Parcel) -> None:
         """Give a parcel another nonce, since the chain gave its own to another transaction."""
         old = parcel.transaction
-        new = self._send(old.to or self.address, old.data, parcel.sidecar, {})
+        new = self._send(old.to or self.address, old.data, parcel.sidecar, {}, gas=old.gas)
         log.warning("own transaction gets a new nonce", old=old.nonce, new=new.nonce)
         self._tracker.replace(old.hash, new.hash)
 
