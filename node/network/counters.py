@@ -51,6 +51,8 @@ class Refusals:
         self._second = -1
         self._lines = 0
         self._suppressed = 0
+        self.last: dict[str, tuple[Reason, str, int]] = {}
+        """Last noted refusal by member: reason, detail, `clock_ms` then; for diagnosis."""
 
     def note(self, reason: Reason, detail: str, member: str | None, remote: str) -> None:
         """Count the end of a connection and log it."""
@@ -60,7 +62,10 @@ class Refusals:
         if reason in QUIET_REASONS:
             log.debug("connection closed: %s", reason, extra=fields)
             return
-        second = self._clock_ms() // 1000
+        now_ms = self._clock_ms()
+        if member is not None:
+            self.last[member] = (reason, detail, now_ms)
+        second = now_ms // 1000
         if second != self._second:
             self._second, self._lines = second, 0
         self._lines += 1

@@ -77,6 +77,7 @@ class Network:
         self._local = local
         self._limits = limits or Limits()
         self._random_bytes = random_bytes
+        self._clock_ms = clock_ms
         self._height = height
         self._addresses = dict(addresses)
         self.counters = Counters()
@@ -191,6 +192,12 @@ class Network:
         """Every connection, for diagnosis."""
         return tuple(self._state(link) for link in self._links.live())
 
+    def refusals(self) -> dict[MemberId, tuple[Reason, str, int]]:
+        """Why each member's last refused connection ended, and how many ms ago."""
+        now_ms = self._clock_ms()
+        last = self._refusals.last
+        return {MemberId(m): (why, detail, now_ms - at) for m, (why, detail, at) in last.items()}
+
     def send(self, member: MemberId, kind: Kind, payload: bytes) -> bool:
         """Queue a frame; False when not connected or the lane is full. Raises PayloadTooLarge."""
         link = self._links.get(member)
@@ -248,7 +255,7 @@ class Network:
 
     def link_lost(self, link: Link, reason: Reason, detail: str) -> None:
         """A connection ended, accepted or not."""
-        self._refusals.note(reason, detail, link.member, link.remote)
+        self._refusals.note(reason, detail, link.member or link.dialled, link.remote)
         calls = self._calls.pop(link, None)
         if calls is not None:
             for task in calls.end():
