@@ -22,6 +22,7 @@ MEMBER_REGISTRY: Final = bytes(18) + b"\xb0\x01"
 MAX_MEMBERS: Final = 128
 MEMBER_BYTES: Final = 7 * WORD
 ROLES_SLOT: Final = 2
+OWNERS_SLOT: Final = 3
 ENTRIES_SLOT: Final = 5
 IDS_SLOT: Final = 6
 VALIDATORS_SLOT: Final = 135
