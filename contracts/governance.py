@@ -57,7 +57,7 @@ _EXPIRES: Final = 1
 _STATE: Final = 2
 _ACTION: Final = 3
 _FAILURE: Final = 12
-_ERROR_SELECTOR: Final = bytes.fromhex("08c379a0")
+_ERROR_ID: Final = bytes.fromhex("08c379a0")
 
 
 class ProposalState(IntEnum):
@@ -146,7 +146,7 @@ def decode_failure(output: bytes) -> str:
     if not output:
         return "no reason given (out of gas, or malformed action)"
     length = int.from_bytes(output[36:68], "big")
-    if output[:4] != _ERROR_SELECTOR or not 0 < length <= len(output) - 68:
+    if output[:4] != _ERROR_ID or not 0 < length <= len(output) - 68:
         return f"0x{output.hex()}"
     return output[68 : 68 + length].decode("utf-8", "replace")
 

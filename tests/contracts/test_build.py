@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from eth_hash.auto import keccak
 
-from contracts import consents, members, records
+from contracts import consents, governance, governance_events, members, records
 from contracts.artifact import (
     ARTIFACT_FOLDER,
     CONTRACT_NAMES,
@@ -103,7 +103,12 @@ def _selectors(module):
 
 @pytest.mark.parametrize(
     ("module", "name"),
-    [(members, "MemberRegistry"), (records, "RecordRegistry"), (consents, "ConsentRegistry")],
+    [
+        (members, "MemberRegistry"),
+        (records, "RecordRegistry"),
+        (consents, "ConsentRegistry"),
+        (governance, "Governance"),
+    ],
 )
 def test_selectors_of_the_binding_are_those_of_the_artifact(module, name):
     methods = {s.split("(")[0]: v for s, v in load_artifact(name).method_identifiers.items()}
@@ -118,6 +123,7 @@ def test_selectors_of_the_binding_are_those_of_the_artifact(module, name):
         ("RecordRegistry", "RecordsAnchored", records.RECORDS_ANCHORED_TOPIC),
         ("ConsentRegistry", "ConsentAnchored", consents.CONSENT_ANCHORED_TOPIC),
         *(("MemberRegistry", e, t) for t, e in EVENT_NAMES.items()),
+        *(("Governance", e, t) for t, e in governance_events.EVENT_NAMES.items()),
     ],
 )
 def test_event_topics_of_the_binding_are_those_of_the_artifact(name, event, topic):
@@ -129,6 +135,15 @@ def test_event_topics_of_the_binding_are_those_of_the_artifact(name, event, topi
 def test_storage_slots_of_the_binding_are_those_of_the_artifact():
     assert load_artifact("MemberRegistry").storage_slots["_roles"] == members.ROLES_SLOT
     assert load_artifact("RecordRegistry").storage_slots == {"_anchors": 0}
+    registry = load_artifact("MemberRegistry").storage_slots
+    assert registry["_entries"] == members.ENTRIES_SLOT
+    assert registry["_ids"] == members.IDS_SLOT
+    assert registry["_validators"] == members.VALIDATORS_SLOT
+    voting = load_artifact("Governance").storage_slots
+    assert voting["proposal_count"] == governance.COUNT_SLOT
+    assert voting["_proposals"] == governance.PROPOSALS_SLOT
+    assert voting["_approvals"] == governance.APPROVALS_SLOT
+    assert voting["_parameters"] == governance.PARAMETERS_SLOT
 
 
 def _solidity_signatures(text):

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from contracts.bindings import (
-    GOVERNANCE,
     MAX_LIFETIME_S,
     MAX_OPEN_EACH,
     MEMBER_REGISTRY,
@@ -16,12 +13,10 @@ from contracts.bindings import (
     ApprovalWithdrawn,
     Approved,
     Executed,
-    ExecutionFailed,
     KeysChanged,
     MemberAdded,
     MemberRemoved,
     ParameterChanged,
-    Proposal,
     ProposalMade,
     ProposalState,
     ProposalWithdrawn,
@@ -29,63 +24,34 @@ from contracts.bindings import (
     Role,
     RolesChanged,
     SetKeys,
-    SetParameter,
     SetRoles,
     SetTlsPins,
     TlsPinsChanged,
-    decode_governance_event,
-    decode_member_event,
     encode_action,
-    encode_approve,
-    encode_propose,
-    encode_withdraw_approval,
     member_id_bytes,
     needed_approvals,
     read_members,
     read_parameters,
-    read_proposal,
     touches_validators,
 )
-from tests.contracts.harness import Chain, Outcome, Signer, governed, member, signer
-
-DAY = 86_400
-FOUR = [member(name) for name in ("alpha", "beta", "gamma", "delta")]
-ALPHA, BETA, GAMMA, DELTA = (signer(name) for name in ("alpha", "beta", "gamma", "delta"))
-EPSILON = member("epsilon")
-KEY = b"\x5b" * 32
-RAISE = SetParameter("rotation", 32)
-
-
-def propose(chain: Chain, by: Signer, action: Action, seconds: int = DAY) -> Outcome:
-    return chain.send(by, GOVERNANCE, encode_propose(action, chain.now_s + seconds))
-
-
-def approve(chain: Chain, by: Signer, proposal_id: int = 1) -> Outcome:
-    return chain.send(by, GOVERNANCE, encode_approve(proposal_id))
-
-
-def withdraw(chain: Chain, by: Signer, proposal_id: int = 1) -> Outcome:
-    return chain.send(by, GOVERNANCE, encode_withdraw_approval(proposal_id))
-
-
-def events(outcome: Outcome) -> list[object]:
-    return [
-        decode_governance_event(*entry) or decode_member_event(*entry) for entry in outcome.logs
-    ]
-
-
-def shown(chain: Chain, proposal_id: int = 1) -> Proposal:
-    found = read_proposal(chain.state.get_storage, proposal_id, chain.now_s)
-    assert found is not None
-    return found
-
-
-def carry(chain: Chain, action: Action, proposal_id: int = 1) -> Outcome:
-    """Propose and approve by three of four; the outcome of the third approval."""
-    assert propose(chain, ALPHA, action).ok
-    assert approve(chain, BETA, proposal_id).ok
-    return approve(chain, GAMMA, proposal_id)
-
+from tests.contracts.harness import governed, member, signer
+from tests.contracts.voting import (
+    ALPHA,
+    BETA,
+    DAY,
+    DELTA,
+    EPSILON,
+    FOUR,
+    GAMMA,
+    KEY,
+    RAISE,
+    approve,
+    carry,
+    events,
+    propose,
+    shown,
+    withdraw,
+)
 
 ACTIONS: list[tuple[Action, object]] = [
     (AddMember(EPSILON), MemberAdded(EPSILON)),
@@ -251,54 +217,6 @@ def test_a_proposal_that_has_enough_once_voters_leave_is_carried_out_by_approvin
         ParameterChanged("rotation", 16, 32),
         Executed(1, 3),
     ]
-
-
-REFUSED: list[tuple[Action, str]] = [
-    (AddMember(replace(EPSILON, id=FOUR[0].id)), "bulwark: id taken"),
-    (AddMember(replace(EPSILON, node=FOUR[0].node)), "bulwark: node taken"),
-    (AddMember(replace(EPSILON, account=FOUR[0].account)), "bulwark: account taken"),
-    (AddMember(replace(EPSILON, node=bytes(20))), "bulwark: zero node"),
-    (RemoveMember(EPSILON.id), "bulwark: unknown member"),
-    (SetKeys(FOUR[0].id, FOUR[1].node, FOUR[0].account, KEY), "bulwark: node taken"),
-    (SetTlsPins(EPSILON.id, KEY, KEY), "bulwark: unknown member"),
-    (SetRoles(EPSILON.id, Role.VALIDATOR), "bulwark: unknown member"),
-    (SetParameter("pipeline", 9), "bulwark: pipeline over window"),
-    (SetParameter("base_timeout_ms", 30_001), "bulwark: base over max timeout"),
-    (SetParameter("max_timeout_ms", 999), "bulwark: base over max timeout"),
-]
-
-
-@pytest.mark.parametrize(("action", "reason"), REFUSED)
-def test_an_action_that_is_refused_says_why_and_leaves_the_proposal_open(action, reason):
-    chain = governed(FOUR)
-    before = read_members(chain.state.get_storage), read_parameters(chain.state.get_storage)
-    outcome = carry(chain, action)
-    assert outcome.ok
-    assert events(outcome) == [Approved(1, GAMMA.address, 3, 3), ExecutionFailed(1, reason)]
-    assert (shown(chain).state, shown(chain).failure) == (ProposalState.OPEN, reason)
-    after = read_members(chain.state.get_storage), read_parameters(chain.state.get_storage)
-    assert after == before
-    # Nothing is stuck: it can be tried again, and other proposals go through.
-    assert events(approve(chain, ALPHA)) == [ExecutionFailed(1, reason)]
-    assert Executed(2, 3) in events(carry(chain, RAISE, 2))
-
-
-def test_a_refused_action_goes_through_once_the_obstacle_is_gone():
-    chain = governed(FOUR)
-    assert carry(chain, SetParameter("pipeline", 16)).ok
-    assert shown(chain).failure == "bulwark: pipeline over window"
-    assert carry(chain, SetParameter("checkpoint_interval", 4), 2).ok
-    assert Executed(1, 3) in events(approve(chain, ALPHA, 1))
-    assert read_parameters(chain.state.get_storage)["pipeline"] == 16
-
-
-@pytest.mark.parametrize("action", [RemoveMember(FOUR[0].id), SetRoles(FOUR[0].id, Role(0))])
-def test_the_last_validator_stays(action):
-    chain = governed([FOUR[0], member("observer", Role.REPORTER)])
-    assert events(propose(chain, ALPHA, action))[-1] == ExecutionFailed(
-        1, "bulwark: last validator"
-    )
-    assert read_members(chain.state.get_storage)[0] == FOUR[0]
 
 
 def test_a_voter_has_a_bounded_number_of_open_proposals():

@@ -11,22 +11,29 @@ from contracts.bindings import (
     BadMembers,
     Member,
     OutOfRange,
+    PlacedContract,
     Role,
+    UnknownParameter,
     WrongLength,
     encode_anchor,
     genesis_contracts,
+    governed_contracts,
     member_registry_init_code,
 )
 from contracts.placement import LAYOUT
-from tests.contracts.harness import Chain, alliance, member, signer
+from tests.contracts.harness import PARAMETERS, Chain, alliance, governed, member, signer
 
 GOVERNOR = signer("governor").address
 ALPHA = member("alpha")
 
 
 def _placed(members: list[Member]) -> Chain:
+    return _place(genesis_contracts(GOVERNOR, members))
+
+
+def _place(contracts: tuple[PlacedContract, ...]) -> Chain:
     chain = Chain()
-    for contract in genesis_contracts(GOVERNOR, members):
+    for contract in contracts:
         chain.state.set_nonce(contract.address, contract.nonce)
         chain.state.set_code(contract.address, contract.code)
         for slot, value in contract.storage.items():
@@ -55,6 +62,22 @@ def test_placed_registry_works():
     contract = genesis_contracts(GOVERNOR, [ALPHA])[1]
     data = encode_anchor(b"\x01" * 32, 1, 1, bytes(32))
     assert chain.send(signer("alpha"), contract.address, data).ok
+
+
+@pytest.mark.parametrize("count", [0, 1, 4])
+@pytest.mark.parametrize("parameters", [{}, {"rotation": 5}, PARAMETERS])
+def test_governed_state_root_is_that_of_the_constructors(count, parameters):
+    members = [member(f"m{i}", i % 16) for i in range(count)]
+    placed = _place(governed_contracts(members, parameters))
+    assert placed.root == governed(members, parameters).root
+
+
+def test_first_parameters_are_known_and_positive():
+    with pytest.raises(UnknownParameter, match="speed"):
+        governed_contracts([ALPHA], {"speed": 1})
+    for value in (0, -1, 2**256):
+        with pytest.raises(OutOfRange, match="rotation"):
+            governed_contracts([ALPHA], {"rotation": value})
 
 
 def test_no_zero_value_is_listed():
