@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import random
 from collections import deque
-from collections.abc import Sequence
 from dataclasses import replace
-from typing import ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from bulwark.ledger.batch import Batch
 from bulwark.ledger.ids import Digest, Height, ValidatorIndex, View
@@ -25,7 +24,9 @@ from consensus.messages import (
     ViewChange,
     Vote,
 )
-from tests.simulation.disk import Block
+
+if TYPE_CHECKING:
+    from tests.simulation.ledger import Block
 
 REPLAYS_ONE_IN: Final = 40
 """How often an old message is repeated beside a new one."""
@@ -69,8 +70,8 @@ class Adversary:
         return 0
 
     def serve_blocks(
-        self, blocks: Sequence[Block], certificate: Certificate | None
-    ) -> tuple[Sequence[Block], Certificate | None]:
+        self, blocks: list[Block], certificate: Certificate
+    ) -> tuple[list[Block], Certificate]:
         """What it serves when another node block-syncs from it."""
         return blocks, certificate
 

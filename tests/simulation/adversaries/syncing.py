@@ -6,9 +6,8 @@ a sync from it fails or brings true blocks, and the asker goes on with another p
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from bulwark.ledger.batch import Batch
 from bulwark.ledger.hashing import sha256
@@ -16,7 +15,9 @@ from bulwark.ledger.ids import Height, TimestampMs
 from bulwark.ledger.votes import Certificate
 from consensus.messages import Body, Decision, Message, StableProof, StatusReport
 from tests.simulation.adversaries.base import Adversary
-from tests.simulation.disk import Block
+
+if TYPE_CHECKING:
+    from tests.simulation.ledger import Block
 
 
 class SyncLiar(Adversary):
@@ -38,8 +39,8 @@ class SyncLiar(Adversary):
         return [(0, message)]
 
     def serve_blocks(
-        self, blocks: Sequence[Block], certificate: Certificate | None
-    ) -> tuple[Sequence[Block], Certificate | None]:
+        self, blocks: list[Block], certificate: Certificate
+    ) -> tuple[list[Block], Certificate]:
         """A chain that is too short, altered, reordered, or under a forged certificate."""
         self.lies += 1
         served = list(blocks)
@@ -56,7 +57,7 @@ class SyncLiar(Adversary):
             case 3:
                 return served[::-1], certificate
             case _:
-                return served, None if certificate is None else self._forge(certificate)
+                return served, self._forge(certificate)
 
     def _alter(self, block: Block) -> Block:
         batch = self._other(block.batch)

@@ -1,0 +1,109 @@
+"""Invariants 11 and 13: after GST, with at most f faulty, everything gets done, and in order.
+
+11 Liveness: between two blocks at most f + 1 views change and a bounded time passes; at the end
+every request is executed and every honest node is at the tip. 13 Fairness: a request is executed
+within f + 1 rotations of the moment it was submitted, whoever proposes.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tests.reference.quorums import reference_faulty
+from tests.simulation.checkers.record import Record
+
+if TYPE_CHECKING:
+    from tests.simulation.ledger import Block
+    from tests.simulation.node import SimNode
+
+SETTLING_BLOCKS = 3
+"""Blocks after GST whose views and timeouts still come from the bad phase."""
+BLOCK_REQUESTS = 20
+"""Requests that fit a block of the toy mempool."""
+
+
+class Liveness:
+    """Invariant 11."""
+
+    def __init__(self, record: Record) -> None:
+        self._record = record
+        self._counted = 0
+        self._last_ms = 0
+        self._view: tuple[int, int] = (0, 0)
+
+    def on_new_block(self, node: SimNode, block: Block) -> None:
+        """The first block of a height anywhere."""
+        record = self._record
+        if not record.after_gst():
+            return
+        faulty = reference_faulty(len(record.terms(node).validators))
+        epoch, view = record.epoch(node), block.commit.subject.view
+        self._counted += 1
+        if self._counted > SETTLING_BLOCKS:
+            known_epoch, known = self._view
+            if epoch == known_epoch and view - known > faulty + 1:
+                record.fail(
+                    11, "liveness", f"views {known} to {view} between two blocks, f is {faulty}"
+                )
+            waited = record.world.now - self._last_ms
+            if waited > self.patience_ms(node, faulty):
+                record.fail(11, "liveness", f"{waited} ms without a block before {block.height}")
+        self._last_ms = record.world.now
+        self._view = (epoch, max(view, self._view[1]) if epoch == self._view[0] else view)
+
+    def patience_ms(self, node: SimNode, faulty: int) -> int:
+        """A heartbeat, and f + 1 bad views with two timeouts each, doubled for the network."""
+        config = node.config
+        views = sum(2 * config.timeout_ms(attempt) for attempt in range(faulty + 2))
+        fair = config.timeout_ms(faulty + 1, config.request_timeout_ms)
+        return config.heartbeat_ms + 2 * (views + fair) + 2 * config.sync_patience_ms
+
+    def at_end(self) -> None:
+        """Everybody honest is at the tip and has executed everything that was submitted."""
+        record, world = self._record, self._record.world
+        for node in world.nodes:
+            if node.index in world.byzantine:
+                continue
+            behind = record.top - len(node.disk.blocks)
+            if behind > node.config.window:
+                record.fail(11, "liveness", f"node {node.index} ends {behind} blocks behind")
+
+
+class Fairness:
+    """Invariant 13."""
+
+    def __init__(self, record: Record) -> None:
+        self._record = record
+        self._index: dict[bytes, int] = {}
+        self._born: list[tuple[int, int]] = []
+        """(height, view) at which each request was first in the world."""
+        self._unfair_until = 0
+
+    def on_new_block(self, node: SimNode, block: Block) -> None:
+        """The first block of a height anywhere: how old are its requests."""
+        record, requests = self._record, self._record.world.submitted
+        view = block.commit.subject.view
+        for transaction in block.batch.transactions:
+            place = self._index.pop(transaction, None)
+            if place is not None:
+                self._judge(node, place, block.height, view)
+        here = (block.height, view) if record.after_gst() else (-1, 0)
+        for place in range(len(self._born), len(requests)):
+            self._index[requests[place]] = place
+            self._born.append(here)
+
+    def _judge(self, node: SimNode, place: int, height: int, view: int) -> None:
+        born, first_view = self._born[place]
+        if born < 0:
+            return
+        config, record = node.config, self._record
+        faulty = reference_faulty(len(record.terms(node).validators))
+        turns = faulty + 1 + max(0, view - first_view)
+        backlog = len(self._index) // BLOCK_REQUESTS
+        most = turns * config.rotation + 2 * config.pipeline + backlog + config.rotation
+        if height - born > most:
+            record.fail(
+                13,
+                "fairness",
+                f"request {place} of height {born} executed at {height}, {most} later allowed",
+            )

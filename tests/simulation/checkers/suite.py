@@ -1,0 +1,172 @@
+"""Checkers: the hooks of the world, handed on to whoever wants them.
+
+Costs: one dictionary look-up for an uninteresting message or effect; a snapshot every 64th step of
+a node. Everything else happens at the first sight of a statement, certificate, block or view.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bulwark.ledger.votes import VoteKind, VoteSubject
+from consensus.effects import Effect, EpochEnded, Execute, Halt, Persist, Stable
+from consensus.events import Event
+from consensus.evidence import Evidence
+from consensus.messages import Message, NewView, PrePrepare, ViewChange, Vote
+from tests.simulation.checkers.bounds import Bounds
+from tests.simulation.checkers.calm import Calm
+from tests.simulation.checkers.certificates import Certificates
+from tests.simulation.checkers.durability import Durability
+from tests.simulation.checkers.duties import Duties
+from tests.simulation.checkers.ledger import Agreement, Integrity, TotalOrder
+from tests.simulation.checkers.liveness import Fairness, Liveness
+from tests.simulation.checkers.newview import NewViews
+from tests.simulation.checkers.record import Record
+from tests.simulation.checkers.votes import NonEquivocation, PreparedUnique, Views
+
+if TYPE_CHECKING:
+    from tests.simulation.ledger import Block
+    from tests.simulation.node import SimNode
+    from tests.simulation.world import World
+
+WATCHED_MESSAGES = (Vote, PrePrepare, ViewChange, NewView)
+WATCHED = (Persist, Execute, Stable, Halt, EpochEnded)
+
+
+class Checkers:
+    """All invariants of one world; each raises `Violation`."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.record = Record(world)
+        self.agreement = Agreement(self.record)
+        self.order = TotalOrder(self.record)
+        self.integrity = Integrity(self.record)
+        self.unique = PreparedUnique(self.record)
+        self.equivocation = NonEquivocation(self.record)
+        self.views = Views(self.record)
+        self.certificates = Certificates(self.record, self.unique)
+        self.new_views = NewViews(self.record, self.certificates)
+        self.durability = Durability(self.record)
+        self.bounds = Bounds(self.record, self.views)
+        self.liveness = Liveness(self.record)
+        self.fairness = Fairness(self.record)
+        self.calm = Calm(self.record)
+        self.duties = Duties(self.record, self.certificates)
+
+    @property
+    def reports(self) -> int:
+        """Pieces of evidence that honest nodes reported."""
+        return sum(self.duties.reports.values())
+
+    # -- hooks -------------------------------------------------------------------------------
+
+    def on_block(self, node: SimNode, block: Block) -> None:
+        """A node wrote a block, executed or synced."""
+        if node.index in self.world.byzantine:
+            return
+        self.agreement.on_block(node, block)
+        self.order.on_block(node, block)
+        certificate = block.commit
+        self.certificates.on_use(node, certificate, VoteKind.COMMIT, block.height)
+        if certificate.subject.digest != block.batch.digest:
+            self.record.fail(8, "certificate", f"block {block.height} has another batch's")
+        if block.height not in self.record.chain:
+            self.record.chain[block.height] = block
+            self.record.top = max(self.record.top, block.height)
+            self.integrity.on_new_block(node, block)
+            self.liveness.on_new_block(node, block)
+            self.fairness.on_new_block(node, block)
+
+    def on_send(self, node: SimNode, message: Message) -> None:
+        """A node sends a message; a broadcast is told once."""
+        if not isinstance(message, WATCHED_MESSAGES):
+            return
+        if node.index in self.world.byzantine:
+            return
+        if message.signer != node.index:
+            self._forwarded(node, message)
+            return
+        self.calm.on_send(node, message)
+        if isinstance(message, Vote):
+            self._vote(node, message, self.equivocation.on_vote(node, message))
+        elif isinstance(message, PrePrepare):
+            new = self.equivocation.on_pre_prepare(node, message)
+            self._vote(node, _vote_inside(message), new)
+        elif isinstance(message, ViewChange):
+            if self.equivocation.on_view_change(node, message):
+                self.views.on_view_change(node, message)
+                self.durability.on_view_change(node, message)
+                terms = self.record.terms(node)
+                for certificate in message.prepared:
+                    self.certificates.check(terms, certificate)
+                if message.checkpoint is not None:
+                    self.certificates.check(terms, message.checkpoint)
+        elif self.equivocation.on_new_view(node, message):
+            self.durability.on_new_view(node, message)
+
+    def _vote(self, node: SimNode, vote: Vote, new: bool) -> None:
+        if new:
+            self.views.on_vote(node, vote)
+            self.durability.on_vote(node, vote)
+
+    def _forwarded(self, node: SimNode, message: Message) -> None:
+        """Another honest node's statement passes by: it must be the one that it made."""
+        if isinstance(message, Vote) and message.signer not in self.world.byzantine:
+            self.equivocation.on_vote(node, message)
+
+    def after_step(self, node: SimNode, event: Event, effects: list[Effect]) -> None:
+        """A replica handled an event."""
+        if node.index in self.world.byzantine:
+            return
+        for effect in effects:
+            if type(effect) in WATCHED:
+                self._effect(node, effect)
+        self.bounds.after_step(node)
+
+    def _effect(self, node: SimNode, effect: Effect) -> None:
+        match effect:
+            case Persist(records=records):
+                for key, value in records:
+                    if key == b"new-view" and value is not None:
+                        self.new_views.on_record(node, value)
+            case Execute(height=height, commit_certificate=certificate):
+                self.certificates.on_use(node, certificate, VoteKind.COMMIT, height)
+            case Stable(certificate=certificate):
+                height = certificate.subject.height
+                self.certificates.on_use(node, certificate, VoteKind.CHECKPOINT, height)
+                self.durability.on_stable(node, certificate)
+            case EpochEnded():
+                self.duties.on_epoch_ended(node, effect)
+            case Halt(reason=reason):
+                self.duties.on_halt(node, reason)
+
+    def on_crash(self, node: SimNode) -> None:
+        """A node lost power; what was not synced is gone from its disk."""
+        self.calm.on_crash(node)
+        if node.index not in self.world.byzantine:
+            self.views.on_crash(node)
+            self.durability.on_crash(node)
+
+    def on_wipe(self, node: SimNode) -> None:
+        """A node lost its disk; it counts as one of the f faulty ones from now on."""
+        self.order.on_wipe(node)
+        self.views.on_wipe(node)
+        self.durability.on_wipe(node)
+
+    def on_report(self, node: SimNode, evidence: Evidence) -> None:
+        """A node reports evidence."""
+        if node.index not in self.world.byzantine:
+            self.duties.on_report(node, evidence)
+
+    def at_end(self, exact: bool = False) -> None:
+        """The run is over; `exact` asks for exact message counts in a calm world (12)."""
+        self.integrity.at_end()
+        self.bounds.at_end()
+        self.liveness.at_end()
+        self.calm.at_end(exact)
+
+
+def _vote_inside(message: PrePrepare) -> Vote:
+    subject = VoteSubject(VoteKind.PREPARE, message.view, message.height, message.digest)
+    return Vote(subject, message.signer, message.vote_signature)
