@@ -40,22 +40,7 @@ class EvidenceBook:
 
     def keep(self, evidence: Evidence, epoch: Epoch) -> Digest | None:
         """Store a case; its id, or None where there is no room for it."""
-        case = Case(epoch, evidence)
-        data, identity = case.encode(), case.id
-        log.error(
-            "evidence of misbehaviour",
-            culprit=self._member(case),
-            kind=case.label,
-            epoch=epoch,
-            id=identity.hex(),
-        )
-        prefix = _prefix(epoch, evidence.culprit)
-        if len(data) > MAX_EVIDENCE_BYTES:
-            return None
-        if sum(1 for _ in self._store.iterate(prefix)) >= MAX_CASES:
-            return None
-        self._store.write({prefix + identity: data}, sync=True)
-        return identity
+        return keep_case(self._store, Case(epoch, evidence))
 
     def entries(self) -> Iterator[EvidenceEntry]:
         """Every readable case, by epoch, culprit and hash."""
@@ -108,6 +93,17 @@ class EvidenceBook:
         if terms is None or index >= len(terms.validators):
             return MemberId(f"validator {index}")
         return terms.validators.validators[index].member
+
+
+def keep_case(store: KeyValueStore, case: Case) -> Digest | None:
+    """Store a case; its id, or None where there is no room for it. Raises StorageError."""
+    data, identity = case.encode(), case.id
+    prefix = _prefix(case.epoch, case.evidence.culprit)
+    full = sum(1 for _ in store.iterate(prefix)) >= MAX_CASES
+    if full or len(data) > MAX_EVIDENCE_BYTES:
+        return None
+    store.write({prefix + identity: data}, sync=True)
+    return identity
 
 
 def _prefix(epoch: Epoch, culprit: int) -> bytes:

@@ -26,6 +26,12 @@ class Topic(IntEnum):
     """The sidecar with this root."""
     BLOCKS = 3
     """Consecutive blocks from a height on, with what certifies them."""
+    STATE = 4
+    """Trie nodes and codes by hash."""
+    TARGET = 5
+    """The highest certified header."""
+    TIME = 9
+    """The member's clock and software version, for diagnosis."""
 
 
 class Mesh(Protocol):

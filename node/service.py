@@ -8,7 +8,7 @@ The Ethereum-shaped read side is a Protocol of its own in `node.ethereum`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from typing import Protocol
 
@@ -17,6 +17,8 @@ from bulwark.ledger.header import Header
 from bulwark.ledger.ids import Digest, Height, MemberId, RecordId
 from bulwark.ledger.proofs import AnchorProof, RecordProof
 from bulwark.ledger.votes import Certificate
+from node.diagnosis.finding import Diagnosis
+from node.evidence import EvidenceEntry
 
 
 class Role(StrEnum):
@@ -228,6 +230,8 @@ class Readiness:
 
     ready: bool
     checks: Mapping[str, bool]
+    voting: Mapping[str, int | None] = field(default_factory=dict)
+    """Epoch, the height until which this validator is silent, validators heard and needed."""
 
 
 class NodeService(Protocol):
@@ -285,6 +289,22 @@ class NodeService(Protocol):
 
     def status(self) -> Mapping[str, object]:
         """State of this node as JSON: member, roles, heights, view, peers, queues, versions."""
+        ...
+
+    def diagnosis(self) -> Diagnosis:
+        """Why there is no block, or that all is well."""
+        ...
+
+    def evidence(self) -> Sequence[EvidenceEntry]:
+        """Every case against a validator that this node holds."""
+        ...
+
+    def evidence_of(self, identity: Digest) -> EvidenceEntry:
+        """One case. Raises NotFound."""
+        ...
+
+    async def post_evidence(self, identity: Digest) -> EvidenceEntry:
+        """Send a case to the ledger, once. Raises NotFound, Conflict, Forbidden, Busy."""
         ...
 
     def readiness(self) -> Readiness:

@@ -23,6 +23,8 @@ class PeerStatus:
     """It waits for NEW-VIEW of `view`."""
     executed: int
     stable: int
+    silent: bool
+    """It lost its records and does not vote yet."""
     at_ms: int
 
 
@@ -255,8 +257,12 @@ class Facts:
 
     @property
     def voters(self) -> tuple[str, ...]:
-        """Validators that take part as far as this node sees, in order of position."""
-        heard = {member.id for member in self.peers if self.hears(member)}
+        """Validators that vote as far as this node sees, in order of position."""
+        heard = {
+            member.id
+            for member in self.peers
+            if self.hears(member) and not (member.status is not None and member.status.silent)
+        }
         if self.votes_itself:
             heard.add(self.own)
         return tuple(name for name in self.validators if name in heard)

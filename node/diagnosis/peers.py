@@ -1,7 +1,7 @@
 """Rules about single members: who is missing, silent, behind, or in another view.
 
-Rules owned: peer.not-connected, peer.refused, peer.no-status, peer.behind, peer.other-view,
-node.no-peers. An observer that is away is worth knowing; a validator that is away is a warning.
+Rules owned: peer.not-connected, peer.refused, peer.no-status, peer.silent, peer.behind,
+peer.other-view, node.no-peers. An observer that is away is worth knowing, a validator a warning.
 """
 
 from __future__ import annotations
@@ -108,6 +108,20 @@ def no_status(facts: Facts) -> Iterator[Finding]:
             (("silent_ms", -1 if age_ms is None else age_ms),),
             None if member.status is None else member.status.at_ms,
         )
+
+
+def silent(facts: Facts) -> Iterator[Finding]:
+    """peer.silent: a validator that lost its records follows and does not vote for a while."""
+    for member in facts.peers:
+        if member.status is not None and member.status.silent and facts.hears(member):
+            yield Finding(
+                "peer.silent",
+                Severity.WARNING,
+                member.id,
+                f"validator {member.id} lost its records and does not vote yet",
+                "it votes again by itself after some blocks; wipe no other node meanwhile",
+                (("executed", member.status.executed),),
+            )
 
 
 def behind(facts: Facts) -> Iterator[Finding]:

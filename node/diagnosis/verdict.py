@@ -28,6 +28,7 @@ RULES: Final[tuple[Rule, ...]] = (
     peers.no_peers,
     peers.missing,
     peers.no_status,
+    peers.silent,
     peers.behind,
     peers.other_view,
     clocks.skew,

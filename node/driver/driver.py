@@ -13,8 +13,6 @@ from collections import deque
 from collections.abc import Callable
 from typing import Protocol, assert_never
 
-from bulwark.ledger.codec import Writer
-from bulwark.ledger.hashing import sha256
 from bulwark.ledger.ids import MemberId, ValidatorIndex
 from consensus.authentication import authenticate
 from consensus.effects import (
@@ -44,20 +42,17 @@ from node.clock import Clock
 from node.driver.proposals import Proposals
 from node.driver.start import records_of
 from node.driver.worker import Worker
+from node.evidence import Case
+from node.evidence_book import keep_case
 from node.logs import Log
 from node.storage.durability import Durability
 from node.storage.errors import StorageError
 from node.storage.port import KeyValueStore
-from node.storage.schema import CONSENSUS
 
-EVIDENCE = CONSENSUS + b"e"
-"""Evidence against validators: culprit4 | SHA-256 -> encoded evidence."""
 MAX_QUEUED_MESSAGES = 4_000
 """Messages of one peer that wait for the core; those beyond are dropped (it sends again)."""
 MAX_QUEUED_BYTES = 32 * 1024 * 1024
 """Bytes of one peer that wait for the core, likewise."""
-MAX_EVIDENCE = 256
-"""Pieces of evidence kept against one validator: proof enough, and it can not fill the disk."""
 
 log = Log("consensus")
 
@@ -276,21 +271,19 @@ class Driver:
             handle.cancel()
 
     def _keep_evidence(self, evidence: Evidence) -> None:
+        case = Case(self._validators.epoch, evidence)
         member = self._validators.validators[evidence.culprit].member
-        log.error("evidence of misbehaviour", culprit=member, kind=type(evidence).__name__)
-        prefix = EVIDENCE + evidence.culprit.to_bytes(4, "big")
-        if sum(1 for _ in self._store.iterate(prefix)) >= MAX_EVIDENCE:
-            return
-        data = encode_evidence(evidence)
-        self._store.write({prefix + sha256(data): data}, sync=True)
+        kept = keep_case(self._store, case)
+        log.error(
+            "evidence of misbehaviour",
+            culprit=member,
+            kind=case.label,
+            epoch=case.epoch,
+            id=None if kept is None else kept.hex(),
+        )
 
     def _stop(self, reason: str) -> None:
         if self.halted is None:
             self.halted = reason
             self._wake.set()
             self._halt(reason)
-
-
-def encode_evidence(evidence: Evidence) -> bytes:
-    """The signed messages that prove it, in order, each with its length."""
-    return Writer().sequence(evidence.messages, lambda w, m: w.blob(encode_message(m))).done()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bulwark.ledger.ids import Digest, Height, MemberId, ValidatorIndex, View
+from bulwark.ledger.ids import Digest, Epoch, Height, MemberId, ValidatorIndex, View
 from bulwark.ledger.votes import VoteKind, VoteSubject
 from consensus.effects import Halt, Report, SetTimer
 from consensus.events import Received, TimerFired, TxPending
@@ -18,7 +18,8 @@ from consensus.keyring import LocalKeyring
 from consensus.messages import NewView, StatusReport, Vote, encode_message
 from consensus.types import TimerName
 from node.driver import driver as driver_module
-from node.driver.driver import EVIDENCE, encode_evidence
+from node.evidence import Case
+from node.evidence_book import EVIDENCE
 from tests.unit.node.driver.cluster import Hub, Station, until
 from tests.unit.node.execution.alliance import VOTE_KEYS, make_genesis
 
@@ -108,13 +109,15 @@ async def test_what_nobody_could_propose_is_no_pending_work(station: Station) ->
 async def test_evidence_is_kept_in_bounds_and_can_be_read_back(
     station: Station, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(driver_module, "MAX_EVIDENCE", 2)
+    monkeypatch.setattr("node.evidence_book.MAX_CASES", 2)
     for height in range(4):
         station.driver._carry_out(Report(double_vote(height)))
     kept = [value for _, value in station.store.iterate(EVIDENCE)]
-    assert sorted(kept) == sorted(encode_evidence(double_vote(height)) for height in range(2))
+    expected = [Case(Epoch(0), double_vote(height)) for height in range(2)]
+    assert sorted(kept) == sorted(case.encode() for case in expected)
+    assert {Case.decode(value) for value in kept} == set(expected)
     new_view = NewView(View(1), (), (), ValidatorIndex(1), bytes(65))
-    assert encode_message(new_view) in encode_evidence(WrongNewView(new_view, ()))
+    assert encode_message(new_view) in Case(Epoch(0), WrongNewView(new_view, ())).encode()
 
 
 async def test_a_halted_driver_says_why_once_and_ends(station: Station) -> None:
