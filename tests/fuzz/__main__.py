@@ -21,7 +21,8 @@ def main() -> int:
         for name in PLACES:
             _say(f"{name:10} {target_class(name).about}")
         return 0
-    logging.disable(logging.CRITICAL)
+    logging.getLogger().addHandler(logging.NullHandler())
+    logging.lastResort = None
     target = target_class(options.target)()
     try:
         if options.replay:

@@ -11,6 +11,9 @@ PLACES = {
     "replica": ("replica", "ReplicaTarget"),
     "hello": ("hello", "Hello"),
     "tls": ("tls", "Tls"),
+    "rpc": ("rpc", "Rpc"),
+    "socket": ("rpc", "Socket"),
+    "rest": ("rest", "Rest"),
     "ledger": ("ledger", "Ledger"),
 }
 """Name to module and class."""

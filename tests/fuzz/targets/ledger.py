@@ -75,7 +75,7 @@ def _sidecars() -> list[bytes]:
 
 
 def _payloads() -> list[bytes]:
-    found = [RecordPayload(1, 1).encode()]
+    found = [RecordPayload(operation=1, kind=1).encode()]
     for number in range(1, 4):
         for entry in smallchain.sidecar(number).entries:
             if isinstance(entry, Record):
