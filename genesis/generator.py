@@ -26,16 +26,14 @@ from bulwark.ledger.ids import Address, MemberId, TimestampMs
 from bulwark.ledger.signing import SigningKey
 from bulwark.privacy.group import random_scalar, self_test
 from bulwark.privacy.sharing import Dealing, split
-from contracts.bindings import Member, Role, genesis_contracts, member_id_bytes
+from consensus.config import Config
+from contracts.bindings import Member, Role, governed_contracts, member_id_bytes
 from genesis.alliance import AUTHORITY, Alliance
 from genesis.errors import FolderInUse, FolderUnusable
 from genesis.home import GENESIS_FILE, UNATTENDED_FILE, HomeContent, make_folder, write_home
 from node.keys import KeystoreError, NodeSecrets, RandomBytes, write_private
 from node.pki import CertificateAuthority, certificate_pem, create_ca, issue, spki_pin
 
-GOVERNOR_PLACEHOLDER: Final = Address(bytes(18) + b"\xb0\xff")
-"""Governor of the member registry until the alliance governs itself by vote: an address that nobody
-has a key for, so that the registry stays as genesis made it."""
 OPRF_KEY_ID: Final = 1
 PassphraseOf = Callable[[str], bytes]
 """Passphrase for a member's keystore, or for the CA key by the name `authority`."""
@@ -213,9 +211,20 @@ def _document(
             Address(placed.address): GenesisAccount(
                 nonce=placed.nonce, code=placed.code, storage=placed.storage
             )
-            for placed in genesis_contracts(GOVERNOR_PLACEHOLDER, registered)
+            for placed in governed_contracts(registered, _parameters(alliance))
         },
     )
+
+
+def _parameters(alliance: Alliance) -> dict[str, int]:
+    """What votes may change later, with the values that hold until then.
+
+    A value of zero, which only the clock's precision may have, is left out: no vote could set it.
+    """
+    consensus = alliance.consensus
+    found = {name: getattr(consensus, name) for name in consensus.__slots__}
+    found |= {"gas_limit": alliance.gas_limit, "request_timeout_ms": Config().request_timeout_ms}
+    return {name: value for name, value in found.items() if value}
 
 
 def _role_bits(roles: tuple[str, ...]) -> Role:

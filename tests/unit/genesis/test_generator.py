@@ -11,14 +11,23 @@ import pytest
 
 from api.auth import ApiKeys, generate_api_keys
 from bulwark.ledger.genesis import Genesis
-from bulwark.ledger.ids import MemberId
+from bulwark.ledger.ids import Address, MemberId
 from bulwark.ledger.signing import SigningKey
 from bulwark.privacy.group import decode_element, decode_scalar, multiply_base
 from bulwark.privacy.threshold import EvaluatorShare, TaggingRound, ThresholdKey, evaluate
-from contracts.bindings import MEMBER_REGISTRY, RECORD_REGISTRY, roles_slot
+from contracts.bindings import (
+    GOVERNANCE,
+    MEMBER_REGISTRY,
+    PARAMETERS,
+    RECORD_REGISTRY,
+    read_members,
+    read_parameters,
+    roles_slot,
+)
 from genesis.alliance import Alliance
 from genesis.errors import FolderInUse, FolderUnusable
-from genesis.generator import GOVERNOR_PLACEHOLDER, Generated, generate
+from genesis.generator import Generated, generate
+from node.chain.epochs import usable
 from node.config import load_config
 from node.keys import KeystoreDamaged, NodeSecrets, passphrase_from
 from node.network.identity import LocalIdentity, Member, MemberTable, check_local
@@ -27,7 +36,7 @@ from node.pki import CertificateAuthority
 from tests.unit.genesis.samples import NOW_MS, make, passphrase_of, seeded
 
 # Changes with the contracts and the format of the document, and with nothing else.
-GOLDEN_HASH = "450255b986ed5c65941933362a9e6e96ab1added902a95987cc11ee92e045eb6"
+GOLDEN_HASH = "eb2389e182aecf920a9d23740ba94162c402ad77596ddb1202793d863056506f"
 
 
 def secrets_of(generated: Generated, name: str) -> NodeSecrets:
@@ -123,8 +132,25 @@ def test_the_registries_are_in_the_state_with_the_members_roles(made: Generated)
     expected = [1 | 2 | 8, 1 | 2, 1 | 2, 1 | 2, 4]
     found = [registry.storage[roles_slot(member.account)] for member in made.genesis.members]
     assert found == expected
-    assert registry.storage[0] == int.from_bytes(GOVERNOR_PLACEHOLDER, "big")
+    assert registry.storage[0] == int.from_bytes(GOVERNANCE, "big")
     assert RECORD_REGISTRY in {bytes(address) for address in alloc}
+
+
+def test_the_alliance_governs_itself_with_the_parameters_of_the_document(made: Generated) -> None:
+    genesis = made.genesis
+
+    def read_slot(contract: bytes, slot: int) -> int:
+        return genesis.alloc[Address(contract)].storage.get(slot, 0)
+
+    parameters = read_parameters(read_slot)
+    assert set(parameters) == set(PARAMETERS)
+    assert parameters.pop("gas_limit") == genesis.gas_limit
+    assert parameters.pop("request_timeout_ms") == 5_000
+    assert parameters == {n: getattr(genesis.consensus, n) for n in parameters}
+    assert usable(genesis, parameters)
+    assert [member.account for member in read_members(read_slot)] == [
+        member.account for member in genesis.members
+    ]
 
 
 def test_the_document_carries_parameters_and_permissions(made: Generated) -> None:
