@@ -17,7 +17,6 @@ from bulwark.ledger.ids import MemberId
 from node.assembly import (
     Home,
     evaluators_of,
-    member_table,
     network_identity,
 )
 from node.chain.epochs import ChainEpoch
@@ -28,13 +27,15 @@ from node.chain.store import ChainStore
 from node.clock import Clock
 from node.consents.desk import ConsentDesk
 from node.consents.vault import Vault
+from node.directory import Directory
 from node.driver.engine import Engine, EngineParts
 from node.driver.proposals import Proposals
 from node.driver.sync import BlockServer, BlockSync
 from node.driver.worker import Worker
 from node.execution.executor import Executor
-from node.facade import Facade, Parts, member_of
+from node.facade import Facade, Parts
 from node.follower import Follower
+from node.gatekeeper import Gatekeeper
 from node.housekeeping import Housekeeping
 from node.intake import Intake, StateCheck
 from node.lifecycle import Lifecycle
@@ -43,6 +44,7 @@ from node.mempool import Mempool
 from node.mesh import NetworkMesh
 from node.network.kinds import Kind
 from node.network.network import Network
+from node.oversight import Oversight
 from node.reporting.anchorer import Anchorer
 from node.reporting.gatherer import Gatherer
 from node.reporting.idempotency import IdempotencyStore
@@ -88,6 +90,7 @@ class Node:
         self._chain = ChainStore.open(self._store, genesis)
         self._executor = Executor(self._store, genesis)
         self._records = RecordReader(self._store, self._chain)
+        self._directory = Directory(genesis, self._executor.slot)
         self._mempool = Mempool(
             self._executor.nonce,
             max_transactions=config.mempool.max_transactions,
@@ -97,13 +100,19 @@ class Node:
 
     def _build_network(self) -> None:
         network = self._home.config.network
+        self._gatekeeper = Gatekeeper(
+            self._directory,
+            self._executor.epochs.running(self._chain.tip, self._chain.finalized),
+            {MemberId(p.member): (p.host, p.port) for p in network.peers},
+        )
         self._network = Network(
             network_identity(self._home),
-            member_table(self._home.genesis),
-            {MemberId(p.member): (p.host, p.port) for p in network.peers},
+            self._gatekeeper.table,
+            self._gatekeeper.addresses(),
             (network.listen_host, network.listen_port),
             height=lambda: self._chain.applied,
         )
+        self._gatekeeper.guard(self._network)
         self._mesh = NetworkMesh(self._network)
         self._sidecars = Sidecars(self._chain, self._mempool, self._mesh)
 
@@ -136,6 +145,7 @@ class Node:
             intake=self._intake,
             anchorer=self._anchorer,
             changed=self._mempool_changed,
+            also=self._directory.executed,
         )
         share = self._home.share
         self._local = None if share is None else LocalEvaluator(share, self._pool, os.urandom)
@@ -152,6 +162,20 @@ class Node:
 
     def _build_consensus(self) -> None:
         genesis, domain = self._home.genesis, self._home.genesis.domain()
+        self._oversight = Oversight(
+            home=self._home,
+            store=self._store,
+            chain=self._chain,
+            epochs=self._executor.epochs,
+            mempool=self._mempool,
+            network=self._network,
+            anchorer=self._anchorer,
+            clock=self._clock,
+            epoch=lambda: self._engine.epoch,
+            snapshot=lambda: self._engine.snapshot(),
+            sync_target=lambda: self._sync.target,
+            halted=lambda: self._supervisor.halted,
+        )
         self._sync = BlockSync(
             chain=self._chain,
             execution=self._executor,
@@ -203,6 +227,7 @@ class Node:
         """Limits that governance may change, taken over with the epoch."""
         for part in (self._mempool, self._intake, self._proposals):
             part.gas_limit = epoch.gas_limit
+        self._gatekeeper.entered(epoch)
 
     def _build_service(self) -> None:
         home, config = self._home, self._home.config
@@ -219,6 +244,7 @@ class Node:
             halted=lambda: self._supervisor.halted,
             now_ms=self._clock.now_ms,
             started_ms=self._clock.now_ms(),
+            validators=lambda: self._engine.epoch.validators,
         )
         self._board = StatusBoard(sources)
         self._reporter = Reporter(
@@ -242,11 +268,12 @@ class Node:
         self._screener = Screener(
             tagger=self._tagger,
             replica=self._records,
-            member_of=lambda account: member_of(home.genesis, account),
+            member_of=self._directory.member_of,
             now_ms=self._clock.now_ms,
             lag=self._board.lag,
         )
         self._board.attach(self._reporter, self._screener)
+        self._board.examine_with(self._oversight.examiner)
         self._facade = Facade(self._parts())
         self._ethereum = EthereumReader(
             store=self._store,
@@ -283,8 +310,16 @@ class Node:
             tracker=self._tracker,
             mesh=self._mesh,
             board=self._board,
-            is_reporter=lambda: "reporter" in home.member.roles,
+            examiner=self._oversight.examiner,
+            evidence=self._oversight.evidence,
+            poster=self._oversight.poster,
+            directory=self._directory,
+            is_reporter=self._is_reporter,
         )
+
+    def _is_reporter(self) -> bool:
+        own = self._directory.member(self._home.member.id)
+        return own is not None and "reporter" in own.roles
 
     async def run(self) -> int:
         """Serve until told to stop; the process's exit code."""
@@ -299,6 +334,8 @@ class Node:
             self._supervisor.spawn(self._worker.run())
             self._supervisor.spawn(self._engine.run())
             self._supervisor.spawn(housekeeping.run())
+            self._supervisor.spawn(self._oversight.examiner.run())
+            self._supervisor.spawn(self._oversight.timekeeper.run())
             log.info(
                 "node runs",
                 member=home.member.id,

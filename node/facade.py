@@ -17,7 +17,13 @@ from node.chain.proofs import NotProvable, Prover
 from node.chain.records import RecordReader
 from node.chain.store import ChainStore
 from node.consents.desk import ConsentDesk
+from node.directory import Directory
+from node.diagnosis.finding import Diagnosis
+from node.evidence import EvidenceEntry
+from node.evidence_book import EvidenceBook
+from node.examiner import Examiner
 from node.mesh import NetworkMesh
+from node.reporting.evidence_poster import EvidencePoster
 from node.reporting.payload import fields_of
 from node.reporting.reporter import Reporter
 from node.reporting.tracker import StageTracker
@@ -54,6 +60,10 @@ class Parts:
     tracker: StageTracker
     mesh: NetworkMesh
     board: StatusBoard
+    examiner: Examiner
+    evidence: EvidenceBook
+    poster: EvidencePoster
+    directory: Directory
     is_reporter: Callable[[], bool]
     """Whether this member's account may anchor now."""
 
@@ -170,12 +180,32 @@ class Facade:
                 account=f"0x{member.account.hex()}",
                 connected=None if member.id == self._parts.member else member.id in connected,
             )
-            for member in self._parts.genesis.members
+            for member in self._parts.directory.members
         ]
 
     def status(self) -> Mapping[str, object]:
         """See NodeService."""
         return self._parts.board.status()
+
+    def diagnosis(self) -> Diagnosis:
+        """See NodeService."""
+        return self._parts.examiner.diagnose()
+
+    def evidence(self) -> Sequence[EvidenceEntry]:
+        """See NodeService."""
+        return list(self._parts.evidence.entries())
+
+    def evidence_of(self, identity: Digest) -> EvidenceEntry:
+        """See NodeService."""
+        entry = self._parts.evidence.get(identity)
+        if entry is None:
+            raise NotFound("this node has no such evidence")
+        return entry
+
+    async def post_evidence(self, identity: Digest) -> EvidenceEntry:
+        """See NodeService."""
+        entry = self.evidence_of(identity)
+        return self._parts.poster.post(entry)
 
     def readiness(self) -> Readiness:
         """See NodeService."""
@@ -187,7 +217,7 @@ class Facade:
 
     def member_of(self, account: bytes) -> MemberId:
         """Name of an account's member."""
-        return member_of(self._parts.genesis, account)
+        return self._parts.directory.member_of(account)
 
     def stage_of_record(self, record_id: RecordId) -> tuple[Stage, Height | None]:
         """How far a record of this member got."""
@@ -199,12 +229,6 @@ class Facade:
         return stage_of(
             self._parts.chain, self._parts.chain.height_of_transaction(transaction_hash)
         )
-
-
-def member_of(genesis: Genesis, account: bytes) -> MemberId:
-    """Name of an account's member; an account of no member is shown as its address."""
-    member = next((m for m in genesis.members if m.account == account), None)
-    return member.id if member is not None else MemberId(f"0x{account.hex()}")
 
 
 def stage_of(chain: ChainStore, height: Height | None) -> tuple[Stage, Height | None]:

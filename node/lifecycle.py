@@ -5,14 +5,17 @@ Rules: the order is fixed (mempool, tracker, outbox, listeners); nothing here de
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from bulwark.ledger.batch import Batch
 from bulwark.ledger.errors import TransactionInvalid
 from bulwark.ledger.hashing import keccak256
 from bulwark.ledger.ids import Digest, Height
+from bulwark.ledger.receipt import Receipt
 from bulwark.ledger.transaction import Transaction
+from node.chain.store import ChainStore
 from node.execution.executor import ExecutedBlock
 from node.intake import Intake
 from node.logs import Log
@@ -37,12 +40,15 @@ class Lifecycle:
         intake: Intake,
         anchorer: Anchorer,
         changed: Callable[[], None],
+        also: Callable[[Sequence[Receipt]], None] = lambda receipts: None,
     ) -> None:
+        """`also` is told the receipts of every block, after everybody else."""
         self._mempool = mempool
         self._tracker = tracker
         self._intake = intake
         self._anchorer = anchorer
         self._changed = changed
+        self._also = also
         self.blocks = 0
         self.transactions = 0
         self.records = 0
@@ -80,6 +86,26 @@ class Lifecycle:
         self.blocks += 1
         self.transactions += len(results)
         self.records += block.record_count
+        self._also(block.receipts)
+        self._changed()
+
+    async def installed(self, chain: ChainStore, before: Height) -> None:
+        """State sync brought the blocks above `before`: settle what waited for one of them."""
+        tip = chain.tip
+        self._intake.executed(self._mempool.caught_up(tip.height, tip.timestamp_ms))
+        for number in range(before + 1, tip.height + 1):
+            if not self._anchorer.waiting:
+                break
+            # Some block may hold an own transaction, or another one with its nonce.
+            height = Height(number)
+            block = chain.block(height)
+            if block is not None:
+                sent = [Transaction.decode(raw) for raw in block.raw_transactions]
+                succeeded = (receipt.succeeded for receipt in block.receipts)
+                results = list(zip(block.transaction_hashes, succeeded, strict=True))
+                self._tracker.executed(results, height)
+                self._anchorer.executed(sent, results, height)
+            await asyncio.sleep(0)
         self._changed()
 
     def finalized(self, height: Height) -> None:

@@ -17,8 +17,10 @@ from prometheus_client.registry import Collector
 
 from bulwark.ledger.genesis import Genesis
 from bulwark.ledger.ids import Height, MemberId
+from bulwark.ledger.validators import ValidatorSet
 from consensus.snapshot import Snapshot
 from node.chain.store import ChainStore
+from node.examiner import Examiner
 from node.lifecycle import Lifecycle
 from node.mempool import Mempool
 from node.network.network import Network
@@ -48,6 +50,8 @@ class Sources:
     halted: Callable[[], str | None]
     now_ms: Callable[[], int]
     started_ms: int
+    validators: Callable[[], ValidatorSet]
+    """Of the epoch that makes the next block."""
 
 
 class StatusBoard:
@@ -57,6 +61,7 @@ class StatusBoard:
         self._from = sources
         self._reporter: Reporter | None = None
         self._screener: Screener | None = None
+        self._examiner: Examiner | None = None
         self._registry = CollectorRegistry()
         self._registry.register(_NodeCollector(self))
         ProcessCollector(registry=self._registry)
@@ -67,15 +72,18 @@ class StatusBoard:
         self._reporter = reporter
         self._screener = screener
 
+    def examine_with(self, examiner: Examiner) -> None:
+        """Tell the board who diagnoses; its metrics are shown with the others."""
+        self._examiner = examiner
+
     @property
     def is_validator(self) -> bool:
         """Whether this node votes."""
-        member = self._from.genesis.member(self._from.member)
-        return member is not None and member.is_validator
+        return self._from.snapshot() is not None
 
     def quorum_connected(self) -> bool:
         """Whether the validators in reach, this one included, are a quorum."""
-        validators = self._from.genesis.validator_set
+        validators = self._from.validators()
         connected = self._from.network.connected() | {self._from.member}
         return sum(v.member in connected for v in validators.validators) >= validators.quorum
 
@@ -96,7 +104,21 @@ class StatusBoard:
             "quorum_connected": self.quorum_connected(),
             "in_step": self._from.sync_target() is None or self.lag() is None,
         }
-        return Readiness(all(checks.values()), checks)
+        return Readiness(all(checks.values()), checks, self._voting())
+
+    def _voting(self) -> dict[str, int | None]:
+        """Numbers only: whoever has no key reads this too."""
+        facts = None if self._examiner is None else self._examiner.facts()
+        if facts is None:
+            return {}
+        own = facts.consensus
+        return {
+            "epoch": facts.epoch,
+            "silent_until": None if own is None else own.silent_until,
+            "validators": len(facts.validators),
+            "heard": len(facts.voters),
+            "needed": facts.quorum,
+        }
 
     def status(self) -> Mapping[str, object]:
         """The node's state as JSON."""
@@ -153,7 +175,30 @@ class StatusBoard:
             "status": str(snapshot.status),
             "executed": snapshot.executed,
             "stable": snapshot.stable,
+            "epoch": snapshot.epoch,
+            "epoch_end": snapshot.epoch_end,
+            "start": snapshot.start,
+            "silent_until": snapshot.silent_until,
+            "validators": self._statuses(snapshot),
         }
+
+    def _statuses(self, snapshot: Snapshot) -> list[dict[str, object]]:
+        """The last STATUS of each other validator."""
+        now_ms = self._from.now_ms()
+        validators = self._from.validators().validators
+        return [
+            {
+                "member": validators[peer.index].member,
+                "view": peer.view,
+                "changing": peer.changing,
+                "executed": peer.executed,
+                "stable": peer.stable,
+                "silent": peer.silent,
+                "age_ms": max(0, now_ms - peer.at_ms),
+            }
+            for peer in snapshot.peers
+            if peer.index < len(validators)
+        ]
 
     def metrics(self) -> bytes:
         """Prometheus text exposition."""
@@ -209,6 +254,8 @@ class StatusBoard:
             counters["bulwark_screening_hits"] = ("Questions with a hit", self._screener.hits)
         for name, (text, value) in counters.items():
             yield CounterMetricFamily(name, text, value=float(value))
+        if self._examiner is not None:
+            yield from self._examiner.families()
 
 
 class _NodeCollector(Collector):

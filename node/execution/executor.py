@@ -24,7 +24,7 @@ from bulwark.ledger.transaction import Transaction
 from bulwark.ledger.trie import trie_root
 from node.chain.epochs import EpochBook, epoch_puts
 from node.execution import indexes
-from node.execution.accounts import Account, read_account
+from node.execution.accounts import Account, read_account, read_slot
 from node.execution.database import Getter, StateSource
 from node.execution.errors import WrongHeight
 from node.execution.evm import AllianceState, block_context
@@ -87,6 +87,11 @@ class Executor:
     def account(self, state_root: Digest, address: Address) -> Account | None:
         """An account under a state root."""
         return read_account(self.source, state_root, address)
+
+    def slot(self, contract: Address, number: int) -> int:
+        """Value of a contract's storage slot in the state of the last block."""
+        account = self.account(self._tip.header.state_root, contract)
+        return 0 if account is None else read_slot(self.source, account.storage_root, number)
 
     def roles(self, address: Address) -> int:
         """Role bits of an account in the member registry in the state of the last block."""

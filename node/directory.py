@@ -1,0 +1,105 @@
+"""The directory: who the members are according to the ledger, and whom the mesh lets in.
+
+Rules: it is read from the registry in the state of the last block, again whenever a block changes
+it; a member that left is let in for as long as it votes in the epoch that runs, and a vote key
+that was replaced counts there until that epoch ends. Names come from the genesis document; a member
+that joined later is called by its id.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from bulwark.ledger.genesis import ROLES, Genesis
+from bulwark.ledger.ids import Address, MemberId
+from bulwark.ledger.receipt import Receipt
+from contracts.bindings import member_id_text
+from contracts.members import MEMBER_REGISTRY, OWNERS_SLOT, Role, read_members
+from contracts.slots import ReadSlot, mapped_slot, read_word
+from contracts.words import address_word
+from node.chain.epochs import ChainEpoch
+from node.network.identity import Member
+
+ZERO = bytes(32)
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerMember:
+    """One member as the registry has it."""
+
+    id: MemberId
+    name: str
+    roles: tuple[str, ...]
+    node: Address
+    """Address of its vote key."""
+    account: Address
+    pins: tuple[bytes, ...]
+    """SPKI pins of its TLS keys, current first."""
+
+    @property
+    def is_validator(self) -> bool:
+        """Whether it holds the validator role; it votes from the next epoch on."""
+        return "validator" in self.roles
+
+
+class Directory:
+    """Members by id and by account."""
+
+    def __init__(self, genesis: Genesis, read_slot: ReadSlot) -> None:
+        """`read_slot` reads the state after the last block."""
+        self._names = {member.id: member.name for member in genesis.members}
+        self._read_slot = read_slot
+        self._owners: dict[bytes, MemberId] = {}
+        self.members: tuple[LedgerMember, ...] = self._read()
+        self.changed: Callable[[], None] = lambda: None
+        """Called when the registry changed."""
+
+    def member(self, member_id: MemberId) -> LedgerMember | None:
+        """The member with this id now."""
+        return next((member for member in self.members if member.id == member_id), None)
+
+    def member_of(self, account: bytes) -> MemberId:
+        """Who holds or ever held an account; an account of nobody is shown as its address."""
+        known = self._owners.get(account)
+        if known is None:
+            slot = mapped_slot(OWNERS_SLOT, address_word("account", account))
+            owner = read_word(self._read_slot, Address(MEMBER_REGISTRY), slot)
+            if owner == ZERO:
+                return MemberId(f"0x{account.hex()}")
+            known = self._owners[account] = MemberId(member_id_text(owner))
+        return known
+
+    def executed(self, receipts: Iterable[Receipt]) -> None:
+        """A block was executed: look again if it changed the registry."""
+        if any(log.address == MEMBER_REGISTRY for receipt in receipts for log in receipt.logs):
+            self.refresh()
+
+    def refresh(self) -> None:
+        """Read the registry again."""
+        self.members = self._read()
+        self.changed()
+
+    def table(self, epoch: ChainEpoch, before: Iterable[Member] = ()) -> list[Member]:
+        """Whom the mesh lets in while `epoch` runs; `before` is the table until now."""
+        voters = {voter.member: voter.address for voter in epoch.validators.validators}
+        pins = {member.id: member.pins for member in before}
+        pins |= {member.id: member.pins for member in self.members}
+        addresses = {member.id: member.node for member in self.members} | voters
+        return [Member(id_, address, pins[id_]) for id_, address in addresses.items() if pins[id_]]
+
+    def _read(self) -> tuple[LedgerMember, ...]:
+        found = []
+        for member in read_members(self._read_slot):
+            name = MemberId(member_id_text(member.id))
+            found.append(
+                LedgerMember(
+                    id=name,
+                    name=self._names.get(name, name),
+                    roles=tuple(role for role in ROLES if member.roles & Role[role.upper()]),
+                    node=Address(member.node),
+                    account=Address(member.account),
+                    pins=tuple(p for p in (member.tls_pin, member.next_tls_pin) if p != ZERO),
+                )
+            )
+        return tuple(found)

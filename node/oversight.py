@@ -1,0 +1,87 @@
+"""Oversight: the parts of a node that look at it from the side, built together.
+
+Evidence against validators, clocks of the members, and the examiner that says why there is no
+block. None of them is on the way of a block or a question.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from bulwark.ledger.ids import Epoch, Height, MemberId
+from consensus.snapshot import Snapshot
+from consensus.terms import Terms
+from node.assembly import Home
+from node.chain.epochs import ChainEpoch, EpochBook
+from node.chain.store import ChainStore
+from node.clock import Clock
+from node.evidence_book import EvidenceBook
+from node.examiner import Examiner, Sources, home_certificates, plain_sync, settings_of
+from node.mempool import Mempool
+from node.network.network import Network
+from node.network.timing import Timekeeper
+from node.reporting.anchorer import Anchorer
+from node.reporting.evidence_poster import EvidencePoster
+from node.requests import Topic
+from node.status import product_version
+from node.storage.port import KeyValueStore
+
+
+class Oversight:
+    """Evidence book and poster, timekeeper, examiner."""
+
+    def __init__(
+        self,
+        *,
+        home: Home,
+        store: KeyValueStore,
+        chain: ChainStore,
+        epochs: EpochBook,
+        mempool: Mempool,
+        network: Network,
+        anchorer: Anchorer,
+        clock: Clock,
+        epoch: Callable[[], ChainEpoch],
+        snapshot: Callable[[], Snapshot | None],
+        sync_target: Callable[[], Height | None],
+        halted: Callable[[], str | None],
+    ) -> None:
+        self._epochs = epochs
+        self.evidence = EvidenceBook(store, self._terms_of)
+        self.poster = EvidencePoster(self.evidence, anchorer, home.genesis.hash)
+        self.timekeeper = Timekeeper(network, Topic.TIME, clock.now_ms, product_version())
+        self.examiner = Examiner(
+            Sources(
+                genesis=home.genesis,
+                member=home.member.id,
+                validators=lambda: epoch().validators,
+                chain=chain,
+                mempool=mempool,
+                max_transactions=home.config.mempool.max_transactions,
+                network=network,
+                timekeeper=self.timekeeper,
+                evidence=self.evidence,
+                snapshot=snapshot,
+                settings=lambda: settings_of(epoch().config),
+                sync=lambda: plain_sync(sync_target(), chain.applied),
+                halted=halted,
+                now_ms=clock.now_ms,
+                started_ms=clock.now_ms(),
+                disk=home.path / home.config.storage.path,
+                certificates=home_certificates(home),
+                version=product_version(),
+            )
+        )
+        network.on_request(Topic.TIME, self.timekeeper.serve)
+        network.on_up(self.examiner.peer_changed)
+        network.on_down(self._peer_down)
+
+    def _peer_down(self, member: MemberId) -> None:
+        self.timekeeper.forget(member)
+        self.examiner.peer_changed(member)
+
+    def _terms_of(self, epoch: Epoch) -> Terms | None:
+        try:
+            return self._epochs.number(epoch).core_terms
+        except LookupError:
+            return None
