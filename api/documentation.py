@@ -12,7 +12,7 @@ from typing import Any, Final
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from api import rpc_schemas, schemas
+from api import diagnosis_schemas, rpc_schemas, schemas
 
 TEMPLATE: Final = "#/components/schemas/{model}"
 MODELS: Final[tuple[type[BaseModel], ...]] = (
@@ -32,6 +32,11 @@ MODELS: Final[tuple[type[BaseModel], ...]] = (
     schemas.HealthOut,
     schemas.ReadinessOut,
     schemas.ProofOut,
+    diagnosis_schemas.DiagnosisOut,
+    diagnosis_schemas.EvidenceListOut,
+    diagnosis_schemas.EvidenceSummaryOut,
+    diagnosis_schemas.EvidenceOut,
+    diagnosis_schemas.EvidencePostIn,
     rpc_schemas.RpcRequests,
     rpc_schemas.RpcAnswers,
     schemas.ProblemOut,
@@ -76,6 +81,7 @@ _CONSENT: Final = {"type": "string", "pattern": "^[A-Za-z0-9._:-]{1,128}$"}
 _AT: Final = {"type": "string", "pattern": "^(latest|finalized|0|[1-9][0-9]{0,17})$"}
 PATH_SCHEMAS: Final[dict[str, dict[str, str]]] = {
     "record_id": _DIGEST,
+    "evidence_id": _DIGEST,
     "consent_id": _CONSENT,
     "at": _AT,
 }

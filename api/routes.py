@@ -3,16 +3,18 @@
 Rules: this table is the contract's list; the edge serves from it, FastAPI routes by it and the
 OpenAPI document shows it. Roles: a reporter writes, screens and reads; an analyst screens and
 reads; an operator sees the node and its metrics and sends transactions; an auditor reads records,
-proofs, blocks and members. Blocks, members and JSON-RPC reads are for every key.
+proofs, blocks and members. Blocks, members, evidence and JSON-RPC reads are for every key.
 """
 
 from __future__ import annotations
 
 from typing import Any, Final
 
+from api import diagnosis_schemas, rpc_schemas, schemas
 from api import documentation as doc
-from api import rpc_schemas, schemas
 from api.consents import ConsentRoutes
+from api.diagnosis import DiagnosisRoutes
+from api.evidence import EvidenceRoutes
 from api.exchange import ALL_ROLES, Route
 from api.indicators import IndicatorRoutes
 from api.rpc import RpcRoute
@@ -165,6 +167,50 @@ def state_routes(at: StateRoutes, settings: ApiSettings) -> list[Route]:
         Route("GET", "/healthz", at.health, None, health, limit, fast=True),
         Route("GET", "/readyz", at.ready, None, ready, limit, fast=True),
         Route("GET", "/metrics", at.metrics, who, metrics, limit),
+    ]
+
+
+def oversight_routes(
+    diagnosis: DiagnosisRoutes, evidence: EvidenceRoutes, settings: ApiSettings
+) -> list[Route]:
+    """Why there is no block, and who broke the protocol."""
+    path = ["evidence_id"]
+    why = doc.operation(
+        "diagnose",
+        "node",
+        "Say why there is no block, or that all is well",
+        {200: diagnosis_schemas.DiagnosisOut},
+    )
+    every = doc.operation(
+        "listEvidence",
+        "evidence",
+        "List the evidence against validators",
+        {200: diagnosis_schemas.EvidenceListOut},
+    )
+    one = doc.operation(
+        "showEvidence",
+        "evidence",
+        "Show a piece of evidence with its signed messages",
+        {200: diagnosis_schemas.EvidenceOut},
+        path=path,
+        problems=(404,),
+    )
+    post = doc.operation(
+        "postEvidence",
+        "evidence",
+        "Post a piece of evidence to the ledger, once",
+        {202: diagnosis_schemas.EvidenceSummaryOut},
+        body=doc.json_body(diagnosis_schemas.EvidencePostIn, required=False),
+        path=path,
+        problems=(404, 409),
+    )
+    limit = settings.request_timeout_ms
+    base = "/v1/evidence"
+    return [
+        Route("GET", "/v1/node/diagnosis", diagnosis.show, OPERATORS, why, limit),
+        Route("GET", base, evidence.list, ALL_ROLES, every, limit),
+        Route("GET", f"{base}/{{evidence_id}}", evidence.show, ALL_ROLES, one, limit),
+        Route("POST", f"{base}/{{evidence_id}}/post", evidence.post, OPERATORS, post, limit),
     ]
 
 

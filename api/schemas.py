@@ -380,6 +380,9 @@ class ReadinessOut(Document):
 
     ready: bool
     checks: dict[str, bool]
+    voting: dict[str, int | None] = Field(
+        default={}, description="Epoch, silent_until, validators, how many are heard and needed"
+    )
 
 
 class ProofOut(Document):

@@ -21,13 +21,22 @@ from starlette.types import ASGIApp
 from api import documentation as doc
 from api.auth import ApiKeys, RandomBytes
 from api.consents import ConsentRoutes
+from api.diagnosis import DiagnosisRoutes
 from api.edge import Clock, Edge
 from api.eth import ChainMethods, client_version, translate
+from api.evidence import EvidenceRoutes
 from api.exchange import ALL_ROLES, Exchange, Reply, Route, json_reply
 from api.indicators import IndicatorRoutes
 from api.jsonrpc import Dispatcher
 from api.metrics import ApiMetrics
-from api.routes import consent_routes, indicator_routes, rpc_route, screening_routes, state_routes
+from api.routes import (
+    consent_routes,
+    indicator_routes,
+    oversight_routes,
+    rpc_route,
+    screening_routes,
+    state_routes,
+)
 from api.rows import UploadGate
 from api.rpc import RpcRoute, RpcSockets
 from api.screenings import ScreeningRoutes
@@ -72,6 +81,7 @@ def create_app(
         *screening_routes(ScreeningRoutes(service, settings, gate, clock), settings),
         *consent_routes(ConsentRoutes(service, settings), settings),
         *state_routes(StateRoutes(service, metrics), settings),
+        *oversight_routes(DiagnosisRoutes(service), EvidenceRoutes(service), settings),
         rpc_route(RpcRoute(dispatcher, settings), settings),
     ]
     edge = Edge(

@@ -1,7 +1,8 @@
 """State: blocks, members, the node itself, health, readiness, metrics.
 
 Rules: /healthz says only that the process answers; /readyz says whether it serves, 503 with the
-failing checks when it does not. Neither tells more to somebody without a key.
+failing checks when it does not, with numbers of the voting (epoch, how many validators are heard
+and needed, until when this one is silent). Neither names anybody to somebody without a key.
 """
 
 from __future__ import annotations
@@ -60,7 +61,12 @@ class StateRoutes:
     async def ready(self, exchange: Exchange) -> Reply:
         """GET /readyz."""
         readiness = self._service.readiness()
-        document = {"ready": readiness.ready, "checks": dict(readiness.checks)}
+        document: dict[str, object] = {
+            "ready": readiness.ready,
+            "checks": dict(readiness.checks),
+        }
+        if readiness.voting:
+            document["voting"] = dict(readiness.voting)
         return json_reply(200 if readiness.ready else 503, document)
 
     async def metrics(self, exchange: Exchange) -> Reply:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from bulwark.indicators.errors import NormalisationError
 from bulwark.indicators.model import IndicatorReport, ScreeningRequest
@@ -16,6 +16,10 @@ from bulwark.ledger.proofs import AnchorProof, RecordProof, SealedHeader
 from bulwark.ledger.record import Record, RecordPayload
 from bulwark.ledger.sidecar import Sidecar
 from bulwark.ledger.votes import Certificate, VoteKind, VoteSubject
+from node.diagnosis.facts import Facts
+from node.diagnosis.finding import Diagnosis
+from node.diagnosis.verdict import diagnose
+from node.evidence import EvidenceEntry
 from node.service import (
     BlockView,
     Conflict,
@@ -57,6 +61,9 @@ class FakeNode:
     ready: bool = True
     failure: Exception | None = None
     seen: list[IndicatorReport] = field(default_factory=list)
+    facts: Facts = field(default_factory=lambda: Facts(START_MS, "bank-a", (), 0, 4, 3, START_MS))
+    cases: dict[Digest, EvidenceEntry] = field(default_factory=dict)
+    posts: int = 0
 
     def _fail(self) -> None:
         if self.failure is not None:
@@ -219,6 +226,24 @@ class FakeNode:
 
     def status(self) -> Mapping[str, object]:
         return {"member": MEMBER, "height": self.chain.tip, "peers": [], "view": 0}
+
+    def diagnosis(self) -> Diagnosis:
+        return diagnose(self.facts)
+
+    def evidence(self) -> Sequence[EvidenceEntry]:
+        return list(self.cases.values())
+
+    def evidence_of(self, identity: Digest) -> EvidenceEntry:
+        if identity not in self.cases:
+            raise NotFound("this node has no such evidence")
+        return self.cases[identity]
+
+    async def post_evidence(self, identity: Digest) -> EvidenceEntry:
+        entry = self.evidence_of(identity)
+        if not entry.posted:
+            self.posts += 1
+            entry = self.cases[identity] = replace(entry, posted="0x" + identity.hex())
+        return entry
 
     def readiness(self) -> Readiness:
         return Readiness(self.ready, {"storage": True, "quorum": self.ready})

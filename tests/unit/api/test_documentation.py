@@ -41,6 +41,10 @@ CONTRACT = {
     ("GET", "/v1/blocks/{at}"),
     ("GET", "/v1/members"),
     ("GET", "/v1/node"),
+    ("GET", "/v1/node/diagnosis"),
+    ("GET", "/v1/evidence"),
+    ("GET", "/v1/evidence/{evidence_id}"),
+    ("POST", "/v1/evidence/{evidence_id}/post"),
     ("GET", "/healthz"),
     ("GET", "/readyz"),
     ("GET", "/metrics"),
@@ -155,7 +159,9 @@ class AllRoles:
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "http":
             path = scope["path"]
-            role = Role.OPERATOR if path in ("/v1/node", "/metrics", "/rpc") else Role.REPORTER
+            operated = path.startswith("/v1/node") or path.endswith("/post")
+            operated = operated or path in ("/metrics", "/rpc")
+            role = Role.OPERATOR if operated else Role.REPORTER
             key = self._world.headers(role)["authorization"].encode()
             headers = [(k, v) for k, v in scope["headers"] if k != b"authorization"]
             scope = scope | {"headers": [*headers, (b"authorization", key)]}
