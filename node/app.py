@@ -30,7 +30,7 @@ from node.consents.vault import Vault
 from node.directory import Directory
 from node.driver.engine import Engine, EngineParts
 from node.driver.proposals import Proposals
-from node.driver.sync import BlockServer, BlockSync
+from node.driver.syncing import block_sync
 from node.driver.worker import Worker
 from node.execution.executor import Executor
 from node.facade import Facade, Parts
@@ -59,6 +59,7 @@ from node.status import Sources, StatusBoard
 from node.storage.durability import Durability
 from node.storage.port import KeyValueStore
 from node.supervisor import Supervisor
+from node.sync.server import serve_sync
 from node.tagging.cache import TagCache
 from node.tagging.evaluators import DirectEvaluators, LocalEvaluator
 from node.tagging.tagger import Tagger
@@ -161,7 +162,7 @@ class Node:
         )
 
     def _build_consensus(self) -> None:
-        genesis, domain = self._home.genesis, self._home.genesis.domain()
+        genesis = self._home.genesis
         self._oversight = Oversight(
             home=self._home,
             store=self._store,
@@ -176,13 +177,8 @@ class Node:
             sync_target=lambda: self._sync.target,
             halted=lambda: self._supervisor.halted,
         )
-        self._sync = BlockSync(
-            chain=self._chain,
-            execution=self._executor,
-            observer=self._lifecycle,
-            mesh=self._mesh,
-            validators=genesis.validator_set,
-            domain=domain,
+        self._sync = block_sync(
+            self._home, self._store, self._chain, self._executor, self._lifecycle, self._mesh
         )
         self._worker = Worker(
             chain=self._chain,
@@ -364,7 +360,7 @@ class Node:
         network = self._network
         network.on_frame(Kind.TRANSACTION, self._intake.receive)
         network.on_request(Topic.SIDECAR, self._sidecars.serve)
-        network.on_request(Topic.BLOCKS, BlockServer(self._chain))
+        serve_sync(network.on_request, self._store, self._chain)
         if self._local is not None:
             network.on_request(Topic.EVALUATE, self._local.serve)
         network.on_up(self._intake.welcome)

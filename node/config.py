@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 Port = Annotated[int, Field(ge=0, le=65535)]
@@ -125,6 +125,26 @@ class MempoolConfig(Section):
     )
 
 
+class SyncConfig(Section):
+    """How a node that is behind gets to the tip."""
+
+    trusted_height: int | None = Field(
+        None, ge=1, description="block that trusted_hash names; a chain without it is refused"
+    )
+    trusted_hash: str | None = Field(
+        None, pattern="^0x[0-9a-f]{64}$", description="hash of the block at trusted_height"
+    )
+    execute_all: bool = Field(
+        False, description="execute every block also when far behind, instead of state sync"
+    )
+
+    @model_validator(mode="after")
+    def _both_or_none(self) -> Self:
+        if (self.trusted_height is None) != (self.trusted_hash is None):
+            raise ValueError("trusted_height and trusted_hash belong together")
+        return self
+
+
 class LogConfig(Section):
     """Structured logs on standard error or in a file."""
 
@@ -153,6 +173,7 @@ class NodeConfig(BaseSettings):
     reporting: ReportingConfig = Field(ReportingConfig(), description=str(ReportingConfig.__doc__))
     tagging: TaggingConfig = Field(TaggingConfig(), description=str(TaggingConfig.__doc__))
     mempool: MempoolConfig = Field(MempoolConfig(), description=str(MempoolConfig.__doc__))
+    sync: SyncConfig = Field(SyncConfig(), description=str(SyncConfig.__doc__))
     log: LogConfig = Field(LogConfig(), description=str(LogConfig.__doc__))
 
     @classmethod

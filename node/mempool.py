@@ -323,6 +323,23 @@ class Mempool:
                 self._open_gap(lane, held.transaction.nonce + 1)
         return dropped
 
+    def caught_up(self, height: Height, now_ms: int) -> list[Digest]:
+        """The chain went ahead to `height` without telling of each block: drop what it overtook.
+
+        Gives the hashes of all that were dropped.
+        """
+        for at in [at for at in self._flights if at <= height]:
+            self._release(at)
+        dropped: list[Digest] = []
+        for sender in list(self._lanes):
+            executed = self._nonce_of(sender)
+            by_nonce = self._lanes[sender].by_nonce
+            for nonce in [n for n in by_nonce if n < executed]:
+                dropped += self._drop(by_nonce[nonce])
+            if sender in self._lanes:
+                self._close_gap(self._lanes[sender], executed, now_ms)
+        return dropped
+
     def _end_flight(self, pending: Pending) -> None:
         if pending.in_flight is not None:
             self._flights[pending.in_flight].discard(pending.transaction.hash)

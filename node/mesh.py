@@ -42,3 +42,7 @@ class NetworkMesh:
             return await self._network.request(member, topic, body, timeout_ms)
         except (RequestError, PayloadTooLarge) as error:
             raise PeerUnavailable(member, str(error)) from error
+
+    def drop(self, member: MemberId, reason: str, for_ms: int) -> None:
+        """Refuse a member that was caught in a lie for so long."""
+        self._network.drop(member, reason, for_ms)

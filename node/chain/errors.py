@@ -48,3 +48,25 @@ class NotProvable(ChainError):
         self.height = height
         self.finalized = finalized
         super().__init__(f"{what} is in block {height}, blocks up to {finalized} are final")
+
+
+class BlockContradicts(ChainError):
+    """A part of a block is not what its certified header commits to: who sent it lied."""
+
+    def __init__(self, height: Height, detail: str) -> None:
+        self.height = height
+        self.detail = detail
+        super().__init__(f"block {height}: {detail}")
+
+
+class PinContradicted(ChainError):
+    """The operator's trusted block is not on the chain that this node has or is offered."""
+
+    def __init__(self, height: Height, pinned: Digest, found: Digest) -> None:
+        self.height = height
+        self.pinned = pinned
+        self.found = found
+        super().__init__(
+            f"block {height} is 0x{found.hex()}, sync.trusted_hash pins 0x{pinned.hex()}; "
+            "this chain is refused"
+        )

@@ -69,7 +69,9 @@ class RecordReader:
         Raises StoreDamaged.
         """
         found: list[StoredRecord] = []
-        newest_first = self._store.iterate(schema.records_by_tag(tag), reverse=True)
+        # What lies above was stored by state sync and is no part of the chain yet.
+        last = schema.last_record_by_tag(tag, self._chain.applied)
+        newest_first = self._store.iterate(schema.records_by_tag(tag), start=last, reverse=True)
         for key, stored in islice(newest_first, most):
             entry = TaggedRecord.decode(key, unseal(key, stored))
             found.append(
@@ -86,7 +88,7 @@ class RecordReader:
 
     def has(self, tag: Tag) -> bool:
         """Whether a tag has any record."""
-        return next(self._store.iterate(schema.records_by_tag(tag)), None) is not None
+        return bool(self.records_of(tag, 1))
 
     def height_of(self, record_id: RecordId) -> Height | None:
         """Block of a record, None for one that is not on the executed ledger."""

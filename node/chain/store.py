@@ -23,9 +23,10 @@ from bulwark.ledger.receipt import Receipt
 from bulwark.ledger.record import Record
 from bulwark.ledger.sidecar import Sidecar
 from bulwark.ledger.votes import Certificate, VoteKind
+from node.chain.epochs import EpochBook
 from node.chain.errors import CertificateContradicts, ChainError, NotNext, OtherAlliance
 from node.chain.startup import check_head
-from node.chain.syncblock import SyncBlock
+from node.chain.syncblock import NextEpoch, SyncBlock
 from node.execution.executor import ExecutedBlock
 from node.execution.genesis import genesis_block
 from node.execution.indexes import anchors_of
@@ -71,6 +72,7 @@ class ChainStore:
         """Use `open`, which checks the store first."""
         self._store = store
         self._genesis = genesis
+        self._epochs = EpochBook(store, genesis)
         self._tip = blocks.read_tip(store)
         self._finalized = blocks.read_finalized(store)
         self._sidecars: OrderedDict[Digest, Sidecar] = OrderedDict()
@@ -155,6 +157,11 @@ class ChainStore:
         puts[meta] = seal(meta, schema.number8(finalized))
         self._store.write(puts, sync=False)
         self._finalized = finalized
+
+    def refresh(self) -> None:
+        """Read tip and finality anew, after state sync wrote them past this object."""
+        self._tip = blocks.read_tip(self._store)
+        self._finalized = blocks.read_finalized(self._store)
 
     def put_sidecar(self, sidecar: Sidecar) -> None:
         """Keep a sidecar; the next synced write makes it durable. One that is here stays."""
@@ -272,6 +279,8 @@ class ChainStore:
         if found is None:
             return None
         at = Height(decode_number(found[0], found[0][1:]))
+        if at > self._finalized:
+            return None  # of a block that state sync stored and nobody may see yet
         certificate = blocks.read_checkpoint(self._store, at)
         return None if certificate is None else (blocks.read_header(self._store, at), certificate)
 
@@ -279,13 +288,20 @@ class ChainStore:
         """Height of a block hash."""
         key = schema.height_by_hash(block_hash)
         value = self._store.get(key)
-        return None if value is None else Height(decode_number(key, value))
+        return None if value is None else self._visible(Height(decode_number(key, value)))
+
+    def _visible(self, height: Height) -> Height | None:
+        """What lies above `applied` was stored by state sync and is no part of the chain yet."""
+        return height if height <= self.applied else None
 
     def place_of_transaction(self, transaction_hash: Digest) -> tuple[Height, int] | None:
         """Height and position of an executed transaction."""
         key = schema.transaction(transaction_hash)
         value = self._store.get(key)
-        return None if value is None else decode_transaction_place(key, value)
+        if value is None:
+            return None
+        place = decode_transaction_place(key, value)
+        return None if self._visible(place[0]) is None else place
 
     def height_of_transaction(self, transaction_hash: Digest) -> Height | None:
         """Height of an executed transaction."""
@@ -296,7 +312,10 @@ class ChainStore:
         """Where a record stands."""
         key = schema.record(record_id)
         value = self._store.get(key)
-        return None if value is None else RecordPlace.decode(key, value)
+        if value is None:
+            return None
+        place = RecordPlace.decode(key, value)
+        return None if self._visible(place.height) is None else place
 
     def sync_blocks(self, first: Height, most_bytes: int) -> list[SyncBlock]:
         """Blocks from `first` on whose encodings fit together in `most_bytes`, at least one."""
@@ -315,5 +334,24 @@ class ChainStore:
         if block is None:
             raise LookupError(f"no block {height}")
         kept = [self.sidecar(anchor.digest) for anchor in block.anchors if anchor.count]
-        sidecars = tuple(sidecar for sidecar in kept if sidecar is not None)
-        return SyncBlock(block.header, block.batch, sidecars, self.checkpoint(height))
+        return SyncBlock(
+            header=block.header,
+            batch=block.batch,
+            receipts=blocks.read_receipts(self._store, height),
+            sidecars=tuple(sidecar for sidecar in kept if sidecar is not None),
+            checkpoint=self.checkpoint(height),
+            next_epoch=self._next_epoch(block.header),
+        )
+
+    def _next_epoch(self, header: Header) -> NextEpoch | None:
+        """Who votes after the last block of an epoch."""
+        if header.height != header.epoch_end:
+            return None
+        terms = self._epochs.number(header.epoch + 1).terms
+        return NextEpoch(terms.validators, terms.parameters)
+
+    @property
+    def state_from(self) -> Height:
+        """Every state of this height and above is here; older ones may not be (state sync)."""
+        key = schema.META_STATE_FROM
+        return Height(blocks.read_sealed(self._store, key, lambda d: decode_number(key, d)) or 0)

@@ -11,6 +11,7 @@ from bulwark.ledger.ids import Digest, Height
 from bulwark.ledger.sidecar import Sidecar
 from bulwark.ledger.transaction import Transaction
 from bulwark.ledger.votes import Certificate
+from node.chain.store import ChainStore
 from node.chain.syncblock import SyncBlock
 from node.execution.executor import ExecutedBlock
 
@@ -77,6 +78,10 @@ class Observer(Protocol):
 
     def executed(self, height: Height, block: ExecutedBlock) -> None:
         """A block is durable."""
+        ...
+
+    async def installed(self, chain: ChainStore, before: Height) -> None:
+        """The blocks of a chain above `before` are durable and were not executed here."""
         ...
 
     def finalized(self, height: Height) -> None:

@@ -39,6 +39,8 @@ class Reason(StrEnum):
     """A newer connection of the same member took this one's place."""
     REMOVED = "removed"
     """The member left the member table."""
+    MISBEHAVED = "misbehaved"
+    """The member was caught in a lie and is refused for a while."""
     REFUSED_BY_PEER = "refused-by-peer"
     CLOSED = "closed"
     """The other side closed or the network broke."""

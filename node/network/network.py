@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from bulwark.ledger.ids import MemberId
 from bulwark.ledger.validators import max_faulty
 from node.keys import RandomBytes
+from node.network.bans import Bans
 from node.network.counters import Counters, Refusals, log
 from node.network.dialler import Dialler
 from node.network.dispatch import Dispatch, FrameHandler, MemberCallback
@@ -95,6 +96,7 @@ class Network:
         self._calls: dict[Link, Calls] = {}
         self._diallers: dict[MemberId, Dialler] = {}
         self._witnesses = Witnesses(clock_ms, self._many_witnesses)
+        self._bans = Bans(clock_ms)
         self._leaving: set[asyncio.Task[None]] = set()
         self._tick: asyncio.TimerHandle | None = None
         self._ticked = 0.0
@@ -230,6 +232,13 @@ class Network:
         if link is not None:
             link.close(Reason.CLOSED, "by this node")
 
+    def drop(self, member: MemberId, reason: str, for_ms: int) -> None:
+        """Close a member's connection and refuse new ones for so long: it was caught in a lie."""
+        self._bans.add(member, reason, for_ms)
+        link = self._links.get(member)
+        if link is not None:
+            link.close(Reason.MISBEHAVED, reason)
+
     # -- what links tell (LinkOwner)
 
     def link_ready(self, link: Link) -> None:
@@ -237,6 +246,10 @@ class Network:
         entry = link.entry
         if entry is None or self._greeter.members.get(entry.id) != entry:
             link.close(Reason.REMOVED, "the member table changed")
+            return
+        banned = self._bans.reason(entry.id)
+        if banned is not None:
+            link.close(Reason.MISBEHAVED, banned)
         else:
             self._links.consider(link)
 

@@ -33,6 +33,7 @@ from node.requests import PeerUnavailable, Topic
 from node.sidecars import Sidecars
 from node.storage.durability import Durability
 from node.storage.memory import MemoryStore
+from node.sync.peers import Peers
 from tests.unit.node.execution.alliance import ACCOUNTS, NAMES, VOTE_KEYS, Node, make_sidecar
 
 Responder = Callable[[MemberId, bytes], Awaitable[bytes]]
@@ -160,9 +161,9 @@ class Station:
             chain=self.chain,
             execution=executor,
             observer=self.lifecycle,
-            mesh=self.mesh,
-            validators=genesis.validator_set,
-            domain=genesis.domain(),
+            peers=Peers(self.mesh),
+            epochs=executor.epochs,
+            now_ms=self.clock.now_ms,
         )
         self.worker = Worker(
             chain=self.chain,

@@ -24,6 +24,7 @@ from node.driver.sync import (
     encode_blocks,
 )
 from node.requests import MAX_SYNC_BYTES, PeerUnavailable, Topic, decode_first, encode_first
+from node.sync.peers import Peers as SyncPeers
 from tests.unit.node.execution.alliance import (
     ACCOUNTS,
     NOWHERE,
@@ -47,6 +48,9 @@ class Watcher:
 
     def executed(self, height: Height, block: object) -> None:
         self.heights.append(height)
+
+    async def installed(self, chain: object, before: Height) -> None:
+        self.heights.append(-before)
 
     def finalized(self, height: Height) -> None: ...
 
@@ -85,9 +89,9 @@ def sync_of(node: Node, peers: Peers) -> BlockSync:
         chain=node.chain,
         execution=node.executor,
         observer=Watcher(),  # type: ignore[arg-type]
-        mesh=peers,
-        validators=node.genesis.validator_set,
-        domain=node.genesis.domain(),
+        peers=SyncPeers(peers),
+        epochs=node.executor.epochs,
+        now_ms=lambda: 0,
     )
 
 

@@ -1,0 +1,1 @@
+"""State sync: a node that is far behind fetches verified blocks and state without executing."""
