@@ -61,9 +61,7 @@ class Liveness:
     def at_end(self) -> None:
         """Everybody honest is at the tip and has executed everything that was submitted."""
         record, world = self._record, self._record.world
-        for node in world.nodes:
-            if node.index in world.byzantine:
-                continue
+        for node in world.awaited:
             behind = record.top - len(node.disk.blocks)
             if behind > node.config.window:
                 record.fail(11, "liveness", f"node {node.index} ends {behind} blocks behind")
@@ -75,9 +73,8 @@ class Fairness:
     def __init__(self, record: Record) -> None:
         self._record = record
         self._index: dict[bytes, int] = {}
-        self._born: list[tuple[int, int]] = []
-        """(height, view) at which each request was first in the world."""
-        self._unfair_until = 0
+        self._born: list[tuple[int, int, int]] = []
+        """Height and view when each request was first in the world, and blocks full before it."""
 
     def on_new_block(self, node: SimNode, block: Block) -> None:
         """The first block of a height anywhere: how old are its requests."""
@@ -87,19 +84,18 @@ class Fairness:
             place = self._index.pop(transaction, None)
             if place is not None:
                 self._judge(node, place, block.height, view)
-        here = (block.height, view) if record.after_gst() else (-1, 0)
+        height = block.height if record.after_gst() else -1
         for place in range(len(self._born), len(requests)):
+            self._born.append((height, view, len(self._index) // BLOCK_REQUESTS))
             self._index[requests[place]] = place
-            self._born.append(here)
 
     def _judge(self, node: SimNode, place: int, height: int, view: int) -> None:
-        born, first_view = self._born[place]
+        born, first_view, backlog = self._born[place]
         if born < 0:
             return
         config, record = node.config, self._record
         faulty = reference_faulty(len(record.terms(node).validators))
         turns = faulty + 1 + max(0, view - first_view)
-        backlog = len(self._index) // BLOCK_REQUESTS
         most = turns * config.rotation + 2 * config.pipeline + backlog + config.rotation
         if height - born > most:
             record.fail(
