@@ -15,6 +15,8 @@ from consensus.log import signatures_for, tally
 from consensus.messages import Vote
 from consensus.pacemaker import Pacemaker
 from consensus.state import ReplicaState
+from consensus.transitions import Cause
+from consensus.types import Status
 
 
 class Checkpoints:
@@ -128,7 +130,8 @@ class Checkpoints:
             if height > self._finalised:
                 self._finalised = height
                 state.outbox.append(Stable(stable))
-            state.ended = height == state.epoch_end  # E3
+            if height == state.epoch_end and state.status is not Status.ENDED:
+                state.turn(Cause.END)
         state.log.collect(state.low)
         state.journal.prune(state.low)
         if state.silent_until is not None and state.low >= state.silent_until:

@@ -7,7 +7,7 @@ it, and never raises. Misuse by the driver raises LocalProtocolError; a broken i
 
 from __future__ import annotations
 
-from typing import assert_never
+from typing import Final, assert_never
 
 from bulwark.ledger.ids import Height, ValidatorIndex, View
 from bulwark.ledger.votes import VoteKind
@@ -52,8 +52,11 @@ from consensus.retransmission import Retransmission
 from consensus.snapshot import Snapshot, slot_snapshot
 from consensus.state import ReplicaState
 from consensus.terms import Terms
+from consensus.transitions import Cause
 from consensus.types import Status, TimerName
 from consensus.viewchange import ViewChanger
+
+FINAL: Final = (Status.ENDED, Status.HALTED)
 
 
 class Replica:
@@ -119,7 +122,7 @@ class Replica:
     def step(self, event: Event, now_ms: int) -> list[Effect]:
         """Handle one event at `now_ms` (milliseconds, never going back)."""
         state = self._state
-        if self._halted or state.ended:
+        if state.status in FINAL:
             return []
         if now_ms < state.now_ms:
             raise LocalProtocolError("step", f"time went back from {state.now_ms} to {now_ms}")
@@ -133,6 +136,7 @@ class Replica:
             state.outbox += self._last_effects(now_ms)
         except InvariantViolation as broken:
             self._halted = str(broken)
+            state.turn(Cause.CONTRADICTION)
             state.outbox = [Halt(self._halted)]
         effects, state.outbox = state.outbox, []
         return effects
@@ -277,7 +281,7 @@ class Replica:
             epoch_end=state.epoch_end,
             view=state.view,
             active_view=state.active_view,
-            status=Status.HALTED if self._halted else state.status,
+            status=state.status,
             proposer=state.proposer(next_height),
             next_height=next_height,
             executed=state.executed,

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from bulwark.ledger.ids import Digest, Epoch, Height, ValidatorIndex, View
 from consensus.log import Slot, Votes
+from consensus.transitions import Phase
 from consensus.types import Status, TimerName
 
 
@@ -17,8 +18,7 @@ class SlotSnapshot:
     """One height: its phase and who voted."""
 
     height: Height
-    phase: str
-    """empty, proposed, refused, prepared, committed or executed."""
+    phase: Phase
     digest: Digest | None
     prepares: tuple[ValidatorIndex, ...]
     commits: tuple[ValidatorIndex, ...]
@@ -91,16 +91,16 @@ def slot_snapshot(slot: Slot, executed: Height) -> SlotSnapshot:
     digest = slot.digest
     certified = slot.committed
     if slot.height <= executed:
-        phase = "executed"
+        phase = Phase.EXECUTED
     elif certified is not None:
-        phase, digest = "committed", certified.subject.digest
+        phase, digest = Phase.COMMITTED, certified.subject.digest
     elif digest is None:
-        phase = "empty"
+        phase = Phase.EMPTY
     elif digest in slot.refused:
-        phase = "refused"
+        phase = Phase.REFUSED
     else:
         prepared = slot.prepared is not None and slot.prepared.subject.digest == digest
-        phase = "prepared" if prepared else "proposed"
+        phase = Phase.PREPARED if prepared else Phase.PROPOSED
     return SlotSnapshot(
         slot.height,
         phase,

@@ -23,6 +23,7 @@ from consensus.log import LaterBuffer, Log, Slot
 from consensus.messages import Message, Vote
 from consensus.newview import NewViewPlan, first_plan
 from consensus.terms import Terms
+from consensus.transitions import Cause, turned
 from consensus.types import FIRST_VIEW, Place, Status, leader_of, proposer_of
 
 T = TypeVar("T")
@@ -49,8 +50,6 @@ class ReplicaState:
     """The last view entered; slots hold its votes. Equal to `view` when NORMAL."""
     epoch_end: Height | None = None
     """E1: the last height this replica takes part in, once an executed block decided it."""
-    ended: bool = False
-    """E3: the last block of the epoch is executed and certified."""
     plan: NewViewPlan = field(init=False)
     """How the active view started."""
     executing: Height | None = None
@@ -95,6 +94,15 @@ class ReplicaState:
         """W1, E2: the last height this replica takes part in now."""
         top = Height(self.low + self.config.window)
         return top if self.epoch_end is None else min(top, self.epoch_end)
+
+    @property
+    def ended(self) -> bool:
+        """E3: the last block of the epoch is executed and certified."""
+        return self.status is Status.ENDED
+
+    def turn(self, cause: Cause) -> None:
+        """Change the status as the table says (`consensus.transitions`)."""
+        self.status = turned(self.status, cause)
 
     def end_epoch_at(self, height: Height | None) -> None:
         """E1: learn where the epoch ends; it is told once and never moves."""

@@ -25,6 +25,8 @@ class Status(StrEnum):
     """Ordering in the current view."""
     CHANGING = "changing"
     """Sent VIEW-CHANGE for the current view and waits for its NEW-VIEW."""
+    ENDED = "ended"
+    """Its epoch is over; the replica of the next one goes on (E3)."""
     HALTED = "halted"
     """Found its own state to contradict a certificate; does nothing any more."""
 

@@ -27,6 +27,7 @@ from consensus.ordering import Ordering
 from consensus.pacemaker import Pacemaker
 from consensus.recovery import NewViewProof
 from consensus.state import ReplicaState
+from consensus.transitions import Cause
 from consensus.types import Status
 
 
@@ -84,7 +85,8 @@ class ViewChanger:
         state = self._state
         if view <= state.view or state.silent:
             return
-        state.view, state.status = view, Status.CHANGING
+        state.turn(Cause.LEAVE)
+        state.view = view
         prepared = tuple(
             slot.prepared
             for slot in state.log.above(state.stable_height)
@@ -282,7 +284,8 @@ class ViewChanger:
         if announce:
             state.broadcast(proof.new_view)
         state.view = state.active_view = view
-        state.status, state.plan, self.proof = Status.NORMAL, plan, proof
+        state.turn(Cause.ENTER)
+        state.plan, self.proof = plan, proof
         self.pool = {i: c for i, c in self.pool.items() if c.view > view}
         self._pending = {i: p for i, p in self._pending.items() if p.new_view.view > view}
         self._accused.clear()
