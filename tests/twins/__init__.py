@@ -1,0 +1,1 @@
+"""Twins (Bano et al., LibTwins): Byzantine behaviour from unmodified code and one shared key."""
