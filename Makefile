@@ -53,8 +53,9 @@ format: install ## rewrite the code in the project's format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-layout: install ## write docs/layout.md from the modules' first sentences
+layout: install ## write docs/layout.md and the diagrams of docs/protocol.md from the code
 	$(BIN)/python -m tests.architecture.layout
+	$(BIN)/python -m tests.architecture.states
 
 bench: install ## start an alliance, load it, print a table and write a JSON file
 	$(BIN)/python -m bench $(ARGS)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.architecture import layout
+from tests.architecture import layout, states
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = ("bulwark", "consensus", "node", "api", "contracts", "genesis", "bench")
@@ -92,3 +92,8 @@ def test_every_dependency_has_its_reason() -> None:
     names = set(re.findall(r'^    "([a-zA-Z0-9_-]+)[\[><=]', text, re.MULTILINE))
     missing = sorted(name for name in names if f"`{name}`" not in listed)
     assert not missing, f"docs/dependencies.md misses {missing}"
+
+
+def test_diagrams_of_the_specification_are_what_the_tables_say() -> None:
+    text = states.PAGE.read_text()
+    assert text == states.page(text), "run `make layout`"
