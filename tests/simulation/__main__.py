@@ -1,44 +1,71 @@
-"""Runs seeds and stops at the first that fails: `python -m tests.simulation --seeds 0-99 --n 4`."""
+"""The simulator's command line: `python -m tests.simulation run|replay|speed`."""
 
 from __future__ import annotations
 
 import argparse
 import sys
-import time
-import traceback
+from pathlib import Path
 
-from tests.simulation.world import EPOCH_MS, Options, World
+from tests.simulation import report, runner, speed
+from tests.simulation.checkers import Violation
+from tests.simulation.options import Options
+from tests.simulation.trace import Tracer
+from tests.simulation.world import World
 
 
 def main() -> int:
-    """Exit code 0 when every seed passed."""
+    """Exit code 0 when everything passed."""
     parser = argparse.ArgumentParser(prog="python -m tests.simulation")
-    parser.add_argument("--seeds", default="0-29", help="first-last, or one seed")
-    parser.add_argument("--n", type=int, default=4, help="validators")
-    parser.add_argument("--blocks", type=int, default=40, help="blocks a run must reach")
-    parser.add_argument("--keep-going", action="store_true", help="run all, list the failures")
+    commands = parser.add_subparsers(dest="command", required=True)
+    run = commands.add_parser("run", help="run a range of seeds")
+    run.add_argument("--seeds", default="0-99", help="first-last, or one seed")
+    run.add_argument("--n", default="4,5,6,7,10", help="validators, taken in turn by seed")
+    run.add_argument("--blocks", type=int, default=300, help="blocks a world must reach")
+    run.add_argument("--seconds", type=float, default=0, help="begin no seed after this; 0: all")
+    run.add_argument("--jobs", type=int, default=1, help="processes")
+    run.add_argument("--report", type=Path, help="write a Markdown summary")
+    replay = commands.add_parser("replay", help="run one seed again")
+    replay.add_argument("--seed", type=int, required=True)
+    replay.add_argument("--n", type=int, default=4)
+    replay.add_argument("--blocks", type=int, default=300)
+    replay.add_argument("--log", action="store_true", help="one line an event")
+    pace = commands.add_parser("speed", help="simulated time against CPU time")
+    pace.add_argument("--real", action="store_true", help="real signatures, core only")
+    pace.add_argument("--blocks", type=int, default=200)
     options = parser.parse_args()
+    if options.command == "run":
+        return _run(options)
+    if options.command == "replay":
+        return _replay(options)
+    return speed.main(options.real, options.blocks)
+
+
+def _run(options: argparse.Namespace) -> int:
     first, _, last = options.seeds.partition("-")
-    failed: list[int] = []
-    began, simulated, steps = time.perf_counter(), 0, 0
-    for seed in range(int(first), int(last or first) + 1):
-        world = World(Options.from_seed(seed, options.n, options.blocks))
-        try:
-            world.run()
-        except Exception:
-            traceback.print_exc()
-            sys.stdout.write(f"FAILED seed {seed} n {options.n} blocks {options.blocks}\n")
-            failed.append(seed)
-            if not options.keep_going:
-                return 1
-        simulated += world.now - EPOCH_MS
-        steps += world.steps
-    took = time.perf_counter() - began
-    sys.stdout.write(
-        f"{simulated / 1000:.0f} s simulated in {took:.1f} s "
-        f"({simulated / 1000 / max(took, 1e-9):.0f}x), {steps} steps, failed seeds {failed}\n"
+    sizes = [int(n) for n in options.n.split(",")]
+    summary = runner.run(
+        int(first), int(last or first), sizes, options.blocks, options.seconds, options.jobs
     )
-    return 1 if failed else 0
+    if options.report is not None:
+        command = "python -m tests.simulation " + " ".join(sys.argv[1:])
+        options.report.write_text(report.report(summary, command), encoding="utf-8")
+    return 1 if summary.failures else 0
+
+
+def _replay(options: argparse.Namespace) -> int:
+    tracer = Tracer(sys.stdout) if options.log else None
+    world = World(Options.from_seed(options.seed, options.n, options.blocks), tracer)
+    code = 0
+    try:
+        world.run()
+    except Violation as broken:
+        sys.stdout.write(f"FAILED at commit {runner.commit()}: {broken}\n")
+        code = 1
+    sys.stdout.write(
+        f"seed {options.seed}: {(world.now - world.began) / 1000:.1f} s simulated, "
+        f"{world.steps} steps, {world.sent} messages, trace {world.trace:016x}\n"
+    )
+    return code
 
 
 if __name__ == "__main__":

@@ -1,13 +1,16 @@
-"""The network of a world: delay, loss, duplication and partitions until the network calms down.
+"""The network of a world: delay, loss, replay, clogs and partitions until the network calms down.
 
 Fault model: messages between two nodes may be lost, delayed, reordered and repeated, never altered
-(transport is authenticated). After GST nothing is lost and delays stay below a bound.
+(transport is authenticated). A clogged link delivers nothing until it opens, then everything. After
+GST nothing is lost and delays stay below a bound.
 """
 
 from __future__ import annotations
 
 import random
+from collections import Counter
 from dataclasses import dataclass
+from enum import Enum
 
 
 @dataclass(frozen=True)
@@ -16,52 +19,104 @@ class Weather:
 
     delay_ms: int
     """Mean delay of a message."""
-    loss: float
-    repeat: float
-    slow: float
+    loss: float = 0.0
+    repeat: float = 0.0
+    """Share of messages that arrive twice, the copy up to seconds later."""
+    slow: float = 0.0
     """Share of messages that take ten times as long."""
 
 
-CALM = Weather(delay_ms=5, loss=0.0, repeat=0.0, slow=0.0)
+CALM = Weather(delay_ms=5)
+
+
+class PartitionMode(Enum):
+    """How nodes are cut into two groups."""
+
+    NONE = "none"
+    ISOLATE_ONE = "one alone"
+    UNIFORM_SIZE = "random size"
+    UNIFORM_SPLIT = "random side for each"
+    HALVES = "halves"
 
 
 class Network:
     """Decides when, how often and whether a message arrives."""
 
-    def __init__(self, rng: random.Random, weather: Weather) -> None:
+    def __init__(self, rng: random.Random, weather: Weather, faults: Counter[str]) -> None:
         self._rng = rng
+        self._random = rng.random
+        self._faults = faults
         self.weather = weather
-        self.groups: list[set[int]] = []
-        """A partition: nodes in different groups do not hear each other; empty means none."""
+        self.cut: set[tuple[int, int]] = set()
+        """Directed links that carry nothing."""
+        self.clogged: dict[tuple[int, int], int] = {}
+        """Directed links and the time at which they open again."""
+        self.one_way = False
 
     def connected(self, a: int, b: int) -> bool:
         """Whether a message from a reaches b at all."""
-        if not self.groups:
-            return True
-        return any(a in group and b in group for group in self.groups)
+        return (a, b) not in self.cut
 
-    def arrivals(self, a: int, b: int) -> list[int]:
+    def arrivals(self, a: int, b: int, now_ms: int) -> tuple[int, ...]:
         """Delays after which copies of one message arrive; empty when it is lost."""
-        rng, weather = self._rng, self.weather
-        if not self.connected(a, b) or rng.random() < weather.loss:
-            return []
-        copies = 2 if rng.random() < weather.repeat else 1
-        return [self._delay() for _ in range(copies)]
-
-    def _delay(self) -> int:
-        rng, weather = self._rng, self.weather
-        delay = rng.expovariate(1 / weather.delay_ms) if weather.delay_ms else 0.0
-        if rng.random() < weather.slow:
+        weather = self.weather
+        delay = 1 + int(self._random() * 2 * weather.delay_ms)
+        if weather is CALM and not self.cut and not self.clogged:
+            return (delay,)
+        if (a, b) in self.cut:
+            self._faults["cut off messages"] += 1
+            return ()
+        if weather.loss and self._random() < weather.loss:
+            self._faults["lost messages"] += 1
+            return ()
+        if weather.slow and self._random() < weather.slow:
             delay *= 10
-        return 1 + min(int(delay), 20 * weather.delay_ms)
+        if self.clogged:
+            delay += max(0, self.clogged.get((a, b), 0) - now_ms)
+        if weather.repeat and self._random() < weather.repeat:
+            self._faults["repeated messages"] += 1
+            late = 1 if self._random() < 0.9 else 50
+            return (delay, delay + late * int(self._random() * 2 * weather.delay_ms))
+        return (delay,)
 
-    def split(self, n: int) -> None:
-        """Cut the nodes into two random groups, sometimes with one node alone."""
-        nodes = list(range(n))
-        self._rng.shuffle(nodes)
-        cut = self._rng.randint(1, n - 1)
-        self.groups = [set(nodes[:cut]), set(nodes[cut:])]
+    def split(self, mode: PartitionMode, nodes: list[int], *, one_way: bool) -> None:
+        """Cut the nodes into two groups; `one_way` cuts only one direction."""
+        rng = self._rng
+        order = list(nodes)
+        rng.shuffle(order)
+        if mode is PartitionMode.ISOLATE_ONE:
+            left = set(order[:1])
+        elif mode is PartitionMode.UNIFORM_SIZE:
+            left = set(order[: rng.randint(1, max(1, len(order) - 1))])
+        elif mode is PartitionMode.UNIFORM_SPLIT:
+            left = {node for node in order if rng.random() < 0.5}
+        else:
+            left = set(order[: len(order) // 2])
+        for a in nodes:
+            for b in nodes:
+                if a in left and b not in left:
+                    self.cut.add((a, b))
+                    if not one_way:
+                        self.cut.add((b, a))
+
+    def isolate(self, node: int, nodes: list[int]) -> None:
+        """Cut one node off (a step of a swizzle)."""
+        self.cut |= {(node, other) for other in nodes} | {(other, node) for other in nodes}
+
+    def rejoin(self, node: int) -> None:
+        """End the isolation of one node."""
+        self.cut = {(a, b) for a, b in self.cut if node not in (a, b)}
+
+    def clog(self, a: int, b: int, until_ms: int) -> None:
+        """Hold back everything on one link."""
+        self.clogged[(a, b)] = until_ms
 
     def heal(self) -> None:
-        """End the partition."""
-        self.groups = []
+        """End all partitions."""
+        self.cut = set()
+
+    def calm(self) -> None:
+        """From now on nothing is lost and delays are short."""
+        self.weather = CALM
+        self.cut = set()
+        self.clogged = {}

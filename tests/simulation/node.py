@@ -1,23 +1,25 @@
 """A simulated node: a replica, its disk, a toy mempool and executor, and a driver in few lines.
 
 The driver keeps the duties of `consensus.effects`: effects in order, nothing past a `Persist`
-before its fsync, one block at a time. Every delay comes from the world's seeded random numbers.
+before its fsync, one block at a time, one replica an epoch. Every delay comes from the world's
+seeded random numbers. Block sync and the change of epochs are in `tests.simulation.following`.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from bulwark.ledger.batch import Batch
-from bulwark.ledger.hashing import sha256
-from bulwark.ledger.ids import Digest, Height, TimestampMs, ValidatorIndex
+from bulwark.ledger.ids import Height, TimestampMs, ValidatorIndex
 from consensus.config import Config
 from consensus.effects import (
     Broadcast,
     CancelTimer,
     CheckBatch,
     Effect,
+    EpochEnded,
     Execute,
     Halt,
     NeedProposal,
@@ -28,239 +30,401 @@ from consensus.effects import (
     Stable,
     SyncTo,
 )
+from consensus.errors import RecordsDamaged
 from consensus.events import (
     BatchChecked,
     Event,
     Executed,
+    PeerDown,
+    PeerUp,
     ProposalReady,
-    Received,
     Start,
-    StateInstalled,
-    SyncFailed,
     TimerFired,
     TxPending,
 )
-from consensus.messages import Message
+from consensus.journal import KEY_SILENT
+from consensus.messages import StatusReport
 from consensus.recovery import Recovery
 from consensus.replica import Replica
-from tests.simulation.disk import Block, Disk
+from consensus.types import TimerName
+from tests.simulation import following
+from tests.simulation.disk import Disk
+from tests.simulation.ledger import Block, EpochSpan, Ledger
 
 if TYPE_CHECKING:
-    from tests.simulation.world import World
+    from tests.simulation.world import Frame, World
 
 MAX_TRANSACTIONS = 20
-
-
-def header_hash(parent: Digest, height: int, batch: Batch) -> Digest:
-    """What the toy executor makes of a block."""
-    return sha256(parent + height.to_bytes(8, "big") + batch.digest)
+FIRED = {name: TimerFired(name) for name in TimerName}
 
 
 class SimNode:
-    """One validator of a world."""
+    """One node of a world: a validator of the epochs whose set it is in, else a follower."""
 
     def __init__(self, world: World, index: int, config: Config, skew_ms: int) -> None:
         self.world = world
         self.index = ValidatorIndex(index)
+        """Its number in the world, and its place in every validator set it is in."""
         self.config = config
         self.skew_ms = skew_ms
-        self.disk = Disk()
+        self.drift_ppm = 0
+        self.disk = Disk(self._new_ledger)
         self.life = 0
-        """Grows at every start and crash: callbacks of another life do nothing."""
+        """Grows at every start, crash and epoch: callbacks of another life do nothing."""
         self.replica: Replica | None = None
+        self.running = False
+        self.half = 0
+        """Which of two twins it is."""
+        self.frozen_until = 0
+        self.span = EpochSpan(0, 0, ())
+        self.others: tuple[int, ...] = ()
+        """The other validators of its epoch."""
         self.queue: deque[Effect] = deque()
-        self.syncing_disk = False
+        self.writing = False
+        self.executing = False
+        self._telling = False
         self.need: NeedProposal | None = None
         self.mempool: dict[bytes, int] = {}
-        self.done: set[bytes] = set()
         self.timers: dict[str, int] = {}
+        self._armed: dict[str, int] = {}
+        self.told = 0
+        """Blocks that the checkers know of."""
         self.halted = ""
+        self.voted_before = False
+        """The marker outside the disk: this node ran once."""
         self.wiped = False
+        """It lost its disk at least once."""
+        self.fuse = 0
+        """Effects until a crash; 0 means none is planned."""
+        self.fail_next_write = False
+        self.last_status: StatusReport | None = None
+        self.answered_ms: dict[int, int] = {}
+        self.take = self.receive
+        """The bound method once, for the heap."""
+
+    def _new_ledger(self) -> Ledger:
+        return self.world.new_ledger()
 
     @property
     def up(self) -> bool:
         """Whether the node runs."""
-        return self.replica is not None
+        return self.running
+
+    @property
+    def ledger(self) -> Ledger:
+        """The durable chain."""
+        return self.disk.ledger
+
+    @property
+    def done(self) -> set[bytes]:
+        """Executed transactions."""
+        return self.disk.ledger.done
+
+    @property
+    def silent(self) -> bool:
+        """P6, as its snapshot says."""
+        return self.replica is not None and self.replica.snapshot().silent_until is not None
 
     def now(self) -> int:
         """The node's clock, within the alliance's precision of the world's."""
-        return self.world.now + self.skew_ms
+        world = self.world
+        return world.now + self.skew_ms + (world.now - world.began) * self.drift_ppm // 1_000_000
 
     # -- life --------------------------------------------------------------------------------
 
     def wipe(self) -> None:
         """The disk is lost, and the node knows it."""
         self.disk.wipe()
-        self.wiped = True
+        self.wiped, self.told = True, 0
+        self.world.checkers.on_wipe(self)
 
     def start(self) -> None:
         """Start from the disk, the same way every time."""
-        self.life += 1
-        self.queue.clear()
-        self.timers.clear()
-        self.need, self.syncing_disk = None, False
-        blocks = self.disk.blocks
-        self.done = {tx for block in blocks for tx in block.batch.transactions}
-        recovery = Recovery.from_records(
-            self.disk.records.items(),
-            applied_height=Height(len(blocks)),
-            applied_hash=blocks[-1].header_hash if blocks else self.world.alliance.genesis_hash,
-            stable=self.disk.stable,
-            wiped=self.wiped and not self.disk.records,
-        )
-        alliance = self.world.alliance
-        self.replica = Replica(
-            self.config,
-            self.world.terms,
-            alliance.keyrings[self.index],
-            recovery,
-        )
-        self.give(Start())
+        self.running = True
+        try:
+            self.disk.read_records()
+        except RecordsDamaged:
+            self.wipe()  # what the operator does after the node refused to start
+        self.open_epoch(recovered=True)
         for transaction in self.world.submitted:
             self.submit(transaction)
+        if self.replica is None:
+            self.later(1, self._follow)
 
-    def crash(self) -> None:
-        """Stop at once; what was not synced is gone."""
+    def open_epoch(self, *, recovered: bool, silent: bool = False) -> None:
+        """Build the replica of the epoch that the disk stands in, or none for a follower."""
+        self._drop_replica()
+        ledger, disk = self.ledger, self.disk
+        span = ledger.epochs[-1]
+        if span.start and span.start not in disk.boundaries:
+            span = ledger.epochs[-2]  # its last block is executed, but not certified here yet
+        self.span = span
+        n = len(span.generations)
+        self.others = tuple(i for i in range(n) if i != self.index)
+        if self.index >= n:
+            return
+        records = disk.read_records()
+        forgot = (
+            self.voted_before
+            and not disk.opened
+            and not any(key == KEY_SILENT for key, _ in records)
+        )
+        disk.opened = disk.opened or not forgot
+        self.voted_before = True
+        stable = disk.stable
+        recovery = Recovery.from_records(
+            records,
+            applied_height=Height(ledger.height),
+            applied_hash=ledger.tip,
+            stable=stable if stable and stable.subject.height > span.start else None,
+            epoch_end=ledger.end_of(span),
+            wiped=forgot or silent,
+        )
+        world = self.world
+        self.replica = Replica(
+            self.config, world.terms_of(span), world.keyring_of(self.index, span), recovery
+        )
+        world.on_epoch(self)
+        self.give(Start())
+        if not recovered:
+            for other in self.others:
+                self.give(PeerUp(ValidatorIndex(other)))
+            self.pending()
+
+    def _drop_replica(self) -> None:
         self.life += 1
         self.replica = None
+        self.queue.clear()
+        self.timers.clear()
+        self._armed.clear()
+        self.need, self.writing, self.executing, self._telling = None, False, False, False
+        self.fuse = 0
+        self.last_status = None
+
+    def crash(self) -> None:
+        """Stop at once; what was not synced may be gone."""
+        self._drop_replica()
+        self.running = False
+        self.frozen_until = 0
         self.mempool.clear()
-        self.disk.crash()
+        happened = self.disk.crash(self.world.rng)
+        self.tell_blocks()
+        if happened:
+            self.world.faults[happened] += 1
 
-    def later(self, delay_ms: int, action: object, *args: object) -> None:
+    def later(self, delay_ms: int, action: Callable[[Any], None], argument: Any = None) -> None:
         """Call `action` after a delay unless the node crashed meanwhile."""
-        life = self.life
-
-        def run() -> None:
-            if self.life == life:
-                action(*args)  # type: ignore[operator]
-
-        self.world.schedule(delay_ms, run)
+        self.world.push(delay_ms, self, self.life, action, argument)
 
     # -- events ------------------------------------------------------------------------------
 
     def give(self, event: Event) -> None:
         """One step of the replica, then as many effects as the disk allows."""
-        if self.replica is None:
+        replica = self.replica
+        if replica is None:
             return
-        effects = self.replica.step(event, self.now())
-        self.world.checkers.after_step(self, event, effects)
-        self.queue.extend(effects)
-        self.drain()
+        world = self.world
+        effects = replica.step(event, self.now())
+        world.on_step(self, event, effects)
+        if effects:
+            self.queue.extend(effects)
+            if not self.writing:
+                self.drain()
 
-    def receive(self, sender: ValidatorIndex, message: object) -> None:
-        """A message that passed authentication."""
-        self.give(Received(sender, message))  # type: ignore[arg-type]
+    def receive(self, frame: Frame) -> None:
+        """A frame with an authenticated message; one of another epoch is answered (rule E4)."""
+        epoch, event = frame
+        if self.replica is not None and epoch == self.span.number:
+            self.give(event)
+        elif self.running:
+            following.other_epoch(self, epoch, event.sender)
+
+    def overhear(self, frame: Frame) -> None:
+        """As `receive`; the adversary may replay it later."""
+        self.world.byzantine[self.index].observe(frame[1].message.message)
+        self.receive(frame)
+
+    def peer(self, event: PeerUp | PeerDown) -> None:
+        """A connection came or went."""
+        if self.replica is not None and event.index < len(self.span.generations):
+            self.give(event)
 
     def submit(self, transaction: bytes) -> None:
         """A client's request arrives."""
-        if self.up and transaction not in self.done and transaction not in self.mempool:
+        if self.running and transaction not in self.mempool and transaction not in self.done:
             self.mempool[transaction] = self.now()
-            self._pending()
-            self._maybe_propose()
+            if self.replica is not None and not self._telling:
+                self._telling = True
+                self.later(2, self._tell_pending)
 
-    def _pending(self) -> None:
-        oldest = min(self.mempool.values(), default=None)
+    def _tell_pending(self, _: object) -> None:
+        """Requests that come together are told together."""
+        self._telling = False
+        self.pending()
+        if self.need is not None:
+            self._maybe_propose(None)
+
+    def pending(self) -> None:
+        """Tell the replica what waits."""
+        oldest = next(iter(self.mempool.values())) if self.mempool else None
         self.give(TxPending(oldest, len(self.mempool)))
 
     # -- effects -----------------------------------------------------------------------------
 
     def drain(self) -> None:
         """Work the queue off in order until something must be synced."""
-        while self.queue and not self.syncing_disk and self.up:
-            effect = self.queue.popleft()
-            if isinstance(effect, Persist):
-                self.syncing_disk = True
-                self.later(self.world.delays.fsync(), self._synced, effect)
-            else:
-                self._perform(effect)
+        queue = self.queue
+        while queue and not self.writing:
+            if self.fuse:
+                self.fuse -= 1
+                if not self.fuse:
+                    self.world.power_fails(self)
+                    return
+            effect = queue.popleft()
+            _PERFORM[type(effect)](self, effect)
 
-    def _synced(self, effect: Persist) -> None:
-        self.disk.write_records(effect.records)
-        self.syncing_disk = False
+    def _persist(self, effect: Persist) -> None:
+        if self.fail_next_write:
+            self.world.write_failed(self)
+            return
+        number = self.disk.begin(effect.records)
+        delay = self.world.fsync()
+        if delay:
+            self.writing = True
+            self.later(delay, self._synced, number)
+        else:
+            self.disk.finish(number)
+
+    def _synced(self, number: int) -> None:
+        self.disk.finish(number)
+        self.writing = False
         self.drain()
 
-    def _perform(self, effect: Effect) -> None:
-        match effect:
-            case Send(to=to, message=message):
-                self._send([to], message)
-            case Broadcast(message=message):
-                others = [ValidatorIndex(i) for i in range(self.world.n) if i != self.index]
-                self._send(others, message)
-            case SetTimer(name=name, at_ms=at_ms):
-                self.timers[name] = at_ms
-                self.later(max(0, at_ms - self.now()), self._timer, name, at_ms)
-            case CancelTimer(name=name):
-                self.timers.pop(name, None)
-            case NeedProposal():
-                self.need = effect
-                self.later(0, self._maybe_propose)
-            case CheckBatch(digest=digest, batch=batch):
-                ok = all(tx.startswith(b"tx") for tx in batch.transactions)
-                self.later(self.world.delays.check(), self.give, BatchChecked(digest, ok, "toy"))
-            case Execute():
-                self.later(self.world.delays.execution(), self._executed, effect)
-            case Stable(certificate=certificate):
-                self.disk.write_stable(certificate)
-            case SyncTo(certificate=certificate):
-                height = certificate.subject.height
-                self.later(self.world.delays.block_sync(), self._sync, height)
-            case Report(evidence=evidence):
-                self.world.checkers.on_report(self, evidence)
-            case Halt(reason=reason):
-                self.halted = reason
+    def _send(self, effect: Send) -> None:
+        self.world.send(self, (effect.to,), effect.message)
 
-    def _send(self, receivers: list[ValidatorIndex], message: Message) -> None:
-        self.world.send(self, receivers, message)
+    def _broadcast(self, effect: Broadcast) -> None:
+        message = effect.message
+        if type(message) is StatusReport:
+            self.last_status = message
+        self.world.send(self, self.others, message)
 
-    def _timer(self, name: str, at_ms: int) -> None:
-        if self.timers.get(name) == at_ms:
-            del self.timers[name]
-            self.give(TimerFired(name))  # type: ignore[arg-type]
+    def _set_timer(self, effect: SetTimer) -> None:
+        name, at_ms = effect.name, effect.at_ms
+        self.timers[name] = at_ms
+        armed = self._armed.get(name)
+        if armed is None or armed > at_ms:
+            self._arm(name, at_ms)
 
-    def _maybe_propose(self) -> None:
+    def _arm(self, name: str, at_ms: int) -> None:
+        self._armed[name] = at_ms
+        self.later(max(0, at_ms - self.now()), self._timer, (name, at_ms))
+
+    def _cancel_timer(self, effect: CancelTimer) -> None:
+        self.timers.pop(effect.name, None)
+
+    def _timer(self, entry: tuple[TimerName, int]) -> None:
+        name, armed_ms = entry
+        if self._armed.get(name) != armed_ms:
+            return
+        del self._armed[name]
+        at_ms = self.timers.get(name)
+        if at_ms is None:
+            return
+        if at_ms > self.now():
+            self._arm(name, at_ms)
+            return
+        del self.timers[name]
+        self.give(FIRED[name])
+
+    def _need_proposal(self, effect: NeedProposal) -> None:
+        self.need = effect
+        self.later(0, self._maybe_propose)
+
+    def _maybe_propose(self, _: object) -> None:
         need = self.need
         if need is None or self.replica is None:
             return
-        flying = {tx for batch in need.in_flight for tx in batch.transactions}
-        chosen = [tx for tx in self.mempool if tx not in flying][:MAX_TRANSACTIONS]
+        chosen: list[bytes] = []
+        if self.mempool:
+            flying = {tx for batch in need.in_flight for tx in batch.transactions}
+            chosen = [tx for tx in self.mempool if tx not in flying][:MAX_TRANSACTIONS]
         if chosen or need.allow_empty:
             self.need = None
             batch = Batch(TimestampMs(self.now()), tuple(chosen))
             self.give(ProposalReady(need.view, need.height, batch))
 
-    def _executed(self, effect: Execute) -> None:
-        if effect.height != len(self.disk.blocks) + 1:
-            return  # block sync was faster
-        blocks = self.disk.blocks
-        parent = blocks[-1].header_hash if blocks else self.world.alliance.genesis_hash
-        hashed = header_hash(parent, effect.height, effect.batch)
-        block = Block(effect.height, effect.batch, hashed, effect.commit_certificate)
-        self.disk.write_block(block)
-        self._forget(block)
-        self.world.checkers.on_block(self, block)
-        self.give(Executed(effect.height, hashed))
-        self._pending()
+    def _check_batch(self, effect: CheckBatch) -> None:
+        ok = all(tx.startswith(b"tx") for tx in effect.batch.transactions)
+        verdict = BatchChecked(effect.digest, ok, "" if ok else "toy")
+        self.later(self.world.check_delay(), self.give, verdict)
 
-    def _forget(self, block: Block) -> None:
-        for transaction in block.batch.transactions:
-            self.done.add(transaction)
-            self.mempool.pop(transaction, None)
+    def _execute(self, effect: Execute) -> None:
+        self.executing = True
+        self.later(self.world.execution_delay(), self._write_block, effect)
+
+    def _write_block(self, effect: Execute) -> None:
+        if effect.height != self.ledger.height + 1:
+            self.executing = False
+            return  # block sync was faster
+        if self.fail_next_write:
+            self.world.write_failed(self)
+            return
+        block = self.ledger.execute(effect.batch, effect.commit_certificate)
+        number = self.disk.begin(block)
+        self.later(self.world.fsync(), self._executed, (number, block))
+
+    def _executed(self, entry: tuple[int, Block]) -> None:
+        number, block = entry
+        self.disk.finish(number)
+        self.executing = False
+        self.tell_blocks()
+        end = self.ledger.end_of(self.span)
+        self.give(Executed(Height(block.height), block.header_hash, end))
+        self.pending()
+
+    def tell_blocks(self) -> None:
+        """What is durable and new: its requests need not wait, and the checkers look at it."""
+        for block in self.ledger.blocks[self.told :]:
+            self.told = block.height
+            for transaction in block.batch.transactions:
+                self.mempool.pop(transaction, None)
+            self.world.on_block(self, block)
+
+    def _stable(self, effect: Stable) -> None:
+        self.disk.write_stable(effect.certificate)
+
+    def _sync_to(self, effect: SyncTo) -> None:
+        self.later(self.world.sync_delay(), self._sync, effect.certificate.subject.height)
 
     def _sync(self, height: int) -> None:
-        """Block sync from any reachable node that is far enough."""
-        for peer in self.world.reachable(self):
-            certificate = peer.disk.best_stable()
-            if certificate is None or certificate.subject.height < height:
-                continue
-            top = certificate.subject.height
-            for block in peer.disk.blocks[len(self.disk.blocks) : top]:
-                self.disk.write_block(block)
-                self._forget(block)
-                self.world.checkers.on_block(self, block)
-            if len(self.disk.blocks) > top:
-                break  # execution was faster
-            hashed = self.disk.blocks[-1].header_hash
-            self.give(StateInstalled(top, hashed, certificate))
-            self._pending()
-            return
-        self.give(SyncFailed())
+        following.sync(self, height)
+
+    def _follow(self, _: object) -> None:
+        following.follow(self)
+
+    def _report(self, effect: Report) -> None:
+        self.world.checkers.on_report(self, effect.evidence)
+
+    def _epoch_ended(self, effect: EpochEnded) -> None:
+        following.end_epoch(self, effect.certificate)
+
+    def _halt(self, effect: Halt) -> None:
+        self.halted = effect.reason
+
+
+_PERFORM: dict[type[Effect], Callable[[SimNode, Any], None]] = {
+    Persist: SimNode._persist,
+    Send: SimNode._send,
+    Broadcast: SimNode._broadcast,
+    SetTimer: SimNode._set_timer,
+    CancelTimer: SimNode._cancel_timer,
+    NeedProposal: SimNode._need_proposal,
+    CheckBatch: SimNode._check_batch,
+    Execute: SimNode._execute,
+    Stable: SimNode._stable,
+    SyncTo: SimNode._sync_to,
+    Report: SimNode._report,
+    EpochEnded: SimNode._epoch_ended,
+    Halt: SimNode._halt,
+}

@@ -1,12 +1,13 @@
-"""CPU of one block in the pure core with real signatures: `python -m tests.simulation.speed --n 4`.
+"""How fast simulated alliances run: `python -m tests.simulation speed [--real]`.
 
-Every message is encoded once by its sender, decoded and authenticated by every receiver; disk,
-execution and network cost nothing. Printed is the time per block and node.
+Without `--real`: a calm world with one request a second, so blocks of one second, all checkers on;
+printed is simulated time against CPU time for n in 4, 5, 6, 7, 10. With `--real`: CPU of one block
+in the pure core with real signatures, every message encoded once, decoded and authenticated by
+every receiver; disk, execution and network cost nothing.
 """
 
 from __future__ import annotations
 
-import argparse
 import sys
 import time
 from collections import deque
@@ -21,9 +22,12 @@ from consensus.messages import encode_message
 from consensus.recovery import Recovery
 from consensus.replica import Replica
 from tests.simulation.alliance import make_alliance
-from tests.simulation.node import header_hash
+from tests.simulation.ledger import header_hash
+from tests.simulation.options import Options
+from tests.simulation.world import World
 
 NOW_MS = 1_700_000_000_000
+TRANSACTION_BYTES = 2_000
 
 
 def measure(n: int, blocks: int, transaction_bytes: int) -> float:
@@ -72,17 +76,24 @@ def _answer(
             return []
 
 
-def main() -> int:
-    """Print the number."""
-    parser = argparse.ArgumentParser(prog="python -m tests.simulation.speed")
-    parser.add_argument("--n", type=int, default=4)
-    parser.add_argument("--blocks", type=int, default=300)
-    parser.add_argument("--bytes", type=int, default=2_000, help="transaction bytes of a block")
-    options = parser.parse_args()
-    seconds = measure(options.n, options.blocks, options.bytes)
-    sys.stdout.write(f"n={options.n}: {seconds * 1000:.2f} ms of CPU per block and node\n")
+def simulated(n: int, blocks: int) -> tuple[float, float]:
+    """Simulated seconds and CPU seconds of a calm world with blocks of one second."""
+    world = World(Options(n=n, blocks=blocks, seed=1, request_every_ms=1_000))
+    began = time.process_time()
+    world.run()
+    return (world.now - world.began) / 1000, time.process_time() - began
+
+
+def main(real: bool, blocks: int) -> int:
+    """Print the numbers."""
+    for n in (4, 5, 6, 7, 10):
+        if real:
+            seconds = measure(n, blocks, TRANSACTION_BYTES)
+            sys.stdout.write(f"n={n}: {seconds * 1000:.2f} ms of CPU per block and node\n")
+        else:
+            lived, cpu = simulated(n, blocks)
+            sys.stdout.write(
+                f"n={n}: {lived / cpu:.0f} x real time, "
+                f"{cpu / blocks * 1000:.2f} ms of CPU a block\n"
+            )
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

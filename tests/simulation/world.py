@@ -1,313 +1,426 @@
 """A whole alliance on one thread under a virtual clock: the same seed is the same run.
 
-Two phases: until GST messages are lost and delayed, nodes crash, restart and are cut off; after it
-the network is calm and everybody honest runs, and then every request must be executed everywhere.
+Two phases: in the storm messages are lost and delayed, nodes crash, restart, forget and are cut
+off; after it the network is calm, everybody honest runs (but for the few that stay down as faulty
+ones), and then every request must be executed everywhere. Byzantine nodes act in both.
 """
 
 from __future__ import annotations
 
-import heapq
 import random
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from heapq import heappop, heappush
+from typing import Any, TypeAlias
 
-from bulwark.ledger.ids import ValidatorIndex
-from consensus.authentication import authenticate
-from consensus.config import Config
+from bulwark.ledger.validators import max_faulty
+from consensus.authentication import Authenticated, authenticate
+from consensus.effects import Effect
 from consensus.errors import AuthenticationFailed
-from consensus.events import PeerDown, PeerUp
+from consensus.events import Event, PeerDown, PeerUp, Received
+from consensus.keyring import Keyring
 from consensus.messages import Message, decode_message, encode_message
-from tests.simulation.adversary import Adversary, make_adversary
-from tests.simulation.alliance import make_alliance
+from consensus.terms import Terms
+from tests.simulation.adversaries import Adversary, make_adversary
+from tests.simulation.adversaries.twins import Twin
+from tests.simulation.alliance import Crowd
 from tests.simulation.checkers import Checkers, Violation
-from tests.simulation.network import CALM, Network, Weather
+from tests.simulation.clients import Clients
+from tests.simulation.faults import Faults
+from tests.simulation.ledger import MIN_VALIDATORS, Block, EpochSpan, Ledger
+from tests.simulation.network import Network
 from tests.simulation.node import SimNode
+from tests.simulation.options import SKEW_MS, Options
+from tests.simulation.trace import Tracer
 
 EPOCH_MS = 1_700_000_000_000
+POLL_MS = 50
+"""Simulated time between two looks at whether a phase is over."""
+MASK = (1 << 61) - 1
 
-
-@dataclass(frozen=True)
-class Options:
-    """What a world is like; `from_seed` draws everything."""
-
-    n: int = 4
-    blocks: int = 40
-    seed: int = 0
-    weather: Weather = CALM
-    gst_ms: int = 0
-    """Length of the bad phase."""
-    crash_every_ms: int = 0
-    partition_every_ms: int = 0
-    byzantine: int = 0
-    wipe: bool = False
-    """One node loses its disk in the bad phase; it counts as one of the f faulty ones."""
-    request_every_ms: int = 100
-    settle_ms: int = 240_000
-    """Time after GST within which everything must be done."""
-    config: Config = field(default_factory=lambda: Config(heartbeat_ms=5_000))
-
-    @classmethod
-    def from_seed(cls, seed: int, n: int, blocks: int) -> Options:
-        """A random world."""
-        rng = random.Random(f"options {seed} {n}")
-        weather = Weather(
-            delay_ms=rng.choice([2, 10, 30, 100]),
-            loss=rng.choice([0.0, 0.02, 0.1, 0.3]),
-            repeat=rng.choice([0.0, 0.1, 0.5]),
-            slow=rng.choice([0.0, 0.05]),
-        )
-        byzantine = rng.choice([0, 0, 1]) if n < 7 else rng.randint(0, (n - 1) // 3)
-        return cls(
-            n=n,
-            blocks=blocks,
-            seed=seed,
-            weather=weather,
-            gst_ms=rng.choice([5_000, 15_000, 30_000]),
-            crash_every_ms=rng.choice([0, 0, 1_000, 4_000]),
-            partition_every_ms=rng.choice([0, 0, 3_000, 8_000]),
-            byzantine=byzantine,
-            wipe=byzantine < (n - 1) // 3 and rng.random() < 0.3,
-            request_every_ms=rng.choice([20, 100, 400]),
-            config=Config(
-                heartbeat_ms=rng.choice([1_000, 5_000]),
-                rotation=rng.choice([1, 4, 16]),
-                pipeline=rng.choice([1, 2, 4]),
-                checkpoint_interval=rng.choice([1, 1, 1, 2]),
-            ),
-        )
-
-
-class Delays:
-    """Durations of what a node does by itself, in milliseconds."""
-
-    def __init__(self, rng: random.Random) -> None:
-        self._rng = rng
-        self._fsync = rng.choice([0, 1, 5, 20])
-
-    def fsync(self) -> int:
-        """One synced write."""
-        return self._rng.randint(0, self._fsync)
-
-    def check(self) -> int:
-        """Checking a batch."""
-        return self._rng.randint(0, 3)
-
-    def execution(self) -> int:
-        """Executing a block and writing it."""
-        return self._rng.randint(1, 10) + self.fsync()
-
-    def block_sync(self) -> int:
-        """Fetching blocks."""
-        return self._rng.randint(50, 500)
+Frame: TypeAlias = tuple[int, Received]
+"""Epoch and message, as on the wire."""
 
 
 class World:
     """Nodes, network, clients and the faults between them."""
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: Options, tracer: Tracer | None = None) -> None:
         self.options = options
         self.n = options.n
-        self.rng = random.Random(f"world {options.seed}")
-        self.alliance = make_alliance(options.n)
-        self.terms = replace(self.alliance.terms, window=options.config.window)
-        self.now = EPOCH_MS
+        """Validators of the first epoch."""
+        self.rng = random.Random(f"world {options.seed} {options.n} {options.blocks}")
+        self.random = self.rng.random
+        self.tracer = tracer
+        self.began = self.now = EPOCH_MS
         self.steps = 0
         self.sent = 0
-        self.delays = Delays(self.rng)
-        self.network = Network(self.rng, options.weather)
-        self.submitted: list[bytes] = []
         self.trace = 0
-        self._heap: list[tuple[int, int, Callable[[], None]]] = []
+        """Hash of everything that happened; equal for equal seeds, whatever PYTHONHASHSEED is."""
+        self.faults: Counter[str] = Counter()
+        self.storm = options.gst_ms > 0
+        self.submitted: list[bytes] = []
+        self._crowd = Crowd()
+        self._terms: dict[tuple[int, int, tuple[int, ...]], Terms] = {}
+        self._heap: list[tuple[int, int, SimNode | None, int, Callable[[Any], None], Any]] = []
         self._count = 0
-        faulty = self.rng.sample(range(self.n), options.byzantine)
-        self.byzantine: dict[int, Adversary] = {
-            i: make_adversary(self.rng, self.n, self.alliance.keyrings[i]) for i in sorted(faulty)
-        }
+        self.network = Network(self.rng, options.weather, self.faults)
+        self.forgetful = int(options.wipe) + int(options.rot_every_ms > 0)
+        faulty = options.byzantine + options.down_at_end + self.forgetful
+        self._least = max(MIN_VALIDATORS, 3 * faulty + 1)
+        self.first = EpochSpan(0, 0, (0,) * options.n)
+        self.terms = self.terms_of(self.first)
+        """Of the first epoch; see `terms_of` and `SimNode.span` for the others."""
+        self.spans = {0: self.first}
+        """Every epoch that an honest node entered."""
+        chosen = sorted(self.rng.sample(range(self.n), options.byzantine))
+        self.byzantine: dict[int, Adversary] = {}
+        for index in chosen:
+            kind = self.rng.choice(options.kinds) if options.kinds else None
+            self.byzantine[index] = make_adversary(
+                self.rng, self.n, index, self.keyring_of(index, self.first), kind
+            )
         self.checkers = Checkers(self)
-        self.nodes = [
-            SimNode(self, i, options.config, self.rng.randint(-100, 100)) for i in range(self.n)
-        ]
+        self.clients = Clients(self)
+        self.fault_maker = Faults(self)
+        self.nodes: list[SimNode] = []
+        for index in range(self.n + options.epoch_changes):
+            skew = 0 if options.gst_ms == 0 else self.rng.randint(-SKEW_MS, SKEW_MS)
+            node = SimNode(self, index, options.config, skew)
+            node.drift_ppm = 0 if options.gst_ms == 0 else self.rng.randint(-20, 20)
+            self.nodes.append(node)
+        self.halves: dict[int, SimNode] = {}
+        """The second replica of each twin."""
+        for index, adversary in self.byzantine.items():
+            node = self.nodes[index]
+            node.skew_ms += adversary.clock_skew_ms()
+            node.take = node.overhear
+            if isinstance(adversary, Twin):
+                half = SimNode(self, index, options.config, node.skew_ms)
+                half.half, half.take = 1, half.overhear
+                self.halves[index] = half
+        self.everyone = [*self.nodes, *self.halves.values()]
+        self.honest = [node for node in self.nodes if node.index not in self.byzantine]
+        """Nodes that keep the protocol."""
+        good = [node.index for node in self.honest if node.index < self.n]
+        self.down_at_end = set(self.rng.sample(good, options.down_at_end))
+
+    # -- epochs ------------------------------------------------------------------------------
+
+    def new_ledger(self) -> Ledger:
+        """An empty chain."""
+        config = self.options.config
+        interval, window = config.checkpoint_interval, config.window
+        return Ledger(self.first.generations, interval, window, min(self._least, self.n))
+
+    def copy_ledger(self, node: SimNode) -> Ledger:
+        """A node's chain to try blocks on."""
+        return node.ledger.copy()
+
+    def terms_of(self, span: EpochSpan) -> Terms:
+        """The terms of an epoch."""
+        key = (span.number, span.start, span.generations)
+        terms = self._terms.get(key)
+        if terms is None:
+            window = self.options.config.window
+            terms = self._crowd.terms(span.number, span.generations, window, span.start)
+            self._terms[key] = terms
+        return terms
+
+    def keyring_of(self, index: int, span: EpochSpan) -> Keyring:
+        """The key of a node in an epoch."""
+        return self._crowd.keyring(index, span.generations[index], span.number)
+
+    def on_epoch(self, node: SimNode) -> None:
+        """A node entered an epoch; a Byzantine one gets its new key."""
+        span = node.span
+        self.spans.setdefault(span.number, span)
+        adversary = self.byzantine.get(node.index)
+        if adversary is not None:
+            adversary.n = len(span.generations)
+            adversary.keyring = self.keyring_of(node.index, span)
 
     # -- time --------------------------------------------------------------------------------
 
-    def schedule(self, delay_ms: int, action: Callable[[], None]) -> None:
-        """Run `action` after a delay."""
+    def push(
+        self,
+        delay_ms: int,
+        node: SimNode | None,
+        life: int,
+        action: Callable[[Any], None],
+        argument: Any = None,
+    ) -> None:
+        """Call `action(argument)` after a delay; with a node: if it lives that life (-1: any)."""
         self._count += 1
-        heapq.heappush(self._heap, (self.now + delay_ms, self._count, action))
+        heappush(self._heap, (self.now + delay_ms, self._count, node, life, action, argument))
 
     def run_until(self, condition: Callable[[], bool], limit_ms: int) -> bool:
-        """Run until the condition holds or the time is over; whether it holds."""
+        """Run until the condition holds (looked at each POLL_MS) or the time is over."""
         end = self.now + limit_ms
-        while not condition():
-            if not self._heap or self._heap[0][0] > end:
+        heap = self._heap
+        look = self.now
+        while True:
+            if self.now >= look:
+                if condition():
+                    return True
+                look = self.now + POLL_MS
+            if not heap or heap[0][0] > end:
                 self.now = end
                 return condition()
-            at_ms, _, action = heapq.heappop(self._heap)
+            at_ms, _, node, life, action, argument = heappop(heap)
             self.now = at_ms
-            action()
-        return True
+            if node is not None:
+                if life != node.life and life != -1:
+                    continue
+                if node.frozen_until > at_ms:
+                    self.push(node.frozen_until - at_ms, node, life, action, argument)
+                    continue
+            action(argument)
+
+    def fsync(self) -> int:
+        """Duration of one synced write."""
+        longest = self.options.fsync_ms
+        return int(self.random() * (longest + 1)) if longest else 0
+
+    def check_delay(self) -> int:
+        """Checking a batch."""
+        return int(self.random() * 4)
+
+    def execution_delay(self) -> int:
+        """Executing a block."""
+        return 1 + int(self.random() * 10)
+
+    def sync_delay(self) -> int:
+        """Fetching blocks."""
+        return 50 + int(self.random() * 450)
 
     # -- messages ----------------------------------------------------------------------------
 
-    def send(self, node: SimNode, receivers: list[ValidatorIndex], message: Message) -> None:
-        """Put a message on the network: encoded, decoded and authenticated like any other."""
+    def on_step(self, node: SimNode, event: Event, effects: list[Effect]) -> None:
+        """A replica made a step."""
+        self.steps += 1
+        code = len(type(event).__name__)
+        self.trace = (self.trace * 1_000_003 + self.now * 64 + node.index * 8 + code) & MASK
+        if self.tracer is not None:
+            self.tracer.step(self, node, event)
+        self.checkers.after_step(node, event, effects)
+
+    def on_block(self, node: SimNode, block: Block) -> None:
+        """A block is durable at a node."""
+        mark = int.from_bytes(block.header_hash[:6], "big")
+        self.trace = (self.trace * 1_000_003 + mark) & MASK
+        self.checkers.on_block(node, block)
+
+    def send(
+        self, node: SimNode, receivers: tuple[int, ...], message: Message, epoch: int | None = None
+    ) -> None:
+        """Put a message on the network."""
+        number = node.span.number if epoch is None else epoch
         adversary = self.byzantine.get(node.index)
         if adversary is None:
             self.checkers.on_send(node, message)
-            self._post(node, receivers, message)
+            passed = self._checked(node, message) if self.options.codec else Authenticated(message)
+            self._post(node, receivers, (number, Received(node.index, passed)))
             return
         for receiver in receivers:
-            for changed in adversary.outgoing(receiver, message):
-                self._post(node, [receiver], changed)
+            for delay, changed in adversary.outgoing(receiver, message, self.now):
+                self.faults["byzantine messages"] += changed is not message
+                try:
+                    other = authenticate(encode_message(changed), self.terms_of(node.span))
+                except AuthenticationFailed:
+                    self.faults["refused messages"] += 1
+                    continue
+                self._post(node, (receiver,), (number, Received(node.index, other)), delay)
 
-    def _post(self, node: SimNode, receivers: list[ValidatorIndex], message: Message) -> None:
+    def _checked(self, node: SimNode, message: Message) -> Authenticated[Message]:
+        """The long way over the wire: encoded, decoded, authenticated."""
         data = encode_message(message)
-        self.trace = hash((self.trace, self.now, node.index, len(data), data[0])) & (2**61 - 1)
-        self.sent += len(receivers)
         try:
-            passed = authenticate(data, self.terms)
+            passed = authenticate(data, self.terms_of(node.span))
         except AuthenticationFailed as error:
-            if node.index not in self.byzantine:
-                raise Violation(f"honest {node.index} sends an invalid message: {error}") from error
-            return
+            raise Violation(f"honest {node.index} sends an invalid message: {error}") from error
         if decode_message(data) != message:
             raise Violation(f"codec changes {type(message).__name__}")
-        for receiver in receivers:
-            for delay in self.network.arrivals(node.index, receiver):
-                target = self.nodes[receiver]
-                self.schedule(delay, lambda t=target, p=passed: t.receive(node.index, p))
+        return passed
+
+    def _post(
+        self, node: SimNode, receivers: tuple[int, ...], frame: Frame, extra_ms: int = 0
+    ) -> None:
+        arrivals, heap, now = self.network.arrivals, self._heap, self.now
+        index, nodes, count = node.index, self.nodes, self._count
+        self.sent += len(receivers)
+        if self.halves:
+            targets = [t for receiver in receivers for t in self._targets(node, receiver)]
+        else:
+            targets = [nodes[receiver] for receiver in receivers]
+        for target in targets:
+            for delay in arrivals(index, target.index, now):
+                count += 1
+                at_ms = now + delay + extra_ms
+                heappush(heap, (at_ms, count, target, -1, target.take, frame))
+        self._count = count
+
+    def _targets(self, node: SimNode, receiver: int) -> list[SimNode]:
+        """Which replicas a message reaches where twins are about."""
+        twin = self.byzantine.get(node.index)
+        if isinstance(twin, Twin) and not twin.hears(node.half, receiver, self.now):
+            return []
+        twin = self.byzantine.get(receiver)
+        if not isinstance(twin, Twin):
+            return [self.nodes[receiver]]
+        both = (self.nodes[receiver], self.halves[receiver])
+        return [half for half in both if twin.hears(half.half, node.index, self.now)]
 
     def reachable(self, node: SimNode) -> list[SimNode]:
-        """Running honest nodes that the node can talk to, in random order."""
+        """Running nodes that the node can talk to, in random order."""
+        connected = self.network.connected
         peers = [
-            p
-            for p in self.nodes
-            if p is not node and p.up and p.index not in self.byzantine
-            if self.network.connected(p.index, node.index)
+            peer
+            for peer in self.nodes
+            if peer is not node and peer.running and peer.frozen_until <= self.now
+            if connected(peer.index, node.index) and connected(node.index, peer.index)
         ]
         self.rng.shuffle(peers)
         return peers
 
-    # -- faults ------------------------------------------------------------------------------
+    # -- nodes -------------------------------------------------------------------------------
 
     def crash(self, node: SimNode) -> None:
         """A node dies; some of the others notice the closed connection."""
+        if self.tracer is not None:
+            self.tracer.note(self, node, "crash")
         node.crash()
+        self.faults["crashes"] += 1
         self.checkers.on_crash(node)
-        for other in self.nodes:
-            if other.up and self.rng.random() < 0.7:
-                other.later(self.rng.randint(1, 50), other.give, PeerDown(node.index))
+        for other in self.everyone:
+            if other.running and self.random() < 0.7:
+                down = PeerDown(node.index)
+                self.push(1 + int(self.random() * 50), other, -1, other.peer, down)
+
+    def power_fails(self, node: SimNode) -> None:
+        """A node dies and comes back after a while."""
+        self.crash(node)
+        self.restart_later(node)
+
+    def write_failed(self, node: SimNode) -> None:
+        """A disk refused a write: the driver halts before anything behind it is sent."""
+        node.fail_next_write = False
+        self.faults["failed writes"] += 1
+        self.power_fails(node)
+
+    def restart_later(self, node: SimNode) -> None:
+        """Somebody starts the node again."""
+        self.push(10 + int(self.random() * 5_000), None, 0, self._restart, node)
+
+    def _restart(self, node: SimNode) -> None:
+        if self.storm or node.index not in self.down_at_end:
+            self.restart(node)
 
     def restart(self, node: SimNode) -> None:
         """A node comes back and connects."""
-        if node.up:
+        if node.running:
             return
+        if self.tracer is not None:
+            self.tracer.note(self, node, "start")
         node.start()
-        for other in self.nodes:
-            if other.up and other is not node:
-                other.later(self.rng.randint(1, 50), other.give, PeerUp(node.index))
-                node.later(self.rng.randint(1, 50), node.give, PeerUp(other.index))
+        adversary = self.byzantine.get(node.index)
+        if isinstance(adversary, Twin):
+            after = adversary.forget_after_ms(node.half)
+            if after is not None:
+                self.push(after, node, node.life, self._forget, node)
+        for other in self.everyone:
+            if other.running and other is not node:
+                delay = 1 + int(self.random() * 50)
+                self.push(delay, other, -1, other.peer, PeerUp(node.index))
+                self.push(delay, node, -1, node.peer, PeerUp(other.index))
 
-    def _crash_someone(self) -> None:
-        if self.now >= EPOCH_MS + self.options.gst_ms:
-            return
-        node = self.rng.choice(self.nodes)
-        if node.up:
-            self.crash(node)
-            self.schedule(self.rng.randint(10, 5_000), lambda: self.restart(node))
-        every = self.options.crash_every_ms
-        self.schedule(self.rng.randint(1, 2 * every), self._crash_someone)
+    def _forget(self, node: SimNode) -> None:
+        """A backup that is too old is restored, and nobody says so."""
+        self.crash(node)
+        node.disk.records.clear()
+        self.faults["backups restored"] += 1
+        self.restart_later(node)
 
-    def _wipe_someone(self) -> None:
-        node = self.rng.choice(self.honest)
-        if node.up:
-            self.crash(node)
-        node.wipe()
-        self.schedule(self.rng.randint(10, 2_000), lambda: self.restart(node))
-
-    def _partition(self) -> None:
-        if self.now >= EPOCH_MS + self.options.gst_ms:
-            return
-        self.network.split(self.n)
-        self.schedule(self.rng.randint(100, 6_000), self.network.heal)
-        every = self.options.partition_every_ms
-        self.schedule(self.rng.randint(1, 2 * every), self._partition)
-
-    def _calm_down(self) -> None:
-        self.network.weather = CALM
-        self.network.heal()
-        for node in self.nodes:
-            self.restart(node)
-
-    # -- clients -----------------------------------------------------------------------------
-
-    def _request(self) -> None:
-        if self.height() >= self.options.blocks and self.now > EPOCH_MS + self.options.gst_ms:
-            return
-        transaction = b"tx %d" % len(self.submitted)
-        self.submitted.append(transaction)
-        for node in self.nodes:
-            node.later(self.rng.randint(1, 50), node.submit, transaction)
-        self.schedule(self.rng.randint(1, 2 * self.options.request_every_ms), self._request)
+    def calm_down(self) -> None:
+        """The storm is over: the liveness phase begins."""
+        self.storm = False
+        self.network.calm()
+        for node in self.everyone:
+            node.fuse, node.fail_next_write = 0, False
+            if node.index in self.down_at_end:
+                if node.running:
+                    self.crash(node)
+            else:
+                self.restart(node)
 
     # -- the run -----------------------------------------------------------------------------
 
     @property
-    def honest(self) -> list[SimNode]:
-        """Nodes that keep the protocol."""
-        return [node for node in self.nodes if node.index not in self.byzantine]
+    def awaited(self) -> list[SimNode]:
+        """Honest nodes that must get everything done in the end."""
+        return [node for node in self.honest if node.index not in self.down_at_end]
 
     def height(self) -> int:
-        """The lowest height of an honest node."""
-        return min(len(node.disk.blocks) for node in self.honest)
+        """The lowest height of a node that must get everything done."""
+        return min(node.ledger.height for node in self.awaited)
+
+    def storm_over(self) -> bool:
+        """Whether the bad phase has done its part."""
+        highest = max(node.ledger.height for node in self.honest)
+        return highest >= self.options.blocks * 3 // 4
 
     def done(self) -> bool:
-        """Enough blocks, and every request executed at every honest node."""
-        if self.now < EPOCH_MS + self.options.gst_ms or self.height() < self.options.blocks:
+        """Enough blocks, every request executed everywhere, and nobody silent any more."""
+        if self.storm or self.height() < self.options.blocks:
             return False
+        wanted = len(self.submitted)
         return all(
-            node.replica is not None
-            and len(node.done) >= len(self.submitted)
-            and node.replica.snapshot().silent_until is None
-            for node in self.honest
+            node.running and len(node.done) >= wanted and not node.silent for node in self.awaited
         )
 
     def run(self) -> None:
         """Both phases; raises Violation."""
         options = self.options
-        for node in self.nodes:
+        for node in self.everyone:
             self.restart(node)
-        self.schedule(1, self._request)
-        if options.crash_every_ms:
-            self.schedule(options.crash_every_ms, self._crash_someone)
-        if options.partition_every_ms:
-            self.schedule(options.partition_every_ms, self._partition)
-        if options.wipe:
-            self.schedule(self.rng.randint(500, max(501, options.gst_ms)), self._wipe_someone)
-        if options.gst_ms:
-            self.schedule(options.gst_ms, self._calm_down)
-        if not self.run_until(self.done, options.gst_ms + options.settle_ms):
+        self.clients.begin()
+        if self.storm:
+            self.fault_maker.begin()
+            self.run_until(self.storm_over, options.gst_ms)
+            thaw = max(0, *(node.frozen_until for node in self.nodes)) - self.now
+            if thaw > 0:
+                self.run_until(lambda: False, thaw)
+            self.calm_down()
+        if not self.run_until(self.done, options.settle_ms + options.blocks * 1_000):
             raise Violation(f"liveness: {self.describe()}")
+        self.checkers.at_end()
 
     def describe(self) -> str:
         """Where every node stands, for a failing seed."""
-        lines = [f"{len(self.submitted)} requests, byzantine {sorted(self.byzantine)}"]
-        for node in self.nodes:
-            shot = None if node.replica is None else node.replica.snapshot()
-            if shot is None:
-                lines.append(f"node {node.index} down at {len(node.disk.blocks)}")
-                continue
-            lines.append(
-                f"node {node.index} view {shot.view}/{shot.active_view} {shot.status} executed "
-                f"{shot.executed} stable {shot.stable} next {shot.next_height} by {shot.proposer} "
-                f"pending {shot.pending_requests} executing {shot.executing} sync {shot.syncing} "
-                f"attempt {shot.attempt} silent until {shot.silent_until} timers "
-                + " ".join(f"{name}:{at - node.now()}" for name, at in shot.timers)
-                + f" changes {shot.view_changes} slots "
-                + "; ".join(
-                    f"{s.height} {s.phase} {s.prepares} {s.commits} {s.has_body} {s.timely}"
-                    for s in shot.slots
-                    if s.height > shot.executed
-                )
-            )
-        return "\n  ".join(lines)
+        kinds = {i: type(a).__name__ for i, a in self.byzantine.items()}
+        lines = [
+            f"{len(self.submitted)} requests, {self.n} validators tolerating "
+            f"{max_faulty(self.n)}, byzantine {kinds}, down {sorted(self.down_at_end)}"
+        ]
+        return "\n  ".join(lines + [self._describe(node) for node in self.nodes])
+
+    def _describe(self, node: SimNode) -> str:
+        shot = None if node.replica is None else node.replica.snapshot()
+        if shot is None:
+            state = "follows" if node.running else "is down"
+            return f"node {node.index} {state} at {node.ledger.height} epoch {node.span.number}"
+        slots = "; ".join(
+            f"{s.height} {s.phase} {s.prepares} {s.commits} {s.has_body} {s.timely}"
+            for s in shot.slots
+            if s.height > shot.executed
+        )
+        missing = [tx for tx in self.submitted if tx not in node.done]
+        return (
+            f"node {node.index} epoch {shot.epoch} end {shot.epoch_end} view {shot.view}/"
+            f"{shot.active_view} {shot.status} executed "
+            f"{shot.executed} stable {shot.stable} next {shot.next_height} by {shot.proposer} "
+            f"pending {shot.pending_requests} executing {shot.executing} sync {shot.syncing} "
+            f"attempt {shot.attempt} silent until {shot.silent_until} missing {missing[:3]} timers "
+            + " ".join(f"{name}:{at - node.now()}" for name, at in shot.timers)
+            + f" changes {shot.view_changes} slots {slots}"
+        )
