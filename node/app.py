@@ -387,6 +387,11 @@ class Node:
     def _mempool_changed(self) -> None:
         self._engine.pending_changed(self._mempool.oldest_ms(), len(self._mempool))
 
+    @property
+    def halted(self) -> str | None:
+        """Why the node halted, None while it runs or after a wanted stop."""
+        return self._supervisor.halted
+
     def stop(self) -> None:
         """End `run` in good order."""
         self._supervisor.stop()

@@ -8,7 +8,6 @@ themselves are in `node.diagnosis`, without clock and socket.
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -23,13 +22,11 @@ from bulwark.ledger.validators import ValidatorSet
 from consensus.config import Config
 from consensus.snapshot import Snapshot
 from consensus.types import Status, leader_of
-from node.assembly import Home
 from node.chain.store import ChainStore
 from node.diagnosis.facts import (
     CertificateFacts,
     ClockSample,
     ConsensusFacts,
-    DiskFacts,
     EvidenceFacts,
     Facts,
     MemberFacts,
@@ -47,7 +44,7 @@ from node.logs import Log
 from node.mempool import Mempool
 from node.network.network import Network
 from node.network.timing import Timekeeper
-from node.pki import CertificateUnusable, load_certificate, spki_pin
+from node.surroundings import disk_facts
 
 PERIOD_MS: Final = 2_000
 """Between two looks."""
@@ -357,30 +354,6 @@ def settings_of(config: Config) -> Settings:
         clock_precision_ms=config.clock_precision_ms,
         status_interval_ms=config.status_interval_ms,
     )
-
-
-def home_certificates(home: Home) -> tuple[CertificateFacts, ...]:
-    """The certificates of a home: its own and its authority's; unreadable ones are left out."""
-    network = home.config.network
-    found = []
-    for path, own in ((network.certificate, True), (network.authority, False)):
-        try:
-            certificate = load_certificate((home.path / path).read_bytes())
-        except (OSError, CertificateUnusable):
-            continue
-        pinned = not own or spki_pin(certificate) == home.member.tls_pin
-        ends_ms = int(certificate.not_valid_after_utc.timestamp() * 1000)
-        found.append(CertificateFacts(str(path), ends_ms, pinned))
-    return tuple(found)
-
-
-def disk_facts(path: Path) -> DiskFacts | None:
-    """Free and total bytes of a folder's file system; None if it can not be asked."""
-    try:
-        found = os.statvfs(path)
-    except OSError:
-        return None
-    return DiskFacts(found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize, str(path))
 
 
 def plain_sync(target: Height | None, applied: Height) -> SyncFacts | None:

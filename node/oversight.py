@@ -16,7 +16,7 @@ from node.chain.epochs import ChainEpoch, EpochBook
 from node.chain.store import ChainStore
 from node.clock import Clock
 from node.evidence_book import EvidenceBook
-from node.examiner import Examiner, Sources, home_certificates, plain_sync, settings_of
+from node.examiner import Examiner, Sources, plain_sync, settings_of
 from node.mempool import Mempool
 from node.network.network import Network
 from node.network.timing import Timekeeper
@@ -25,6 +25,7 @@ from node.reporting.evidence_poster import EvidencePoster
 from node.requests import Topic
 from node.status import product_version
 from node.storage.port import KeyValueStore
+from node.surroundings import certificate_facts
 
 
 class Oversight:
@@ -68,7 +69,7 @@ class Oversight:
                 now_ms=clock.now_ms,
                 started_ms=clock.now_ms(),
                 disk=home.path / home.config.storage.path,
-                certificates=home_certificates(home),
+                certificates=certificate_facts(home.path, home.config.network, home.member.tls_pin),
                 version=product_version(),
             )
         )

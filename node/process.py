@@ -23,6 +23,7 @@ from node.app import Node
 from node.assembly import Home, HomeInvalid, open_home
 from node.chain.errors import ChainError
 from node.config import ConfigError
+from node.exitnote import Ending, write_note
 from node.keys import HomeLocked, KeystoreError, NodeLock, PassphraseMissing
 from node.logs import Log, configure_logs
 from node.network.errors import NetworkError
@@ -70,11 +71,14 @@ def run_node(path: Path) -> int:
             NodeLock(path),
             contextlib.closing(LevelStore(path / home.config.storage.path)) as store,
         ):
+            write_note(path, Ending.RUNNING)
             return uvloop.run(_serve(home, store))
-    except STARTUP_ERRORS as error:
+    except HomeLocked as error:  # the note is that of the node that holds the home
         return _refuse(f"{error}")
+    except STARTUP_ERRORS as error:
+        return _refuse(f"{error}", path)
     except OSError as error:
-        return _refuse(f"{error.strerror or error} ({error.filename or 'socket'})")
+        return _refuse(f"{error.strerror or error} ({error.filename or 'socket'})", path)
 
 
 async def _serve(home: Home, store: KeyValueStore) -> int:
@@ -88,9 +92,14 @@ async def _serve(home: Home, store: KeyValueStore) -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, node.stop)
-    return await node.run()
+    code = await node.run()
+    halted = node.halted
+    write_note(home.path, Ending.STOPPED if halted is None else Ending.HALTED, halted or "")
+    return code
 
 
-def _refuse(reason: str) -> int:
+def _refuse(reason: str, home: Path | None = None) -> int:
+    if home is not None and home.is_dir():
+        write_note(home, Ending.REFUSED, f"can not start: {reason}")
     print(f"bulwark: can not start: {reason}", file=sys.stderr)  # noqa: T201 - for the operator
     return 1

@@ -228,6 +228,25 @@ class BulwarkClient:
         """State of the node (role operator)."""
         return decoded(await self._get("/v1/node"), dict[str, object], "the node's state")
 
+    async def diagnosis(self) -> dict[str, object]:
+        """Why there is no block, or that all is well (role operator)."""
+        body = await self._get("/v1/node/diagnosis")
+        return decoded(body, dict[str, object], "a diagnosis")
+
+    async def evidence(self) -> dict[str, object]:
+        """The cases against validators that the node holds, under `evidence`."""
+        return decoded(await self._get("/v1/evidence"), dict[str, object], "the evidence")
+
+    async def evidence_document(self, evidence_id: str) -> bytes:
+        """One case with its signed messages, as `bulwark evidence verify` reads it; 404."""
+        return await self._get(f"/v1/evidence/{_record_id(evidence_id)}")
+
+    async def post_evidence(self, evidence_id: str) -> dict[str, object]:
+        """Post a case to the ledger, once; raises ApiProblem 404, 409 (role admin)."""
+        path = f"/v1/evidence/{_record_id(evidence_id)}/post"
+        body = await self._transport.send(Request("POST", path, b"{}", timeout_s=self._timeout_s))
+        return decoded(body, dict[str, object], "the posted evidence")
+
     async def wait_final(self, record_id: str, timeout_s: float = 60.0) -> Record:
         """The record once it is finalized; raises TimedOut."""
 

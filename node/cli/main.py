@@ -31,6 +31,8 @@ COMMANDS: Final = {
     "consent": ("node.cli.consent", "Give, withdraw or show a consent."),
     "import": ("node.cli.import", "Report the indicators of CSV and NDJSON files."),
     "verify": ("node.cli.verify", "Verify a proof offline, trusting only genesis.json."),
+    "doctor": ("node.cli.doctor", "Say why there is no block, and what to do."),
+    "evidence": ("node.cli.evidence", "Show, verify and post evidence against validators."),
     "fsck": ("node.cli.fsck", "Check the database of a stopped node."),
     "config": ("node.cli.config", "Explain every setting of a node."),
     "key": ("node.cli.key", "Show a node's addresses and pins."),
