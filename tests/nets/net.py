@@ -55,6 +55,7 @@ class Net:
         self._folder = folder.resolve()
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self.ended_by_itself: dict[str, str] = {}
+        self._log_from: dict[str, int] = {}
         self._watchdog = Watchdog()
         self.disks = Disks(manifest.disk_mb)
         self._clocks: Clocks | None = None
@@ -111,6 +112,12 @@ class Net:
         """Where a node's standard output and error go."""
         return self.homes[name] / "logs" / "node.log"
 
+    def said(self, name: str) -> str:
+        """What a node wrote to its log since its last start."""
+        path = self.log(name)
+        data = path.read_bytes() if path.exists() else b""
+        return data[self._log_from.get(name, 0) :].decode("utf-8", "replace")
+
     def runs(self, name: str) -> bool:
         """Whether the process is there, stopped or not; notes one that ended by itself."""
         process = self._processes.get(name)
@@ -138,6 +145,8 @@ class Net:
             if self._clocks is not None:
                 environment.update(self._clocks.environment(name))
             command = self._at_fabric.wrap(self.names.index(name), NODE_COMMAND)
+            path = self.log(name)
+            self._log_from[name] = path.stat().st_size if path.exists() else 0
             process = spawn(command, self.homes[name], self.log(name), environment)
             self._watchdog.watch(process.pid, self.homes[name])
             self._processes[name] = process
