@@ -47,6 +47,7 @@ class Checkpoints:
         slot.header_hash = event.header_hash
         state.executing = None
         state.executed, state.executed_hash = event.height, event.header_hash
+        state.moved()
         state.end_epoch_at(event.epoch_end)
         self._behind_ms = None
         self._pace.on_progress(state.now_ms)
@@ -104,6 +105,7 @@ class Checkpoints:
         if certificate.subject.height <= state.stable_height:
             return
         state.stable, state.stable_from = certificate, source
+        state.moved()
         state.journal.stable(certificate)
         self.settle()
 
@@ -183,6 +185,7 @@ class Checkpoints:
             self.learn(event.certificate, None)
             return False
         state.executed, state.executed_hash = event.height, event.header_hash
+        state.moved()
         state.executing = None
         state.log.skip_to(Height(event.height))
         state.end_epoch_at(event.epoch_end)

@@ -68,9 +68,8 @@ class Slot:
 
     def wanted_bodies(self) -> list[Digest]:
         """Digests whose batch is needed here and missing."""
-        certified = None if self.committed is None else self.committed.subject.digest
-        wanted = [certified] if certified is not None else [self.digest]
-        return [digest for digest in wanted if digest is not None and digest not in self.bodies]
+        digest = self.digest if self.committed is None else self.committed.subject.digest
+        return [] if digest is None or digest in self.bodies else [digest]
 
     def vouch(self, digest: Digest) -> None:
         """Remember that an own PREPARE stands behind `digest`."""
@@ -128,30 +127,36 @@ def bitmap(votes: Votes) -> int:
 class Log:
     """The slots by height."""
 
-    __slots__ = ("_slots", "window")
+    __slots__ = ("_slots", "_top", "get", "window")
 
     def __init__(self, window: int) -> None:
         self.window = window
         """L."""
         self._slots: dict[Height, Slot] = {}
+        self._top = Height(0)
+        """No slot is above it."""
+        self.get = self._slots.get
+        """The slot of a height if it is open."""
 
     def __len__(self) -> int:
         return len(self._slots)
-
-    def get(self, height: Height) -> Slot | None:
-        """The slot of a height if it is open."""
-        return self._slots.get(height)
 
     def open(self, height: Height, now_ms: int) -> Slot:
         """The slot of a height, opened if needed; the caller checked the window (W1)."""
         slot = self._slots.get(height)
         if slot is None:
             slot = self._slots[height] = Slot(height, now_ms)
+            self._top = max(self._top, height)
         return slot
 
     def above(self, height: Height) -> Iterator[Slot]:
         """Open slots above `height`, ascending."""
-        return iter([self._slots[h] for h in sorted(self._slots) if h > height])
+        slots = self._slots
+        if self._top - height > 4 * self.window:  # recovered records may lie anywhere
+            return iter([slots[h] for h in sorted(slots) if h > height])
+        # narrower than sorting all: slots close to the low mark are asked for at every step
+        heights = range(height + 1, self._top + 1)
+        return iter([slot for h in heights if (slot := self.get(Height(h))) is not None])
 
     def collect(self, low: Height) -> None:
         """W3: forget slots more than one window below the low mark."""
@@ -188,6 +193,8 @@ class LaterBuffer:
 
     def drain(self) -> list[tuple[ValidatorIndex, int, Message]]:
         """Take everything out: (sender, received_ms, message), senders ascending, oldest first."""
+        if not self._by_sender:
+            return []
         taken = [
             (sender, received_ms, message)
             for sender in sorted(self._by_sender)

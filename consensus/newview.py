@@ -8,7 +8,7 @@ and for everyone who verifies it (pitfall S2). It trusts that each VIEW-CHANGE w
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bulwark.ledger.batch import NULL_BATCH
 from bulwark.ledger.ids import Digest, Height
@@ -27,11 +27,11 @@ class NewViewPlan:
     """Its height (min-s)."""
     digests: tuple[Digest, ...]
     """O: digests to propose again at base + 1, base + 2, ... (up to max-s)."""
+    first_fresh: Height = field(init=False, compare=False)
+    """n0: the first height that this view's proposers fill with new batches."""
 
-    @property
-    def first_fresh(self) -> Height:
-        """n0: the first height that this view's proposers fill with new batches."""
-        return Height(self.base + 1 + len(self.digests))
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "first_fresh", Height(self.base + 1 + len(self.digests)))
 
     def digest_at(self, height: Height) -> Digest | None:
         """The digest to propose again at `height`, None outside O."""

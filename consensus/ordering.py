@@ -23,24 +23,40 @@ from consensus.types import Place
 class Ordering:
     """Moves slots through the phases."""
 
-    __slots__ = ("_asked", "_pace", "_state")
+    __slots__ = ("_asked", "_cursor", "_pace", "_state")
 
     def __init__(self, state: ReplicaState, pace: Pacemaker) -> None:
         self._state = state
         self._pace = pace
         self._asked: NeedProposal | None = None
+        self._cursor = (state.active_view, Height(0))
+        """Where next_height() stopped: in one view proposals are only added."""
 
     # -- proposing ---------------------------------------------------------------------------
 
     def next_height(self) -> Height:
         """First fresh height above the executed ones that has no proposal in the active view."""
         state = self._state
-        height = Height(max(state.first_fresh, state.executed + 1))
+        height = Height(max(state.plan.first_fresh, state.executed + 1))
+        view, reached = self._cursor
+        if reached > height and view == state.active_view:
+            height = reached
+        begun = height
         while (slot := state.log.get(height)) is not None:
             if slot.digest is None and slot.committed is None:
                 break
             height = Height(height + 1)
+        if height != begun or view != state.active_view:
+            self._cursor = (state.active_view, height)
         return height
+
+    def in_flight(self) -> bool:
+        """Whether a proposal of the active view is not committed."""
+        state = self._state
+        for slot in state.log.above(state.executed):
+            if slot.digest is not None and slot.committed is None:
+                return True
+        return False
 
     def ask_proposal(self, heartbeat: bool = False) -> None:
         """O10: ask the driver for a batch if it is our turn and the pipeline has room."""
@@ -210,8 +226,8 @@ class Ordering:
         self._want_body(slot)
         if state.ordering and slot.digest is not None and slot.height > state.low:
             self._prepare(slot, slot.digest)
-        if slot.committed is None:
-            digest = tally(slot.commits, state.validators.quorum)
+        if slot.committed is None and slot.commits:
+            digest = tally(slot.commits, state.terms.validators.quorum)
             if digest is not None:
                 subject = VoteSubject(VoteKind.COMMIT, state.active_view, slot.height, digest)
                 signatures = signatures_for(slot.commits, digest)
@@ -219,7 +235,8 @@ class Ordering:
                     slot, Certificate.assemble(subject, signatures, state.validators.quorum)
                 )
                 self._want_body(slot)
-        self.execute()
+        if state.executing is None:
+            self.execute()
 
     def _prepare(self, slot: Slot, digest: Digest) -> None:
         """O4..O7: check the body, then PREPARE, then COMMIT on a prepared certificate."""
@@ -240,8 +257,11 @@ class Ordering:
             vote = state.cast(slot, VoteKind.PREPARE, digest)
             state.flush()
             state.broadcast(vote)
+        quorum = state.terms.validators.quorum
+        if len(slot.prepares) < quorum or state.voted(slot, VoteKind.COMMIT):
+            return
         signatures = signatures_for(slot.prepares, digest)
-        if len(signatures) < state.validators.quorum or state.voted(slot, VoteKind.COMMIT):
+        if len(signatures) < quorum:
             return
         subject = VoteSubject(VoteKind.PREPARE, state.active_view, slot.height, digest)
         slot.prepared = Certificate.assemble(subject, signatures, state.validators.quorum)

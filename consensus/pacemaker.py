@@ -62,6 +62,7 @@ class Pacemaker:
         "_view",
         "_work_ms",
         "pending",
+        "stale",
     )
 
     def __init__(self, config: Config, view: View) -> None:
@@ -82,6 +83,8 @@ class Pacemaker:
         self._deadlines: dict[TimerName, int] = {}
         self.pending = 0
         """Requests in the driver's mempool."""
+        self.stale = True
+        """Something happened since the deadlines were derived; without it they are the same."""
 
     @property
     def attempt(self) -> int:
@@ -102,31 +105,38 @@ class Pacemaker:
 
     def on_start(self, now_ms: int) -> None:
         """The replica began to run."""
+        self.stale = True
         self._progress_ms = self._entered_ms = self._quiet_ms = now_ms
         self._resent_ms = self._status_ms = now_ms
 
     def on_pending(self, oldest_ms: int | None, count: int) -> None:
         """The mempool changed."""
+        self.stale = True
         self._oldest_ms, self.pending = oldest_ms, count
 
     def on_proposal(self, now_ms: int) -> None:
         """A proposal of the active view was accepted."""
+        self.stale = True
         self._quiet_ms = now_ms
 
     def on_progress(self, now_ms: int) -> None:
         """A height was committed or executed."""
+        self.stale = True
         self._progress_ms = self._quiet_ms = now_ms
 
     def on_view_works(self) -> None:
         """T4: a block of the active view was executed; the next timeout is short again."""
+        self.stale = True
         self._progress_view = self._view
 
     def on_suspicion(self, now_ms: int) -> None:
         """T6: the proposer sent an invalid batch."""
+        self.stale = True
         self._suspected = True
 
     def on_peer(self, index: ValidatorIndex, up: bool) -> None:
         """T6: a connection came or went."""
+        self.stale = True
         if up:
             self._down.discard(index)
         else:
@@ -134,6 +144,9 @@ class Pacemaker:
 
     def on_silent(self, index: ValidatorIndex, silent: bool) -> None:
         """T9: a validator says that it waits for checkpoints before it votes again (P6)."""
+        if silent == (index in self._silent):
+            return
+        self.stale = True
         if silent:
             self._silent.add(index)
         else:
@@ -146,6 +159,7 @@ class Pacemaker:
 
     def on_heartbeat(self, now_ms: int) -> None:
         """T9: an early heartbeat is used up; one comes back with each ordinary interval."""
+        self.stale = True
         most = HURRIED_BLOCKS * self._config.window
         back = (now_ms - self._hurried_ms) // self._config.heartbeat_ms
         if back > 0:
@@ -155,6 +169,7 @@ class Pacemaker:
 
     def on_leaving(self, view: View, now_ms: int) -> None:
         """A VIEW-CHANGE for `view` was sent."""
+        self.stale = True
         self._view = view
         self._quorum_ms = self._hint_ms = None
         self._suspected = False
@@ -163,10 +178,12 @@ class Pacemaker:
     def on_quorum(self, now_ms: int) -> None:
         """T3: a quorum asked for the view or a later one; only now its leader's time runs."""
         if self._quorum_ms is None:
+            self.stale = True
             self._quorum_ms = now_ms
 
     def on_entered(self, view: View, now_ms: int) -> None:
         """NEW-VIEW for `view` was accepted."""
+        self.stale = True
         self._view = view
         self._entered_ms = self._progress_ms = self._quiet_ms = now_ms
         self._quorum_ms = self._hint_ms = None
@@ -174,10 +191,12 @@ class Pacemaker:
 
     def on_resent(self, now_ms: int) -> None:
         """T5: the own VIEW-CHANGE was sent again."""
+        self.stale = True
         self._resent_ms = now_ms
 
     def on_status(self, now_ms: int) -> None:
         """R1: STATUS was broadcast."""
+        self.stale = True
         self._status_ms = now_ms
 
     # -- deadlines ---------------------------------------------------------------------------
@@ -187,6 +206,7 @@ class Pacemaker:
         deadline = self._deadlines.get(name)
         if deadline is None or now_ms < deadline:
             return False
+        self.stale = True
         del self._deadlines[name]
         return True
 
@@ -205,6 +225,7 @@ class Pacemaker:
             if self._deadlines.get(name) != at_ms:
                 effects.append(SetTimer(name, at_ms))
         self._deadlines = wanted
+        self.stale = False
         return effects
 
     def _normal(self, situation: Situation, now_ms: int) -> dict[TimerName, int]:

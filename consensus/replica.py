@@ -66,6 +66,7 @@ class Replica:
         "_amnesia",
         "_changer",
         "_checkpoints",
+        "_facts",
         "_halted",
         "_mark",
         "_ordering",
@@ -113,6 +114,8 @@ class Replica:
         self._amnesia = Amnesia(state, recovery)
         self._halted = ""
         self._started = False
+        self._facts: tuple[object, ...] = ()
+        """The situation at the last look at the deadlines."""
         self._mark: tuple[Height, View] | None = None
         """Window and view at the last look at what had to wait (W2)."""
         restoring.restore(state, self._changer, self._ordering, recovery)
@@ -145,7 +148,11 @@ class Replica:
         state = self._state
         if state.ended and state.stable is not None:
             return [EpochEnded(state.stable)]
-        return self._pace.update(self._situation(), now_ms)
+        facts = self._situation()
+        if facts == self._facts and not self._pace.stale:
+            return []
+        self._facts = facts
+        return self._pace.update(Situation(*facts), now_ms)
 
     def _handle(self, event: Event) -> None:
         state = self._state
@@ -246,24 +253,22 @@ class Replica:
             self._ordering.adopt_plan()
             for sender, received_ms, message in state.later.drain():
                 self._receive(sender, message, received_ms)
-        self._ordering.execute()
+        if state.executing is None:
+            self._ordering.execute()
         self._ordering.ask_proposal()
 
-    def _situation(self) -> Situation:
+    def _situation(self) -> tuple[bool, bool, bool, bool, ValidatorIndex, bool]:
+        """The fields of a Situation, in its order."""
         state = self._state
-        ordering = state.ordering
+        ordering = state.status is Status.NORMAL
         proposer = state.proposer(self._ordering.next_height())
-        return Situation(
-            changing=state.status is Status.CHANGING,
-            in_flight=state.epoch_end is not None
-            or any(
-                slot.digest is not None and slot.committed is None
-                for slot in state.log.above(state.executed)
-            ),
-            busy=state.executing is not None,
-            lagging=state.stable_height > state.executed or state.syncing or state.silent,
-            awaited=proposer if ordering else state.leader,
-            my_turn=ordering and proposer == state.me and not state.silent,
+        return (
+            state.status is Status.CHANGING,
+            state.epoch_end is not None or self._ordering.in_flight(),
+            state.executing is not None,
+            state.stable_height > state.executed or state.syncing or state.silent_until is not None,
+            proposer if ordering else state.leader,
+            ordering and proposer == state.me and state.silent_until is None,
         )
 
     # -- looking in --------------------------------------------------------------------------

@@ -64,36 +64,33 @@ class ReplicaState:
     log: Log = field(init=False)
     later: LaterBuffer = field(init=False)
 
+    n: int = field(init=False)
+    """Number of validators."""
+    stable_height: Height = field(init=False)
+    """Height of the stable checkpoint; the start of the epoch before its first."""
+    low: Height = field(init=False)
+    """W1: everything at or below is settled and executed here."""
+    high: Height = field(init=False)
+    """W1, E2: the last height this replica takes part in now."""
+
     def __post_init__(self) -> None:
         self.plan = first_plan(self.terms.start)
         self.log = Log(self.config.window)
         self.later = LaterBuffer(6 * self.config.window)
+        self.n = len(self.terms.validators)
+        self.moved()
+
+    def moved(self) -> None:
+        """W1: derive the window anew; called wherever stable, executed or the epoch's end moved."""
+        self.stable_height = self.terms.start if self.stable is None else self.stable.subject.height
+        self.low = min(self.stable_height, self.executed)
+        top = Height(self.low + self.config.window)
+        self.high = top if self.epoch_end is None else min(top, self.epoch_end)
 
     @property
     def validators(self) -> ValidatorSet:
         """The validators of the epoch."""
         return self.terms.validators
-
-    @property
-    def n(self) -> int:
-        """Number of validators."""
-        return len(self.terms.validators)
-
-    @property
-    def stable_height(self) -> Height:
-        """Height of the stable checkpoint; the start of the epoch before its first."""
-        return self.terms.start if self.stable is None else self.stable.subject.height
-
-    @property
-    def low(self) -> Height:
-        """W1: everything at or below is settled and executed here."""
-        return min(self.stable_height, self.executed)
-
-    @property
-    def high(self) -> Height:
-        """W1, E2: the last height this replica takes part in now."""
-        top = Height(self.low + self.config.window)
-        return top if self.epoch_end is None else min(top, self.epoch_end)
 
     @property
     def ended(self) -> bool:
@@ -112,6 +109,7 @@ class ReplicaState:
         voted = [slot.height for slot in self.log.above(height) if slot.own]
         require(not voted, "E1", f"voted at {voted} above the epoch's end {height}")
         self.epoch_end = height
+        self.moved()
 
     @property
     def leader(self) -> ValidatorIndex:
@@ -151,6 +149,9 @@ class ReplicaState:
 
     def slot(self, height: Height) -> Slot:
         """The slot of a height inside the window."""
+        known = self.log.get(height)
+        if known is not None and height <= self.high:
+            return known  # W3: only slots of the window are kept
         require(
             self.low - self.config.window < height <= self.high,
             "W1",
