@@ -16,6 +16,7 @@ from api.settings import ApiSettings
 from bulwark.ledger.ids import MemberId
 from node.assembly import (
     Home,
+    check_against_ledger,
     evaluators_of,
     network_identity,
 )
@@ -35,6 +36,7 @@ from node.driver.worker import Worker
 from node.execution.executor import Executor
 from node.facade import Facade, Parts
 from node.follower import Follower
+from node.governance.wiring import make_desk
 from node.gatekeeper import Gatekeeper
 from node.housekeeping import Housekeeping
 from node.intake import Intake, StateCheck
@@ -42,6 +44,7 @@ from node.lifecycle import Lifecycle
 from node.logs import Log
 from node.mempool import Mempool
 from node.mesh import NetworkMesh
+from node.network.identity import Member
 from node.network.kinds import Kind
 from node.network.network import Network
 from node.oversight import Oversight
@@ -92,6 +95,7 @@ class Node:
         self._executor = Executor(self._store, genesis)
         self._records = RecordReader(self._store, self._chain)
         self._directory = Directory(genesis, self._executor.slot)
+        check_against_ledger(self._home, self._directory)
         self._mempool = Mempool(
             self._executor.nonce,
             max_transactions=config.mempool.max_transactions,
@@ -100,8 +104,9 @@ class Node:
         )
 
     def _build_network(self) -> None:
-        network = self._home.config.network
+        home, network = self._home, self._home.config.network
         self._gatekeeper = Gatekeeper(
+            Member(home.member.id, home.member.node, (home.member.tls_pin,)),
             self._directory,
             self._executor.epochs.running(self._chain.tip, self._chain.finalized),
             {MemberId(p.member): (p.host, p.port) for p in network.peers},
@@ -353,7 +358,19 @@ class Node:
             max_batch_bytes=http.max_body_bytes,
             access_log=http.access_log == "all",
         )
-        app = create_app(self._facade, self._ethereum, keys, settings)
+        governance = make_desk(
+            home=home,
+            chain=self._chain,
+            executor=self._executor,
+            anchorer=self._anchorer,
+            tracker=self._tracker,
+            idempotency=self._idempotency,
+            durability=self._durability,
+            mesh=self._mesh,
+            clock=self._clock,
+            place_of=self._facade.stage_of_transaction,
+        )
+        app = create_app(self._facade, self._ethereum, keys, settings, governance=governance)
         return HttpServer(app, home.path, http)
 
     def _register(self) -> None:

@@ -7,7 +7,7 @@ is found here, before a socket is opened, with one line that says what and where
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bulwark.ledger.errors import GenesisInvalid
@@ -18,8 +18,10 @@ from bulwark.privacy.errors import PrivacyError
 from bulwark.privacy.group import decode_element, decode_scalar
 from bulwark.privacy.threshold import EvaluatorShare, ThresholdKey
 from node.config import NodeConfig, load_config
+from node.directory import Directory
 from node.keys import NodeSecrets, passphrase_from
 from node.network.identity import LocalIdentity, Member
+from node.pki import CertificateUnusable, load_certificate, spki_pin
 
 
 class HomeInvalid(Exception):
@@ -64,24 +66,72 @@ def open_home(path: Path) -> Home:
     """Read and check a home folder; raises HomeInvalid, ConfigError or a keystore error."""
     config = load_config(path)
     genesis = _read_genesis(path / config.genesis)
-    member = genesis.member(MemberId(config.member))
-    if member is None:
-        raise HomeInvalid("member", f"{config.member} is no member of {genesis.alliance}")
     passphrase_file = config.keystore.passphrase_file
     passphrase = passphrase_from(
         os.environ, None if passphrase_file is None else path / passphrase_file
     )
     secrets = NodeSecrets.load(path / config.keystore.path, passphrase)
-    if SigningKey(secrets.vote_key).address != member.node:
-        raise HomeInvalid("keystore", f"the vote key is not that of {member.id} in genesis.json")
-    if SigningKey(secrets.account_key).address != member.account:
-        raise HomeInvalid("keystore", f"the account key is not that of {member.id}")
+    try:
+        member = _own_member(config, genesis, secrets, path)
+    except GenesisInvalid as error:
+        raise HomeInvalid("member", str(error)) from error
     try:
         key = threshold_key_of(genesis)
         share = _share_of(member, secrets)
     except PrivacyError as error:
         raise HomeInvalid("OPRF key", str(error)) from error
     return Home(path, config, genesis, member, secrets, key, share)
+
+
+def _own_member(
+    config: NodeConfig, genesis: Genesis, secrets: NodeSecrets, path: Path
+) -> GenesisMember:
+    """Who this home belongs to: its entry in genesis.json, or what it brings when it joins.
+
+    Keys that are not those of genesis.json are taken for keys that came by vote; whether the ledger
+    knows them is checked when the chain is open (`check_against_ledger`).
+    """
+    own = GenesisMember(
+        id=MemberId(config.member),
+        name=config.member,
+        roles=(),
+        node=SigningKey(secrets.vote_key).address,
+        account=SigningKey(secrets.account_key).address,
+        tls_pin=_own_pin(path / config.network.certificate),
+    )
+    listed = genesis.member(own.id)
+    if listed is None or (listed.node, listed.account) == (own.node, own.account):
+        return listed or own
+    return replace(listed, node=own.node, account=own.account, tls_pin=own.tls_pin)
+
+
+def _own_pin(certificate: Path) -> bytes:
+    try:
+        return spki_pin(load_certificate(certificate.read_bytes()))
+    except OSError as error:
+        raise HomeInvalid(str(certificate), error.strerror or "can not be read") from error
+    except CertificateUnusable as error:
+        raise HomeInvalid(str(certificate), str(error)) from error
+
+
+def check_against_ledger(home: Home, directory: Directory) -> None:
+    """Refuse keys that neither genesis.json nor the ledger knows; raises HomeInvalid.
+
+    A member that genesis.json does not list may join later, so it is let run without a vote.
+    """
+    listed, known = home.genesis.member(home.member.id), directory.member(home.member.id)
+    if listed is None and known is None:
+        return
+    for what, own, entries in (
+        ("vote", home.member.node, (listed and listed.node, known and known.node)),
+        ("account", home.member.account, (listed and listed.account, known and known.account)),
+    ):
+        if own not in entries:
+            raise HomeInvalid(
+                "keystore",
+                f"the {what} key of {home.member.id} is neither that of genesis.json nor that "
+                "of the ledger",
+            )
 
 
 def _read_genesis(path: Path) -> Genesis:

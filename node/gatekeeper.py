@@ -1,8 +1,9 @@
 """The gatekeeper: keeps the mesh's member table in step with the ledger and the epochs.
 
 Rules: who is a member now, or votes in the epoch that runs, is let in; who left is let in for a
-while after the epoch ended, for it may still need the certificate that ended it. Addresses are
-those of the configuration; a member without one dials by itself.
+while after the epoch ended, for it may still need the certificate that ended it. This node knows
+itself by the keys it has, also before the ledger does: it may be about to join. Addresses are those
+of the configuration; a member without one dials by itself.
 """
 
 from __future__ import annotations
@@ -30,15 +31,17 @@ class Gatekeeper:
 
     def __init__(
         self,
+        own: Member,
         directory: Directory,
         epoch: ChainEpoch,
         addresses: Mapping[MemberId, tuple[str, int]],
     ) -> None:
+        self._own = own
         self._directory = directory
         self._epoch = epoch
         self._addresses = addresses
         self._network: Network | None = None
-        self.table = directory.table(epoch)
+        self.table = self._made(())
         """Whom the mesh lets in now."""
 
     def addresses(self) -> dict[MemberId, tuple[str, int]]:
@@ -55,8 +58,12 @@ class Gatekeeper:
         self._epoch = epoch
         asyncio.get_running_loop().call_later(FAREWELL_S, self._update)
 
+    def _made(self, before: Iterable[Member]) -> list[Member]:
+        others = self._directory.table(self._epoch, before)
+        return [self._own, *(member for member in others if member.id != self._own.id)]
+
     def _update(self) -> None:
-        self.table = self._directory.table(self._epoch, self.table)
+        self.table = self._made(self.table)
         try:
             if self._network is not None:
                 self._network.set_members(self.table, self.addresses())
