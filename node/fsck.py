@@ -20,18 +20,23 @@ from bulwark.ledger.ids import Digest, Height
 from bulwark.ledger.merkle import Frontier
 from bulwark.ledger.record import Record
 from bulwark.ledger.sidecar import Sidecar
+from bulwark.ledger.trie import EMPTY_TRIE_ROOT
 from bulwark.ledger.votes import Certificate, VoteKind
 from node.chain.epochs import EpochBook
+from node.chain.install import Edge, read_edge, read_installed_epoch
 from node.chain.startup import check_body
+from node.execution.accounts import EMPTY_CODE_HASH
 from node.execution.errors import ExecutionError
 from node.execution.executor import Executor
 from node.execution.genesis import genesis_block
 from node.execution.indexes import anchors_of, event_puts, log_puts, record_puts
+from node.execution.nodes import decode_node
 from node.storage import blocks, schema
 from node.storage.errors import StorageError
 from node.storage.memory import MemoryStore
 from node.storage.port import KeyValueStore, ReadView
 from node.storage.values import encode_transaction_place
+from node.sync.walk import below
 
 MAX_PROBLEMS: Final = 200
 """Problems listed; a store with more is not worth a longer list."""
@@ -46,6 +51,9 @@ _DERIVED: Final = (
     schema.HEIGHTS_BY_HASH,
 )
 """Prefixes whose content follows from blocks and sidecars, key by key."""
+
+_STATE: Final = (schema.STATE, schema.CODES)
+"""Prefixes of what execution adds to the state."""
 
 Progress = Callable[[Height, Height], None]
 """Told (height, last height) now and then."""
@@ -110,20 +118,25 @@ class _Check:
         self._records = 0
         self._erased = 0
         self._scratch: MemoryStore | None = None
+        self._applied = Height(0)
+        self._state_from = Height(0)
 
     def run(self, full: bool) -> FsckReport:
         applied = finalized = Height(0)
         try:
-            applied = blocks.read_applied(self._view)
+            applied = self._applied = blocks.read_applied(self._view)
+            self._state_from = blocks.read_state_from(self._view)
             finalized = blocks.read_finalized(self._view)
             self._check_meta()
             if full:
                 self._scratch = MemoryStore()
                 self._scratch.write(genesis_block(self._genesis).puts, sync=True)
-            self._check_chain(applied, finalized)
+            edge = read_edge(self._view)
+            last = applied if edge is None else max(applied, edge.height)
+            self._check_chain(applied, last, finalized, edge)
             self._check_indexes()
             self._check_sidecars(applied)
-            self._check_beyond(applied)
+            self._check_beyond(last)
             self._check_state()
         except StorageError as error:
             self._note("store", str(error))
@@ -148,12 +161,16 @@ class _Check:
 
     # Blocks, one after another
 
-    def _check_chain(self, applied: Height, finalized: Height) -> None:
+    def _check_chain(
+        self, applied: Height, last: Height, finalized: Height, edge: Edge | None
+    ) -> None:
+        """Blocks up to `last`; those above `applied` belong to a state sync that goes on."""
         parent = genesis_block(self._genesis).header
         if blocks.read_header(self._view, Height(0)) != parent:
             self._note("block 0", "is not the genesis document's")
         self._expected[schema.height_by_hash(parent.hash())] = schema.number8(0)
-        for number in range(1, applied + 1):
+        self._check_edge(Height(0), applied, edge)
+        for number in range(1, last + 1):
             height = Height(number)
             try:
                 header = blocks.read_header(self._view, height)
@@ -163,14 +180,24 @@ class _Check:
                 self._scratch = None
                 continue
             parent = header
+            self._check_edge(height, applied, edge)
             if number % 256 == 0:
-                self._progress(height, applied)
-        self._progress(applied, applied)
+                self._progress(height, last)
+        self._progress(last, last)
         if finalized and blocks.read_checkpoint(self._view, finalized) is None:
             self._note(f"checkpoint {finalized}", "the certificate is missing")
-        edge = blocks.read_frontier(self._view)
-        if (edge.size, edge.root) != (self._frontier.size, self._frontier.root):
-            self._note("record log", "its stored edge is not that of the blocks")
+
+    def _check_edge(self, height: Height, applied: Height, edge: Edge | None) -> None:
+        """The record log's stored edges after the last executed and the last installed block."""
+        own = (self._frontier.size, self._frontier.root)
+        if height == applied:
+            stored = blocks.read_frontier(self._view)
+            if (stored.size, stored.root) != own:
+                self._note("record log", "its stored edge is not that of the blocks")
+        if edge is None or height != edge.height:
+            return
+        if (edge.frontier.size, edge.frontier.root) != own:
+            self._note("record log", "the edge of installed blocks is not theirs")
 
     def _check_block(self, header: Header, parent: Header) -> None:
         where = f"block {header.height}"
@@ -223,18 +250,25 @@ class _Check:
             ),
         ):
             if certificate is not None:
-                self._check_certificate(certificate, kind, header.height, digest)
+                self._check_certificate(certificate, kind, header, digest)
 
     def _check_certificate(
-        self, certificate: Certificate, kind: VoteKind, height: Height, digest: Digest
+        self, certificate: Certificate, kind: VoteKind, header: Header, digest: Digest
     ) -> None:
         subject = certificate.subject
-        where = f"{kind.name.lower()} certificate {height}"
-        if (subject.kind, subject.height, subject.digest) != (kind, height, digest):
+        where = f"{kind.name.lower()} certificate {header.height}"
+        if (subject.kind, subject.height, subject.digest) != (kind, header.height, digest):
             self._note(where, "is over something else")
             return
         try:
-            terms = self._epochs.at(height).terms
+            terms = self._epochs.number(header.epoch).terms
+        except LookupError:
+            found = read_installed_epoch(self._view, self._genesis, header.epoch)
+            if found is None:
+                self._note(where, f"epoch {header.epoch} is not known")
+                return
+            terms = found
+        try:
             certificate.verify(terms.validators, terms.domain)
         except CertificateInvalid as error:
             self._note(where, str(error))
@@ -253,6 +287,10 @@ class _Check:
             self._scratch = None
             return
         self._scratch.write(executed.puts, sync=True)
+        if self._state_from < header.height <= self._applied:
+            for key, value in executed.puts.items():
+                if key[:1] in _STATE and self._view.get(key) != value:
+                    self._note(f"key {key.hex()}", "a state node is missing or has changed")
 
     # Everything else
 
@@ -298,12 +336,34 @@ class _Check:
                     self._note(f"key {key.hex()}", "is of no kind that the node knows")
 
     def _check_state(self) -> None:
-        """The stored state has every node with the content that execution gives."""
+        """The oldest kept state is whole; later nodes were held against execution block by block.
+
+        Nodes of older states are optional after a state sync, in which nobody executed them.
+        """
         if self._scratch is None:
             return
-        for key, value in self._scratch.iterate(schema.STATE):
-            if self._view.get(key) != value:
-                self._note(f"key {key.hex()}", "a state node is missing or has changed")
+        try:
+            self._walk(blocks.read_header(self._scratch, self._state_from).state_root)
+        except LedgerError as error:
+            self._note("state", str(error))
         for key, value in self._view.iterate(schema.EPOCHS):
             if self._scratch.get(key) != value:
                 self._note(f"key {key.hex()}", "is not the epoch that the chain decided")
+
+    def _walk(self, root: bytes) -> None:
+        """Every value below a state root is there with the content that its hash says."""
+        wanted = [(root, True, False)]
+        seen: set[bytes] = {EMPTY_TRIE_ROOT, EMPTY_CODE_HASH}
+        while wanted:
+            value_hash, is_account, is_code = wanted.pop()
+            if value_hash in seen:
+                continue
+            seen.add(value_hash)
+            key = schema.state(value_hash)
+            value = self._view.get(key)
+            if value is None or keccak256(value) != value_hash:
+                self._note(f"key {key.hex()}", "a state node is missing or has changed")
+            elif is_code and self._view.get(schema.code_mark(value_hash)) is None:
+                self._note(f"key {key.hex()}", "a code is not marked as one")
+            elif not is_code:
+                wanted += below(decode_node(value), is_account)

@@ -168,6 +168,17 @@ def _decode_epoch(data: bytes) -> tuple[Height, NextEpoch]:
     return start, given
 
 
+def read_installed_epoch(
+    store: blocks.Getter, genesis: Genesis, number: Epoch
+) -> EpochTerms | None:
+    """An epoch that begins above `applied`, as installed blocks brought it. Raises StoreDamaged."""
+    found = blocks.read_sealed(store, schema.installed_epoch(number), _decode_epoch)
+    if found is None:
+        return None
+    start, given = found
+    return EpochTerms(given.validators, genesis.domain(number), start, given.parameters)
+
+
 class Installation:
     """Blocks that are stored above `applied`, and the one write that makes them the chain.
 
@@ -191,16 +202,10 @@ class Installation:
             self._read_learned()
 
     def _read_learned(self) -> None:
-        number = self._book.current.number + 1
-        while True:
-            key = schema.installed_epoch(number)
-            found = blocks.read_sealed(self._store, key, _decode_epoch)
-            if found is None:
-                return
-            start, given = found
-            domain = self._genesis.domain(Epoch(number))
-            self._learned.append(EpochTerms(given.validators, domain, start, given.parameters))
-            number += 1
+        number = Epoch(self._book.current.number + 1)
+        while (terms := read_installed_epoch(self._store, self._genesis, number)) is not None:
+            self._learned.append(terms)
+            number = Epoch(number + 1)
 
     @property
     def height(self) -> Height:

@@ -353,5 +353,4 @@ class ChainStore:
     @property
     def state_from(self) -> Height:
         """Every state of this height and above is here; older ones may not be (state sync)."""
-        key = schema.META_STATE_FROM
-        return Height(blocks.read_sealed(self._store, key, lambda d: decode_number(key, d)) or 0)
+        return blocks.read_state_from(self._store)

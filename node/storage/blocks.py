@@ -64,6 +64,12 @@ def read_finalized(store: Getter) -> Height:
     return Height(read_sealed(store, key, lambda data: decode_number(key, data)) or 0)
 
 
+def read_state_from(store: Getter) -> Height:
+    """Height from which on every state is stored; 0 where every block was executed."""
+    key = schema.META_STATE_FROM
+    return Height(read_sealed(store, key, lambda data: decode_number(key, data)) or 0)
+
+
 def read_frontier(store: Getter) -> Frontier:
     """Right edge of the record log after the last executed block."""
     return _needed(store, schema.META_FRONTIER, "record log frontier", Frontier.decode)

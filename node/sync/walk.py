@@ -123,7 +123,7 @@ class StateWalk:
     def _found(self, value: _Value, data: bytes) -> None:
         value.data = data
         if not value.is_code:
-            for child, is_account, is_code in _below(decode_node(data), value.is_account):
+            for child, is_account, is_code in below(decode_node(data), value.is_account):
                 self._want(value, child, is_account=is_account, is_code=is_code)
         if value.missing == 0:
             self._keep(value)
@@ -149,7 +149,7 @@ class StateWalk:
             self._puts = {}
 
 
-def _below(node: Node, is_account: bool) -> Iterator[tuple[bytes, bool, bool]]:
+def below(node: Node, is_account: bool) -> Iterator[tuple[bytes, bool, bool]]:
     """Hash, is_account, is_code of every value that a node names, through nodes inside it."""
     if isinstance(node, Leaf):
         if is_account:
@@ -162,4 +162,4 @@ def _below(node: Node, is_account: bool) -> Iterator[tuple[bytes, bool, bool]]:
         if isinstance(child, bytes):
             yield child, is_account, False
         elif child is not None:
-            yield from _below(child, is_account)
+            yield from below(child, is_account)
