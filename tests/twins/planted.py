@@ -7,7 +7,7 @@ the reference says nothing: only a fork, a contradiction, a false charge or a st
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from unittest.mock import patch
 
@@ -200,7 +200,7 @@ def lowest_checkpoint() -> Iterator[None]:
         yield
 
 
-PLANTED: dict[str, Callable[[], object]] = {
+PLANTED: dict[str, Callable[[], AbstractContextManager[None]]] = {
     "quorum of two": small_quorum,
     "O is empty": no_o,
     "lowest view wins": lowest_view_wins,
