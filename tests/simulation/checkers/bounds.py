@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tests.simulation.checkers.record import Record
+from tests.simulation.checkers.timers import Timers
 from tests.simulation.checkers.votes import Views
 
 if TYPE_CHECKING:
@@ -23,9 +24,10 @@ RECORDS_A_HEIGHT = 13
 class Bounds:
     """Invariant 10; also shows the views to invariant 6."""
 
-    def __init__(self, record: Record, views: Views) -> None:
+    def __init__(self, record: Record, views: Views, timers: Timers) -> None:
         self._record = record
         self._views = views
+        self._timers = timers
         self._steps: dict[int, int] = {}
 
     def after_step(self, node: SimNode) -> None:
@@ -42,6 +44,7 @@ class Bounds:
         shot, n = node.replica.snapshot(), len(self._record.terms(node).validators)
         window = node.config.window
         self._views.on_snapshot(node, shot.view)
+        self._timers.on_snapshot(node, shot)
         found = {
             "slots": (len(shot.slots), 3 * window + 1),
             "buffered messages": (shot.buffered, 6 * window * n),

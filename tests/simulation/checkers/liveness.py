@@ -73,8 +73,8 @@ class Fairness:
     def __init__(self, record: Record) -> None:
         self._record = record
         self._index: dict[bytes, int] = {}
-        self._born: list[tuple[int, int, int]] = []
-        """Height and view when each request was first in the world, and blocks full before it."""
+        self._born: list[tuple[int, int, int, int]] = []
+        """Height, view and time of each request's first block, and blocks full before it."""
 
     def on_new_block(self, node: SimNode, block: Block) -> None:
         """The first block of a height anywhere: how old are its requests."""
@@ -86,11 +86,27 @@ class Fairness:
                 self._judge(node, place, block.height, view)
         height = block.height if record.after_gst() else -1
         for place in range(len(self._born), len(requests)):
-            self._born.append((height, view, len(self._index) // BLOCK_REQUESTS))
-            self._index[requests[place]] = place
+            backlog = len(self._index) // BLOCK_REQUESTS
+            self._born.append((height, view, record.world.now, backlog))
+            if requests[place] not in block.batch.transactions:
+                self._index[requests[place]] = place
+        if height >= 0 and self._index:
+            self._starving(node, next(iter(self._index.values())))
+
+    def _starving(self, node: SimNode, place: int) -> None:
+        """The oldest request waits: f + 1 proposers may be deposed for it, one after another."""
+        record, config = self._record, node.config
+        born, _, born_ms, backlog = self._born[place]
+        if born < 0 or backlog > 0:
+            return
+        faulty = reference_faulty(len(record.terms(node).validators))
+        most = sum(config.timeout_ms(i, config.request_timeout_ms) for i in range(faulty + 2))
+        waited = record.world.now - born_ms
+        if waited > 2 * most + 4 * config.timeout_ms(faulty + 1) + config.heartbeat_ms:
+            record.fail(13, "fairness", f"request {place} waits for {waited} ms")
 
     def _judge(self, node: SimNode, place: int, height: int, view: int) -> None:
-        born, first_view, backlog = self._born[place]
+        born, first_view, _, backlog = self._born[place]
         if born < 0:
             return
         config, record = node.config, self._record

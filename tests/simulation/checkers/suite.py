@@ -9,10 +9,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bulwark.ledger.votes import VoteKind, VoteSubject
-from consensus.effects import Effect, EpochEnded, Execute, Halt, Persist, Stable
-from consensus.events import Event
+from consensus.effects import (
+    Effect,
+    EpochEnded,
+    Execute,
+    Halt,
+    Persist,
+    SetTimer,
+    Stable,
+    SyncTo,
+)
+from consensus.events import Event, Received
 from consensus.evidence import Evidence
-from consensus.messages import Message, NewView, PrePrepare, ViewChange, Vote
+from consensus.messages import Decision, Message, NewView, PrePrepare, ViewChange, Vote
 from tests.simulation.checkers.bounds import Bounds
 from tests.simulation.checkers.calm import Calm
 from tests.simulation.checkers.certificates import Certificates
@@ -22,6 +31,7 @@ from tests.simulation.checkers.ledger import Agreement, Integrity, TotalOrder
 from tests.simulation.checkers.liveness import Fairness, Liveness
 from tests.simulation.checkers.newview import NewViews
 from tests.simulation.checkers.record import Record
+from tests.simulation.checkers.timers import Deletions, Execution, Timers
 from tests.simulation.checkers.votes import NonEquivocation, PreparedUnique, Views
 
 if TYPE_CHECKING:
@@ -30,7 +40,7 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 WATCHED_MESSAGES = (Vote, PrePrepare, ViewChange, NewView)
-WATCHED = (Persist, Execute, Stable, Halt, EpochEnded)
+WATCHED = frozenset((Persist, Execute, Stable, Halt, EpochEnded, SetTimer, SyncTo))
 
 
 class Checkers:
@@ -48,7 +58,10 @@ class Checkers:
         self.certificates = Certificates(self.record, self.unique)
         self.new_views = NewViews(self.record, self.certificates)
         self.durability = Durability(self.record)
-        self.bounds = Bounds(self.record, self.views)
+        self.timers = Timers(self.record)
+        self.execution = Execution(self.record)
+        self.deletions = Deletions(self.record)
+        self.bounds = Bounds(self.record, self.views, self.timers)
         self.liveness = Liveness(self.record)
         self.fairness = Fairness(self.record)
         self.calm = Calm(self.record)
@@ -108,6 +121,9 @@ class Checkers:
     def _vote(self, node: SimNode, vote: Vote, new: bool) -> None:
         if new:
             self.views.on_vote(node, vote)
+            self.execution.on_vote(node, vote)
+            if vote.subject.kind is VoteKind.PREPARE:
+                self.deletions.on_vote(node, vote)
             self.durability.on_vote(node, vote)
 
     def _forwarded(self, node: SimNode, message: Message) -> None:
@@ -122,15 +138,25 @@ class Checkers:
         for effect in effects:
             if type(effect) in WATCHED:
                 self._effect(node, effect)
+        if type(event) is Received and type(event.message.message) is Decision:
+            self.execution.on_decision(node, event.message.message)
         self.bounds.after_step(node)
 
     def _effect(self, node: SimNode, effect: Effect) -> None:
         match effect:
             case Persist(records=records):
                 for key, value in records:
-                    if key == b"new-view" and value is not None:
+                    if value is None:
+                        self.deletions.on_delete(node, key)
+                    elif key == b"new-view":
                         self.new_views.on_record(node, value)
+            case SetTimer():
+                self.timers.on_set(node, effect)
+            case SyncTo(certificate=certificate):
+                height = certificate.subject.height
+                self.certificates.on_use(node, certificate, VoteKind.CHECKPOINT, height)
             case Execute(height=height, commit_certificate=certificate):
+                self.execution.on_execute(node, effect)
                 self.certificates.on_use(node, certificate, VoteKind.COMMIT, height)
             case Stable(certificate=certificate):
                 height = certificate.subject.height
