@@ -26,6 +26,7 @@ from api.edge import Clock, Edge
 from api.eth import ChainMethods, client_version, translate
 from api.evidence import EvidenceRoutes
 from api.exchange import ALL_ROLES, Exchange, Reply, Route, json_reply
+from api.governance import GovernanceRoutes, governance_routes
 from api.indicators import IndicatorRoutes
 from api.jsonrpc import Dispatcher
 from api.metrics import ApiMetrics
@@ -43,6 +44,7 @@ from api.screenings import ScreeningRoutes
 from api.settings import ApiSettings
 from api.state import StateRoutes
 from node.ethereum import EthereumView
+from node.governance.port import GovernanceService
 from node.service import NodeService
 
 RPC_PATH = "/rpc"
@@ -65,10 +67,14 @@ def create_app(
     keys: ApiKeys,
     settings: ApiSettings,
     *,
+    governance: GovernanceService | None = None,
     random_bytes: RandomBytes = secrets.token_bytes,
     clock: Callable[[], int] = now_ms,
 ) -> ASGIApp:
-    """The ASGI application of a node; `random_bytes` and `clock` (ms since 1970) are ports."""
+    """The ASGI application of a node; `random_bytes` and `clock` (ms since 1970) are ports.
+
+    Without `governance` there are no routes of it.
+    """
     metrics = ApiMetrics()
     chain = ChainMethods(ethereum, service, settings, random_bytes, clock)
     dispatcher = Dispatcher(
@@ -84,6 +90,8 @@ def create_app(
         *oversight_routes(DiagnosisRoutes(service), EvidenceRoutes(service), settings),
         rpc_route(RpcRoute(dispatcher, settings), settings),
     ]
+    if governance is not None:
+        routes += governance_routes(GovernanceRoutes(governance, settings), settings)
     edge = Edge(
         [*routes, Route("GET", OPENAPI_PATH, openapi.show, ALL_ROLES, {}, 10_000)],
         keys,

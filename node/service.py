@@ -31,7 +31,9 @@ class Role(StrEnum):
     OPERATOR = "operator"
     """Read node state, metrics, send transactions."""
     AUDITOR = "auditor"
-    """Read records, proofs, blocks, members."""
+    """Read records, proofs, blocks, members, proposals."""
+    ADMIN = "admin"
+    """Propose changes of the alliance and vote on them for this member."""
 
 
 class Stage(IntEnum):

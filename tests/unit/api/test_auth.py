@@ -24,7 +24,7 @@ ENTRY = {"id": "a", "role": "reporter", "sha256": "00" * 32}
 
 def test_one_new_key_a_role_opens_that_role_alone(tmp_path: Path) -> None:
     clear, hashed = generate_api_keys(Counter())
-    assert set(clear) == {"reporter", "analyst", "operator", "auditor"}
+    assert set(clear) == {"reporter", "analyst", "operator", "auditor", "admin"}
     path = tmp_path / "api_keys.json"
     path.write_text(json.dumps(hashed))
     keys = ApiKeys.load(path)

@@ -8,7 +8,7 @@ from api.settings import ApiSettings
 from node.service import Role
 from tests.unit.api.world import PHONE, QUESTION, World, problem_of
 
-ALL = {Role.REPORTER, Role.ANALYST, Role.OPERATOR, Role.AUDITOR}
+ALL = {Role.REPORTER, Role.ANALYST, Role.OPERATOR, Role.AUDITOR, Role.ADMIN}
 READ = {Role.REPORTER, Role.ANALYST, Role.AUDITOR}
 ID = "ab" * 32
 ROUTES = [
