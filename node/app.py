@@ -36,8 +36,8 @@ from node.driver.worker import Worker
 from node.execution.executor import Executor
 from node.facade import Facade, Parts
 from node.follower import Follower
-from node.governance.wiring import make_desk
 from node.gatekeeper import Gatekeeper
+from node.governance.wiring import make_desk
 from node.housekeeping import Housekeeping
 from node.intake import Intake, StateCheck
 from node.lifecycle import Lifecycle
