@@ -106,8 +106,9 @@ class Examiner:
     async def run(self) -> None:
         """Look now and then, until cancelled."""
         while True:
-            self._tell(self.diagnose())
+            # First a pause: nobody is connected to a node that has just begun.
             await asyncio.sleep(PERIOD_MS / 1000)
+            self._tell(self.diagnose())
 
     # -- answers
 
