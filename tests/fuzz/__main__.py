@@ -7,7 +7,7 @@ import logging
 import sys
 from pathlib import Path
 
-from tests.fuzz import corpus
+from tests.fuzz import corpus, coverage_guided
 from tests.fuzz.engine import Session
 from tests.fuzz.guard import Guard
 from tests.fuzz.target import Target
@@ -23,12 +23,12 @@ def main() -> int:
         return 0
     logging.getLogger().addHandler(logging.NullHandler())
     logging.lastResort = None
+    if options.engine == "atheris":
+        return coverage_guided.run(options.target, options.seconds, options.seed)
     target = target_class(options.target)()
     try:
         if options.replay:
             return _replay(target, options.replay)
-        if options.engine == "atheris":
-            return _atheris(target, options.seconds, options.seed)
         return _fuzz(target, options)
     finally:
         target.close()
@@ -51,10 +51,13 @@ def _fuzz(target: Target, options: argparse.Namespace) -> int:
     guard = Guard(target, corpus.FAILURES / f"under-way-{target.name}.bin")
     session = Session(target, options.seed, guard)
     report = session.run(options.seconds, options.executions, _say)
+    (corpus.FAILURES / f"slowest-{target.name}.bin").write_bytes(report.slowest_input)
     for line in report.lines():
         _say(line)
     if options.keep:
-        files = corpus.replace(target.name, corpus.cover(session.entries))
+        files = corpus.replace(
+            target.name, corpus.cover(session.entries, frozenset(target.seeds()))
+        )
         _say(f"corpus of {target.name}: {files} files")
     return 1 if report.failures else 0
 
@@ -69,12 +72,6 @@ def _replay(target: Target, files: list[Path]) -> int:
             _say(outcome.failure)
             failed += 1
     return 1 if failed else 0
-
-
-def _atheris(target: Target, seconds: float, seed: int) -> int:
-    from tests.fuzz import coverage_guided
-
-    return coverage_guided.run(target, seconds, seed)
 
 
 def _say(line: str) -> None:

@@ -48,9 +48,13 @@ def is_regression(name: str) -> bool:
     return not all(letter in "0123456789abcdef" for letter in name)
 
 
-def cover(entries: Iterable[Entry]) -> list[Entry]:
-    """A small subset with the same edges and words, within the bounds: short inputs first."""
+def cover(entries: Iterable[Entry], seeds: frozenset[bytes] = frozenset()) -> list[Entry]:
+    """A small subset that adds the same edges and words to the seeds, short inputs first."""
+    entries = list(entries)
     covered: set[object] = set()
+    for entry in entries:
+        if entry.data in seeds:
+            covered |= {*entry.edges, entry.word}
     chosen: list[Entry] = []
     size = 0
     for entry in sorted(entries, key=lambda e: (len(e.data), e.data)):

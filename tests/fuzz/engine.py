@@ -17,6 +17,7 @@ from tests.fuzz.corpus import Entry
 from tests.fuzz.coverage import Edge
 from tests.fuzz.guard import Guard, Outcome, peak_mib, smaller
 from tests.fuzz.mutate import havoc
+from tests.fuzz.structure import UNENCODABLE
 from tests.fuzz.target import Target
 
 MAX_FAILURES = 20
@@ -51,8 +52,8 @@ class Report:
             f"executions {self.executions} in {self.seconds:.0f} s, {rate:.0f} exec/s",
             f"corpus {self.known} inputs at the start, {self.fresh} new; "
             f"{self.edges} edges, {self.words} outcomes",
-            f"slowest input {self.slowest * 1000:.1f} ms of CPU, "
-            f"{len(self.slowest_input)} bytes: {self.slowest_input[:24].hex()}",
+            f"slowest input {self.slowest * 1000:.1f} ms of CPU, {len(self.slowest_input)} bytes, "
+            f"kept as slowest-{self.target}.bin beside the failures",
             f"peak memory {peak_mib():.0f} MiB",
             f"failures {len(self.failures)}",
             *self.failures,
@@ -74,7 +75,7 @@ class Session:
 
     def begin(self) -> None:
         """Execute seeds and corpus, all traced."""
-        inputs = {data: None for data in self.target.seeds()}
+        inputs = dict.fromkeys(self.target.seeds())
         inputs |= {data: None for _, data in corpus.load(self.target.name)}
         for data in inputs:
             self._execute(data, trace=True)
@@ -123,8 +124,8 @@ class Session:
         if rng.random() < 0.6:
             try:
                 changed = self.target.reshape(data, rng)
-            except (ArithmeticError, LookupError, ValueError, TypeError, AttributeError):
-                changed = None  # a tree that has no encoding
+            except UNENCODABLE:
+                changed = None
         if changed is None or rng.random() < 0.25:
             others = [rng.choice(self.entries).data for _ in range(2)]
             changed = havoc(data if changed is None else changed, rng, self.target.words, others)

@@ -78,7 +78,9 @@ def _cut(made: bytearray, rng: Random) -> None:
 def _insert(made: bytearray, rng: Random) -> None:
     at = rng.randrange(len(made) + 1)
     count = rng.choice((1, 1, 2, 4, 8, 32, 65))
-    made[at:at] = rng.randbytes(count) if rng.random() < 0.5 else bytes([rng.randrange(256)] * count)
+    made[at:at] = (
+        rng.randbytes(count) if rng.random() < 0.5 else bytes([rng.randrange(256)] * count)
+    )
 
 
 def _repeat(made: bytearray, rng: Random) -> None:

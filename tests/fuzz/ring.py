@@ -241,9 +241,7 @@ class Ring:
         self.n = n
         self.config = config or Config()
         self.alliance = make_alliance(n)
-        self.terms = replace(
-            self.alliance.terms, window=self.config.window, check=cheap_check
-        )
+        self.terms = replace(self.alliance.terms, window=self.config.window, check=cheap_check)
         self.honest = n - self.terms.validators.faulty
         addresses = [self.terms.validators.address_of(ValidatorIndex(i)) for i in range(n)]
         self.keyrings = [CheapKeyring(a, self.terms.domain) for a in addresses]

@@ -1,4 +1,4 @@
-"""A small real chain of the test alliance: what the product writes, for seeds and behind servers."""
+"""A small real chain of the test alliance: what the product writes, for seeds and servers."""
 
 from __future__ import annotations
 

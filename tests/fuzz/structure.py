@@ -7,9 +7,14 @@ import json
 from enum import Enum
 from random import Random
 
+from bulwark.ledger.errors import LedgerError
 from tests.fuzz.choices import EDGES, LARGE
 
 MAX_DEPTH = 8
+UNENCODABLE = (
+    LedgerError, ArithmeticError, LookupError, ValueError, TypeError, AttributeError, MemoryError,
+)  # fmt: skip
+"""What an encoder may raise for a changed tree that has no encoding."""
 
 
 def change(value: object, rng: Random, depth: int = 0) -> object:

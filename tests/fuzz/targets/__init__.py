@@ -14,6 +14,8 @@ PLACES = {
     "rpc": ("rpc", "Rpc"),
     "socket": ("rpc", "Socket"),
     "rest": ("rest", "Rest"),
+    "answers": ("sync", "Answers"),
+    "sync": ("sync", "Sync"),
     "ledger": ("ledger", "Ledger"),
 }
 """Name to module and class."""

@@ -169,9 +169,7 @@ class Ledger(Target):
 
     def seeds(self) -> list[bytes]:
         made = [
-            bytes((number,)) + data
-            for number, codec in enumerate(CODECS)
-            for data in codec.seeds()
+            bytes((number,)) + data for number, codec in enumerate(CODECS) for data in codec.seeds()
         ]
         texts = [path.read_bytes() for path in sorted(EXAMPLES.glob("*.toml"))]
         return made + [bytes((ALLIANCE,)) + text for text in texts]

@@ -271,8 +271,8 @@ class ReplicaTarget(Target):
         speaks = bytes(
             byte for kind in range(10) for byte in (140 + kind, 0, *range(3, 40, 5), 0, 2, 0)
         )
-        made = [bytes((shape,)) + body for shape in (64, 1, 2, 192)
-                for body in (block * 3, views * 3, block + speaks, views + speaks + block)]  # fmt: skip
+        bodies = (block * 3, views * 3, block + speaks, views + speaks + block)
+        made = [bytes((shape,)) + body for shape in (64, 1, 2, 192) for body in bodies]
         return [bytes((64,)), *made]
 
     def run(self, data: bytes) -> str:

@@ -165,4 +165,3 @@ class Rest(Target):
     def close(self) -> None:
         logging.getLogger("bulwark.api").removeHandler(self._gathered)
         self._loop.close()
-

@@ -1,4 +1,4 @@
-"""JSON-RPC text through the whole application, over HTTP and WebSocket, with a real chain behind."""
+"""JSON-RPC text through the whole application, by HTTP and WebSocket, with a real chain behind."""
 
 from __future__ import annotations
 

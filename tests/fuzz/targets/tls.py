@@ -32,7 +32,7 @@ CLIENT_HELLO = bytes.fromhex(
 
 
 class Tls(Target):
-    """One connection each input; every so often the honest members are asked whether all is well."""
+    """One connection each input; every so often the honest members are asked how they are."""
 
     name: ClassVar = "tls"
     about: ClassVar = "listener, TLS, handshake and frames over a real loopback socket"
@@ -131,7 +131,7 @@ class Tls(Target):
         """Until the connection is forgotten."""
         network = self._node.network
         async with asyncio.timeout(5):
-            while network.half_open or network.connected() != {B}:
+            while network.half_open or network.connected() != {B}:  # noqa: ASYNC110
                 await asyncio.sleep(0.001)
 
     async def _well(self) -> None:
