@@ -7,17 +7,41 @@ that kept its word is asked again as long as it claims more; one that did not is
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Protocol
+
 from bulwark.ledger.ids import Height, MemberId
 from consensus.events import Event, StateInstalled
 from node.driver.ports import Chain
 from node.driver.worker import Worker
-from node.network.network import Network
+
+
+class Neighbour(Protocol):
+    """A connected member as its hello showed it."""
+
+    @property
+    def member(self) -> MemberId:
+        """Who it is."""
+        ...
+
+    @property
+    def height(self) -> int:
+        """Its last executed height, as it says."""
+        ...
+
+
+class Neighbours(Protocol):
+    """What the follower needs of the network."""
+
+    def peers(self) -> Sequence[Neighbour]:
+        """Every connection."""
+        ...
 
 
 class Follower:
     """Turns announcements into block sync."""
 
-    def __init__(self, chain: Chain, worker: Worker, network: Network) -> None:
+    def __init__(self, chain: Chain, worker: Worker, network: Neighbours) -> None:
         self._chain = chain
         self._worker = worker
         self._network = network

@@ -22,7 +22,7 @@ from contracts.governance import read_parameters
 from contracts.governance_events import touches_validators
 from contracts.members import read_members
 from contracts.slots import ReadSlot
-from node.chain.epochs import ChainEpoch, usable
+from node.chain.epochs import ChainEpoch, effective, usable
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,8 @@ def _differs(genesis: Genesis, epoch: ChainEpoch, read_slot: ReadSlot) -> bool:
     validators = _validators(read_slot)
     if validators and validators != epoch.validators.validators:
         return True
-    return _parameters(genesis, epoch, read_slot) != dict(epoch.terms.parameters)
+    wanted = _parameters(genesis, epoch, read_slot)
+    return effective(genesis, wanted) != (epoch.config, epoch.gas_limit)
 
 
 def _validators(read_slot: ReadSlot) -> tuple[Validator, ...]:

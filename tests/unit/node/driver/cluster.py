@@ -10,16 +10,19 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
+from typing import NamedTuple
 
 from bulwark.ledger.genesis import Genesis
-from bulwark.ledger.ids import Digest, Height, MemberId, ValidatorIndex
+from bulwark.ledger.ids import Digest, Height, MemberId
 from bulwark.ledger.transaction import Transaction
+from node.chain.epochs import ChainEpoch
 from node.clock import Clock
 from node.driver.driver import Driver
+from node.driver.engine import Engine, EngineParts
 from node.driver.proposals import Proposals
-from node.driver.start import start_core
 from node.driver.sync import BlockServer, BlockSync
 from node.driver.worker import Worker
+from node.follower import Follower
 from node.housekeeping import Housekeeping
 from node.intake import Intake
 from node.lifecycle import Lifecycle
@@ -66,11 +69,18 @@ class Hub:
     def leave(self, member: MemberId) -> None:
         del self.stations[member]
         for other in self.stations.values():
-            other.driver.peer_down(member)
+            other.engine.peer_down(member)
 
     def reconnect(self, member: MemberId) -> None:
         self.cut.discard(member)
         self.join(self.stations[member])
+
+
+class Neighbour(NamedTuple):
+    """What a hello told."""
+
+    member: MemberId
+    height: Height
 
 
 class Port:
@@ -85,7 +95,7 @@ class Port:
         if not self.hub.reaches(self.own, member):
             return False
         target = self.hub.stations[member]
-        asyncio.get_running_loop().call_soon(target.driver.receive, self.own, payload)
+        asyncio.get_running_loop().call_soon(target.engine.receive, self.own, payload)
         return True
 
     def gossip(self, payload: bytes, members: Iterable[MemberId] | None = None) -> int:
@@ -97,6 +107,13 @@ class Port:
 
     def announce(self, height: Height) -> None:
         self.announced.append(height)
+        for member in self.connected():
+            target = self.hub.stations[member]
+            payload = height.to_bytes(8, "big")
+            asyncio.get_running_loop().call_soon(target.engine.announced, self.own, payload)
+
+    def peers(self) -> list[Neighbour]:
+        return [Neighbour(m, self.hub.stations[m].chain.applied) for m in self.connected()]
 
     def connected(self) -> list[MemberId]:
         return sorted(
@@ -122,6 +139,7 @@ class Station:
         assert isinstance(self.store, MemoryStore)
         self.chain, executor = self.node.chain, self.node.executor
         self.halted: list[str] = []
+        self.entered: list[ChainEpoch] = []
         self.clock = Clock()
         self.mesh = Port(hub, self.id)
         self.mempool = Mempool(
@@ -184,26 +202,25 @@ class Station:
             fetch_sidecar=self.sidecars.fetch,
             pace_ms=1,
         )
-        self.driver = Driver(
-            replica=start_core(
-                executor.epochs.current,
-                VOTE_KEYS[index],
-                self.store,
-                self.chain,
-                home / f"{self.id}.voted",
-            ),
-            terms=executor.epochs.current.core_terms,
-            own=ValidatorIndex(index),
-            store=self.store,
-            durability=self.durability,
-            mesh=self.mesh,
-            clock=self.clock,
-            proposals=self.proposals,
-            worker=self.worker,
-            halt=self.halted.append,
+        self.engine = Engine(
+            EngineParts(
+                vote_key=VOTE_KEYS[index],
+                marker=home / f"{self.id}.voted",
+                epochs=executor.epochs,
+                chain=self.chain,
+                store=self.store,
+                durability=self.durability,
+                mesh=self.mesh,
+                connected=self.mesh.connected,
+                clock=self.clock,
+                proposals=self.proposals,
+                worker=self.worker,
+                follower=Follower(self.chain, self.worker, self.mesh),
+                halt=self.halted.append,
+                entered=self.entered.append,
+                nudge=self._changed,
+            )
         )
-        self.proposals.post = self.driver.post
-        self.worker.post = self.driver.post
         self.responders: dict[Topic, Responder] = {
             Topic.SIDECAR: self.sidecars.serve,
             Topic.BLOCKS: BlockServer(self.chain),
@@ -218,17 +235,23 @@ class Station:
         )
         self._tasks: list[asyncio.Task[None]] = []
 
+    @property
+    def driver(self) -> Driver:
+        """The core at work; fails on a station that does not vote now."""
+        assert self.engine.driver is not None
+        return self.engine.driver
+
     def _changed(self) -> None:
-        self.driver.pending_changed(self.mempool.oldest_ms(), len(self.mempool))
+        self.engine.pending_changed(self.mempool.oldest_ms(), len(self.mempool))
 
     def up(self, member: MemberId) -> None:
         self.intake.welcome(member)
-        self.driver.peer_up(member)
+        self.engine.peer_up(member)
 
     def start(self) -> None:
         loop = asyncio.get_running_loop()
         self.housekeeping.resume()
-        self._tasks = [loop.create_task(self.worker.run()), loop.create_task(self.driver.run())]
+        self._tasks = [loop.create_task(self.worker.run()), loop.create_task(self.engine.run())]
         self.hub.join(self)
 
     async def stop(self) -> None:
