@@ -62,6 +62,7 @@ from node.status import Sources, StatusBoard
 from node.storage.durability import Durability
 from node.storage.port import KeyValueStore
 from node.supervisor import Supervisor
+from node.sync.report import SyncReport
 from node.sync.server import serve_sync
 from node.tagging.cache import TagCache
 from node.tagging.evaluators import DirectEvaluators, LocalEvaluator
@@ -242,6 +243,7 @@ class Node:
             lifecycle=self._lifecycle,
             snapshot=lambda: self._engine.snapshot(),
             sync_target=lambda: self._sync.target,
+            sync=SyncReport(lambda: self._sync.progress, self._sync.peers),
             halted=lambda: self._supervisor.halted,
             now_ms=self._clock.now_ms,
             started_ms=self._clock.now_ms(),

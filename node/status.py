@@ -27,6 +27,7 @@ from node.network.network import Network
 from node.reporting.reporter import Reporter
 from node.screening.screener import Screener
 from node.service import Readiness
+from node.sync.report import SyncReport
 from node.tagging.tagger import Tagger
 
 MAX_LAG_BLOCKS = 8
@@ -47,6 +48,7 @@ class Sources:
     snapshot: Callable[[], Snapshot | None]
     """State of the consensus core; None on an observer."""
     sync_target: Callable[[], Height | None]
+    sync: SyncReport
     halted: Callable[[], str | None]
     now_ms: Callable[[], int]
     started_ms: int
@@ -140,6 +142,7 @@ class StatusBoard:
                 "record_log_size": tip.record_log_size,
             },
             "sync_target": source.sync_target(),
+            "sync": source.sync.document(),
             "halted": source.halted(),
             "peers": [
                 {"member": peer.member, "age_ms": peer.age_ms, "silent_ms": peer.silent_ms}
@@ -254,6 +257,7 @@ class StatusBoard:
             counters["bulwark_screening_hits"] = ("Questions with a hit", self._screener.hits)
         for name, (text, value) in counters.items():
             yield CounterMetricFamily(name, text, value=float(value))
+        yield from source.sync.families()
         if self._examiner is not None:
             yield from self._examiner.families()
 
