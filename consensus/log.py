@@ -127,13 +127,13 @@ def bitmap(votes: Votes) -> int:
 class Log:
     """The slots by height."""
 
-    __slots__ = ("_slots", "_top", "get", "window")
+    __slots__ = ("_slots", "get", "top", "window")
 
     def __init__(self, window: int) -> None:
         self.window = window
         """L."""
         self._slots: dict[Height, Slot] = {}
-        self._top = Height(0)
+        self.top = Height(0)
         """No slot is above it."""
         self.get = self._slots.get
         """The slot of a height if it is open."""
@@ -146,16 +146,18 @@ class Log:
         slot = self._slots.get(height)
         if slot is None:
             slot = self._slots[height] = Slot(height, now_ms)
-            self._top = max(self._top, height)
+            self.top = max(self.top, height)
         return slot
 
     def above(self, height: Height) -> Iterator[Slot]:
         """Open slots above `height`, ascending."""
         slots = self._slots
-        if self._top - height > 4 * self.window:  # recovered records may lie anywhere
+        if self.top <= height:
+            return iter(())
+        if self.top - height > 4 * self.window:  # recovered records may lie anywhere
             return iter([slots[h] for h in sorted(slots) if h > height])
         # narrower than sorting all: slots close to the low mark are asked for at every step
-        heights = range(height + 1, self._top + 1)
+        heights = range(height + 1, self.top + 1)
         return iter([slot for h in heights if (slot := self.get(Height(h))) is not None])
 
     def collect(self, low: Height) -> None:

@@ -23,7 +23,7 @@ from consensus.types import Place
 class Ordering:
     """Moves slots through the phases."""
 
-    __slots__ = ("_asked", "_cursor", "_pace", "_state")
+    __slots__ = ("_asked", "_cursor", "_pace", "_state", "_turn")
 
     def __init__(self, state: ReplicaState, pace: Pacemaker) -> None:
         self._state = state
@@ -31,6 +31,8 @@ class Ordering:
         self._asked: NeedProposal | None = None
         self._cursor = (state.active_view, Height(0))
         """Where next_height() stopped: in one view proposals are only added."""
+        self._turn = (state.active_view, Height(0), ValidatorIndex(0))
+        """View, height and proposer at the last look."""
 
     # -- proposing ---------------------------------------------------------------------------
 
@@ -50,9 +52,21 @@ class Ordering:
             self._cursor = (state.active_view, height)
         return height
 
+    def next_proposer(self) -> ValidatorIndex:
+        """O1: who proposes next_height()."""
+        state = self._state
+        height = self.next_height()
+        view, known, proposer = self._turn
+        if known != height or view != state.active_view:
+            proposer = state.proposer(height)
+            self._turn = (state.active_view, height, proposer)
+        return proposer
+
     def in_flight(self) -> bool:
         """Whether a proposal of the active view is not committed."""
         state = self._state
+        if state.log.top <= state.executed:
+            return False
         for slot in state.log.above(state.executed):
             if slot.digest is not None and slot.committed is None:
                 return True
@@ -61,9 +75,9 @@ class Ordering:
     def ask_proposal(self, heartbeat: bool = False) -> None:
         """O10: ask the driver for a batch if it is our turn and the pipeline has room."""
         state = self._state
-        height = self.next_height()
-        if not state.ordering or state.silent or state.proposer(height) != state.me:
+        if self.next_proposer() != state.me or not state.ordering or state.silent:
             return
+        height = self.next_height()
         if height > min(state.executed + state.config.pipeline, state.high):
             return
         # E2: nobody waits for requests when a decided change of validators is due

@@ -212,20 +212,21 @@ class Pacemaker:
 
     def update(self, situation: Situation, now_ms: int) -> list[Effect]:
         """Derive all deadlines; returns the timers to set and to cancel."""
-        wanted = {TimerName.STATUS: self._status_ms + self._config.status_interval_ms}
         if situation.changing:
             self._work_ms = None
-            wanted |= self._changing(situation, now_ms)
+            wanted = self._changing(situation, now_ms)
         else:
-            wanted |= self._normal(situation, now_ms)
-        effects: list[Effect] = [
-            CancelTimer(name) for name in sorted(self._deadlines) if name not in wanted
-        ]
-        for name, at_ms in sorted(wanted.items()):
-            if self._deadlines.get(name) != at_ms:
-                effects.append(SetTimer(name, at_ms))
-        self._deadlines = wanted
+            wanted = self._normal(situation, now_ms)
+        wanted[TimerName.STATUS] = self._status_ms + self._config.status_interval_ms
+        known = self._deadlines
         self.stale = False
+        if wanted == known:
+            return []
+        effects: list[Effect] = [CancelTimer(name) for name in sorted(known) if name not in wanted]
+        for name in sorted(wanted):
+            if known.get(name) != wanted[name]:
+                effects.append(SetTimer(name, wanted[name]))
+        self._deadlines = wanted
         return effects
 
     def _normal(self, situation: Situation, now_ms: int) -> dict[TimerName, int]:

@@ -146,7 +146,7 @@ class Replica:
 
     def _last_effects(self, now_ms: int) -> list[Effect]:
         state = self._state
-        if state.ended and state.stable is not None:
+        if state.status is Status.ENDED and state.stable is not None:
             return [EpochEnded(state.stable)]
         facts = self._situation()
         if facts == self._facts and not self._pace.stale:
@@ -261,7 +261,7 @@ class Replica:
         """The fields of a Situation, in its order."""
         state = self._state
         ordering = state.status is Status.NORMAL
-        proposer = state.proposer(self._ordering.next_height())
+        proposer = self._ordering.next_proposer()
         return (
             state.status is Status.CHANGING,
             state.epoch_end is not None or self._ordering.in_flight(),

@@ -7,7 +7,6 @@ steer only what its sender is sent (pitfall S11).
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Final
 
 from bulwark.ledger.ids import Height, ValidatorIndex
@@ -58,7 +57,7 @@ class Retransmission:
             self._slot_status(slot) for slot in state.log.above(state.low) if not self._done(slot)
         )
         changing = state.status is Status.CHANGING
-        unsigned = StatusReport(
+        claims = (
             state.view,
             changing,
             state.executed,
@@ -66,10 +65,9 @@ class Retransmission:
             state.silent,
             slots,
             state.me,
-            b"",
         )
-        signature = state.keyring.sign(StatusReport.TAG, unsigned.signed_body())
-        return replace(unsigned, signature=signature)
+        body = StatusReport(*claims, b"").signed_body()
+        return StatusReport(*claims, state.keyring.sign(StatusReport.TAG, body))
 
     def _done(self, slot: Slot) -> bool:
         return slot.height <= self._state.stable_height
