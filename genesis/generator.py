@@ -107,7 +107,7 @@ def generate(
                 clear_api_keys=clear,
                 hashed_api_keys=hashed,
             )
-            write_home(out / plan.id, content, alliance, random_bytes)
+            write_home(out / plan.id, content, alliance.members, random_bytes)
             homes.append(GeneratedHome(plan.id, out / plan.id, plan.is_validator))
         # Last, so that a folder with this file is a whole alliance.
         (out / GENESIS_FILE).write_bytes(document)

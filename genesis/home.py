@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from genesis.alliance import Alliance, MemberPlan
+from genesis.alliance import MemberPlan
 from node.keys import NodeSecrets, RandomBytes, write_private
 
 NODE_FILE: Final = "node.toml"
@@ -37,8 +37,8 @@ class HomeContent:
     unattended: bool
     """Keep the passphrase beside the keystore, so that the node starts without being told."""
     genesis: bytes
-    certificate: bytes
-    """PEM, as the next."""
+    certificate: bytes | None
+    """PEM, as the next; None for a member whose certificate is still to come."""
     authority: bytes
     clear_api_keys: dict[str, str] = field(repr=False)
     """Role to key."""
@@ -52,21 +52,25 @@ def make_folder(path: Path) -> Path:
 
 
 def write_home(
-    home: Path, content: HomeContent, alliance: Alliance, random_bytes: RandomBytes
+    home: Path, content: HomeContent, members: Iterable[MemberPlan], random_bytes: RandomBytes
 ) -> None:
-    """Create and fill `home`, which must not exist. Raises OSError, KeystoreError."""
+    """Create and fill `home`, which must not exist; `members` are whom its node may meet.
+
+    Raises OSError, KeystoreError.
+    """
     make_folder(home)
     for name in _FOLDERS:
         make_folder(home / name)
     content.secrets.save(home / KEYSTORE_FILE, content.passphrase, random_bytes=random_bytes)
     if content.unattended:
         write_private(home / UNATTENDED_FILE, content.passphrase + b"\n")
-    (home / CERTIFICATE_FILE).write_bytes(content.certificate)
+    if content.certificate is not None:
+        (home / CERTIFICATE_FILE).write_bytes(content.certificate)
     (home / CA_FILE).write_bytes(content.authority)
     (home / GENESIS_FILE).write_bytes(content.genesis)
     write_private(home / API_KEYS_FILE, _json(content.hashed_api_keys))
     write_private(home / CLEAR_API_KEYS_FILE, _json(content.clear_api_keys))
-    text = node_toml(content.plan, alliance.members, unattended=content.unattended)
+    text = node_toml(content.plan, members, unattended=content.unattended)
     (home / NODE_FILE).write_text(text, "utf-8")
 
 

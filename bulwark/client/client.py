@@ -247,6 +247,33 @@ class BulwarkClient:
         body = await self._transport.send(Request("POST", path, b"{}", timeout_s=self._timeout_s))
         return decoded(body, dict[str, object], "the posted evidence")
 
+    async def governance(self, path: str) -> dict[str, object]:
+        """What is at /v1/governance/`path`: members, parameters, proposals, proposals/N."""
+        body = await self._get(f"/v1/governance/{path}")
+        return decoded(body, dict[str, object], "an answer about governance")
+
+    async def dry_run(self, action: Mapping[str, object]) -> dict[str, object]:
+        """What an action would do, without proposing it."""
+        body = orjson.dumps({"action": dict(action)})
+        request = Request(
+            "POST", "/v1/governance/dry-run", body, "application/json", timeout_s=self._timeout_s
+        )
+        return decoded(await self._transport.send(request), dict[str, object], "a dry run")
+
+    async def govern(
+        self,
+        path: str,
+        document: Mapping[str, object],
+        *,
+        wait: Stage = Stage.EXECUTED,
+        idempotency_key: str | None = None,
+    ) -> dict[str, object]:
+        """Propose or vote at /v1/governance/`path` (role admin); raises ApiProblem 403, 409."""
+        body = await self._write(
+            f"/v1/governance/{path}", orjson.dumps(dict(document)), wait, idempotency_key
+        )
+        return decoded(body, dict[str, object], "the outcome of a vote")
+
     async def wait_final(self, record_id: str, timeout_s: float = 60.0) -> Record:
         """The record once it is finalized; raises TimedOut."""
 

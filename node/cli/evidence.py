@@ -19,7 +19,7 @@ from node.cli.faults import BadSetup
 from node.cli.options import emit_json, emit_pairs, emit_rows, json_option
 
 READ_ROLES: Final = ("auditor", "operator", "analyst", "reporter")
-POST_ROLES: Final = ("admin", "operator")
+POST_ROLES: Final = ("operator", "admin")
 INVALID: Final = 1
 _COLUMNS: Final = ("culprit", "kind", "epoch", "holds", "posted", "id")
 

@@ -30,6 +30,8 @@ COMMANDS: Final = {
     "screen": ("node.cli.screen", "Ask whether an identifier was reported."),
     "consent": ("node.cli.consent", "Give, withdraw or show a consent."),
     "import": ("node.cli.import", "Report the indicators of CSV and NDJSON files."),
+    "governance": ("node.cli.governance", "Change members and parameters by vote."),
+    "member": ("node.cli.member", "Prepare the node of a new member."),
     "verify": ("node.cli.verify", "Verify a proof offline, trusting only genesis.json."),
     "doctor": ("node.cli.doctor", "Say why there is no block, and what to do."),
     "evidence": ("node.cli.evidence", "Show, verify and post evidence against validators."),
