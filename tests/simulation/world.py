@@ -219,24 +219,34 @@ class World:
         adversary = self.byzantine.get(node.index)
         if adversary is None:
             self.checkers.on_send(node, message)
-            passed = self._checked(node, message) if self.options.codec else Authenticated(message)
+            if self.options.codec:
+                passed = self._checked(node, message, self._terms_in(node, number))
+            else:
+                passed = Authenticated(message)
             self._post(node, receivers, (number, Received(node.index, passed)))
             return
         for receiver in receivers:
             for delay, changed in adversary.outgoing(receiver, message, self.now):
                 self.faults["byzantine messages"] += changed is not message
                 try:
-                    other = authenticate(encode_message(changed), self.terms_of(node.span))
+                    terms = self._terms_in(node, number)
+                    other = authenticate(encode_message(changed), terms)
                 except AuthenticationFailed:
                     self.faults["refused messages"] += 1
                     continue
                 self._post(node, (receiver,), (number, Received(node.index, other)), delay)
 
-    def _checked(self, node: SimNode, message: Message) -> Authenticated[Message]:
+    def _terms_in(self, node: SimNode, epoch: int) -> Terms:
+        """The terms of an epoch that a node knows."""
+        if epoch == node.span.number:
+            return self.terms_of(node.span)
+        return self.terms_of(node.ledger.epochs[epoch])
+
+    def _checked(self, node: SimNode, message: Message, terms: Terms) -> Authenticated[Message]:
         """The long way over the wire: encoded, decoded, authenticated."""
         data = encode_message(message)
         try:
-            passed = authenticate(data, self.terms_of(node.span))
+            passed = authenticate(data, terms)
         except AuthenticationFailed as error:
             raise Violation(f"honest {node.index} sends an invalid message: {error}") from error
         if decode_message(data) != message:
