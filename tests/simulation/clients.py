@@ -70,7 +70,7 @@ class Clients:
         world, options = self.world, self.world.options
         world.submitted.append(transaction)
         if options.lonely_client and world.random() < 0.2:
-            node = world.rng.choice(world.honest)
+            node = world.rng.choice(world.awaited)
             world.push(1, None, 0, self._pass_on, (node, transaction))
             return
         for node in world.everyone:
