@@ -72,8 +72,6 @@ CASES = {
     "double-vote": DOUBLE,
     "wrong-new-view": WrongNewView(new_view((Digest(b"x" * 32),), CHANGES), CHANGES),
     "double-new-view": DoubleNewView(*NEW_VIEWS),
-        new_view((), CHANGES), new_view((Digest(bytes(32)),), CHANGES)
-    ),
     "forgotten-commit": ForgottenCommit(vote(b"a"), view_change(1)),
 }
 
