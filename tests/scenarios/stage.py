@@ -17,7 +17,7 @@ from consensus.events import Received
 from consensus.messages import Message, decode_message, encode_message
 from tests.scenarios.machine import Block, Machine
 from tests.scenarios.net import START_MS, Letter, Net
-from tests.scenarios.words import Names, numbers
+from tests.scenarios.words import Names, kind_of, numbers
 
 WHO_WIDTH = 10
 
@@ -173,6 +173,17 @@ class Stage(Net):
         for machine in self.machines:
             machine.auto = False
         self.look()
+
+    def add(self, machine: Machine) -> None:
+        """A new member's machine."""
+        self.machines.append(machine)
+        self._slots.append([machine.slot])
+
+    def drop_status(self) -> None:
+        """Forget STATUS messages in flight: they say what everybody knows."""
+        kept = [mail for mail in self.mail if kind_of(mail.message) != "status"]
+        self.mail.clear()
+        self.mail.extend(kept)
 
     @property
     def clock_ms(self) -> int:
