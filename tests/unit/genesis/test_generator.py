@@ -175,7 +175,7 @@ def test_clear_api_keys_open_what_the_hashed_file_allows(made: Generated) -> Non
     for home in made.homes:
         keys = ApiKeys.load(home.home / "api_keys.json")
         clear = json.loads((home.home / "api_keys.clear.json").read_bytes())
-        assert set(clear) == {"reporter", "analyst", "operator", "auditor"}
+        assert set(clear) == {"reporter", "analyst", "operator", "auditor", "admin"}
         for role, key in clear.items():
             principal = keys.identify(key.encode())
             assert principal is not None
