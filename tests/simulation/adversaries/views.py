@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from bulwark.ledger.batch import NULL_BATCH
 from bulwark.ledger.hashing import sha256
 from bulwark.ledger.ids import Digest, View
-from bulwark.ledger.votes import Certificate
+from bulwark.ledger.votes import Certificate, VoteKind
 from consensus.keyring import Keyring
-from consensus.messages import Message, NewView, PrePrepare, StatusReport, ViewChange
+from consensus.messages import Message, NewView, PrePrepare, StatusReport, ViewChange, Vote
 from tests.simulation.adversaries.base import Adversary
 
 
@@ -115,8 +115,12 @@ class WrongO(_Unsettling):
                 return (*digests, sha256(b"lie"))[-8:]
 
 
+FLOOD: Final = 20
+"""Votes for views to come that the spammer sends with each STATUS, to fill buffers (D1)."""
+
+
 class ViewSpammer(Adversary):
-    """Asks for ever farther views with every STATUS, in as many different words as it can."""
+    """Asks for ever farther views with every STATUS, and votes in views that nobody entered."""
 
     KIND: ClassVar[str] = "view-spammer"
 
@@ -131,9 +135,15 @@ class ViewSpammer(Adversary):
             self._asked = max(self._asked, message.view) + self.rng.choice(self._steps)
             view = View(min(self._asked, 1 << 62))
             spam = self.sign_view_change(ViewChange(view, None, (), message.signer, b""))
-            return [(0, message), (0, spam)]
+            flood = [(0, self._later_vote(message)) for _ in range(FLOOD)]
+            return [(0, message), (0, spam), *flood]
         if isinstance(message, ViewChange) and self.is_mine(message):
             far = View(message.view + self.rng.randint(0, 3))
             other = self.sign_view_change(replace(message, view=far, prepared=()))
             return [(0, message), (0, other)]
         return [(0, message)]
+
+    def _later_vote(self, status: StatusReport) -> Vote:
+        height = status.stable + self.rng.randint(1, 8)
+        view = status.view + self.rng.randint(1, 1_000)
+        return self.vote(VoteKind.PREPARE, view, height, sha256(b"%d" % self.rng.randrange(99)))

@@ -7,10 +7,12 @@ of another epoch, kind or height never passes. Each signature is checked once.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from bulwark.ledger.errors import SignatureInvalid
+from bulwark.ledger.errors import LedgerError, SignatureInvalid
+from bulwark.ledger.ids import Epoch
 from bulwark.ledger.votes import Certificate, VoteKind
 from consensus.terms import Terms
 from tests.reference.quorums import reference_quorum
@@ -32,6 +34,7 @@ class Certificates:
         self._good: set[tuple[int, int, int, int, bytes, tuple[tuple[int, bytes], ...]]] = set()
         self._signed: dict[tuple[int, int, int, int, bytes], dict[int, bytes]] = {}
         """Checked signatures by subject and signer."""
+        self._epochs: set[int] = set()
 
     def on_use(self, node: SimNode, certificate: Certificate, kind: VoteKind, height: int) -> None:
         """A certificate of this kind and height stands behind a block or an announcement."""
@@ -72,8 +75,21 @@ class Certificates:
                 self._fail(certificate, f"of epoch {epoch}: {error}")
             checked[signer] = signature
         self._good.add(key)
+        if epoch not in self._epochs:
+            self._epochs.add(epoch)
+            self._only_here(terms, certificate)
         if subject.kind is not VoteKind.CHECKPOINT:
             self._unique.on_certificate(epoch, certificate)
+
+    def _only_here(self, terms: Terms, certificate: Certificate) -> None:
+        """S1: in an epoch with the same members the same signatures are worth nothing."""
+        later = replace(terms.domain, epoch=Epoch(terms.domain.epoch + 1))
+        members = replace(terms.validators, epoch=later.epoch)
+        try:
+            certificate.verify(members, later, terms.check)
+        except LedgerError:
+            return
+        self._fail(certificate, f"of epoch {terms.domain.epoch} counts in the next one too")
 
     def _fail(self, certificate: Certificate, what: str) -> None:
         subject = certificate.subject

@@ -29,8 +29,8 @@ class Durability:
     def __init__(self, record: Record) -> None:
         self._record = record
         self._announced: dict[int, int] = {}
-        self._silent: dict[int, int] = {}
-        """The highest height a wiped node had voted at before."""
+        self._silent: dict[int, tuple[int, int]] = {}
+        """Of a wiped node: the highest height that it had voted at, and what was final there."""
 
     # -- statements --------------------------------------------------------------------------
 
@@ -41,8 +41,8 @@ class Durability:
         place = height.to_bytes(8, "big")
         if height > record.voted.get(node.index, 0):
             record.voted[node.index] = height
-        if height <= self._silent.get(node.index, -1):
-            record.fail(9, "P6", f"wiped node {node.index} votes at {height}")
+        if node.wiped and node.index in self._silent:
+            self._forgot(node, height)
         if kind is VoteKind.CHECKPOINT and len(node.disk.blocks) < height:
             record.fail(9, "C1", f"node {node.index} vouches for block {height}, not on its disk")
         records = node.disk.records
@@ -58,6 +58,19 @@ class Durability:
                 self._time(node, subject.view, height, int.from_bytes(body[:8], "big"))
         elif kind is VoteKind.COMMIT and records.get(b"prepared/" + place) is None:
             self._unless_pruned(node, height, "certificate behind the COMMIT")
+
+    def _forgot(self, node: SimNode, height: int) -> None:
+        """P6: h* + 4L, and h* is at least what was final here before, less one window."""
+        voted, final = self._silent[node.index]
+        stable = node.disk.best_stable()
+        known = node.span.start if stable is None else stable.subject.height
+        if height <= voted or known < final + 3 * node.config.window:
+            self._record.fail(
+                9,
+                "P6",
+                f"node {node.index} forgot its votes up to {voted}, knows {known} to be final and "
+                f"votes at {height}; {final} was final before",
+            )
 
     def _unless_pruned(self, node: SimNode, height: int, what: str) -> None:
         """P3: one write may hold a record and its removal once the height is final."""
@@ -113,5 +126,7 @@ class Durability:
 
     def on_wipe(self, node: SimNode) -> None:
         """Power and disk are lost, on purpose."""
+        final = self._announced.get(node.index, 0)
+        if node.index in self._record.voted:
+            self._silent[node.index] = (self._record.voted[node.index], final)
         self._announced[node.index] = 0
-        self._silent[node.index] = self._record.voted.get(node.index, 0)

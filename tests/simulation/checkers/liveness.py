@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from consensus.snapshot import Snapshot
 from tests.reference.quorums import reference_faulty
 from tests.simulation.checkers.record import Record
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 SETTLING_BLOCKS = 3
 """Blocks after GST whose views and timeouts still come from the bad phase."""
+LEARN_STATUSES = 8
+"""STATUS intervals within which a connected node learns the view."""
 BLOCK_REQUESTS = 20
 """Requests that fit a block of the toy mempool."""
 
@@ -30,6 +33,8 @@ class Liveness:
         self._counted = 0
         self._last_ms = 0
         self._view: tuple[int, int] = (0, 0)
+        self._views: list[tuple[int, int, int]] = []
+        """Time, epoch and view of each block whose view was new."""
 
     def on_new_block(self, node: SimNode, block: Block) -> None:
         """The first block of a height anywhere."""
@@ -49,6 +54,8 @@ class Liveness:
             if waited > self.patience_ms(node, faulty):
                 record.fail(11, "liveness", f"{waited} ms without a block before {block.height}")
         self._last_ms = record.world.now
+        if (epoch, view) > self._view or not self._views:
+            self._views.append((record.world.now, epoch, view))
         self._view = (epoch, max(view, self._view[1]) if epoch == self._view[0] else view)
 
     def patience_ms(self, node: SimNode, faulty: int) -> int:
@@ -65,6 +72,18 @@ class Liveness:
             behind = record.top - len(node.disk.blocks)
             if behind > node.config.window:
                 record.fail(11, "liveness", f"node {node.index} ends {behind} blocks behind")
+            if node.index not in world.down_at_end and node.replica is not None:
+                self._in_view(node, node.replica.snapshot())
+
+    def _in_view(self, node: SimNode, shot: Snapshot) -> None:
+        """R5: who lives learns the view in which the others have committed for a while."""
+        world = self._record.world
+        learnt = world.now - LEARN_STATUSES * node.config.status_interval_ms
+        old = [(e, v) for at_ms, e, v in self._views if at_ms <= learnt]
+        if old and (shot.epoch, shot.view) < old[-1]:
+            self._record.fail(
+                11, "R5", f"node {node.index} is in view {shot.view}, others in {old[-1]}"
+            )
 
 
 class Fairness:

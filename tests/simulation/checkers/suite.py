@@ -19,7 +19,7 @@ from consensus.effects import (
     Stable,
     SyncTo,
 )
-from consensus.events import Event, Received
+from consensus.events import Event, Received, StateInstalled, SyncFailed
 from consensus.evidence import Evidence
 from consensus.messages import Decision, Message, NewView, PrePrepare, ViewChange, Vote
 from tests.simulation.checkers.bounds import Bounds
@@ -135,11 +135,16 @@ class Checkers:
         """A replica handled an event."""
         if node.index in self.world.byzantine:
             return
+        kind = type(event)
+        if kind is StateInstalled or kind is SyncFailed:
+            self.execution.on_synced(node)
         for effect in effects:
             if type(effect) in WATCHED:
                 self._effect(node, effect)
-        if type(event) is Received and type(event.message.message) is Decision:
-            self.execution.on_decision(node, event.message.message)
+        if isinstance(event, Received):
+            message = event.message.message
+            if isinstance(message, Decision):
+                self.execution.on_decision(node, message)
         self.bounds.after_step(node)
 
     def _effect(self, node: SimNode, effect: Effect) -> None:
@@ -155,6 +160,7 @@ class Checkers:
             case SyncTo(certificate=certificate):
                 height = certificate.subject.height
                 self.certificates.on_use(node, certificate, VoteKind.CHECKPOINT, height)
+                self.execution.on_sync_to(node, height)
             case Execute(height=height, commit_certificate=certificate):
                 self.execution.on_execute(node, effect)
                 self.certificates.on_use(node, certificate, VoteKind.COMMIT, height)

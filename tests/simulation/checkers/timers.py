@@ -1,5 +1,6 @@
 """Duties that show in effects and snapshots only: timers, joining views, order of execution.
 
+C4 block sync is asked for once at a time, and forward only.
 O8 a decision settles its height in every status. O9 heights are handed out for execution in order,
 each once. P3 and V9 a record is deleted only when its height is final. T2 the fairness timer runs
 while a request waits. T3 the leader's time starts at a quorum of VIEW-CHANGEs; T4 no timeout is
@@ -68,6 +69,25 @@ class Execution:
     def __init__(self, record: Record) -> None:
         self._record = record
         self._last: dict[tuple[int, int], int] = {}
+        self._asked: dict[tuple[int, int], tuple[int, int]] = {}
+        """Height and time of a block sync under way, by node and life."""
+
+    def on_sync_to(self, node: SimNode, height: int) -> None:
+        """C4: block sync is asked for."""
+        key, now = (node.index, node.life), self._record.world.now
+        asked = self._asked.get(key)
+        if asked is not None:
+            target, at_ms = asked
+            if height < target or now < at_ms + node.config.sync_retry_ms - 1:
+                self._record.fail(
+                    0, "C4", f"node {node.index} asks for {height} {now - at_ms} ms after {target}"
+                )
+        self._asked = {k: v for k, v in self._asked.items() if k[0] != node.index}
+        self._asked[key] = (height, now)
+
+    def on_synced(self, node: SimNode) -> None:
+        """C4: block sync answered."""
+        self._asked.pop((node.index, node.life), None)
 
     def on_execute(self, node: SimNode, effect: Execute) -> None:
         """A block is handed out."""

@@ -1,0 +1,121 @@
+"""A planted bug: a rule taken out of the core, and how the simulator is to notice.
+
+Tests only: a bug is planted by exchanging functions and methods of `consensus` or `bulwark.ledger`
+inside a `with` block; product code has no switch. A bug must be caught by a rule, in a fixed world
+that passes without it.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from tests.simulation.options import Options
+from tests.simulation.world import World
+
+CORE = ("consensus", "bulwark.ledger", "tests.simulation.world", "tests.simulation.following")
+
+
+@dataclass(frozen=True)
+class Swap:
+    """One exchanged attribute of a class or module."""
+
+    owner: Any
+    name: str
+    make: Callable[[Any], Any]
+    """From the true attribute to the false one."""
+
+
+@dataclass(frozen=True)
+class Catch:
+    """The world in which it shows: a seed of the swarm, or a plain one, with changes."""
+
+    seed: int
+    n: int = 4
+    blocks: int = 20
+    swarm: bool = True
+    changes: dict[str, Any] = field(default_factory=dict)
+
+    def options(self) -> Options:
+        """The options of the world."""
+        if self.swarm:
+            options = Options.from_seed(self.seed, self.n, self.blocks)
+        else:
+            options = Options(n=self.n, blocks=self.blocks, seed=self.seed)
+        return replace(options, **self.changes)
+
+    def describe(self) -> str:
+        """For the table."""
+        base = "seed" if self.swarm else "plain seed"
+        changes = ", ".join(f"{k}={v!r}" for k, v in self.changes.items() if k != "config")
+        config = self.changes.get("config")
+        return f"{base} {self.seed}, n {self.n}, {self.blocks} blocks" + (
+            (f", {changes}" if changes else "") + (", own config" if config else "")
+        )
+
+
+@dataclass(frozen=True)
+class PlantedBug:
+    """One defect."""
+
+    id: str
+    pitfall: str
+    """Row of the table in the consensus note, or the rule of docs/protocol.md."""
+    breaks: str
+    """One sentence: what is wrong."""
+    swaps: tuple[Swap, ...]
+    catch: Catch | Callable[[], None]
+    """A world, or a function that raises when something is wrong."""
+
+    @contextmanager
+    def planted(self) -> Iterator[None]:
+        """The core has the bug inside this block."""
+        with ExitStack() as stack:
+            for swap in self.swaps:
+                stack.enter_context(exchanged(swap))
+            yield
+
+    def run(self) -> None:
+        """Do what should notice; raises whatever noticed."""
+        if isinstance(self.catch, Catch):
+            World(self.catch.options()).run()
+        else:
+            self.catch()
+
+
+@contextmanager
+def exchanged(swap: Swap) -> Iterator[None]:
+    """Exchange an attribute where it is defined and wherever the core imported it by name."""
+    true = swap.owner.__dict__[swap.name]
+    false = swap.make(true)
+    places = [swap.owner]
+    if not isinstance(swap.owner, type):
+        places += [
+            module
+            for name, module in sorted(sys.modules.items())
+            if name.startswith(CORE) and module.__dict__.get(swap.name) is true
+        ]
+    for place in places:
+        setattr(place, swap.name, false)
+    try:
+        yield
+    finally:
+        for place in places:
+            setattr(place, swap.name, true)
+
+
+def swap(owner: Any, name: str, make: Callable[[Any], Any]) -> tuple[Swap, ...]:
+    """One exchange, as the tuple that a bug wants."""
+    return (Swap(owner, name, make),)
+
+
+def instead(owner: Any, name: str, new: Any) -> tuple[Swap, ...]:
+    """One exchange that has no use for the true attribute."""
+    return (Swap(owner, name, lambda _: new),)
+
+
+def nothing(*_: object, **__: object) -> None:
+    """Does nothing."""
