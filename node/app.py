@@ -10,9 +10,6 @@ from __future__ import annotations
 import os
 from concurrent.futures import ThreadPoolExecutor
 
-from api.auth import ApiKeys
-from api.server import create_app
-from api.settings import ApiSettings
 from bulwark.ledger.ids import MemberId
 from node.assembly import (
     Home,
@@ -21,23 +18,17 @@ from node.assembly import (
     network_identity,
 )
 from node.chain.epochs import ChainEpoch
-from node.chain.proofs import Prover
-from node.chain.reader import EthereumReader
 from node.chain.records import RecordReader
 from node.chain.store import ChainStore
 from node.clock import Clock
-from node.consents.desk import ConsentDesk
-from node.consents.vault import Vault
 from node.directory import Directory
 from node.driver.engine import Engine, EngineParts
 from node.driver.proposals import Proposals
 from node.driver.syncing import block_sync
 from node.driver.worker import Worker
 from node.execution.executor import Executor
-from node.facade import Facade, Parts
 from node.follower import Follower
 from node.gatekeeper import Gatekeeper
-from node.governance.wiring import make_desk
 from node.housekeeping import Housekeeping
 from node.intake import Intake, StateCheck
 from node.lifecycle import Lifecycle
@@ -49,25 +40,20 @@ from node.network.kinds import Kind
 from node.network.network import Network
 from node.oversight import Oversight
 from node.reporting.anchorer import Anchorer
-from node.reporting.gatherer import Gatherer
 from node.reporting.idempotency import IdempotencyStore
 from node.reporting.outbox import Outbox
-from node.reporting.reporter import Reporter
 from node.reporting.tracker import StageTracker
 from node.requests import Topic
-from node.screening.screener import Screener
 from node.server import HttpServer
+from node.services import Ground, Services
 from node.sidecars import Sidecars
-from node.status import Sources, StatusBoard
 from node.storage.durability import Durability
 from node.storage.port import KeyValueStore
 from node.supervisor import Supervisor
-from node.sync.report import SyncReport
 from node.sync.server import serve_sync
 from node.tagging.cache import TagCache
 from node.tagging.evaluators import DirectEvaluators, LocalEvaluator
 from node.tagging.tagger import Tagger
-from node.waiting import WaitingTransactions
 
 PROPOSAL_PACE_MS = 40
 """Least time between two proposals: a block costs as much for one transaction as for fifty."""
@@ -88,7 +74,7 @@ class Node:
         self._build_network()
         self._build_reporting()
         self._build_consensus()
-        self._build_service()
+        self._services = self._build_services()
 
     def _build_ledger(self) -> None:
         genesis, config = self._home.genesis, self._home.config
@@ -231,107 +217,41 @@ class Node:
             part.gas_limit = epoch.gas_limit
         self._gatekeeper.entered(epoch)
 
-    def _build_service(self) -> None:
-        home, config = self._home, self._home.config
-        sources = Sources(
-            genesis=home.genesis,
-            member=home.member.id,
-            chain=self._chain,
-            mempool=self._mempool,
-            network=self._network,
-            tagger=self._tagger,
-            lifecycle=self._lifecycle,
-            snapshot=lambda: self._engine.snapshot(),
-            sync_target=lambda: self._sync.target,
-            sync=SyncReport(lambda: self._sync.progress, self._sync.peers),
-            halted=lambda: self._supervisor.halted,
-            now_ms=self._clock.now_ms,
-            started_ms=self._clock.now_ms(),
-            validators=lambda: self._engine.epoch.validators,
+    def _build_services(self) -> Services:
+        return Services(
+            Ground(
+                home=self._home,
+                store=self._store,
+                durability=self._durability,
+                clock=self._clock,
+                chain=self._chain,
+                executor=self._executor,
+                records=self._records,
+                directory=self._directory,
+                mempool=self._mempool,
+                intake=self._intake,
+                network=self._network,
+                mesh=self._mesh,
+                tracker=self._tracker,
+                outbox=self._outbox,
+                idempotency=self._idempotency,
+                anchorer=self._anchorer,
+                lifecycle=self._lifecycle,
+                tagger=self._tagger,
+                oversight=self._oversight,
+                engine=self._engine,
+                sync=self._sync,
+                halted=lambda: self._supervisor.halted,
+            )
         )
-        self._board = StatusBoard(sources)
-        self._reporter = Reporter(
-            tagger=self._tagger,
-            gatherer=Gatherer(
-                self._anchorer, self._tracker, self._durability, config.reporting.gather_ms
-            ),
-            outbox=self._outbox,
-            tracker=self._tracker,
-            idempotency=self._idempotency,
-            store=self._store,
-            durability=self._durability,
-            stage_of=lambda record_id: self._facade.stage_of_record(record_id),
-            oprf_key_id=home.genesis.oprf.key_id,
-            index_key=home.secrets.index_key,
-            random_bytes=os.urandom,
-            now_ms=self._clock.now_ms,
-            max_pending=config.reporting.max_pending_records,
-            wait_timeout_ms=config.reporting.wait_timeout_ms,
-        )
-        self._screener = Screener(
-            tagger=self._tagger,
-            replica=self._records,
-            member_of=self._directory.member_of,
-            now_ms=self._clock.now_ms,
-            lag=self._board.lag,
-        )
-        self._board.attach(self._reporter, self._screener)
-        self._board.examine_with(self._oversight.examiner)
-        self._facade = Facade(self._parts())
-        self._ethereum = EthereumReader(
-            store=self._store,
-            chain=self._chain,
-            executor=self._executor,
-            genesis=home.genesis,
-            waiting=WaitingTransactions(self._mempool, self._intake, self._durability),
-        )
-
-    def _parts(self) -> Parts:
-        home, config = self._home, self._home.config
-        consents = ConsentDesk(
-            vault=Vault(self._store, home.secrets.vault_key, os.urandom),
-            anchorer=self._anchorer,
-            tracker=self._tracker,
-            idempotency=self._idempotency,
-            durability=self._durability,
-            place_of=lambda transaction: self._facade.stage_of_transaction(transaction),
-            member=home.member.id,
-            member_name=home.member.name,
-            random_bytes=os.urandom,
-            now_ms=self._clock.now_ms,
-            wait_timeout_ms=config.reporting.wait_timeout_ms,
-        )
-        return Parts(
-            genesis=home.genesis,
-            member=home.member.id,
-            chain=self._chain,
-            records=self._records,
-            prover=Prover(self._store, self._chain, self._executor.epochs),
-            reporter=self._reporter,
-            screener=self._screener,
-            consents=consents,
-            tracker=self._tracker,
-            mesh=self._mesh,
-            board=self._board,
-            examiner=self._oversight.examiner,
-            evidence=self._oversight.evidence,
-            poster=self._oversight.poster,
-            directory=self._directory,
-            is_reporter=self._is_reporter,
-        )
-
-    def _is_reporter(self) -> bool:
-        own = self._directory.member(self._home.member.id)
-        return own is not None and "reporter" in own.roles
 
     async def run(self) -> int:
         """Serve until told to stop; the process's exit code."""
-        home, config = self._home, self._home.config
-        server = self._http_server()
+        config = self._home.config
+        server: HttpServer | None = None
         self._register()
         await self._network.start()
         try:
-            await server.start()
             housekeeping = self._housekeeping()
             housekeeping.resume()
             self._supervisor.spawn(self._worker.run())
@@ -339,9 +259,12 @@ class Node:
             self._supervisor.spawn(housekeeping.run())
             self._supervisor.spawn(self._oversight.examiner.run())
             self._supervisor.spawn(self._oversight.timekeeper.run())
+            # Votes first: what serves clients takes as long to load as everything below it.
+            server = await self._services.open()
+            await server.start()
             log.info(
                 "node runs",
-                member=home.member.id,
+                member=self._home.member.id,
                 role="validator" if self._engine.is_validator else "observer",
                 height=self._chain.applied,
                 p2p=f"{config.network.listen_host}:{self._network.port}",
@@ -351,29 +274,6 @@ class Node:
         finally:
             await self._shut(server)
         return 1 if self._supervisor.halted is not None else 0
-
-    def _http_server(self) -> HttpServer:
-        home, http = self._home, self._home.config.http
-        keys = ApiKeys.load(home.path / http.api_keys)
-        settings = ApiSettings(
-            open_metrics=http.open_metrics,
-            max_batch_bytes=http.max_body_bytes,
-            access_log=http.access_log == "all",
-        )
-        governance = make_desk(
-            home=home,
-            chain=self._chain,
-            executor=self._executor,
-            anchorer=self._anchorer,
-            tracker=self._tracker,
-            idempotency=self._idempotency,
-            durability=self._durability,
-            mesh=self._mesh,
-            clock=self._clock,
-            place_of=self._facade.stage_of_transaction,
-        )
-        app = create_app(self._facade, self._ethereum, keys, settings, governance=governance)
-        return HttpServer(app, home.path, http)
 
     def _register(self) -> None:
         network = self._network
@@ -415,13 +315,14 @@ class Node:
         """End `run` in good order."""
         self._supervisor.stop()
 
-    async def _shut(self, server: HttpServer) -> None:
-        await server.stop()
+    async def _shut(self, server: HttpServer | None) -> None:
+        if server is not None:
+            await server.stop()
         await self._supervisor.close()
         await self._proposals.close()
         await self._tagger.close()
         await self._network.stop()
         self._pool.shutdown(cancel_futures=True)
         self._durability.close()
-        self._ethereum.close()
+        self._services.close()
         log.info("node stopped", height=self._chain.applied)

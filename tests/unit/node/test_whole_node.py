@@ -66,7 +66,7 @@ def homes(tmp_path_factory: pytest.TempPathFactory) -> list[Home]:
 class Running:
     def __init__(self, homes: list[Home]) -> None:
         self.nodes = [Node(home, MemoryStore()) for home in homes]
-        self.facades: list[Facade] = [node._facade for node in self.nodes]
+        self.facades: list[Facade] = [node._services._facade for node in self.nodes]
         self.tasks: list[asyncio.Task[int]] = []
 
     def status(self, index: int) -> dict[str, object]:
@@ -151,7 +151,7 @@ async def test_a_node_says_what_it_is_and_how_it_does(running: Running) -> None:
         assert name in metrics
     everybody = [None, True, True, True, True]
     await until(lambda: [m.connected for m in running.facades[0].members()] == everybody)
-    board = running.nodes[0]._board
+    board = running.nodes[0]._services._board
     running.nodes[0]._sync.target = running.nodes[0]._chain.applied + 100  # type: ignore[assignment]
     assert "catching up" in str(board.lag())
     assert not running.facades[0].readiness().ready
@@ -167,7 +167,7 @@ async def test_a_consent_is_given_shown_proved_and_withdrawn_once(running: Runni
     assert (given.status, given.stage) == ("given", Stage.FINALIZED)
     again = await facade.give_consent(TERMS, wait=Stage.FINALIZED, idempotency=key)
     assert again.consent_id == given.consent_id
-    stored = running.nodes[1]._facade._parts.consents.stored(given.consent_id)
+    stored = running.nodes[1]._services._facade._parts.consents.stored(given.consent_id)
     assert matches(given.receipt, stored.salt, given.commitment)
     assert "pairwise-17" not in repr(stored)
     disk = b"".join(v for _, v in running.nodes[1]._store.iterate(b""))

@@ -1,0 +1,30 @@
+"""The front door: the HTTP server of a node over its services.
+
+It is the one module that brings in the web framework; `node.services` loads it when votes go round.
+"""
+
+from __future__ import annotations
+
+from api.auth import ApiKeys
+from api.server import create_app
+from api.settings import ApiSettings
+from node.assembly import Home
+from node.ethereum import EthereumView
+from node.governance.port import GovernanceService
+from node.server import HttpServer
+from node.service import NodeService
+
+
+def front_door(
+    home: Home, service: NodeService, ethereum: EthereumView, governance: GovernanceService
+) -> HttpServer:
+    """The server, not started yet. Raises what a bad key file or certificate raises."""
+    http = home.config.http
+    settings = ApiSettings(
+        open_metrics=http.open_metrics,
+        max_batch_bytes=http.max_body_bytes,
+        access_log=http.access_log == "all",
+    )
+    keys = ApiKeys.load(home.path / http.api_keys)
+    app = create_app(service, ethereum, keys, settings, governance=governance)
+    return HttpServer(app, home.path, http)

@@ -1,0 +1,206 @@
+"""The services of a node: what clients ask it for, built over the ledger side.
+
+Rules: reporting, screening, consents, governance and the views for Ethereum tools are put together
+here and nowhere else. The HTTP side is loaded by `open`, in a thread and after consensus runs: its
+libraries take as long to load as everything else, and a restarted alliance must not wait for them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from node.assembly import Home
+from node.chain.proofs import Prover
+from node.chain.reader import EthereumReader
+from node.chain.records import RecordReader
+from node.chain.store import ChainStore
+from node.clock import Clock
+from node.consents.desk import ConsentDesk
+from node.consents.vault import Vault
+from node.directory import Directory
+from node.driver.engine import Engine
+from node.driver.sync import BlockSync
+from node.execution.executor import Executor
+from node.facade import Facade, Parts
+from node.governance.wiring import make_desk
+from node.intake import Intake
+from node.lifecycle import Lifecycle
+from node.mempool import Mempool
+from node.mesh import NetworkMesh
+from node.network.network import Network
+from node.oversight import Oversight
+from node.reporting.anchorer import Anchorer
+from node.reporting.gatherer import Gatherer
+from node.reporting.idempotency import IdempotencyStore
+from node.reporting.outbox import Outbox
+from node.reporting.reporter import Reporter
+from node.reporting.tracker import StageTracker
+from node.screening.screener import Screener
+from node.status import Sources, StatusBoard
+from node.storage.durability import Durability
+from node.storage.port import KeyValueStore
+from node.sync.report import SyncReport
+from node.tagging.tagger import Tagger
+from node.waiting import WaitingTransactions
+
+if TYPE_CHECKING:
+    from node.server import HttpServer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ground:
+    """The parts of a node that the services stand on."""
+
+    home: Home
+    store: KeyValueStore
+    durability: Durability
+    clock: Clock
+    chain: ChainStore
+    executor: Executor
+    records: RecordReader
+    directory: Directory
+    mempool: Mempool
+    intake: Intake
+    network: Network
+    mesh: NetworkMesh
+    tracker: StageTracker
+    outbox: Outbox
+    idempotency: IdempotencyStore
+    anchorer: Anchorer
+    lifecycle: Lifecycle
+    tagger: Tagger
+    oversight: Oversight
+    engine: Engine
+    sync: BlockSync
+    halted: Callable[[], str | None]
+
+
+class Services:
+    """Facade, Ethereum views and the HTTP server over them."""
+
+    def __init__(self, ground: Ground) -> None:
+        self._ground = ground
+        self._board = StatusBoard(self._sources())
+        self._reporter = self._make_reporter()
+        self._screener = Screener(
+            tagger=ground.tagger,
+            replica=ground.records,
+            member_of=ground.directory.member_of,
+            now_ms=ground.clock.now_ms,
+            lag=self._board.lag,
+        )
+        self._board.attach(self._reporter, self._screener)
+        self._board.examine_with(ground.oversight.examiner)
+        self._facade = Facade(self._parts())
+        self._ethereum = EthereumReader(
+            store=ground.store,
+            chain=ground.chain,
+            executor=ground.executor,
+            genesis=ground.home.genesis,
+            waiting=WaitingTransactions(ground.mempool, ground.intake, ground.durability),
+        )
+
+    def _sources(self) -> Sources:
+        ground = self._ground
+        return Sources(
+            genesis=ground.home.genesis,
+            member=ground.home.member.id,
+            chain=ground.chain,
+            mempool=ground.mempool,
+            network=ground.network,
+            tagger=ground.tagger,
+            lifecycle=ground.lifecycle,
+            snapshot=ground.engine.snapshot,
+            sync_target=lambda: ground.sync.target,
+            sync=SyncReport(lambda: ground.sync.progress, ground.sync.peers),
+            halted=ground.halted,
+            now_ms=ground.clock.now_ms,
+            started_ms=ground.clock.now_ms(),
+            validators=lambda: ground.engine.epoch.validators,
+        )
+
+    def _make_reporter(self) -> Reporter:
+        ground, config = self._ground, self._ground.home.config.reporting
+        return Reporter(
+            tagger=ground.tagger,
+            gatherer=Gatherer(ground.anchorer, ground.tracker, ground.durability, config.gather_ms),
+            outbox=ground.outbox,
+            tracker=ground.tracker,
+            idempotency=ground.idempotency,
+            store=ground.store,
+            durability=ground.durability,
+            stage_of=lambda record_id: self._facade.stage_of_record(record_id),
+            oprf_key_id=ground.home.genesis.oprf.key_id,
+            index_key=ground.home.secrets.index_key,
+            random_bytes=os.urandom,
+            now_ms=ground.clock.now_ms,
+            max_pending=config.max_pending_records,
+            wait_timeout_ms=config.wait_timeout_ms,
+        )
+
+    def _parts(self) -> Parts:
+        ground, home = self._ground, self._ground.home
+        consents = ConsentDesk(
+            vault=Vault(ground.store, home.secrets.vault_key, os.urandom),
+            anchorer=ground.anchorer,
+            tracker=ground.tracker,
+            idempotency=ground.idempotency,
+            durability=ground.durability,
+            place_of=lambda transaction: self._facade.stage_of_transaction(transaction),
+            member=home.member.id,
+            member_name=home.member.name,
+            random_bytes=os.urandom,
+            now_ms=ground.clock.now_ms,
+            wait_timeout_ms=home.config.reporting.wait_timeout_ms,
+        )
+        return Parts(
+            genesis=home.genesis,
+            member=home.member.id,
+            chain=ground.chain,
+            records=ground.records,
+            prover=Prover(ground.store, ground.chain, ground.executor.epochs),
+            reporter=self._reporter,
+            screener=self._screener,
+            consents=consents,
+            tracker=ground.tracker,
+            mesh=ground.mesh,
+            board=self._board,
+            examiner=ground.oversight.examiner,
+            evidence=ground.oversight.evidence,
+            poster=ground.oversight.poster,
+            directory=ground.directory,
+            is_reporter=self._is_reporter,
+        )
+
+    def _is_reporter(self) -> bool:
+        own = self._ground.directory.member(self._ground.home.member.id)
+        return own is not None and "reporter" in own.roles
+
+    async def open(self) -> HttpServer:
+        """The HTTP server, not started yet. Raises what a bad key file or certificate raises."""
+        await asyncio.to_thread(importlib.import_module, "node.front")
+        from node.front import front_door
+
+        ground = self._ground
+        governance = make_desk(
+            home=ground.home,
+            chain=ground.chain,
+            executor=ground.executor,
+            anchorer=ground.anchorer,
+            tracker=ground.tracker,
+            idempotency=ground.idempotency,
+            durability=ground.durability,
+            mesh=ground.mesh,
+            clock=ground.clock,
+            place_of=self._facade.stage_of_transaction,
+        )
+        return front_door(ground.home, self._facade, self._ethereum, governance)
+
+    def close(self) -> None:
+        """Stop what runs in threads."""
+        self._ethereum.close()
