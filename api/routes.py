@@ -27,6 +27,7 @@ WRITERS: Final = frozenset({Role.REPORTER})
 SCREENERS: Final = frozenset({Role.REPORTER, Role.ANALYST})
 READERS: Final = frozenset({Role.REPORTER, Role.ANALYST, Role.AUDITOR})
 OPERATORS: Final = frozenset({Role.OPERATOR})
+ADMINS: Final = frozenset({Role.ADMIN})
 _WRITE: Final = [doc.WAIT, doc.IDEMPOTENCY]
 
 
@@ -210,7 +211,7 @@ def oversight_routes(
         Route("GET", "/v1/node/diagnosis", diagnosis.show, OPERATORS, why, limit),
         Route("GET", base, evidence.list, ALL_ROLES, every, limit),
         Route("GET", f"{base}/{{evidence_id}}", evidence.show, ALL_ROLES, one, limit),
-        Route("POST", f"{base}/{{evidence_id}}/post", evidence.post, OPERATORS, post, limit),
+        Route("POST", f"{base}/{{evidence_id}}/post", evidence.post, ADMINS, post, limit),
     ]
 
 

@@ -159,9 +159,10 @@ class AllRoles:
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "http":
             path = scope["path"]
-            operated = path.startswith("/v1/node") or path.endswith("/post")
-            operated = operated or path in ("/metrics", "/rpc")
+            operated = path.startswith("/v1/node") or path in ("/metrics", "/rpc")
             role = Role.OPERATOR if operated else Role.REPORTER
+            if path.startswith("/v1/governance") or path.endswith("/post"):
+                role = Role.ADMIN
             key = self._world.headers(role)["authorization"].encode()
             headers = [(k, v) for k, v in scope["headers"] if k != b"authorization"]
             scope = scope | {"headers": [*headers, (b"authorization", key)]}

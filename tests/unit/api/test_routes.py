@@ -28,7 +28,7 @@ ROUTES = [
     ("GET", "/v1/node/diagnosis", {Role.OPERATOR}),
     ("GET", "/v1/evidence", ALL),
     ("GET", f"/v1/evidence/{ID}", ALL),
-    ("POST", f"/v1/evidence/{ID}/post", {Role.OPERATOR}),
+    ("POST", f"/v1/evidence/{ID}/post", {Role.ADMIN}),
     ("GET", "/metrics", {Role.OPERATOR}),
     ("POST", "/rpc", ALL),
     ("GET", "/v1/openapi.json", ALL),
