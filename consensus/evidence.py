@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from bulwark.ledger.errors import LedgerError
-from bulwark.ledger.ids import Height, ValidatorIndex
+from bulwark.ledger.ids import ValidatorIndex
 from bulwark.ledger.votes import VoteKind
 from consensus.authentication import authenticate
 from consensus.errors import AuthenticationFailed
@@ -67,7 +67,7 @@ class DoubleViewChange:
     def holds(self, terms: Terms) -> bool:
         """Whether the two messages prove it."""
         a, b = self.first, self.second
-        same = (a.signer, a.view) == (b.signer, b.view)
+        same = (a.signer, a.view) == (b.signer, b.view) and not amnesia_between(a, b, terms)
         return same and a.signed_body() != b.signed_body() and _signed(self.messages, terms)
 
 
@@ -148,23 +148,34 @@ class ForgottenCommit:
 
     def holds(self, terms: Terms) -> bool:
         """Whether the two messages prove it."""
-        contradict = forgotten_commit(self.vote, self.view_change, terms.start)
+        contradict = forgotten_commit(self.vote, self.view_change, terms)
         return contradict and _signed(self.messages, terms)
 
 
 Evidence: TypeAlias = DoubleVote | DoubleViewChange | DoubleNewView | WrongNewView | ForgottenCommit
 
 
-def forgotten_commit(vote: Vote, change: ViewChange, start: Height) -> bool:
+def amnesia_between(one: ViewChange, other: ViewChange, terms: Terms) -> bool:
+    """P6: whether the signer may have been wiped between them, its window having moved on.
+
+    A forgotten VIEW-CHANGE has a checkpoint of at most h* + L, a later one of at least h* + 4L.
+    """
+    apart = abs(one.base_above(terms.start) - other.base_above(terms.start))
+    return apart >= 2 * terms.window
+
+
+def forgotten_commit(vote: Vote, change: ViewChange, terms: Terms) -> bool:
     """Whether a VIEW-CHANGE lacks the PREPARE certificate behind its signer's COMMIT.
 
-    It must show one of the vote's view or a later one for each height above its checkpoint at which
-    it cast COMMIT in a lower view; a COMMIT cast after leaving the view is as wrong.
+    It must show one of the vote's view or a later one for each height of its window at which it
+    cast COMMIT in a lower view; a COMMIT cast after leaving the view is as wrong. Above its window
+    only a signer votes that was wiped since (P6): that proves nothing.
     """
     subject = vote.subject
     if subject.kind is not VoteKind.COMMIT or vote.signer != change.signer:
         return False
-    if subject.view >= change.view or subject.height <= change.base_above(start):
+    base = change.base_above(terms.start)
+    if subject.view >= change.view or not base < subject.height <= base + terms.window:
         return False
     return not any(
         certificate.subject.height == subject.height and certificate.subject.view >= subject.view

@@ -19,6 +19,7 @@ from consensus.evidence import (
     Evidence,
     ForgottenCommit,
     WrongNewView,
+    amnesia_between,
     forgotten_commit,
 )
 from consensus.messages import NewView, ViewChange, ViewChangeRequest, Vote
@@ -136,9 +137,13 @@ class ViewChanger:
             return
         known = self.pool.get(message.signer)
         if known is not None and message.view <= known.view:
-            if message.view == known.view and message != known:
+            if message.view < known.view or message == known:
+                return
+            if not amnesia_between(known, message, state.terms):
                 self._accuse(DoubleViewChange(known, message))
-            return
+                return
+            if message.base_above(state.terms.start) < known.base_above(state.terms.start):
+                return  # the forgotten one, sent again by somebody (P6)
         self.pool[message.signer] = message
         self._compare_commits(message)
         self._join()
@@ -149,13 +154,13 @@ class ViewChanger:
         state = self._state
         for slot in state.log.above(change.base_above(state.terms.start)):
             vote = slot.commits.get(change.signer)
-            if vote is not None and forgotten_commit(vote, change, state.terms.start):
+            if vote is not None and forgotten_commit(vote, change, state.terms):
                 self._accuse(ForgottenCommit(vote, change))
 
     def check_commit(self, vote: Vote) -> None:
         """The same for a COMMIT that arrives after its signer's VIEW-CHANGE."""
         change = self.pool.get(vote.signer)
-        if change is not None and forgotten_commit(vote, change, self._state.terms.start):
+        if change is not None and forgotten_commit(vote, change, self._state.terms):
             self._accuse(ForgottenCommit(vote, change))
 
     def _accuse(self, evidence: Evidence) -> None:
