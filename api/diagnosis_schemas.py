@@ -68,6 +68,7 @@ class EvidenceOut(EvidenceSummaryOut):
     format: Literal["bulwark-evidence/1"] = Field(examples=[EVIDENCE_FORMAT])
     messages: list[dict[str, Any]] = Field(description="The signed messages, decoded and as hex")
     encoded: str = Field(pattern="^[0-9a-f]+$", description="The case as bytes, hex")
+    epoch_changes: list[str] = Field(description="From genesis to its epoch, each as hex")
 
 
 class EvidencePostIn(BaseModel):

@@ -9,10 +9,12 @@ true. Pure: no clock, no disk, no network; the store is `node.evidence_book`.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, TypeVar, assert_never
 
 from bulwark.ledger.codec import Reader, Writer
+from bulwark.ledger.epochs import MAX_EPOCH_CHANGES, EpochChange, follow
 from bulwark.ledger.errors import DecodeError, LedgerError
 from bulwark.ledger.genesis import Genesis
 from bulwark.ledger.hashing import sha256
@@ -38,6 +40,7 @@ from consensus.messages import (
     encode_message,
 )
 from consensus.terms import Terms
+from consensus.types import MAX_WINDOW
 
 FORMAT: Final = "bulwark-evidence/1"
 MAX_EVIDENCE_BYTES: Final = 16 * 1024 * 1024
@@ -177,6 +180,8 @@ class EvidenceEntry:
     """Whether it verifies here."""
     posted: str = ""
     """Hash of the transaction that posted it to the ledger, 0x-hex; empty if this node did not."""
+    changes: tuple[EpochChange, ...] = ()
+    """How the validators of its epoch follow from genesis; empty for epoch 0."""
 
 
 def summary(entry: EvidenceEntry) -> dict[str, object]:
@@ -201,7 +206,14 @@ def document(entry: EvidenceEntry) -> dict[str, object]:
         for message in entry.case.evidence.messages
     ]
     encoded = entry.case.encode().hex()
-    return {"format": FORMAT, **summary(entry), "messages": messages, "encoded": encoded}
+    changes = [change.write(Writer()).done().hex() for change in entry.changes]
+    return {
+        "format": FORMAT,
+        **summary(entry),
+        "messages": messages,
+        "encoded": encoded,
+        "epoch_changes": changes,
+    }
 
 
 def message_fields(message: Message) -> dict[str, object]:
@@ -250,19 +262,32 @@ def message_fields(message: Message) -> dict[str, object]:
             return {"type": type(message).__name__}
 
 
-def case_of_file(data: bytes) -> Case:
-    """The case in a file: its bytes, or the JSON document that a node served.
+def case_of_file(data: bytes) -> tuple[Case, tuple[EpochChange, ...]]:
+    """The case in a file, and the epoch changes before it: its bytes, or the JSON document.
 
     Raises EvidenceInvalid.
     """
     if data[:1] not in (b"{", b" ", b"\n"):
-        return Case.decode(data)
+        return Case.decode(data), ()
     try:
         found = json.loads(data)
         encoded = bytes.fromhex(found["encoded"])
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        changes = [bytes.fromhex(change) for change in found.get("epoch_changes", [])]
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise EvidenceInvalid("file", 'a JSON object with "encoded" in hex is needed') from error
-    return Case.decode(encoded)
+    if len(changes) > MAX_EPOCH_CHANGES:
+        raise EvidenceInvalid("file", f"{len(changes)} epoch changes, at most {MAX_EPOCH_CHANGES}")
+    try:
+        return Case.decode(encoded), tuple(_change(change) for change in changes)
+    except LedgerError as error:
+        raise EvidenceInvalid("epoch changes", str(error)) from error
+
+
+def _change(data: bytes) -> EpochChange:
+    reader = Reader(data, "epoch change")
+    change = EpochChange.read(reader)
+    reader.end()
+    return change
 
 
 def genesis_terms(genesis: Genesis) -> Terms:
@@ -274,19 +299,35 @@ def genesis_terms(genesis: Genesis) -> Terms:
     return Terms(genesis.validator_set, genesis.domain(), window, Height(0))
 
 
-def verify_case(case: Case, genesis: bytes) -> dict[str, object]:
+def terms_after(genesis: Genesis, changes: Sequence[EpochChange]) -> Terms:
+    """Terms of the epoch that these proven changes lead to; raises EvidenceInvalid.
+
+    What governance set is not followed, so the window of a later epoch is the widest there is.
+    """
+    if not changes:
+        return genesis_terms(genesis)
+    try:
+        found = follow(genesis, changes)
+    except LedgerError as error:
+        raise EvidenceInvalid("epoch changes", str(error)) from error
+    return Terms(found.validators, found.domain, MAX_WINDOW, found.start)
+
+
+def verify_case(
+    case: Case, genesis: bytes, changes: Sequence[EpochChange] = ()
+) -> dict[str, object]:
     """What a case shows to somebody who trusts nothing but the genesis document.
 
-    Raises EvidenceInvalid when it does not hold, or is of an epoch that genesis does not describe.
+    `changes` lead from genesis to the case's epoch. Raises EvidenceInvalid when it does not hold.
     """
     try:
         trusted = Genesis.from_json(genesis)
     except LedgerError as error:
         raise EvidenceInvalid("genesis", str(error)) from error
-    terms = genesis_terms(trusted)
+    terms = terms_after(trusted, changes)
     if case.epoch != terms.domain.epoch:
         raise EvidenceInvalid(
-            "epoch", f"it is of epoch {case.epoch}; genesis.json describes epoch 0 only"
+            "epoch", f"it is of epoch {case.epoch}, proven is epoch {terms.domain.epoch}"
         )
     if not case.holds(terms):
         raise EvidenceInvalid("evidence", "the signed messages do not prove it")

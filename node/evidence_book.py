@@ -8,8 +8,10 @@ to the ledger is remembered beside it. It judges nothing: the core reports, `hol
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Final
 
+from bulwark.ledger.epochs import EpochChange
 from bulwark.ledger.ids import Digest, Epoch, MemberId
 from consensus.evidence import Evidence
 from consensus.terms import Terms
@@ -32,8 +34,15 @@ log = Log("evidence")
 class EvidenceBook:
     """Cases on disk; `terms_of` gives an epoch's terms, None for one that this node forgot."""
 
-    def __init__(self, store: KeyValueStore, terms_of: Callable[[Epoch], Terms | None]) -> None:
+    def __init__(
+        self,
+        store: KeyValueStore,
+        terms_of: Callable[[Epoch], Terms | None],
+        changes_of: Callable[[Epoch], tuple[EpochChange, ...]] = lambda epoch: (),
+    ) -> None:
+        """`changes_of` gives the proven ends of all epochs before one that `terms_of` knows."""
         self._store = store
+        self._changes_of = changes_of
         self._terms_of = terms_of
         self._checked: dict[Digest, bool] = {}
         """Whether a case holds; signatures do not change."""
@@ -50,10 +59,13 @@ class EvidenceBook:
                 yield entry
 
     def get(self, identity: Digest) -> EvidenceEntry | None:
-        """A case by its id."""
+        """A case by its id, with what leads from genesis to its epoch."""
         for key, data in self._store.iterate(EVIDENCE):
             if key[-32:] == identity and len(key) == _KEY_BYTES:
-                return self._entry(key, data)
+                entry = self._entry(key, data)
+                if entry is None or self._terms_of(entry.case.epoch) is None:
+                    return entry
+                return replace(entry, changes=self._changes_of(entry.case.epoch))
         return None
 
     def mark_posted(self, identity: Digest, transaction: Digest) -> dict[bytes, bytes | None]:

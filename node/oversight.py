@@ -48,7 +48,7 @@ class Oversight:
         halted: Callable[[], str | None],
     ) -> None:
         self._epochs = epochs
-        self.evidence = EvidenceBook(store, self._terms_of)
+        self.evidence = EvidenceBook(store, self._terms_of, epochs.changes)
         self.poster = EvidencePoster(self.evidence, anchorer, home.genesis.hash)
         self.timekeeper = Timekeeper(network, Topic.TIME, clock.now_ms, product_version())
         self.examiner = Examiner(

@@ -114,7 +114,8 @@ def verify(file: Path, genesis: Path, as_json: bool) -> None:
     document = _read(file, 6 * MAX_EVIDENCE_BYTES)
     trusted = _read(genesis, MAX_GENESIS_BYTES)
     try:
-        facts = verify_case(case_of_file(document), trusted)
+        case, changes = case_of_file(document)
+        facts = verify_case(case, trusted, changes)
     except EvidenceInvalid as error:
         if as_json:
             emit_json({"holds": False, "where": error.what, "reason": error.detail})

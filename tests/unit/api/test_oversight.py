@@ -65,7 +65,7 @@ async def test_evidence_is_listed_shown_and_verifiable_from_what_was_shown(
     answer = await world.ask("GET", f"/v1/evidence/{line.id}", Role.AUDITOR)
     shown = EvidenceOut.model_validate_json(answer.content, strict=True)
     assert [message["height"] for message in shown.messages] == [7, 7]
-    assert case_of_file(answer.content) == entry.case
+    assert case_of_file(answer.content) == (entry.case, ())
 
 
 async def test_an_unknown_or_malformed_id_is_named(world: World) -> None:

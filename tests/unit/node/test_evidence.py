@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bulwark.ledger.epochs import EpochChange
 from bulwark.ledger.ids import Digest, Epoch, Height, ValidatorIndex, View
-from bulwark.ledger.votes import VoteKind, VoteSubject
+from bulwark.ledger.validators import ValidatorSet
+from bulwark.ledger.votes import Certificate, VoteKind, VoteSubject
 from consensus.evidence import (
     DoubleNewView,
     DoubleViewChange,
@@ -33,6 +35,7 @@ from node.evidence import (
     verify_case,
 )
 from node.evidence_book import EVIDENCE, EvidenceBook
+from node.execution.genesis import genesis_block
 from node.reporting.evidence_poster import EvidencePoster
 from node.service import Conflict
 from node.storage.memory import MemoryStore
@@ -133,7 +136,7 @@ def test_kinds_and_messages_that_do_not_fit_are_refused(kind: int, count: int) -
 def test_arbitrary_bytes_are_evidence_or_a_typed_error(data: bytes) -> None:
     for given_bytes in (data, b"\x01" + bytes(8) + data, b"{" + data):
         try:
-            case = case_of_file(given_bytes)
+            case, _ = case_of_file(given_bytes)
         except EvidenceInvalid:
             continue
         assert case.encode() == given_bytes
@@ -155,7 +158,7 @@ def test_a_stored_case_names_its_culprit_and_is_shown_with_its_messages() -> Non
     assert entry.culprit == GENESIS.validator_set.validators[1].member
     shown = document(entry)
     assert shown["format"] == FORMAT and len(shown["messages"]) == 2
-    assert case_of_file(json.dumps(shown).encode()) == entry.case
+    assert case_of_file(json.dumps(shown).encode()) == (entry.case, ())
     assert list(kept.entries()) == [entry]
     assert kept.get(Digest(bytes(32))) is None
 
@@ -219,3 +222,51 @@ def test_what_does_not_verify_or_fit_is_not_posted() -> None:
     (entry,) = kept.entries()
     with pytest.raises(Conflict, match="does not verify"):
         poster.post(entry)
+
+
+def next_epoch() -> tuple[EpochChange, Terms]:
+    """Epoch 1 with the validators in another order, proven by a quorum of epoch 0."""
+    old = GENESIS.validator_set
+    turned = ValidatorSet(Epoch(1), old.validators[::-1])
+    header = replace(
+        genesis_block(GENESIS).header,
+        height=Height(8),
+        epoch=Epoch(0),
+        epoch_end=Height(8),
+        next_validators_hash=turned.hash(),
+    )
+    subject = VoteSubject(VoteKind.CHECKPOINT, View(0), Height(8), header.hash())
+    votes = {ValidatorIndex(i): keyring(i).sign_vote(subject) for i in range(old.quorum)}
+    certificate = Certificate.assemble(subject, votes, old.quorum)
+    domain = GENESIS.domain(Epoch(1))
+    return EpochChange(header, certificate, turned), Terms(turned, domain, start=Height(8))
+
+
+def test_evidence_of_a_later_epoch_is_verified_from_genesis_through_proven_changes() -> None:
+    change, terms = next_epoch()
+    signer = LocalKeyring(VOTE_KEYS[1], terms.domain)
+    votes = []
+    for mark in (b"a", b"b"):
+        subject = VoteSubject(VoteKind.PREPARE, View(0), Height(9), Digest(mark * 32))
+        index = terms.validators.index_of(signer.address)
+        assert index is not None
+        votes.append(Vote(subject, index, signer.sign_vote(subject)))
+    kept = EvidenceBook(MemoryStore(), lambda _: terms, lambda _: (change,))
+    identity = kept.keep(DoubleVote(*votes), Epoch(1))
+    entry = kept.get(Digest(identity or b""))
+    assert entry is not None and entry.holds
+    case, changes = case_of_file(json.dumps(document(entry)).encode())
+    facts = verify_case(case, GENESIS.to_json(), changes)
+    assert facts["culprit"] == GENESIS.validator_set.validators[1].member
+    with pytest.raises(EvidenceInvalid, match="proven is epoch 0"):
+        verify_case(case, GENESIS.to_json())
+    forged = replace(change, validators=ValidatorSet(Epoch(1), terms.validators.validators[:1]))
+    with pytest.raises(EvidenceInvalid, match="epoch changes"):
+        verify_case(case, GENESIS.to_json(), (forged,))
+
+
+@pytest.mark.parametrize("changes", [["zz"], "x", [1], ["00"], ["00"] * 2_000])
+def test_malformed_epoch_changes_are_a_typed_error(changes: object) -> None:
+    file = {"encoded": Case(Epoch(0), DOUBLE).encode().hex(), "epoch_changes": changes}
+    with pytest.raises(EvidenceInvalid):
+        case_of_file(json.dumps(file).encode())
