@@ -6,6 +6,10 @@ import argparse
 import sys
 from pathlib import Path
 
+from bulwark.ledger.errors import LedgerError
+from bulwark.ledger.genesis import Genesis
+from consensus.errors import ConsensusError
+from node.driver.trace import replay_file
 from tests.simulation import report, runner, speed
 from tests.simulation.checkers import Violation
 from tests.simulation.options import Options
@@ -29,6 +33,9 @@ def main() -> int:
     replay.add_argument("--n", type=int, default=4)
     replay.add_argument("--blocks", type=int, default=300)
     replay.add_argument("--log", action="store_true", help="one line an event")
+    trace = commands.add_parser("replay-trace", help="repeat a trace that a node recorded")
+    trace.add_argument("file", type=Path)
+    trace.add_argument("--genesis", type=Path, required=True, help="the alliance's genesis.json")
     pace = commands.add_parser("speed", help="simulated time against CPU time")
     pace.add_argument("--real", action="store_true", help="real signatures, core only")
     pace.add_argument("--blocks", type=int, default=200)
@@ -37,6 +44,8 @@ def main() -> int:
         return _run(options)
     if options.command == "replay":
         return _replay(options)
+    if options.command == "replay-trace":
+        return _replay_trace(options)
     return speed.main(options.real, options.blocks)
 
 
@@ -66,6 +75,17 @@ def _replay(options: argparse.Namespace) -> int:
         f"{world.steps} steps, {world.sent} messages, trace {world.trace:016x}\n"
     )
     return code
+
+
+def _replay_trace(options: argparse.Namespace) -> int:
+    try:
+        genesis = Genesis.from_json(options.genesis.read_bytes())
+        done = replay_file(options.file, genesis)
+    except (ConsensusError, LedgerError, OSError) as error:
+        sys.stdout.write(f"DIFFERENT or unreadable: {error}\n")
+        return 1
+    sys.stdout.write(f"same effects in {done.steps} steps of {done.epochs} replicas\n")
+    return 0
 
 
 if __name__ == "__main__":

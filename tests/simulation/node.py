@@ -44,9 +44,10 @@ from consensus.events import (
 )
 from consensus.journal import KEY_SILENT
 from consensus.messages import StatusReport
-from consensus.recovery import Recovery
 from consensus.replica import Replica
+from consensus.trace import Opening
 from consensus.types import TimerName
+from node.driver.trace import TraceRecorder
 from tests.simulation import following
 from tests.simulation.disk import Disk
 from tests.simulation.ledger import Block, EpochSpan, Ledger
@@ -99,6 +100,8 @@ class SimNode:
         self.fail_next_write = False
         self.last_status: StatusReport | None = None
         self.answered_ms: dict[int, int] = {}
+        self.recorder: TraceRecorder | None = None
+        """Writes this node's trace as a production node does."""
         self.take = self.receive
         """The bound method once, for the heap."""
 
@@ -172,18 +175,22 @@ class SimNode:
         disk.opened = disk.opened or not forgot
         self.voted_before = True
         stable = disk.stable
-        recovery = Recovery.from_records(
-            records,
-            applied_height=Height(ledger.height),
-            applied_hash=ledger.tip,
-            stable=stable if stable and stable.subject.height > span.start else None,
-            epoch_end=ledger.end_of(span),
-            wiped=forgot or silent,
-        )
         world = self.world
-        self.replica = Replica(
-            self.config, world.terms_of(span), world.keyring_of(self.index, span), recovery
+        terms, keyring = world.terms_of(span), world.keyring_of(self.index, span)
+        opening = Opening(
+            self.config,
+            terms,
+            keyring.address,
+            tuple(records),
+            Height(ledger.height),
+            ledger.tip,
+            stable if stable and stable.subject.height > span.start else None,
+            ledger.end_of(span),
+            forgot or silent,
         )
+        if self.recorder is not None:
+            keyring = self.recorder.begin(opening, keyring)
+        self.replica = Replica(self.config, terms, keyring, opening.recovery())
         world.on_epoch(self)
         self.give(Start())
         if not recovered:
@@ -224,7 +231,10 @@ class SimNode:
         if replica is None:
             return
         world = self.world
-        effects = replica.step(event, self.now())
+        now_ms = self.now()
+        effects = replica.step(event, now_ms)
+        if self.recorder is not None:
+            self.recorder.record(now_ms, event, effects)
         world.on_step(self, event, effects)
         if effects:
             self.queue.extend(effects)
