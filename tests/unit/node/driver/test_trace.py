@@ -55,7 +55,7 @@ def test_a_write_error_ends_the_recording_and_nothing_else(tmp_path: Path) -> No
     recorder = record(tmp_path / "trace", 1 << 20)
     assert recorder._file is not None
     recorder._file.close()
-    recorder._file = Path("/dev/full").open("wb", buffering=0)
+    recorder._file = Path("/dev/full").open("wb", buffering=0)  # noqa: SIM115
     recorder.record(1, TxPending(None, 0), [])
     assert not recorder.recording
     recorder.record(2, TxPending(None, 0), [])
