@@ -16,6 +16,7 @@ PLACES = {
     "rest": ("rest", "Rest"),
     "answers": ("sync", "Answers"),
     "sync": ("sync", "Sync"),
+    "whole": ("whole", "Whole"),
     "ledger": ("ledger", "Ledger"),
 }
 """Name to module and class."""

@@ -14,6 +14,7 @@ from typing import ClassVar
 from urllib.parse import unquote
 
 import orjson
+from starlette.types import ASGIApp
 
 from api.settings import ApiSettings
 from node.service import Role
@@ -57,6 +58,8 @@ WORDS = (
     b"/v1/indicators", b"/v1/screenings", b"/v1/consents", b"/v1/blocks/", b"/v1/members",
     "\u0661\u0662".encode(), b"xn--", b"@", b"::", b"+", b"0x",
 )  # fmt: skip
+UNAVAILABLE = 503
+"""A typed answer: the node says that it can not serve this now."""
 _PROBLEM = b"application/problem+json"
 
 
@@ -120,37 +123,41 @@ class Rest(Target):
         for kept in (node.records, node.tags, node.promises, node.consents, node.seen):
             kept.clear()
         self._gathered.lines.clear()
+        return self._judge(data, self._world.app)
+
+    def _judge(self, data: bytes, app: ASGIApp) -> str:
+        """Send the request and check the form of the answer."""
         head, _, body = data.partition(b"\n")
         method, target, headers = self._head(head.decode("latin-1").split(" "))
         path, _, query = target.partition("?")
+        pieces = [body[at : at + 1024] for at in range(0, len(body), 1024)]
+        raw_query = query.encode("latin-1")
         answer = self._loop.run_until_complete(
-            request(
-                self._world.app, method, unquote(path), query.encode("latin-1"), headers,
-                [body[at : at + 1024] for at in range(0, len(body), 1024)],
-            )
-        )  # fmt: skip
-        if answer.status >= 500 and not (answer.status == 503 and path == "/readyz"):
+            request(app, method, unquote(path), raw_query, headers, pieces)
+        )
+        if answer.status >= 500 and answer.status != UNAVAILABLE:
             raise Finding(f"status {answer.status}: {answer.body[:200]!r} {self._gathered.lines}")
         if self._gathered.lines:
             raise Finding(f"failed: {self._gathered.lines}")
-        media = answer.headers.get(b"content-type", b"")
-        code = ""
-        if answer.status >= 400:
-            document = json.loads(answer.body) if method != "HEAD" else {"type": ""}
-            if media != _PROBLEM or "type" not in document:
-                raise Finding(f"no problem document: {answer.status} {media!r}")
-            errors = document.get("errors") or [{}]
-            rule = str(errors[0].get("rule", ""))
-            rule = rule if rule in NAMES or rule.replace("-", "").isalpha() else ""
-            code = f"{document['type'][-16:]} {rule}"
-        return f"{method} {answer.status} {code}"
+        if answer.status < 400 or method == "HEAD" or path == "/readyz":
+            return f"{method} {answer.status}"
+        document = json.loads(answer.body)
+        if answer.headers.get(b"content-type") != _PROBLEM or "type" not in document:
+            raise Finding(f"no problem document: {answer.status} {answer.headers}")
+        errors = document.get("errors") or [{}]
+        rule = str(errors[0].get("rule", ""))
+        rule = rule if rule in NAMES or rule.replace("-", "").isalpha() else ""
+        return f"{method} {answer.status} {document['type'][-16:]} {rule}"
+
+    def _bearer(self, role: Role | None) -> dict[str, str]:
+        return self._world.headers(role)
 
     def _head(self, parts: list[str]) -> tuple[str, str, Headers]:
         method = parts[0] if parts[0] in ("GET", "POST", "PUT", "DELETE", "HEAD") else "POST"
         target = parts[1] if len(parts) > 1 else "/v1/indicators"
         role = ROLES.get(parts[2] if len(parts) > 2 else "reporter")
         headers: Headers = [
-            (name.encode(), value.encode()) for name, value in self._world.headers(role).items()
+            (name.encode(), value.encode()) for name, value in self._bearer(role).items()
         ]
         media = MEDIA.get(parts[3] if len(parts) > 3 else "json")
         if media != b"":
