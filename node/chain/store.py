@@ -330,17 +330,17 @@ class ChainStore:
         return found
 
     def _sync_block(self, height: Height) -> SyncBlock:
-        block = self.block(height)
-        if block is None:
-            raise LookupError(f"no block {height}")
-        kept = [self.sidecar(anchor.digest) for anchor in block.anchors if anchor.count]
+        header = blocks.read_header(self._store, height)
+        placed = blocks.read_receipts(self._store, height)
+        anchors = anchors_of(height, [receipt for _, receipt in placed])
+        kept = [self.sidecar(anchor.digest) for anchor in anchors if anchor.count]
         return SyncBlock(
-            header=block.header,
-            batch=block.batch,
-            receipts=blocks.read_receipts(self._store, height),
+            header=header,
+            batch=blocks.read_batch(self._store, height),
+            receipts=placed,
             sidecars=tuple(sidecar for sidecar in kept if sidecar is not None),
             checkpoint=self.checkpoint(height),
-            next_epoch=self._next_epoch(block.header),
+            next_epoch=self._next_epoch(header),
         )
 
     def _next_epoch(self, header: Header) -> NextEpoch | None:

@@ -87,6 +87,7 @@ class Meter:
     def block(self, height: Height) -> None:
         """A block is stored."""
         self._at = height
+        self.aim(height)
         self._tick()
 
     def values(self, count: int) -> None:
@@ -100,7 +101,9 @@ class Meter:
 
     def _say(self) -> None:
         self._said_ms = self._now_ms()
-        log.info("syncing", **self.read().document())
+        fields = self.read().document()
+        # "at" is the time of a log line.
+        log.info("syncing", block=fields.pop("at"), **fields)
 
     def read(self) -> Progress:
         """Where it stands."""
