@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import os
+import re
 import time
 from pathlib import Path
 from typing import Final
@@ -43,6 +44,7 @@ from node.pki import (
 )
 
 AUTHORITY_ENVIRONMENT: Final = "BULWARK_AUTHORITY_PASSPHRASE"
+_MEMBER_ID: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,30}")
 MAX_BYTES: Final = 8 * 1024 * 1024
 _FILE: Final = click.Path(path_type=Path, dir_okay=False)
 _FOLDER: Final = click.Path(path_type=Path, file_okay=False, resolve_path=True)
@@ -97,18 +99,7 @@ def new(
     """
     if (ca is None) == (authority is None):
         raise click.UsageError("name the CA: its certificate by --ca, or its folder by --authority")
-    if not 0 < len(host) <= MAX_HOST_CHARS:
-        raise click.UsageError(f"--host has 1 to {MAX_HOST_CHARS} characters")
-    everywhere = "::" if ":" in host else "0.0.0.0"
-    plan = MemberPlan(
-        id=MemberId(member_id),
-        name=member_id,
-        roles=(),
-        host=host,
-        p2p_port=p2p_port,
-        http_port=http_port,
-        listen_host=host if is_loopback(host) else everywhere,
-    )
+    plan = _plan(member_id, host, p2p_port, http_port)
     with faults(
         setup=(AllianceInvalid, FolderInUse, PkiError, KeystoreError), failure=(FolderUnusable,)
     ):
@@ -136,6 +127,23 @@ def new(
         emit_json(facts)
     else:
         emit_pairs([(name.replace("_", " "), value) for name, value in facts.items()])
+
+
+def _plan(member_id: str, host: str, p2p_port: int, http_port: int) -> MemberPlan:
+    if _MEMBER_ID.fullmatch(member_id) is None:
+        raise click.UsageError("--id: a small letter or digit, then up to 30 of these and '-'")
+    if not 0 < len(host) <= MAX_HOST_CHARS:
+        raise click.UsageError(f"--host has 1 to {MAX_HOST_CHARS} characters")
+    everywhere = "::" if ":" in host else "0.0.0.0"
+    return MemberPlan(
+        id=MemberId(member_id),
+        name=member_id,
+        roles=(),
+        host=host,
+        p2p_port=p2p_port,
+        http_port=http_port,
+        listen_host=host if is_loopback(host) else everywhere,
+    )
 
 
 @command.command(name="certificate")

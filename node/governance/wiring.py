@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Final
 
+from bulwark.ledger.genesis import Genesis
 from bulwark.ledger.ids import Address, Digest, Height
 from bulwark.ledger.receipt import Log
 from contracts.actions import BOUNDS
@@ -45,44 +47,15 @@ def make_desk(
     place_of: Callable[[Digest], tuple[Stage, Height | None]],
 ) -> GovernanceDesk:
     """The desk of a node; `place_of` tells how far an own transaction got."""
-
-    def refusal(sender: Address, contract: Address, data: bytes) -> str | None:
-        outcome = run_call(
-            executor,
-            chain.tip,
-            sender=sender,
-            to=contract,
-            data=data,
-            value=0,
-            gas=VOTE_GAS,
-            deadline_s=time.monotonic() + CALL_DEADLINE_S,
-        )
-        if outcome.success:
-            return None
-        return decode_failure(outcome.output) if outcome.output else str(outcome.failure)
-
-    def values(parameters: Mapping[str, int]) -> Mapping[str, int]:
-        config, gas_limit = effective(home.genesis, parameters)
-        core = {name: int(getattr(config, name)) for name in BOUNDS if name != GAS_LIMIT}
-        return {**core, GAS_LIMIT: gas_limit}
-
-    def logs_of(transaction: Digest) -> Sequence[Log]:
-        place = chain.place_of_transaction(transaction)
-        block = None if place is None else chain.block(place[0])
-        if block is None:
-            return ()
-        at = block.transaction_hashes.index(transaction)
-        return block.receipts[at].logs
-
     return GovernanceDesk(
         ledger=Ledger(
             read_slot=executor.slot,
             now_ms=lambda: chain.tip.timestamp_ms,
             gas_limit=lambda: executor.epochs.current.gas_limit,
-            refusal=refusal,
-            logs_of=logs_of,
+            refusal=partial(_refusal, executor, chain),
+            logs_of=partial(_logs_of, chain),
             place_of=place_of,
-            effective=values,
+            effective=partial(_effective, home.genesis),
         ),
         lane=anchorer,
         tracker=tracker,
@@ -93,3 +66,38 @@ def make_desk(
         now_ms=clock.now_ms,
         wait_timeout_ms=home.config.reporting.wait_timeout_ms,
     )
+
+
+def _refusal(
+    executor: Executor, chain: ChainStore, sender: Address, contract: Address, data: bytes
+) -> str | None:
+    """Why a call reverts in the state of the last block."""
+    outcome = run_call(
+        executor,
+        chain.tip,
+        sender=sender,
+        to=contract,
+        data=data,
+        value=0,
+        gas=VOTE_GAS,
+        deadline_s=time.monotonic() + CALL_DEADLINE_S,
+    )
+    if outcome.success:
+        return None
+    return decode_failure(outcome.output) if outcome.output else str(outcome.failure)
+
+
+def _effective(genesis: Genesis, parameters: Mapping[str, int]) -> Mapping[str, int]:
+    """All parameters by name; raises ConfigInvalid."""
+    config, gas_limit = effective(genesis, parameters)
+    core = {name: int(getattr(config, name)) for name in BOUNDS if name != GAS_LIMIT}
+    return {**core, GAS_LIMIT: gas_limit}
+
+
+def _logs_of(chain: ChainStore, transaction: Digest) -> Sequence[Log]:
+    """Logs of a transaction in a block, none for another."""
+    place = chain.place_of_transaction(transaction)
+    block = None if place is None else chain.block(place[0])
+    if block is None:
+        return ()
+    return block.receipts[block.transaction_hashes.index(transaction)].logs
