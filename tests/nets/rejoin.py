@@ -32,7 +32,7 @@ WATCH_S: Final = 2.0
 """For how long a net that can not order anything is watched."""
 REVOTE_S: Final = 20.0
 """Most until a wiped node's vote counts again: its silence ends at a later checkpoint."""
-FAULTS: Final = ("killed", "stopped", "frozen", "disk full", "clock", "wiped")
+FAULTS: Final = ("wiped", "killed", "stopped", "frozen", "disk full", "clock")
 DISK_MB: Final = 96
 
 
@@ -208,7 +208,7 @@ class Rejoin:
         for name in hit:
             self.net.disks.fill(self.net.data(name))
         self._meanwhile(others)
-        deadline = time.monotonic() + MEANWHILE_S
+        deadline = time.monotonic() + checks.stretched(MEANWHILE_S)
         while any(self.net.runs(name) for name in hit) and time.monotonic() < deadline:
             time.sleep(0.05)
         halted = [name for name in hit if not self.net.runs(name)]

@@ -45,6 +45,17 @@ CELLS = [
     Cell(count, fault, loaded) for fault in FAULTS for count in COUNTS for loaded in (False, True)
 ]
 
+SET_BACK = pytest.mark.xfail(
+    strict=True,
+    reason="defect in node/clock.py: a clock that was set back stays wrong for twice as long, "
+    "see tests/nets/manifests/regressions/clock_set_right.toml",
+)
+
+
+def marks(cell: Cell) -> list[pytest.MarkDecorator]:
+    """A known defect, never a silent one."""
+    return [SET_BACK] if cell.fault == "clock" and cell.count < 4 else []
+
 
 def sentence(cell: Cell) -> str:
     """The cell in words."""
@@ -61,14 +72,16 @@ def rejoin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rejoin]:
         yield Rejoin(net)
 
 
-@pytest.mark.parametrize("cell", CELLS, ids=sentence)
+@pytest.mark.parametrize(
+    "cell", [pytest.param(cell, id=sentence(cell), marks=marks(cell)) for cell in CELLS]
+)
 def test_the_alliance_is_whole_again_after(rejoin: Rejoin, cell: Cell) -> None:
     if cell.fault == "disk full" and disks.why_not():
         pytest.skip(disks.why_not())
     rejoin.run(cell)
 
 
-def test_after_all_cells_every_block_is_the_same_and_every_disk_is_clean(rejoin: Rejoin) -> None:
+def test_all_blocks_are_the_same_and_all_disks_clean_at_the_end(rejoin: Rejoin) -> None:
     net = rejoin.net
     checks.agree(net.access, net.names)
     checks.memory_bounded(net.access, net.names, net.manifest.expect.memory_mb)
