@@ -33,6 +33,7 @@ from node.ethereum import (
 )
 from node.execution.accounts import EMPTY_CODE_HASH, Account, read_account, read_slot
 from node.execution.calls import Outcome, estimate, run_call
+from node.execution.errors import StateMissing
 from node.execution.executor import Executor
 from node.execution.patricia import prove
 from node.service import Busy
@@ -158,8 +159,21 @@ class EthereumReader:
             raise LookupError(f"no block {height}")
         return header
 
+    def _with_state(self, height: Height) -> Header:
+        """Header of a block whose state is here; state sync leaves those of older blocks out."""
+        header = self._header(height)
+        start = self._chain.state_from
+        if height < start:
+            try:
+                self._executor.source.node(header.state_root)
+            except StateMissing as error:
+                raise LookupError(
+                    f"the state of block {height} is not kept here, that of {start} is"
+                ) from error
+        return header
+
     def _account(self, address: Address, height: Height) -> Account:
-        root = self._header(height).state_root
+        root = self._with_state(height).state_root
         return read_account(self._executor.source, root, address) or Account()
 
     def balance(self, address: Address, height: Height) -> int:
@@ -220,7 +234,7 @@ class EthereumReader:
     async def _run(
         self, kind: Callable[..., Outcome], request: CallRequest, height: Height
     ) -> CallResult:
-        block = self._header(height)
+        block = self._with_state(height)
         if self._calls >= MAX_WAITING_CALLS:
             raise Busy(f"{self._calls} calls are under way")
         cap = min(CALL_GAS, self.gas_limit)

@@ -1,4 +1,4 @@
-"""Installed blocks are byte for byte what execution stores; what contradicts a header is refused."""
+"""Installed blocks are what execution stores, byte for byte; what contradicts a header is not."""
 
 from __future__ import annotations
 
@@ -14,12 +14,15 @@ from bulwark.ledger.ids import Height, TimestampMs
 from bulwark.ledger.receipt import Receipt
 from node.chain.errors import BlockContradicts, CertificateContradicts, ChainError, NotNext
 from node.chain.install import Installation, read_edge
+from node.chain.reader import EthereumReader
 from node.chain.store import ChainStore
 from node.chain.syncblock import SyncBlock
 from node.storage import schema
 from node.storage.memory import MemoryStore
-from tests.unit.node.execution.alliance import Node, make_sidecar
+from node.sync.walk import StateWalk
+from tests.unit.node.execution.alliance import ACCOUNTS, Node, make_sidecar
 from tests.unit.node.sync.support import NOT_INSTALLED, clean, contents, grow, source, sync_blocks
+from tests.unit.node.sync.test_walk import drive
 
 
 def install(fresh: Node, blocks: list[SyncBlock]) -> Installation:
@@ -228,3 +231,25 @@ def test_an_own_full_sidecar_stays_and_an_erased_one_comes_erased() -> None:
     gone = second.sidecars[0].entries[0]
     assert fresh.records.records_of(gone.tag, 9) == []  # type: ignore[union-attr]
     assert clean(fresh)
+
+
+def test_a_state_from_before_the_sync_is_said_to_be_missing() -> None:
+    node, fresh = source(), grow(Node(), 2, interval=3)
+    installation = install(fresh, sync_blocks(node, 3))
+    tip = node.chain.tip.state_root
+    drive(StateWalk(fresh.store, tip), {k[1:]: v for k, v in node.store.iterate(schema.STATE)})
+    installation.finish()
+    reader = EthereumReader(
+        store=fresh.store,
+        chain=fresh.chain,
+        executor=fresh.executor,
+        genesis=fresh.genesis,
+        waiting=None,  # type: ignore[arg-type]
+    )
+    try:
+        who = ACCOUNTS[0].address
+        assert reader.balance(who, Height(12)) < reader.balance(who, Height(2)) < 10**18
+        with pytest.raises(LookupError, match="the state of block 7 is not kept here, that of 12"):
+            reader.balance(who, Height(7))
+    finally:
+        reader.close()
