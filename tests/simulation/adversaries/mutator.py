@@ -11,7 +11,7 @@ from collections import deque
 from dataclasses import replace
 from typing import ClassVar
 
-from bulwark.ledger.ids import Digest, Height, View
+from bulwark.ledger.ids import Digest, Height, ValidatorIndex, View
 from bulwark.ledger.votes import VoteKind
 from consensus.keyring import Keyring
 from consensus.messages import Message, NewView, PrePrepare, StatusReport, ViewChange, Vote
@@ -46,7 +46,10 @@ class Mutator(Adversary):
                 view, height, digest = subject.view, subject.height, subject.digest
                 if subject.kind is VoteKind.CHECKPOINT:
                     return self.vote(subject.kind, 0, self._near(height, 1), digest)
-                dice = self.rng.randrange(3)
+                dice = self.rng.randrange(4)
+                if dice == 3:  # in another's name: nobody may believe it
+                    other = ValidatorIndex((self.index + 1) % self.n)
+                    return replace(message, signer=other)
                 if dice == 0:
                     return self.vote(subject.kind, self._near(view, 0), height, digest)
                 if dice == 1:

@@ -80,9 +80,11 @@ class Liveness:
         world = self._record.world
         learnt = world.now - LEARN_STATUSES * node.config.status_interval_ms
         old = [(e, v) for at_ms, e, v in self._views if at_ms <= learnt]
-        if old and (shot.epoch, shot.view) < old[-1]:
+        if not old or (shot.epoch, shot.view) > old[-1]:
+            return  # it left that view before it learnt of it, and may not go back (V8)
+        if (shot.epoch, shot.active_view) < old[-1]:
             self._record.fail(
-                11, "R5", f"node {node.index} is in view {shot.view}, others in {old[-1]}"
+                11, "R5", f"node {node.index} is in view {shot.active_view}, others in {old[-1]}"
             )
 
 

@@ -54,4 +54,5 @@ class Record:
 
     def calm(self) -> bool:
         """Whether nothing bad can happen in this world at all."""
-        return not self.world.byzantine and self.world.options.gst_ms == 0
+        options = self.world.options
+        return not self.world.byzantine and options.gst_ms == 0 and options.weather.loss == 0.0

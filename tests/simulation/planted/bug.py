@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tests.simulation.options import Options
+from tests.simulation.planted.seeds import SEEDS
 from tests.simulation.world import World
 
 CORE = ("consensus", "bulwark.ledger", "tests.simulation.world", "tests.simulation.following")
@@ -50,11 +51,28 @@ class Catch:
     def describe(self) -> str:
         """For the table."""
         base = "seed" if self.swarm else "plain seed"
-        changes = ", ".join(f"{k}={v!r}" for k, v in self.changes.items() if k != "config")
+        shown = {k: v for k, v in self.changes.items() if k not in ("config", *HONEST) or v}
+        shown.pop("config", None)
+        changes = ", ".join(f"{k}={v!r}" for k, v in shown.items())
         config = self.changes.get("config")
         return f"{base} {self.seed}, n {self.n}, {self.blocks} blocks" + (
             (f", {changes}" if changes else "") + (", own config" if config else "")
         )
+
+
+HONEST: dict[str, Any] = {"byzantine": 0, "wipe": False, "rot_every_ms": 0, "down_at_end": 0}
+UNSETTLED = Catch(0, blocks=12)
+"""A world of the swarm as it comes."""
+
+
+def liar(kind: str) -> Catch:
+    """A world of the swarm with one adversary of a kind."""
+    return Catch(0, blocks=12, changes={**HONEST, "byzantine": 1, "kinds": (kind,)})
+
+
+def honest(blocks: int = 12, **changes: Any) -> Catch:
+    """A world of the swarm without Byzantine nodes, with changes."""
+    return Catch(0, blocks=blocks, changes={**HONEST, **changes})
 
 
 @dataclass(frozen=True)
@@ -68,7 +86,14 @@ class PlantedBug:
     """One sentence: what is wrong."""
     swaps: tuple[Swap, ...]
     catch: Catch | Callable[[], None]
-    """A world, or a function that raises when something is wrong."""
+    """A world, its seed replaced by the one in `SEEDS`, or a function that raises."""
+
+    @property
+    def world(self) -> Catch | None:
+        """The world with its fixed seed, None for a function."""
+        if not isinstance(self.catch, Catch):
+            return None
+        return replace(self.catch, seed=SEEDS.get(self.id, self.catch.seed))
 
     @contextmanager
     def planted(self) -> Iterator[None]:
@@ -80,10 +105,16 @@ class PlantedBug:
 
     def run(self) -> None:
         """Do what should notice; raises whatever noticed."""
-        if isinstance(self.catch, Catch):
-            World(self.catch.options()).run()
-        else:
+        world = self.world
+        if world is not None:
+            World(world.options()).run()
+        elif not isinstance(self.catch, Catch):
             self.catch()
+
+    def where(self) -> str:
+        """What catches it, for the table."""
+        world = self.world
+        return getattr(self.catch, "__name__", "") if world is None else world.describe()
 
 
 @contextmanager

@@ -19,9 +19,23 @@ from consensus.retransmission import Retransmission
 from consensus.state import ReplicaState
 from consensus.types import Place
 from consensus.viewchange import ViewChanger
-from tests.simulation.planted.bug import Catch, PlantedBug, instead, nothing, swap
+from tests.simulation.planted.bug import (
+    UNSETTLED,
+    Catch,
+    PlantedBug,
+    honest,
+    instead,
+    liar,
+    nothing,
+    swap,
+)
+from tests.simulation.planted.worlds import (
+    a_full_pipeline_keeps_its_pace,
+    a_late_sync_answer_changes_nothing,
+    lost_messages_alone_change_no_view,
+    requests_are_ordered_once,
+)
 
-UNSETTLED = Catch(0, blocks=20)
 PATIENT = Config(heartbeat_ms=5_000, base_timeout_ms=20_000)
 
 
@@ -101,7 +115,7 @@ def _flapping(self: Checkpoints) -> None:
 LIVENESS: tuple[PlantedBug, ...] = (
     PlantedBug(
         "L1-buffer", "L1, W2", "Messages for the next window or view are not kept",
-        instead(LaterBuffer, "add", nothing), UNSETTLED,
+        instead(LaterBuffer, "add", nothing), a_full_pipeline_keeps_its_pace,
     ),
     PlantedBug(
         "L2-subset", "L2, V5", "The leader computes O from f + 1 of the VIEW-CHANGEs that it names",
@@ -109,7 +123,7 @@ LIVENESS: tuple[PlantedBug, ...] = (
     ),
     PlantedBug(
         "L3-never", "L3, C4", "A node that is far behind never asks for block sync",
-        instead(Checkpoints, "_maybe_sync", nothing), UNSETTLED,
+        instead(Checkpoints, "_maybe_sync", nothing), honest(30, wipe=True),
     ),
     PlantedBug(
         "L3-flap", "L3, C4", "A node asks for block sync whenever a certificate is ahead",
@@ -141,7 +155,7 @@ LIVENESS: tuple[PlantedBug, ...] = (
     ),
     PlantedBug(
         "L7-reset", "L7, C5", "A late sync answer resets the executed height",
-        instead(Checkpoints, "on_installed", _reset), UNSETTLED,
+        instead(Checkpoints, "on_installed", _reset), a_late_sync_answer_changes_nothing,
     ),
     PlantedBug(
         "L8-fair", "L8, T2", "The fairness timer is off",
@@ -149,22 +163,22 @@ LIVENESS: tuple[PlantedBug, ...] = (
     ),
     PlantedBug(
         "R1-status", "R1, R3", "STATUS is not answered: lost messages stay lost",
-        instead(Retransmission, "on_status", nothing), UNSETTLED,
+        instead(Retransmission, "on_status", nothing), lost_messages_alone_change_no_view,
     ),
     PlantedBug(
         "D1-window", "D1, W1", "Heights above the window open slots",
-        swap(ReplicaState, "place", _anywhere), UNSETTLED,
+        swap(ReplicaState, "place", _anywhere), liar("seq-jumper"),
     ),
     PlantedBug(
         "D1-buffer", "D1, W2", "The buffer for later messages has no bound",
-        swap(LaterBuffer, "__init__", _endless), UNSETTLED,
+        swap(LaterBuffer, "__init__", _endless), liar("view-spammer"),
     ),
     PlantedBug(
         "E1-end", "E1", "The end of an epoch is ignored",
-        instead(ReplicaState, "end_epoch_at", nothing), UNSETTLED,
+        instead(ReplicaState, "end_epoch_at", nothing), honest(epoch_changes=1),
     ),
     PlantedBug(
         "O10-again", "O10", "Proposers repeat what is in flight",
-        instead(Ordering, "_in_flight", lambda self, below: ()), UNSETTLED,
+        instead(Ordering, "_in_flight", lambda self, below: ()), requests_are_ordered_once,
     ),
 )  # fmt: skip

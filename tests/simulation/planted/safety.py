@@ -6,7 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 from bulwark.ledger import validators
-from bulwark.ledger.ids import Height, ValidatorIndex
+from bulwark.ledger.ids import Epoch, Height, ValidatorIndex
+from bulwark.ledger.signing import SigningDomain
 from bulwark.ledger.votes import VoteSubject
 from consensus import authentication, log, newview
 from consensus.amnesia import Amnesia
@@ -22,9 +23,17 @@ from consensus.replica import Replica
 from consensus.state import ReplicaState
 from consensus.types import Place
 from consensus.viewchange import ViewChanger
-from tests.simulation.planted.bug import Catch, PlantedBug, instead, nothing, swap
-
-UNSETTLED = Catch(0, blocks=20)
+from tests.simulation.alliance import FastDomain
+from tests.simulation.planted.bug import (
+    UNSETTLED,
+    Catch,
+    PlantedBug,
+    honest,
+    instead,
+    liar,
+    nothing,
+    swap,
+)
 
 
 def _without_kind(self: VoteSubject, domain: Any) -> Any:
@@ -171,6 +180,19 @@ def _authentic(data: Any, terms: Any) -> Any:
     return Authenticated(decode_message(data) if isinstance(data, bytes) else data)
 
 
+def _any_epoch(true: Any) -> Any:
+    def digest(self: SigningDomain, tag: bytes, body: bytes) -> Any:
+        return true(replace(self, epoch=Epoch(0)), tag, body)
+
+    return digest
+
+
+def _soon(self: Amnesia, status: Any) -> None:
+    state = self._state
+    if state.silent_until is not None and state.silent_until > state.stable_height + 1:
+        state.silent_until = Height(state.stable_height + 1)
+
+
 def _prune_early(true: Any) -> Any:
     return lambda self, low: true(self, Height(low + 2))
 
@@ -182,7 +204,7 @@ SAFETY: tuple[PlantedBug, ...] = (
     ),
     PlantedBug(
         "S2-believe", "S2", "A NEW-VIEW's O is not compared with its VIEW-CHANGEs",
-        instead(ViewChanger, "_try_enter", _believe_new_view), UNSETTLED,
+        instead(ViewChanger, "_try_enter", _believe_new_view), liar("wrong-o"),
     ),
     PlantedBug(
         "S2-forget", "S2", "Entering a view forgets what was prepared before",
@@ -191,11 +213,11 @@ SAFETY: tuple[PlantedBug, ...] = (
     PlantedBug(
         "S2-lowest", "S2", "O takes the certificate of the lowest view",
         swap(newview, "_rank", lambda true: lambda c: (-c.subject.view, c.subject.digest)),
-        UNSETTLED,
+        honest(30, partition_every_ms=3_000, gst_ms=60_000),
     ),
     PlantedBug(
         "S3-trust", "S3", "Certificates inside a VIEW-CHANGE are not verified",
-        swap(authentication, "_check_certificate", _trusting), UNSETTLED,
+        swap(authentication, "_check_certificate", _trusting), liar("forged-prepared"),
     ),
     PlantedBug(
         "S4-twice", "S4", "A repeated vote counts once more",
@@ -229,7 +251,7 @@ SAFETY: tuple[PlantedBug, ...] = (
     ),
     PlantedBug(
         "S7-amnesia", "S7, P6", "A wiped validator votes at once",
-        swap(Amnesia, "__init__", _no_amnesia), UNSETTLED,
+        swap(Amnesia, "__init__", _no_amnesia), honest(30, wipe=True),
     ),
     PlantedBug(
         "S8-view", "S8", "Messages of any view are handled under the active one",
@@ -253,11 +275,11 @@ SAFETY: tuple[PlantedBug, ...] = (
     ),
     PlantedBug(
         "S11-claim", "S11, P6", "A wiped validator believes the heights that peers claim",
-        instead(Amnesia, "on_status", _unproved), UNSETTLED,
+        instead(Amnesia, "on_status", _unproved), honest(12, wipe=True),
     ),
     PlantedBug(
         "S11-proof", "S11", "A STABLE-PROOF is not verified",
-        swap(authentication, "_check", _skip_proof), UNSETTLED,
+        swap(authentication, "_check", _skip_proof), liar("sync-liar"),
     ),
     PlantedBug(
         "S12-body", "S12, P1", "The body behind a PREPARE is not durable",
@@ -265,7 +287,7 @@ SAFETY: tuple[PlantedBug, ...] = (
     ),
     PlantedBug(
         "S12-unchecked", "S12, O4", "A batch gets a PREPARE before it is checked",
-        swap(Ordering, "_prepare", _unchecked), UNSETTLED,
+        swap(Ordering, "_prepare", _unchecked), liar("bad-batch"),
     ),
     PlantedBug(
         "S12-drop", "S12, V9", "Entering a view drops bodies that own PREPAREs stand behind",
@@ -273,7 +295,7 @@ SAFETY: tuple[PlantedBug, ...] = (
     ),
     PlantedBug(
         "S13-time", "S13, O3", "A proposal's time is not looked at",
-        instead(Ordering, "_timely", lambda self, batch, received_ms: True), UNSETTLED,
+        instead(Ordering, "_timely", lambda self, batch, received_ms: True), liar("clock-liar"),
     ),
     PlantedBug(
         "S14-fresh", "S14, V6", "A new view proposes new batches where it must repeat old ones",
@@ -287,7 +309,22 @@ SAFETY: tuple[PlantedBug, ...] = (
     ),
     PlantedBug(
         "D2-trust", "D2", "Messages reach the core unauthenticated",
-        instead(authentication, "authenticate", _authentic), UNSETTLED,
+        instead(authentication, "authenticate", _authentic), liar("mutator"),
+    ),
+    PlantedBug(
+        "L9-forged", "L9", "The signature of a vote is not checked",
+        instead(authentication, "_check_vote", nothing),
+        liar("mutator"),
+    ),
+    PlantedBug(
+        "S1-epoch", "S1", "Signatures do not cover the epoch",
+        (*swap(FastDomain, "digest", _any_epoch), *swap(SigningDomain, "digest", _any_epoch)),
+        UNSETTLED,
+    ),
+    PlantedBug(
+        "P6-early", "S7, P6", "A wiped validator votes again at the first checkpoint it knows",
+        instead(Amnesia, "on_status", _soon),
+        honest(12, wipe=True),
     ),
     PlantedBug(
         "D3-part", "D3", "Votes are counted whatever digest they name",
