@@ -118,7 +118,8 @@ class Watch:
                 key = (VoteKind.PREPARE, message.view, message.height)
                 self._state(index, key, message.digest)
         elif isinstance(message, ViewChange) and message.signer == index:
-            self._state(index, ("view change", message.view), message)
+            if not machine.wiped:  # it forgot its VIEW-CHANGEs; V10 bears with that
+                self._state(index, ("view change", message.view), message)
             self.left[index] = max(self.left.get(index, 0), message.view)
         elif isinstance(message, NewView) and message.signer == index:
             self._state(index, ("new view", message.view), message)

@@ -17,7 +17,7 @@ def check_expectation(stage: Stage, args: Args) -> None:
         return
     if first == "no-evidence":
         if stage.watch.evidence:
-            raise ScenarioError(f"expected no evidence, found {stage.watch.evidence[0]}")
+            raise ScenarioError(f"evidence against {stage.watch.evidence[0].culprit}")
         return
     everyone = [m for m in stage.machines if m.index not in stage.watch.faulty]
     if first != "all":

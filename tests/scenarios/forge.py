@@ -139,7 +139,8 @@ class Forge:
 
     def _new_view(self, args: Args, by: int) -> Message:
         view = args.number("view", 1)
-        changes = [self._change(view, i) for i in parse_numbers(args.get("of"))]
+        oldest = args.numbers("oldest", ())
+        changes = [self._change(view, i, i in oldest) for i in parse_numbers(args.get("of"))]
         _, digests = reference_o([claim_of(c, self.terms.start) for c in changes])
         if "o" in args.options:
             names = [part for part in args.get("o").split(",") if part != "-"]
@@ -156,9 +157,10 @@ class Forge:
         )
         return self.signed(args, message)
 
-    def _change(self, view: int, signer: int) -> ViewChange:
-        """The last VIEW-CHANGE that a validator sent for a view."""
-        for mail in reversed(self.stage.history):
+    def _change(self, view: int, signer: int, oldest: bool) -> ViewChange:
+        """The last VIEW-CHANGE that a validator sent for a view, or the first one."""
+        history = self.stage.history
+        for mail in history if oldest else reversed(history):
             message = mail.message
             if isinstance(message, ViewChange) and (message.view, message.signer) == (view, signer):
                 return message

@@ -271,7 +271,9 @@ class Machine:
                     self.catch_up()
             case Halt(reason=reason):
                 self.stop(f"halted: {reason}")
-            case Report() | EpochEnded():
+            case EpochEnded(certificate=certificate):
+                self.disk.stable, self.disk.unsynced = certificate, None
+            case Report():
                 pass
         self.after(effect)
 

@@ -17,8 +17,9 @@ def play_blocks(blocks: list[Block], name: str) -> list[Block]:
         for command in block.commands:
             try:
                 output += runner.run(command)
-            except AssertionError as error:
-                raise ScenarioError(f"{name}: {command!r} (line {block.line}): {error}") from error
+            except Exception as error:
+                why = f"{type(error).__name__}: {error}"
+                raise ScenarioError(f"{name}:{block.line} {command!r}: {why}") from error
         if len(output) > 1:
             output = [line for line in output if line != "ok"] or ["ok"]
         played.append(Block(block.before, block.commands, output, block.line))

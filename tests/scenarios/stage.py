@@ -164,7 +164,9 @@ class Stage(Net):
         for machine in self.machines:
             machine.propose()
             machine.catch_up()
+        before = [len(machine.disk.blocks) for machine in self.machines]
         self.run(self.now + duration_ms)
+        self._shorten(before)
         for letter in self.flying:
             data = encode_message(letter.message)
             self.mail.append(Mail(letter.source, letter.target, letter.message, data))
@@ -173,6 +175,16 @@ class Stage(Net):
         for machine in self.machines:
             machine.auto = False
         self.look()
+
+    def _shorten(self, before: list[int]) -> None:
+        """One line for all the blocks of a run."""
+        for text in [t for t in self._done if t.startswith(("execute h", "stable h"))]:
+            del self._done[text]
+        for machine, count in zip(self.machines, before, strict=True):
+            if len(machine.disk.blocks) > count:
+                top = len(machine.disk.blocks)
+                span = f"h{count + 1}" if top == count + 1 else f"h{count + 1} to h{top}"
+                self.note(machine.slot, f"execute {span}")
 
     def add(self, machine: Machine) -> None:
         """A new member's machine."""

@@ -75,9 +75,11 @@ class Names:
         known = self._of.get(batch.digest)
         if known is None:
             words = [raw.decode("ascii", "replace") for raw in batch.transactions]
-            known = "+".join(words) or "empty"
+            plain = known = "+".join(words) or "empty"
+            count = 1
             while known in self.batches:
-                known += "'"
+                count += 1
+                known = f"{plain}#{count}"
             self._of[batch.digest] = known
             self.batches[known] = batch
         return known
