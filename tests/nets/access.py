@@ -86,6 +86,13 @@ class Access:
         except Unreachable:
             return False
 
+    def findings(self) -> set[str]:
+        """Codes of what GET /v1/node/diagnosis finds; raises Unreachable."""
+        answer = self.get("/v1/node/diagnosis")
+        if answer.status_code != 200:
+            raise Unreachable(f"{self.name}: no diagnosis, {answer.status_code}")
+        return {str(finding["code"]) for finding in answer.json()["findings"]}
+
     def block(self, height: int) -> Mapping[str, Any] | None:
         """GET /v1/blocks/{height}; None if the node has none. Raises Unreachable."""
         answer = self.get(f"/v1/blocks/{height}", "auditor")

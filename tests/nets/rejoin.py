@@ -259,8 +259,9 @@ class Rejoin:
             raise checks.CheckFailed(f"block {after} came from nodes that forgot their votes")
         checks.no_fork(self.net.access, self.names, max(0, before - 3))
         for name in wiped:
-            if "database was wiped" not in self.net.said(name):
-                raise checks.CheckFailed(f"{name} does not say that it was wiped")
+            found = self.net.access[name].findings()
+            if "wipe.silent" not in found:
+                raise checks.CheckFailed(f"{name} does not say that it was wiped: {found}")
 
     def _votes_again(self, name: str) -> float:
         """Until a finality certificate holds this node's vote; seconds it took."""
