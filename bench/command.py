@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
 import time
@@ -18,6 +19,7 @@ from bench.alliance import Alliance, BenchFailed
 from bench.figures import Figure
 from bench.machine import describe
 from bench.profiler import LOADS, profile_load, show_profile
+from bench.soak import Soak
 from bench.suite import NAMES, PLANS, Plan, Suite
 from node.devnet.devnet import Devnet
 from node.devnet.errors import DevnetError
@@ -147,6 +149,45 @@ def profile(load: str, name: str, seconds: int, gil: bool, native: bool, seed: i
     console.print(f"{done.good} good answers in {done.seconds:.1f} s; {done.trouble()}")
     show_profile(console, target, ROOT)
     console.print(f"written to {target.relative_to(ROOT)}")
+
+
+@main.command(name="soak")
+@click.option("--load-minutes", type=click.FloatRange(0, 10_000), default=30.0, show_default=True)
+@click.option("--idle-minutes", type=click.FloatRange(0, 10_000), default=30.0, show_default=True)
+@click.option("--members", type=click.IntRange(4, 16), default=4, show_default=True)
+@click.option("--seed", type=int, default=SEED, help="Of the values that are reported.")
+@click.option(
+    "--json",
+    "path",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=OUTPUT / "soak.json",
+    help="Where the JSON document goes; var/soak.json if not given.",
+)
+def soak(load_minutes: float, idle_minutes: float, members: int, seed: int, path: Path) -> None:
+    """Load the alliance for a while, leave it idle for a while, print what memory and disk did.
+
+    \b
+    Example:
+      python -m bench soak --load-minutes 30 --idle-minutes 30
+      python -m bench soak --load-minutes 720 --idle-minutes 720
+    """
+    console = _console()
+    try:
+        with running(members, 0, False, console) as alliance:
+            phases = uvloop.run(
+                Soak(alliance, seed, lambda text: console.print(f"  {text}")).run(
+                    load_minutes * 60, idle_minutes * 60
+                )
+            )
+    except (DevnetError, BenchFailed) as error:
+        raise click.ClickException(str(error)) from error
+    document = [phase.document() for phase in phases]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(document, indent=2) + "\n")
+    console.print_json(data=document)
+    console.print(f"written to {path}")
+    if not all(phase.flat(name) for phase in phases for name in phase.samples):
+        raise click.ClickException("memory grew")
 
 
 def measure(
