@@ -147,7 +147,7 @@ LIVENESS: tuple[PlantedBug, ...] = (
     ),
     PlantedBug(
         "L5-proof", "L5, R5", "A node in an old view is not shown the NEW-VIEW",
-        instead(Retransmission, "_send_view", nothing), UNSETTLED,
+        instead(Retransmission, "_send_view", nothing), liar("partial"),
     ),
     PlantedBug(
         "L6-block", "L6, O8", "Nothing commits while a view change is under way",

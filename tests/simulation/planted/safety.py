@@ -24,6 +24,7 @@ from consensus.state import ReplicaState
 from consensus.types import Place
 from consensus.viewchange import ViewChanger
 from tests.simulation.alliance import FastDomain
+from tests.simulation.network import Weather
 from tests.simulation.planted.bug import (
     UNSETTLED,
     Catch,
@@ -34,6 +35,7 @@ from tests.simulation.planted.bug import (
     nothing,
     swap,
 )
+from tests.simulation.planted.worlds import a_forgotten_view_change_opens_no_view
 
 
 def _without_kind(self: VoteSubject, domain: Any) -> Any:
@@ -197,6 +199,8 @@ def _prune_early(true: Any) -> Any:
     return lambda self, low: true(self, Height(low + 2))
 
 
+STORM = Weather(100, loss=0.3, slow=0.05)
+
 SAFETY: tuple[PlantedBug, ...] = (
     PlantedBug(
         "S1-kind", "S1", "A vote signs no kind, so a PREPARE counts as a COMMIT",
@@ -213,7 +217,7 @@ SAFETY: tuple[PlantedBug, ...] = (
     PlantedBug(
         "S2-lowest", "S2", "O takes the certificate of the lowest view",
         swap(newview, "_rank", lambda true: lambda c: (-c.subject.view, c.subject.digest)),
-        honest(30, partition_every_ms=3_000, gst_ms=60_000),
+        honest(30, gst_ms=60_000, weather=STORM, clog_every_ms=1_000, request_every_ms=50),
     ),
     PlantedBug(
         "S3-trust", "S3", "Certificates inside a VIEW-CHANGE are not verified",
@@ -320,6 +324,11 @@ SAFETY: tuple[PlantedBug, ...] = (
         "S1-epoch", "S1", "Signatures do not cover the epoch",
         (*swap(FastDomain, "digest", _any_epoch), *swap(SigningDomain, "digest", _any_epoch)),
         UNSETTLED,
+    ),
+    PlantedBug(
+        "V10-stale", "S7, V10", "A NEW-VIEW on a VIEW-CHANGE that its sender forgot is entered",
+        instead(ViewChanger, "_stale", lambda self, changes, plan: False),
+        a_forgotten_view_change_opens_no_view,
     ),
     PlantedBug(
         "P6-early", "S7, P6", "A wiped validator votes again at the first checkpoint it knows",

@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
-from bulwark.ledger.ids import Height
+from dataclasses import replace
+from typing import Final
+
+from bulwark.ledger.batch import Batch
+from bulwark.ledger.ids import Height, TimestampMs, ValidatorIndex, View
+from bulwark.ledger.votes import VoteKind
+from consensus.authentication import authenticate
 from consensus.config import Config
-from consensus.events import StateInstalled
+from consensus.events import Received, StateInstalled
+from consensus.messages import Message, NewView, ViewChange
+from consensus.snapshot import Snapshot
+from tests.simulation.adversaries import Adversary
 from tests.simulation.checkers import Violation
 from tests.simulation.network import Weather
+from tests.simulation.node import SimNode
 from tests.simulation.options import Options
 from tests.simulation.world import World
+
+PREPARE: Final = VoteKind.PREPARE
+PACE_MS: Final = 6_000
+"""Time for sixty blocks through a full pipeline."""
 
 
 def lost_messages_alone_change_no_view() -> None:
@@ -31,9 +45,6 @@ def a_full_pipeline_keeps_its_pace() -> None:
     took = world.now - world.began
     if took > PACE_MS:
         raise Violation(f"W2: {took} ms for {world.height()} blocks, {PACE_MS} allowed")
-
-
-PACE_MS = 6_000
 
 
 def a_late_sync_answer_changes_nothing() -> None:
@@ -60,3 +71,42 @@ def requests_are_ordered_once() -> None:
     """O10: nothing that is in flight is proposed again; the calm world counts repetitions."""
     world = World(Options(blocks=20, seed=1, request_every_ms=20))
     world.run()
+
+
+def a_forgotten_view_change_opens_no_view() -> None:
+    """V10: NEW-VIEW(1) stands on a VIEW-CHANGE from long ago and passes over what is prepared."""
+    world = World(Options(blocks=20, seed=4))
+    world.run()
+    node = world.nodes[2]
+    stable, shot = node.disk.best_stable(), _shot(node)
+    if stable is None or shot.proposer == node.index or shot.view:
+        raise Violation("the world is not as this scenario needs it")
+    liars = [
+        Adversary(world.rng, 4, index, world.keyring_of(index, world.first)) for index in range(4)
+    ]
+    batch = Batch(TimestampMs(node.now()), ())
+    _tell(node, shot.proposer, liars[shot.proposer].proposal(0, shot.next_height, batch))
+    for index in (0, 1, 3):
+        _tell(node, index, liars[index].vote(PREPARE, 0, shot.next_height, batch.digest))
+    world.run_until(lambda: _shot(node).slots[-1].phase == "prepared", 1_000)
+    blank = ViewChange(View(1), stable, (), node.index, b"")
+    changes = [
+        liars[index].sign_view_change(blank if index else replace(blank, checkpoint=None))
+        for index in (0, 1, 3)
+    ]
+    for change in changes:
+        _tell(node, change.signer, change)
+    named = tuple((change.signer, change.hash()) for change in changes)
+    _tell(node, 1, liars[1].sign_new_view(NewView(View(1), named, (), node.index, b"")))
+    if _shot(node).active_view:
+        raise Violation("V10: a NEW-VIEW on a forgotten VIEW-CHANGE is entered")
+
+
+def _shot(node: SimNode) -> Snapshot:
+    if node.replica is None:
+        raise Violation("the node is down")
+    return node.replica.snapshot()
+
+
+def _tell(node: SimNode, sender: int, message: Message) -> None:
+    node.give(Received(ValidatorIndex(sender), authenticate(message, node.world.terms)))
