@@ -93,7 +93,7 @@ class Runner(MessageCommands):
         old = stage.terms
         end = max(m.disk.stable.subject.height for m in stage.machines if m.disk.stable)
         n = args.number("n", stage.n)
-        stage.terms = make_terms(tuple(range(n)), old.window, old.domain.epoch + 1, end)
+        stage.terms = make_terms(n, old.window, old.domain.epoch + 1, end)
         stage.watch.terms = stage.terms
         stage.n = n
         lines = [f"epoch {stage.terms.domain.epoch} n={n} above h{end}"]

@@ -55,7 +55,7 @@ class Net:
         self.config = config
         self.latency_ms = latency_ms
         self.now = START_MS
-        self.terms = make_terms(tuple(range(n)), config.window)
+        self.terms = make_terms(n, config.window)
         self.watch = Watch(self.terms, faulty)
         self.flying: deque[Letter] = deque()
         self.cut: Callable[[int, int], bool] | None = None

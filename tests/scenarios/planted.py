@@ -8,7 +8,6 @@ from typing import Any
 from unittest.mock import patch
 
 from bulwark.ledger.hashing import keccak256
-from bulwark.ledger.signing import SigningDomain
 from bulwark.ledger.validators import ValidatorSet
 from bulwark.ledger.votes import VoteSubject
 from consensus import viewchange
@@ -19,6 +18,7 @@ from consensus.retransmission import Retransmission
 from consensus.state import ReplicaState
 from consensus.viewchange import ViewChanger
 from tests.scenarios.keys import make_terms
+from tests.simulation.alliance import FastDomain
 
 
 def replaced(owner: Any, name: str, value: Any) -> Callable[[], AbstractContextManager[None]]:
@@ -76,7 +76,7 @@ PLANTED: dict[str, tuple[Callable[[], AbstractContextManager[None]], str]] = {
         "s01_recorded_votes",
     ),
     "epoch not signed": (
-        replaced(SigningDomain, "digest", _epochless),
+        replaced(FastDomain, "digest", _epochless),
         "e02_frame_of_another_epoch",
     ),
     "no deduplication": (
