@@ -47,5 +47,6 @@ class Amnesia:
             self._answered.add(status.signer)
         if len(self._answered) >= state.validators.quorum:
             state.silent_until = Height(state.stable_height + 4 * state.config.window)
+            state.version += 1
             state.journal.silent(state.silent_until)
             state.flush()

@@ -138,6 +138,7 @@ class Checkpoints:
         state.journal.prune(state.low)
         if state.silent_until is not None and state.low >= state.silent_until:
             state.silent_until = None
+            state.version += 1
             state.journal.silent(None)
 
     def on_tick(self) -> None:
@@ -163,12 +164,14 @@ class Checkpoints:
         if state.syncing and not retry:
             return  # the running sync is enough; the target moves forward with the next request
         state.syncing = True
+        state.version += 1
         self._synced_ms = state.now_ms
         state.outbox.append(SyncTo(stable, state.stable_from))
 
     def on_sync_failed(self) -> None:
         """C4: block sync gave up; go on with what peers send."""
         self._state.syncing = False
+        self._state.version += 1
         self._behind_ms = None
 
     def on_installed(self, event: StateInstalled) -> bool:
@@ -180,6 +183,7 @@ class Checkpoints:
         if subject.digest != event.header_hash:
             raise LocalProtocolError("StateInstalled", "the header is not the certified one")
         state.syncing = False
+        state.version += 1
         self._behind_ms = None
         if event.height <= state.executed:
             self.learn(event.certificate, None)

@@ -116,6 +116,7 @@ class Ordering:
         self._asked = None
         digest = event.batch.digest
         slot.digest, slot.timely, slot.opened_ms = digest, True, state.now_ms
+        state.version += 1
         slot.bodies[digest] = event.batch
         slot.approved.add(digest)
         state.journal.body(slot.height, event.batch)
@@ -171,6 +172,7 @@ class Ordering:
             return  # O2: the vote inside was reported as a contradiction above
         if slot.digest is None:
             slot.digest = message.digest
+            state.version += 1
             slot.opened_ms = received_ms
             slot.timely = self._timely(message.batch, received_ms)
             self._pace.on_proposal(state.now_ms)
@@ -296,6 +298,7 @@ class Ordering:
             )
             return
         slot.committed = certificate
+        self._state.version += 1
         slot.committed_ms = self._state.now_ms
         self._pace.on_progress(self._state.now_ms)
 
@@ -310,6 +313,7 @@ class Ordering:
         body = slot.bodies.get(slot.committed.subject.digest)
         if body is not None:
             state.executing = slot.height
+            state.version += 1
             state.outbox.append(Execute(slot.height, body, slot.committed))
 
     # -- re-proposals and bodies --------------------------------------------------------------
@@ -324,6 +328,7 @@ class Ordering:
             slot = state.slot(Height(height))
             if slot.digest is None:
                 slot.digest, slot.timely, slot.opened_ms = digest, True, state.now_ms
+                state.version += 1
                 self.advance(slot)
 
     def _want_body(self, slot: Slot) -> None:

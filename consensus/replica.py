@@ -72,6 +72,7 @@ class Replica:
         "_ordering",
         "_pace",
         "_retransmission",
+        "_seen",
         "_started",
         "_state",
     )
@@ -116,6 +117,8 @@ class Replica:
         self._started = False
         self._facts: tuple[object, ...] = ()
         """The situation at the last look at the deadlines."""
+        self._seen = -1
+        """The state's version at that look: most messages change nothing that matters here."""
         self._mark: tuple[Height, View] | None = None
         """Window and view at the last look at what had to wait (W2)."""
         restoring.restore(state, self._changer, self._ordering, recovery)
@@ -148,6 +151,9 @@ class Replica:
         state = self._state
         if state.status is Status.ENDED and state.stable is not None:
             return [EpochEnded(state.stable)]
+        if state.version == self._seen and not self._pace.stale:
+            return []  # the situation is the same, so the deadlines are
+        self._seen = state.version
         facts = self._situation()
         if facts == self._facts and not self._pace.stale:
             return []
@@ -255,7 +261,8 @@ class Replica:
                 self._receive(sender, message, received_ms)
         if state.executing is None:
             self._ordering.execute()
-        self._ordering.ask_proposal()
+        if state.version != self._seen:
+            self._ordering.ask_proposal()
 
     def _situation(self) -> tuple[bool, bool, bool, bool, ValidatorIndex, bool]:
         """The fields of a Situation, in its order."""

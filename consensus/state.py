@@ -58,6 +58,8 @@ class ReplicaState:
     """C4: block sync owns the applied state; nothing is handed out for execution."""
     silent_until: Height | None = None
     """P6: no vote before this height is stable here."""
+    version: int = 0
+    """Grows with every change that proposer, pipeline or deadlines depend on; see `Replica`."""
     now_ms: int = 0
     outbox: list[Effect] = field(default_factory=list)
     journal: Journal = field(default_factory=Journal)
@@ -86,6 +88,7 @@ class ReplicaState:
         self.low = min(self.stable_height, self.executed)
         top = Height(self.low + self.config.window)
         self.high = top if self.epoch_end is None else min(top, self.epoch_end)
+        self.version += 1
 
     @property
     def validators(self) -> ValidatorSet:
@@ -100,6 +103,7 @@ class ReplicaState:
     def turn(self, cause: Cause) -> None:
         """Change the status as the table says (`consensus.transitions`)."""
         self.status = turned(self.status, cause)
+        self.version += 1
 
     def end_epoch_at(self, height: Height | None) -> None:
         """E1: learn where the epoch ends; it is told once and never moves."""
