@@ -86,7 +86,9 @@ class Directory:
         pins = {member.id: member.pins for member in before}
         pins |= {member.id: member.pins for member in self.members}
         addresses = {member.id: member.node for member in self.members} | voters
-        return [Member(id_, address, pins[id_]) for id_, address in addresses.items() if pins[id_]]
+        return _distinct(
+            Member(id_, address, pins.get(id_, ())) for id_, address in addresses.items()
+        )
 
     def _read(self) -> tuple[LedgerMember, ...]:
         found = []
@@ -103,3 +105,20 @@ class Directory:
                 )
             )
         return tuple(found)
+
+
+def _distinct(members: Iterable[Member]) -> list[Member]:
+    """The members without pins and keys that another one had first.
+
+    The contract lets a vote give two members one pin; nobody else may be cut off by that.
+    """
+    found: list[Member] = []
+    pins: set[bytes] = set()
+    addresses: set[Address] = set()
+    for member in members:
+        own = tuple(pin for pin in dict.fromkeys(member.pins) if pin not in pins)
+        if own and member.address not in addresses:
+            pins.update(own)
+            addresses.add(member.address)
+            found.append(Member(member.id, member.address, own))
+    return found
