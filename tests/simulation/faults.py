@@ -109,7 +109,7 @@ class Faults:
         count = max_faulty(world.n) + 1
         for node in world.rng.sample(world.nodes[: world.n], count):
             if node.running:
-                node.frozen_until = world.now + world.options.freeze_ms
+                node.frozen_until = node.awake_ms = world.now + world.options.freeze_ms
                 world.faults["nodes frozen"] += 1
                 self._hang_up(node, node.frozen_until)
 

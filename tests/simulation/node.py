@@ -77,6 +77,8 @@ class SimNode:
         self.half = 0
         """Which of two twins it is."""
         self.frozen_until = 0
+        self.awake_ms = 0
+        """Since when it runs without a crash or a freeze."""
         self.span = EpochSpan(0, 0, ())
         self.others: tuple[int, ...] = ()
         """The other validators of its epoch."""
@@ -144,6 +146,7 @@ class SimNode:
     def start(self) -> None:
         """Start from the disk, the same way every time."""
         self.running = True
+        self.awake_ms = self.world.now
         try:
             self.disk.read_records()
         except RecordsDamaged:

@@ -84,7 +84,9 @@ class Durability:
         if height < (1 if fresh is None else fresh):
             return  # proposed again: judged when it was fresh
         ahead = timestamp_ms - node.now()
-        if ahead > node.config.clock_precision_ms or ahead < -STALE_MS:
+        # a vote that was cast before a crash or a freeze leaves the node after it
+        stale = ahead < -STALE_MS and self._record.world.now - node.awake_ms > STALE_MS
+        if ahead > node.config.clock_precision_ms or stale:
             self._record.fail(
                 9, "O3", f"node {node.index} prepares {height}, {ahead} ms ahead of its clock"
             )
