@@ -43,7 +43,8 @@ def attempt(bug: PlantedBug) -> tuple[str, float]:
             bug.run()
         except Exception as error:  # whatever notices, notices
             text = re.sub(r" at \d+ ms:.*", "", str(error).split("\n")[0])
-            found = text[:60] if type(error).__name__ == "Violation" else type(error).__name__
+            told = text.split(":")[0] if text.startswith("liveness:") else text[:70]
+            found = told if type(error).__name__ == "Violation" else type(error).__name__
     return found, time.process_time() - began
 
 

@@ -112,6 +112,8 @@ def _flapping(self: Checkpoints) -> None:
         state.outbox.append(SyncTo(state.stable, state.stable_from))
 
 
+FAR_BEHIND = honest(30, wipe=True, settle_ms=30_000, request_every_ms=1_000)
+
 LIVENESS: tuple[PlantedBug, ...] = (
     PlantedBug(
         "L1-buffer", "L1, W2", "Messages for the next window or view are not kept",
@@ -123,7 +125,7 @@ LIVENESS: tuple[PlantedBug, ...] = (
     ),
     PlantedBug(
         "L3-never", "L3, C4", "A node that is far behind never asks for block sync",
-        instead(Checkpoints, "_maybe_sync", nothing), honest(30, wipe=True),
+        instead(Checkpoints, "_maybe_sync", nothing), FAR_BEHIND,
     ),
     PlantedBug(
         "L3-flap", "L3, C4", "A node asks for block sync whenever a certificate is ahead",

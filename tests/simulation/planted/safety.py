@@ -279,7 +279,7 @@ SAFETY: tuple[PlantedBug, ...] = (
     ),
     PlantedBug(
         "S11-claim", "S11, P6", "A wiped validator believes the heights that peers claim",
-        instead(Amnesia, "on_status", _unproved), honest(12, wipe=True),
+        instead(Amnesia, "on_status", _unproved), honest(12, wipe=True, settle_ms=60_000),
     ),
     PlantedBug(
         "S11-proof", "S11", "A STABLE-PROOF is not verified",

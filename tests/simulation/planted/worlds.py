@@ -26,9 +26,9 @@ PACE_MS: Final = 6_000
 
 
 def lost_messages_alone_change_no_view() -> None:
-    """R1 to R3: one message in twenty is lost, and STATUS repairs it within the timeout."""
+    """R1 to R3: one message in ten is lost, and STATUS repairs it within the timeout."""
     config = Config(heartbeat_ms=5_000, base_timeout_ms=8_000, request_timeout_ms=20_000)
-    world = World(Options(blocks=40, seed=3, weather=Weather(5, loss=0.05), config=config))
+    world = World(Options(blocks=25, seed=3, weather=Weather(5, loss=0.1), config=config))
     world.run()
     if world.checkers.new_views.entered:
         raise Violation(f"R3: {world.checkers.new_views.entered} views changed by loss alone")
