@@ -120,7 +120,7 @@ def record(
     net = make_net(victim)
     machine = net.machines[victim]
     moments: list[Moment] = []
-    state = {"count": 0, "before": b""}
+    count, before = 0, b""
 
     def freeze(effect: Effect) -> bytes:
         machine.tap, tap = None, machine.tap  # type: ignore[attr-defined]
@@ -129,19 +129,18 @@ def record(
         return data
 
     def tap(effect: Effect, done: bool) -> None:
+        nonlocal count, before
         if not done:
-            state["before"] = b""
-            if isinstance(effect, Persist) and wanted(state["count"]):
-                state["before"] = freeze(effect)
+            before = b""
+            if isinstance(effect, Persist) and wanted(count):
+                before = freeze(effect)
             return
-        if wanted(state["count"]):
+        if wanted(count):
             name = type(effect).__name__
             message = getattr(effect, "message", None)
             name += f" {type(message).__name__}" if message is not None else ""
-            moments.append(
-                Moment(state["count"], name, bool(state["before"]), state["before"], freeze(effect))
-            )
-        state["count"] += 1
+            moments.append(Moment(count, name, bool(before), before, freeze(effect)))
+        count += 1
 
     machine.tap = tap  # type: ignore[attr-defined]
     play(net, blocks, change_at)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from bulwark.ledger.ids import Height, View
 from bulwark.ledger.votes import VoteKind
 from consensus.authentication import authenticate
 from consensus.errors import AuthenticationFailed
@@ -130,8 +131,8 @@ class MessageCommands:
             raise ScenarioError("only votes are altered")
         subject = vote.subject
         subject = replace(subject, kind=VoteKind[args.get("as", subject.kind.name).upper()])
-        subject = replace(subject, height=args.number("new-height", subject.height))
-        subject = replace(subject, view=args.number("new-view", subject.view))
+        subject = replace(subject, height=Height(args.number("new-height", subject.height)))
+        subject = replace(subject, view=View(args.number("new-view", subject.view)))
         stage.put(args.number("by", 0), args.numbers("to", ()), replace(vote, subject=subject))
         altered = stage.names.message(replace(vote, subject=subject))
         stage.note(args.number("by", 0), f"alter: {altered}")
