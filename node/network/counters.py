@@ -37,6 +37,8 @@ class Counters:
     requests_served: int = 0
     requests_busy: int = 0
     """Requests of peers answered with `busy`."""
+    requests_malformed: int = 0
+    """Requests of peers that are no requests of their topic."""
     responses_late: int = 0
     """Responses to requests that were given up."""
 

@@ -13,11 +13,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from enum import IntEnum
 from typing import Final
 
+from bulwark.ledger.errors import LedgerError
 from bulwark.ledger.ids import MemberId
 from node.network.counters import Counters, log
 from node.network.errors import (
     NotConnected,
-    PayloadTooLarge,
     PeerRefused,
     Reason,
     RequestRefused,
@@ -32,7 +32,8 @@ ID_BYTES: Final = 8
 HEAD_BYTES: Final = ID_BYTES + 1
 
 Responder = Callable[[MemberId, bytes], Awaitable[bytes]]
-"""Answers a peer's request body; an exception is answered with `failed` and logged."""
+"""Answers a peer's request body. Every exception is answered with `failed`: LedgerError and
+ValueError say that the body is no request, the asker's fault; any other is logged as a defect."""
 
 
 class Status(IntEnum):
@@ -64,6 +65,7 @@ class Calls:
         self._next = 0
         self._waiting: dict[int, asyncio.Future[tuple[int, bytes]]] = {}
         self._serving: set[asyncio.Task[None]] = set()
+        self._complained = False
 
     async def ask(self, topic: int, body: bytes, timeout_ms: int) -> bytes:
         """Send a request and wait for its answer. Raises RequestError, PayloadTooLarge."""
@@ -133,10 +135,19 @@ class Calls:
             content = await responder(self._member, body)
             self._counters.requests_served += 1
             self._respond(head, Status.OK, content)
-        except PayloadTooLarge as error:
-            self._fail(head, topic, error)
+        except (LedgerError, ValueError) as error:
+            self._malformed(head, topic, error)
         except Exception as error:  # a responder's defect must not take the connection down
             self._fail(head, topic, error)
+
+    def _malformed(self, head: bytes, topic: int, error: Exception) -> None:
+        """One line a connection: who asks nonsense must not fill the log."""
+        self._counters.requests_malformed += 1
+        if not self._complained:
+            self._complained = True
+            fields = {"member": self._member, "topic": topic, "error": str(error)}
+            log.warning("malformed request, further ones are only counted", extra=fields)
+        self._respond(head, Status.FAILED, b"")
 
     def _fail(self, head: bytes, topic: int, error: Exception) -> None:
         self._counters.handler_errors += 1

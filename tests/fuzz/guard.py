@@ -8,6 +8,7 @@ lies in a mapped file, so that a death of the interpreter leaves it behind.
 from __future__ import annotations
 
 import mmap
+import re
 import resource
 import signal
 import time
@@ -18,7 +19,7 @@ from pathlib import Path
 from types import FrameType
 
 from tests.fuzz.coverage import Edge, Tracer
-from tests.fuzz.target import Target, refusal
+from tests.fuzz.target import Finding, Target, refusal
 
 HANG_SECONDS = 30.0
 SCRATCH_BYTES = 4 * 1024 * 1024
@@ -100,6 +101,8 @@ class Guard:
                 word = self._target.run(data)
         except (Exception, TooLong) as error:
             word = f"FAILED {refusal(error)}"
+            if isinstance(error, Finding):
+                word += " " + re.sub("[^a-z ]+", "", str(error))[:40]
             failure = traceback.format_exc()
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import struct
 from enum import Enum
 from random import Random
 
@@ -12,8 +13,15 @@ from tests.fuzz.choices import EDGES, LARGE
 
 MAX_DEPTH = 8
 UNENCODABLE = (
-    LedgerError, ArithmeticError, LookupError, ValueError, TypeError, AttributeError, MemoryError,
-)  # fmt: skip
+    LedgerError,
+    struct.error,
+    ArithmeticError,
+    LookupError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    MemoryError,
+)
 """What an encoder may raise for a changed tree that has no encoding."""
 
 

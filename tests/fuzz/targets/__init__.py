@@ -17,6 +17,7 @@ PLACES = {
     "answers": ("sync", "Answers"),
     "sync": ("sync", "Sync"),
     "whole": ("whole", "Whole"),
+    "peer": ("peer", "Peer"),
     "ledger": ("ledger", "Ledger"),
 }
 """Name to module and class."""

@@ -86,6 +86,8 @@ class Play:
             member.give(PeerUp(peer) if choices.flag() else PeerDown(peer))
         elif how < 140:
             self._imitate()
+        elif how < 144:
+            self._flood()
         else:
             self._speak(how)
 
@@ -101,6 +103,22 @@ class Play:
                 changed = replace(message, signer=signer)
                 message = resigned(changed, ring.keyrings[signer])
         self._say(message)
+
+    def _flood(self) -> None:
+        """An insider sends one member many votes and proposals of later views and heights."""
+        ring, choices = self.ring, self.choices
+        signer, to = self._insider(), choices.below(ring.honest)
+        view, height, digest = self._view(), self._height(), self._digest()
+        batch = Batch(TimestampMs(ring.now), (b"tx" + bytes(100),))
+        for number in range(8 * ring.config.window):
+            at = View(min(view + number % 9 + 1, 2**64 - 1))
+            place = Height(min(height + number % 5, 2**64 - 1))
+            message: Message = Vote(VoteSubject(VoteKind.COMMIT, at, place, digest), signer, NONE)
+            if number % 8 == 7:
+                message = PrePrepare(at, place, batch.digest, signer, NONE, NONE, batch)
+            signed = resigned(message, ring.keyrings[signer])
+            for sender in range(ring.honest, ring.n):
+                ring.insider(sender, to, signed)
 
     def _speak(self, how: int) -> None:
         signer = self._insider()
@@ -269,9 +287,10 @@ class ReplicaTarget(Target):
         block = bytes((70, 0, 0, 2, 0, 2, 0, 2, 0))
         views = bytes((70, 1, 100, 0, 3, 100, 0, 4, 2, 0, 100, 0, 5, 2, 0))
         speaks = bytes(
-            byte for kind in range(10) for byte in (140 + kind, 0, *range(3, 40, 5), 0, 2, 0)
+            byte for kind in range(10) for byte in (150 + kind, 0, *range(3, 40, 5), 0, 2, 0)
         )
-        bodies = (block * 3, views * 3, block + speaks, views + speaks + block)
+        flood = bytes((140, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 100, 0, 3))
+        bodies = (flood + block, block * 3, views * 3, block + speaks, views + speaks + block)
         made = [bytes((shape,)) + body for shape in (64, 1, 2, 192) for body in bodies]
         return [bytes((64,)), *made]
 

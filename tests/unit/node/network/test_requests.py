@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from bulwark.ledger.errors import DecodeError
 from node.network.errors import (
     NotConnected,
     PayloadTooLarge,
@@ -155,3 +156,21 @@ async def test_second_handler_of_one_kind_or_topic_is_refused(asked: Mesh) -> No
         asked[B].network.on_frame(Kind.CONSENSUS, lambda member, payload: None)
     with pytest.raises(ValueError, match="the mesh's own"):
         asked[B].network.on_frame(Kind.REQUEST, lambda member, payload: None)
+
+
+async def test_a_body_that_is_no_request_is_the_askers_fault_and_logged_once(
+    asked: Mesh, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Found by the fuzzing target `peer`: each one cost a traceback in the log."""
+
+    async def strict(member: str, body: bytes) -> bytes:
+        raise DecodeError("request", "4 bytes needed")
+
+    asked[B].network.on_request(BROKEN, strict)
+    for _ in range(5):
+        with pytest.raises(RequestRefused, match="answered failed"):
+            await asked[A].network.request(B, BROKEN, b"", 5_000)
+    counters = asked[B].network.counters
+    assert (counters.requests_malformed, counters.handler_errors) == (5, 0)
+    lines = [r for r in caplog.records if "malformed request" in r.message]
+    assert len(lines) == 1 and lines[0].exc_info is None
