@@ -70,9 +70,11 @@ class Directory:
             known = self._owners[account] = MemberId(member_id_text(owner))
         return known
 
-    def executed(self, receipts: Iterable[Receipt]) -> None:
-        """A block was executed: look again if it changed the registry."""
-        if any(log.address == MEMBER_REGISTRY for receipt in receipts for log in receipt.logs):
+    def executed(self, receipts: Iterable[Receipt] | None) -> None:
+        """A block was executed, or state sync skipped some: look again if the registry changed."""
+        if receipts is None or any(
+            log.address == MEMBER_REGISTRY for receipt in receipts for log in receipt.logs
+        ):
             self.refresh()
 
     def refresh(self) -> None:

@@ -40,9 +40,9 @@ class Lifecycle:
         intake: Intake,
         anchorer: Anchorer,
         changed: Callable[[], None],
-        also: Callable[[Sequence[Receipt]], None] = lambda receipts: None,
+        also: Callable[[Sequence[Receipt] | None], None] = lambda receipts: None,
     ) -> None:
-        """`also` is told the receipts of every block, after everybody else."""
+        """`also` is told the receipts of every block, None when state sync skipped some."""
         self._mempool = mempool
         self._tracker = tracker
         self._intake = intake
@@ -92,6 +92,7 @@ class Lifecycle:
     async def installed(self, chain: ChainStore, before: Height) -> None:
         """State sync brought the blocks above `before`: settle what waited for one of them."""
         tip = chain.tip
+        self._also(None)
         self._intake.executed(self._mempool.caught_up(tip.height, tip.timestamp_ms))
         for number in range(before + 1, tip.height + 1):
             if not self._anchorer.waiting:

@@ -86,7 +86,7 @@ def test_only_blocks_that_touch_the_registry_are_looked_at(node: Node) -> None:
     reads.clear()
     directory.executed(())
     assert (reads, told) == ([], [])
-    directory.refresh()
+    directory.executed(None)
     assert set(reads) == {MEMBER_REGISTRY}
     assert told == [True]
 
