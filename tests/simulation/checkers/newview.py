@@ -63,7 +63,9 @@ class NewViews:
         fresh = base + 1 + len(digests)
         record.first_fresh[terms.domain.epoch, view] = fresh
         self.entered += 1
-        for height in range(base + 1, record.top + 1):
+        following = record.world.spans.get(terms.domain.epoch + 1)
+        top = record.top if following is None else min(record.top, following.start)
+        for height in range(base + 1, top + 1):
             block = record.chain[height]
             if block.commit.subject.view >= view:
                 continue
