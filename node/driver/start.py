@@ -43,20 +43,20 @@ def start_core(
     """The core as its records left it; raises ConsensusError for damaged records.
 
     `marker` is a file outside the database that says "this node has run". A database without
-    OPENED beside it was wiped, and the core stays silent until that is safe (P6). OPENED is written
-    before the marker, so a crash between them and a node that never voted do not look wiped.
+    OPENED beside it was wiped, however many blocks were synced into it since, and the core stays
+    silent until that is safe (P6). OPENED is written before the marker, so a crash between them and
+    a node that never voted do not look wiped; with a wiped one's silence it is one write.
     """
     was_silent = _leave_old_epochs(store, epoch.number)
     prefix = records_of(epoch.number)
-    records = [(key[len(prefix) :], value) for key, value in store.iterate(prefix)]
-    known = store.get(OPENED) is not None or chain.applied > 0 or bool(records)
+    opened = store.get(OPENED) is not None
+    known = opened or next(store.iterate(prefix), None) is not None
     wiped = was_silent or (marker.exists() and not known)
     if wiped:
         log.warning("this node may have forgotten votes", until="a checkpoint far enough ahead")
-    elif store.get(OPENED) is None:
-        # Not for a wiped one: until the core's own record of its silence is durable, another
-        # start has to find the database wiped again.
-        store.write({OPENED: b""}, sync=True)
+    if not opened:
+        store.write({OPENED: b"", **(_silence(epoch.number) if wiped else {})}, sync=True)
+    records = [(key[len(prefix) :], value) for key, value in store.iterate(prefix)]
     stable = chain.checkpoint(chain.finalized)
     if stable is not None and stable.subject.height <= epoch.terms.start:
         stable = None
@@ -67,7 +67,6 @@ def start_core(
         applied_hash=chain.tip.hash(),
         stable=stable,
         epoch_end=end or None,
-        wiped=wiped and not any(key == KEY_SILENT for key, _ in records),
     )
     if not marker.exists():
         write_private(marker, b"This node has run; keep this file when the database goes.\n")
@@ -85,6 +84,11 @@ def _leave_old_epochs(store: KeyValueStore, number: int) -> bool:
             silent = silent or key.endswith(KEY_SILENT)
     if puts:
         if silent:
-            puts[records_of(number) + KEY_SILENT] = UNKNOWN.to_bytes(8, "big")
+            puts |= _silence(number)
         store.write(puts, sync=True)
     return silent
+
+
+def _silence(number: int) -> dict[bytes, bytes | None]:
+    """The core's own record that it must not vote in an epoch until further notice."""
+    return {records_of(number) + KEY_SILENT: UNKNOWN.to_bytes(8, "big")}
