@@ -72,7 +72,7 @@ class Brittle(Target):
 
 
 def test_the_engine_finds_minimises_and_saves_a_failure(
-    tmp_path: object, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(corpus, "FAILURES", corpus.HERE.parents[1] / "var" / "fuzz-self-test")
     target = Brittle()
