@@ -20,6 +20,9 @@ from bulwark.ledger.ids import Digest, Height, ValidatorIndex, View
 from bulwark.ledger.limits import MAX_BATCH_BYTES, MAX_VALIDATORS
 from bulwark.ledger.signing import SIGNATURE_BYTES
 from bulwark.ledger.votes import Certificate, VoteSubject
+from consensus.statusreport import SlotStatus as SlotStatus
+from consensus.statusreport import StatusReport as StatusReport
+from consensus.statusreport import read_signed, write_signed
 from consensus.types import MAX_WINDOW
 
 MAX_MESSAGE_BYTES: Final = MAX_BATCH_BYTES + 16 * 1024
@@ -28,15 +31,6 @@ MAX_MESSAGE_BYTES: Final = MAX_BATCH_BYTES + 16 * 1024
 
 _VOTE: Final = Struct(">BQQ32sH65s")
 """A vote in one piece: it is written for every record and message of the common case."""
-
-
-def _write_signed(writer: Writer, signer: ValidatorIndex, signature: bytes) -> Writer:
-    return writer.uint(signer, 2).fixed(signature, SIGNATURE_BYTES)
-
-
-def _read_signed(reader: Reader) -> tuple[ValidatorIndex, bytes]:
-    signer = ValidatorIndex(reader.uint(2, "signer", MAX_VALIDATORS - 1))
-    return signer, reader.fixed(SIGNATURE_BYTES, "signature")
 
 
 def _read_batch(reader: Reader) -> Batch:
@@ -66,7 +60,7 @@ class PrePrepare:
     def write(self, writer: Writer) -> None:
         """Append all fields."""
         writer.uint(self.view, 8).uint(self.height, 8).fixed(self.digest, 32)
-        _write_signed(writer, self.signer, self.signature)
+        write_signed(writer, self.signer, self.signature)
         writer.fixed(self.vote_signature, SIGNATURE_BYTES).blob(self.batch.encode())
 
     @classmethod
@@ -74,7 +68,7 @@ class PrePrepare:
         """Inverse of write()."""
         view, height = View(reader.uint(8, "view")), Height(reader.uint(8, "height"))
         digest = Digest(reader.fixed(32, "digest"))
-        signer, signature = _read_signed(reader)
+        signer, signature = read_signed(reader)
         vote_signature = reader.fixed(SIGNATURE_BYTES, "vote_signature")
         return cls(view, height, digest, signer, signature, vote_signature, _read_batch(reader))
 
@@ -102,12 +96,12 @@ class Vote:
             )
             writer.fixed(packed, _VOTE.size)
         else:  # the writer says which field is wrong
-            _write_signed(subject.write(writer), self.signer, self.signature)
+            write_signed(subject.write(writer), self.signer, self.signature)
 
     @classmethod
     def read(cls, reader: Reader) -> Vote:
         """Inverse of write()."""
-        return cls(VoteSubject.read(reader), *_read_signed(reader))
+        return cls(VoteSubject.read(reader), *read_signed(reader))
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +133,7 @@ class ViewChange:
         """Append all fields."""
         writer.uint(self.view, 8).optional(self.checkpoint, lambda w, c: c.write(w))
         writer.sequence(self.prepared, lambda w, c: c.write(w))
-        _write_signed(writer, self.signer, self.signature)
+        write_signed(writer, self.signer, self.signature)
 
     @classmethod
     def read(cls, reader: Reader) -> ViewChange:
@@ -147,7 +141,7 @@ class ViewChange:
         view = View(reader.uint(8, "view"))
         checkpoint = reader.optional("checkpoint", Certificate.read)
         prepared = reader.sequence("prepared", MAX_WINDOW, Certificate.read)
-        return cls(view, checkpoint, prepared, *_read_signed(reader))
+        return cls(view, checkpoint, prepared, *read_signed(reader))
 
     def hash(self) -> Digest:
         """What NEW-VIEW names it by; covers the signature."""
@@ -181,7 +175,7 @@ class NewView:
         writer.uint(self.view, 8)
         writer.sequence(self.view_changes, lambda w, r: w.uint(r[0], 2).fixed(r[1], 32))
         writer.sequence(self.digests, lambda w, d: w.fixed(d, 32))
-        _write_signed(writer, self.signer, self.signature)
+        write_signed(writer, self.signer, self.signature)
 
     @classmethod
     def read(cls, reader: Reader) -> NewView:
@@ -189,82 +183,12 @@ class NewView:
         view = View(reader.uint(8, "view"))
         references = reader.sequence("view_changes", MAX_VALIDATORS, _read_reference)
         digests = reader.sequence("digests", MAX_WINDOW, lambda r: Digest(r.fixed(32, "digest")))
-        return cls(view, references, digests, *_read_signed(reader))
+        return cls(view, references, digests, *read_signed(reader))
 
 
 def _read_reference(reader: Reader) -> tuple[ValidatorIndex, Digest]:
     signer = ValidatorIndex(reader.uint(2, "signer", MAX_VALIDATORS - 1))
     return signer, Digest(reader.fixed(32, "hash"))
-
-
-@dataclass(frozen=True, slots=True)
-class SlotStatus:
-    """What a replica holds of one height; bit i of a bitmap stands for validator i's vote."""
-
-    height: Height
-    has_body: bool
-    """It holds a proposal of the current view with its body."""
-    prepares: int
-    commits: int
-    checkpoints: int
-
-    def write(self, writer: Writer) -> None:
-        """Append all fields."""
-        writer.uint(self.height, 8).flag(self.has_body)
-        for bitmap in (self.prepares, self.commits, self.checkpoints):
-            writer.uint(bitmap, MAX_VALIDATORS // 8)
-
-    @classmethod
-    def read(cls, reader: Reader) -> SlotStatus:
-        """Inverse of write()."""
-        height, has_body = Height(reader.uint(8, "height")), reader.flag("has_body")
-        width = MAX_VALIDATORS // 8
-        prepares, commits = reader.uint(width, "prepares"), reader.uint(width, "commits")
-        return cls(height, has_body, prepares, commits, reader.uint(width, "checkpoints"))
-
-
-@dataclass(frozen=True, slots=True)
-class StatusReport:
-    """STATUS: where a replica is and what it holds, so that others send what it lacks."""
-
-    KIND: ClassVar = 5
-    TAG: ClassVar = b"status/1"
-    view: View
-    changing: bool
-    """It waits for NEW-VIEW of `view`."""
-    executed: Height
-    stable: Height
-    silent: bool
-    """P6: it lost its records and does not vote yet."""
-    slots: tuple[SlotStatus, ...]
-    """Heights of its window that are not complete."""
-    signer: ValidatorIndex
-    signature: bytes
-
-    def signed_body(self) -> bytes:
-        """All but signer and signature."""
-        writer = Writer()
-        self._write_claims(writer)
-        return writer.done()
-
-    def _write_claims(self, writer: Writer) -> None:
-        writer.uint(self.view, 8).flag(self.changing)
-        writer.uint(self.executed, 8).uint(self.stable, 8).flag(self.silent)
-        writer.sequence(self.slots, lambda w, s: s.write(w))
-
-    def write(self, writer: Writer) -> None:
-        """Append all fields."""
-        self._write_claims(writer)
-        _write_signed(writer, self.signer, self.signature)
-
-    @classmethod
-    def read(cls, reader: Reader) -> StatusReport:
-        """Inverse of write()."""
-        view, changing = View(reader.uint(8, "view")), reader.flag("changing")
-        executed, stable = Height(reader.uint(8, "executed")), Height(reader.uint(8, "stable"))
-        silent = reader.flag("silent")
-        slots = reader.sequence("slots", MAX_WINDOW, SlotStatus.read)
-        return cls(view, changing, executed, stable, silent, slots, *_read_signed(reader))
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,13 +209,13 @@ class BodyRequest:
     def write(self, writer: Writer) -> None:
         """Append all fields."""
         writer.uint(self.height, 8).fixed(self.digest, 32)
-        _write_signed(writer, self.signer, self.signature)
+        write_signed(writer, self.signer, self.signature)
 
     @classmethod
     def read(cls, reader: Reader) -> BodyRequest:
         """Inverse of write()."""
         height, digest = Height(reader.uint(8, "height")), Digest(reader.fixed(32, "digest"))
-        return cls(height, digest, *_read_signed(reader))
+        return cls(height, digest, *read_signed(reader))
 
 
 @dataclass(frozen=True, slots=True)
@@ -331,14 +255,14 @@ class ViewChangeRequest:
     def write(self, writer: Writer) -> None:
         """Append all fields."""
         writer.uint(self.view, 8).sequence(self.hashes, lambda w, d: w.fixed(d, 32))
-        _write_signed(writer, self.signer, self.signature)
+        write_signed(writer, self.signer, self.signature)
 
     @classmethod
     def read(cls, reader: Reader) -> ViewChangeRequest:
         """Inverse of write()."""
         view = View(reader.uint(8, "view"))
         hashes = reader.sequence("hashes", MAX_VALIDATORS, lambda r: Digest(r.fixed(32, "hash")))
-        return cls(view, hashes, *_read_signed(reader))
+        return cls(view, hashes, *read_signed(reader))
 
 
 @dataclass(frozen=True, slots=True)
