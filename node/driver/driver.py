@@ -231,7 +231,9 @@ class Driver:
                 self._sync(effect)
             case Report(evidence):
                 self._keep_evidence(evidence)
-            case EpochEnded():
+            case EpochEnded(certificate):
+                # After a crash the core may have it from its own records, and the chain not yet.
+                self._worker.stable(certificate)
                 self.finish()
             case Halt(reason):
                 self._stop(f"consensus: {reason}")

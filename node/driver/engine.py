@@ -17,7 +17,7 @@ from typing import Final
 
 from bulwark.ledger.ids import MemberId
 from bulwark.ledger.signing import SigningKey
-from consensus.events import Event, StateInstalled
+from consensus.events import Event, StateInstalled, SyncFailed
 from consensus.messages import StableProof, encode_message
 from consensus.snapshot import Snapshot
 from node.chain.epochs import ChainEpoch, EpochBook
@@ -162,9 +162,9 @@ class Engine:
             self.driver.pending_changed(oldest_ms, count)
 
     def posted(self, event: Event) -> None:
-        """An answer of the worker; block sync may have led out of the epoch."""
+        """An answer of the worker; block sync may have led out of the epoch, also a failed one."""
         parts = self._parts
-        if isinstance(event, StateInstalled):
+        if isinstance(event, StateInstalled | SyncFailed):
             running = parts.epochs.running(parts.chain.tip, parts.chain.finalized)
             if running.number != self.epoch.number:
                 self._moved.set()
