@@ -82,15 +82,24 @@ class Directory:
         self.members = self._read()
         self.changed()
 
-    def table(self, epoch: ChainEpoch, before: Iterable[Member] = ()) -> list[Member]:
-        """Whom the mesh lets in while `epoch` runs; `before` is the table until now."""
+    def table(
+        self, epoch: ChainEpoch, before: Iterable[Member] = (), own: Member | None = None
+    ) -> list[Member]:
+        """Whom the mesh lets in while `epoch` runs; `before` is the table until now.
+
+        `own` comes first and as it is: no vote takes this node its own keys away.
+        """
         voters = {voter.member: voter.address for voter in epoch.validators.validators}
         pins = {member.id: member.pins for member in before}
         pins |= {member.id: member.pins for member in self.members}
         addresses = {member.id: member.node for member in self.members} | voters
-        return _distinct(
-            Member(id_, address, pins.get(id_, ())) for id_, address in addresses.items()
+        first = () if own is None else (own,)
+        others = (
+            Member(id_, address, pins.get(id_, ()))
+            for id_, address in addresses.items()
+            if own is None or id_ != own.id
         )
+        return _distinct((*first, *others))
 
     def _read(self) -> tuple[LedgerMember, ...]:
         found = []

@@ -59,8 +59,7 @@ class Gatekeeper:
         asyncio.get_running_loop().call_later(FAREWELL_S, self._update)
 
     def _made(self, before: Iterable[Member]) -> list[Member]:
-        others = self._directory.table(self._epoch, before)
-        return [self._own, *(member for member in others if member.id != self._own.id)]
+        return self._directory.table(self._epoch, before, self._own)
 
     def _update(self) -> None:
         self.table = self._made(self.table)

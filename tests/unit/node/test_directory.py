@@ -9,7 +9,8 @@ import pytest
 from bulwark.ledger.ids import Address, MemberId
 from contracts.members import MEMBER_REGISTRY
 from node.directory import Directory, LedgerMember
-from node.network.identity import MemberTable
+from node.gatekeeper import Gatekeeper
+from node.network.identity import Member, MemberTable
 from tests.unit.node.execution.alliance import ACCOUNTS, NAMES, STRANGER, VOTE_KEYS, Node
 
 
@@ -71,6 +72,19 @@ def test_a_pin_that_was_voted_in_twice_shuts_out_nobody_but_its_second_holder(
     table = directory.table(node.executor.epochs.current)
     assert [member.id for member in table] == list(NAMES)
     assert MemberTable(table).ids() == tuple(NAMES)
+
+
+def test_a_pin_of_its_own_that_was_voted_in_for_another_does_not_stop_a_node(
+    node: Node, directory: Directory
+) -> None:
+    pinned(directory)
+    first, second, *others = directory.members
+    directory.members = (replace(first, pins=second.pins), second, *others)
+    own = Member(second.id, second.node, second.pins)
+    epoch = node.executor.epochs.current
+    gatekeeper = Gatekeeper(own, directory, epoch, {})
+    assert MemberTable(gatekeeper.table).ids() == ("bravo", "charlie", "delta")
+    assert gatekeeper.table[0] == own
 
 
 def test_only_blocks_that_touch_the_registry_are_looked_at(node: Node) -> None:
