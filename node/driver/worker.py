@@ -69,7 +69,7 @@ class Worker:
         self._wake.set()
 
     def catch_up(self, height: Height, prefer: MemberId | None) -> None:
-        """Queue a sync to at least `height`, asking `prefer` first; the target moves forward only."""
+        """Queue a sync to `height` at least, asking `prefer` first; it only moves forward."""
         if self._target is None or height > self._target[0]:
             self._target = (height, prefer)
         self._wake.set()
