@@ -1,0 +1,1 @@
+"""Mutation testing: small wrong changes of the core, each of which some test must notice."""
