@@ -253,7 +253,7 @@ class ViewChanger:
         plan = select_new_view(changes, state.terms.start)
         right = plan.digests == new_view.digests and named == [c.signer for c in changes]
         if not right or any(change.view != new_view.view for change in changes):
-            state.outbox.append(Report(WrongNewView(new_view, changes)))
+            self._accuse(WrongNewView(new_view, changes))
         elif self._stale(changes, plan):
             return
         elif new_view.view >= state.view and new_view.view > state.active_view:

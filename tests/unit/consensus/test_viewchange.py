@@ -165,6 +165,17 @@ def test_a_new_view_with_another_o_is_refused_and_reported_v7() -> None:
     assert subject.replica.snapshot().active_view == 0
 
 
+def test_a_leader_that_sends_one_wrong_new_view_after_another_is_reported_once() -> None:
+    """Each would be a write and a line in the log of every node."""
+    subject = Subject()
+    changes = [subject.view_change(2, i) for i in (0, 2, 3)]
+    for change in changes:
+        subject.hear(change)
+    wrong = [subject.new_view(changes, (sha256(b"%d" % i),)) for i in range(5)]
+    effects = [e for message in wrong for e in subject.hear(message)]
+    assert len(only(effects, Report)) == 1
+
+
 def test_a_new_view_that_mixes_views_is_refused_v7() -> None:
     subject = Subject()
     changes = [subject.view_change(2, 0), subject.view_change(3, 2), subject.view_change(2, 3)]
