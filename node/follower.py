@@ -1,8 +1,9 @@
 """The follower: keeps an observer at the alliance's tip, without a vote.
 
-Rules: an announcement is a hint and drives no number (pitfall S11): it only makes the node ask its
-sender for the next block, and every block is verified by block sync as for anybody else. A sender
-that kept its word is asked again as long as it claims more; one that did not is not.
+Rules: an announcement, or a frame of an epoch that did not begin here, is a hint and drives no
+number (pitfall S11): it only makes the node ask its sender for the next block, and every block is
+verified by block sync as for anybody else. A sender that kept its word is asked again as long as it
+claims more; one that did not is not.
 """
 
 from __future__ import annotations
@@ -58,6 +59,13 @@ class Follower:
         for peer in self._network.peers():
             if peer.member == member:
                 self._claimed(member, peer.height)
+
+    def ahead(self, member: MemberId) -> None:
+        """A peer speaks in a later epoch: there is at least one block more.
+
+        Its announcement may be lost, and no other comes where this node's vote is waited for.
+        """
+        self._claimed(member, max(self._claims.get(member, 0), self._chain.applied + 1))
 
     def _claimed(self, member: MemberId, height: int) -> None:
         if height > self._chain.applied:

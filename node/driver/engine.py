@@ -4,14 +4,15 @@ Rules: in an epoch whose validators include this node a driver runs, in another 
 core serves one epoch and is built anew for the next (L7). Every frame begins with the number of its
 epoch, which only chooses what it is checked against (S8). A frame of an epoch that ended is
 answered with the certificate that ended it, so that nobody is left behind in it; one of an epoch
-not begun here is dropped: its sender answers this node's own frames in the same way.
+not begun here is dropped: its sender answers this node's own frames in the same way. A node that
+does not vote sends none, so it takes such a frame for what an announcement is: a hint to ask.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -26,6 +27,7 @@ from node.clock import Clock
 from node.driver.driver import Driver, Mesh
 from node.driver.proposals import Proposals
 from node.driver.start import start_core
+from node.driver.trace import TraceRecorder
 from node.driver.worker import Worker
 from node.follower import Follower
 from node.logs import Log
@@ -34,7 +36,7 @@ from node.storage.port import KeyValueStore
 
 EPOCH_BYTES: Final = 8
 HELP_INTERVAL_MS: Final = 500
-"""Least time between two answers to one member's frames of an ended epoch."""
+"""Least time between two answers to one member's frames of another epoch."""
 
 log = Log("engine")
 
@@ -57,6 +59,8 @@ class EngineParts:
     worker: Worker
     follower: Follower
     halt: Callable[[str], None]
+    recorder: TraceRecorder | None = None
+    """Writes down what the core is given, if the operator wants it."""
     entered: Callable[[ChainEpoch], None]
     """Told of every epoch as it begins to run here."""
     nudge: Callable[[], None]
@@ -94,7 +98,9 @@ class Engine:
         if own is None:
             return None
         driver = Driver(
-            replica=start_core(epoch, parts.vote_key, parts.store, parts.chain, parts.marker),
+            replica=start_core(
+                epoch, parts.vote_key, parts.store, parts.chain, parts.marker, parts.recorder
+            ),
             terms=epoch.core_terms,
             own=own,
             store=parts.store,
@@ -104,6 +110,7 @@ class Engine:
             proposals=parts.proposals,
             worker=parts.worker,
             halt=parts.halt,
+            recorder=parts.recorder,
         )
         parts.proposals.begin(driver.post)
         return driver
@@ -114,28 +121,43 @@ class Engine:
         return self.driver is not None
 
     def snapshot(self) -> Snapshot | None:
-        """The core as a plain value; None while this node does not vote."""
-        return None if self.driver is None else self.driver.replica.snapshot()
+        """The core as a plain value, its times as the system's clock has them; None for a node
+        that does not vote.
+        """
+        if self.driver is None:
+            return None
+        shot, offset_ms = self.driver.replica.snapshot(), self._parts.clock.offset_ms()
+        peers = tuple(replace(peer, at_ms=peer.at_ms + offset_ms) for peer in shot.peers)
+        timers = tuple((name, at_ms + offset_ms) for name, at_ms in shot.timers)
+        return replace(shot, peers=peers, timers=timers)
 
     # -- what comes in -----------------------------------------------------------------------
 
     def receive(self, member: MemberId, payload: bytes) -> None:
         """A consensus frame of a peer."""
         number = int.from_bytes(payload[:EPOCH_BYTES], "big")
-        if len(payload) <= EPOCH_BYTES or number > self.epoch.number:
+        if len(payload) <= EPOCH_BYTES:
             return
-        if number < self.epoch.number:
-            self._help(member, number)
+        if number > self.epoch.number:
+            if self.driver is None and self._is_time_for(member):
+                self._parts.follower.ahead(member)
+        elif number < self.epoch.number:
+            if self._is_time_for(member):
+                self._help(member, number)
         elif self.driver is not None:
             self.driver.receive(member, payload[EPOCH_BYTES:])
+
+    def _is_time_for(self, member: MemberId) -> bool:
+        """Whether a member's frame of another epoch is acted on: at most twice a second."""
+        now_ms = self._parts.clock.now_ms()
+        if now_ms < self._helped.get(member, 0) + HELP_INTERVAL_MS:
+            return False
+        self._helped[member] = now_ms
+        return True
 
     def _help(self, member: MemberId, number: int) -> None:
         """Show a member in an ended epoch how it ended."""
         parts = self._parts
-        now_ms = parts.clock.now_ms()
-        if now_ms < self._helped.get(member, 0) + HELP_INTERVAL_MS:
-            return
-        self._helped[member] = now_ms
         proof = StableProof(parts.epochs.last_certificate(number))
         EpochMesh(parts.mesh, number).send(member, encode_message(proof))
 

@@ -70,3 +70,21 @@ async def test_a_sync_that_fails_behind_the_epochs_end_leaves_the_epoch_all_the_
     station.start()
     station.worker.post(SyncFailed())
     await until(lambda: station.engine.epoch.number == 1)
+
+
+async def test_a_node_that_waits_for_its_first_vote_follows_the_votes_of_the_others(
+    stations: list[Station], tmp_path: Path
+) -> None:
+    """Nothing is announced where its vote is needed for the next block."""
+    hub = Hub()
+    other, station = (Station(hub, index, tmp_path, governed()) for index in (1, 0))
+    stations.append(station)
+    to_the_boundary(other.node)
+    other.chain.store_checkpoint(certify(other.node, other.chain.tip))
+    station.engine.driver = None  # as of a member that epoch 0 does not know
+    station.start()
+    hub.stations[other.id] = other
+    assert station.chain.applied == 0
+    station.engine.receive(other.id, (1).to_bytes(8, "big") + b"a vote")
+    await until(lambda: station.engine.epoch.number == 1)
+    assert station.engine.driver is not None
