@@ -3,8 +3,9 @@
 The driver's duties:
 
 1.  It calls `step` from one task only and appends the returned effects to one queue that it works
-    off in order. `now_ms` is the wall clock (proposals are judged by it), held back by the driver
-    so that it never decreases; timers are absolute in the same clock.
+    off in order. `now_ms` never decreases and does not jump when the wall clock is set; timers are
+    absolute in it. `ClockSet` says by how much the wall clock differs, since proposals are judged
+    by that one (O3).
 2.  `Persist` is one atomic write with fsync. No effect behind it may take place before that fsync
     returned; later calls of `step` may go on meanwhile, their effects wait in the queue. Several
     `Persist` that stand in the queue may share one write if everything behind each of them waits.
@@ -15,7 +16,7 @@ The driver's duties:
 5.  `NeedProposal` asks for one batch for (view, height): answer `ProposalReady` when the mempool
     has something that no batch of `in_flight` contains, or at once with an empty batch if
     `allow_empty`. A newer `NeedProposal` replaces an older one. The batch's time is
-    the driver's clock.
+    the driver's wall clock.
 6.  `CheckBatch` asks whether a batch is valid; `BatchChecked(ok=True)` promises that its body's
     sidecars are durable here. If sidecars are still missing the answer waits for them. The same
     digest is asked for once at a time. The body itself is in the `Persist` before the vote.

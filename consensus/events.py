@@ -93,6 +93,13 @@ class SyncFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class ClockSet:
+    """The wall clock is `now_ms` plus this, until told otherwise; timers do not care (O3)."""
+
+    offset_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class PeerUp:
     """A validator's connection was established: it is told the own STATUS at once."""
 
@@ -116,6 +123,7 @@ Event: TypeAlias = (
     | TxPending
     | StateInstalled
     | SyncFailed
+    | ClockSet
     | PeerUp
     | PeerDown
 )

@@ -186,8 +186,9 @@ class Ordering:
         """O3: PBTS bounds on a fresh proposal's time, judged by the moment of receipt."""
         config = self._state.config
         delay = config.proposal_delay_ms(self._pace.attempt)
-        latest = received_ms + config.clock_precision_ms
-        return received_ms - delay - config.clock_precision_ms <= batch.timestamp_ms <= latest
+        arrived_ms = received_ms + self._state.clock_offset_ms
+        latest = arrived_ms + config.clock_precision_ms
+        return arrived_ms - delay - config.clock_precision_ms <= batch.timestamp_ms <= latest
 
     def on_vote(self, sender: ValidatorIndex, vote: Vote, received_ms: int) -> None:
         """O6, O7: count a PREPARE or COMMIT of the active view."""

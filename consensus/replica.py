@@ -19,6 +19,7 @@ from consensus.effects import Effect, EpochEnded, Halt
 from consensus.errors import InvariantViolation, LocalProtocolError
 from consensus.events import (
     BatchChecked,
+    ClockSet,
     Event,
     Executed,
     PeerDown,
@@ -178,6 +179,8 @@ class Replica:
                 self._pace.on_pending(oldest_ms, count)
             case StateInstalled():
                 self._checkpoints.on_installed(event)
+            case ClockSet(offset_ms=offset_ms):
+                state.clock_offset_ms = offset_ms
             case SyncFailed():
                 self._checkpoints.on_sync_failed()
             case PeerUp(index=index):

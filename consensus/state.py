@@ -61,6 +61,8 @@ class ReplicaState:
     version: int = 0
     """Grows with every change that proposer, pipeline or deadlines depend on; see `Replica`."""
     now_ms: int = 0
+    clock_offset_ms: int = 0
+    """The wall clock is `now_ms` plus this."""
     outbox: list[Effect] = field(default_factory=list)
     journal: Journal = field(default_factory=Journal)
     log: Log = field(init=False)

@@ -26,6 +26,7 @@ from consensus.config import Config
 from consensus.effects import Broadcast, Effect, Persist, Send
 from consensus.events import (
     BatchChecked,
+    ClockSet,
     Event,
     Executed,
     PeerDown,
@@ -211,6 +212,8 @@ def encode_event(event: Event) -> bytes:
             writer.uint(10, 1).uint(index, 2)
         case PeerDown(index=index):
             writer.uint(11, 1).uint(index, 2)
+        case ClockSet(offset_ms=offset_ms):
+            writer.uint(12, 1).flag(offset_ms < 0).uint(abs(offset_ms), 8)
         case _:
             assert_never(event)
     return writer.done()
@@ -282,4 +285,5 @@ _EVENTS: Final[dict[int, Callable[[Reader], Event]]] = {
     9: lambda r: SyncFailed(),
     10: lambda r: PeerUp(_index(r)),
     11: lambda r: PeerDown(_index(r)),
+    12: lambda r: ClockSet((-1 if r.flag("behind") else 1) * r.uint(8, "offset_ms")),
 }

@@ -25,6 +25,7 @@ from node.directory import Directory
 from node.driver.engine import Engine, EngineParts
 from node.driver.proposals import Proposals
 from node.driver.syncing import block_sync
+from node.driver.trace import TraceRecorder
 from node.driver.worker import Worker
 from node.execution.executor import Executor
 from node.follower import Follower
@@ -206,10 +207,17 @@ class Node:
                 worker=self._worker,
                 follower=Follower(self._chain, self._worker, self._network),
                 halt=self._supervisor.halt,
+                recorder=self._recorder(),
                 entered=self._epoch_entered,
                 nudge=self._mempool_changed,
             )
         )
+
+    def _recorder(self) -> TraceRecorder | None:
+        wanted = self._home.config.consensus
+        if wanted.trace_file is None:
+            return None
+        return TraceRecorder(self._home.path / wanted.trace_file, wanted.trace_max_bytes)
 
     def _epoch_entered(self, epoch: ChainEpoch) -> None:
         """Limits that governance may change, taken over with the epoch."""

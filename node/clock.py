@@ -1,8 +1,8 @@
-"""The node's clock: wall time in milliseconds that never goes back while the process lives.
+"""The node's two clocks: one for dates, which may be set, and one for waiting, which may not.
 
-Consensus compares it with proposers' times, so it must be wall time; it also counts timeouts, so it
-must neither jump back nor stand still when the system clock is set back: it then goes on at half
-speed until the system clock has caught up.
+Rules: timers, ages and patience count on `now_ms`, which begins at the system's time and then only
+goes on evenly; what other members or people read is `wall_ms`, the system's time as it is now. A
+clock that was wrong and is set right is right at once, and no timer notices.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ _MS = 1_000_000
 
 
 class Clock:
-    """Monotonic wall time."""
+    """Milliseconds since the Unix epoch, twice."""
 
     def __init__(
         self,
@@ -24,13 +24,16 @@ class Clock:
         """`wall_ns` may be set back, `steady_ns` never goes back; both count nanoseconds."""
         self._wall_ns = wall_ns
         self._steady_ns = steady_ns
-        self._last_ns = 0
-        self._steady_at_ns = 0
+        self._began_ns = wall_ns() - steady_ns()
 
     def now_ms(self) -> int:
-        """Milliseconds since the Unix epoch, never less than before."""
-        wall_ns, steady_ns = self._wall_ns(), self._steady_ns()
-        slow_ns = self._last_ns + (steady_ns - self._steady_at_ns) // 2
-        self._last_ns = max(wall_ns, slow_ns) if self._last_ns else wall_ns
-        self._steady_at_ns = steady_ns
-        return self._last_ns // _MS
+        """The steady clock: never less than before, whatever happens to the system's."""
+        return (self._began_ns + self._steady_ns()) // _MS
+
+    def wall_ms(self) -> int:
+        """The system's clock."""
+        return self._wall_ns() // _MS
+
+    def offset_ms(self) -> int:
+        """The system's clock minus the steady one."""
+        return self.wall_ms() - self.now_ms()

@@ -125,6 +125,17 @@ class MempoolConfig(Section):
     )
 
 
+class ConsensusConfig(Section):
+    """What this node does beside the protocol, which genesis and votes decide."""
+
+    trace_file: Path | None = Field(
+        None, description="file for every step of the core, to repeat it; holds all batches"
+    )
+    trace_max_bytes: int = Field(
+        256 * 1024 * 1024, ge=1 << 20, le=1 << 40, description="where the trace ends"
+    )
+
+
 class SyncConfig(Section):
     """How a node that is behind gets to the tip."""
 
@@ -173,6 +184,7 @@ class NodeConfig(BaseSettings):
     reporting: ReportingConfig = Field(ReportingConfig(), description=str(ReportingConfig.__doc__))
     tagging: TaggingConfig = Field(TaggingConfig(), description=str(TaggingConfig.__doc__))
     mempool: MempoolConfig = Field(MempoolConfig(), description=str(MempoolConfig.__doc__))
+    consensus: ConsensusConfig = Field(ConsensusConfig(), description=str(ConsensusConfig.__doc__))
     sync: SyncConfig = Field(SyncConfig(), description=str(SyncConfig.__doc__))
     log: LogConfig = Field(LogConfig(), description=str(LogConfig.__doc__))
 

@@ -17,8 +17,8 @@ from node.chain.proofs import NotProvable, Prover
 from node.chain.records import RecordReader
 from node.chain.store import ChainStore
 from node.consents.desk import ConsentDesk
-from node.directory import Directory
 from node.diagnosis.finding import Diagnosis
+from node.directory import Directory
 from node.evidence import EvidenceEntry
 from node.evidence_book import EvidenceBook
 from node.examiner import Examiner

@@ -71,5 +71,5 @@ class Housekeeping:
                 self._prune()
 
     def _prune(self) -> None:
-        self._idempotency.prune(self._clock.now_ms())
+        self._idempotency.prune(self._clock.wall_ms())
         self._chain.prune_sidecars(Height(max(0, self._chain.applied - SIDECAR_BLOCKS)))

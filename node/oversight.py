@@ -50,7 +50,7 @@ class Oversight:
         self._epochs = epochs
         self.evidence = EvidenceBook(store, self._terms_of, epochs.changes)
         self.poster = EvidencePoster(self.evidence, anchorer, home.genesis.hash)
-        self.timekeeper = Timekeeper(network, Topic.TIME, clock.now_ms, product_version())
+        self.timekeeper = Timekeeper(network, Topic.TIME, clock.wall_ms, product_version())
         self.examiner = Examiner(
             Sources(
                 genesis=home.genesis,
@@ -66,8 +66,8 @@ class Oversight:
                 settings=lambda: settings_of(epoch().config),
                 sync=lambda: plain_sync(sync_target(), chain.applied),
                 halted=halted,
-                now_ms=clock.now_ms,
-                started_ms=clock.now_ms(),
+                now_ms=clock.wall_ms,
+                started_ms=clock.wall_ms(),
                 disk=home.path / home.config.storage.path,
                 certificates=certificate_facts(home.path, home.config.network, home.member.tls_pin),
                 version=product_version(),

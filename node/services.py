@@ -91,7 +91,7 @@ class Services:
             tagger=ground.tagger,
             replica=ground.records,
             member_of=ground.directory.member_of,
-            now_ms=ground.clock.now_ms,
+            now_ms=ground.clock.wall_ms,
             lag=self._board.lag,
         )
         self._board.attach(self._reporter, self._screener)
@@ -119,8 +119,8 @@ class Services:
             sync_target=lambda: ground.sync.target,
             sync=SyncReport(lambda: ground.sync.progress, ground.sync.peers),
             halted=ground.halted,
-            now_ms=ground.clock.now_ms,
-            started_ms=ground.clock.now_ms(),
+            now_ms=ground.clock.wall_ms,
+            started_ms=ground.clock.wall_ms(),
             validators=lambda: ground.engine.epoch.validators,
         )
 
@@ -138,7 +138,7 @@ class Services:
             oprf_key_id=ground.home.genesis.oprf.key_id,
             index_key=ground.home.secrets.index_key,
             random_bytes=os.urandom,
-            now_ms=ground.clock.now_ms,
+            now_ms=ground.clock.wall_ms,
             max_pending=config.max_pending_records,
             wait_timeout_ms=config.wait_timeout_ms,
         )
@@ -155,7 +155,7 @@ class Services:
             member=home.member.id,
             member_name=home.member.name,
             random_bytes=os.urandom,
-            now_ms=ground.clock.now_ms,
+            now_ms=ground.clock.wall_ms,
             wait_timeout_ms=home.config.reporting.wait_timeout_ms,
         )
         return Parts(

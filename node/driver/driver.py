@@ -32,7 +32,16 @@ from consensus.effects import (
     SyncTo,
 )
 from consensus.errors import AuthenticationFailed
-from consensus.events import Event, PeerDown, PeerUp, Received, Start, TimerFired, TxPending
+from consensus.events import (
+    ClockSet,
+    Event,
+    PeerDown,
+    PeerUp,
+    Received,
+    Start,
+    TimerFired,
+    TxPending,
+)
 from consensus.evidence import Evidence
 from consensus.messages import Message, encode_message
 from consensus.replica import Replica
@@ -41,6 +50,7 @@ from consensus.types import TimerName
 from node.clock import Clock
 from node.driver.proposals import Proposals
 from node.driver.start import records_of
+from node.driver.trace import TraceRecorder
 from node.driver.worker import Worker
 from node.evidence import Case
 from node.evidence_book import keep_case
@@ -51,6 +61,11 @@ from node.storage.port import KeyValueStore
 
 MAX_QUEUED_MESSAGES = 4_000
 """Messages of one peer that wait for the core; those beyond are dropped (it sends again)."""
+CLOCK_STEP_MS = 20
+"""A system clock that runs this much off the steady one has been set, or has drifted."""
+WORTH_A_LINE_MS = 500
+COMPLAINT_PAUSE_MS = 1_000
+"""Least time between two lines about refused messages: nobody may fill the log."""
 MAX_QUEUED_BYTES = 32 * 1024 * 1024
 """Bytes of one peer that wait for the core, likewise."""
 
@@ -81,6 +96,7 @@ class Driver:
         proposals: Proposals,
         worker: Worker,
         halt: Callable[[str], None],
+        recorder: TraceRecorder | None = None,
     ) -> None:
         self._replica = replica
         self._validators = terms.validators
@@ -94,8 +110,13 @@ class Driver:
         self._proposals = proposals
         self._worker = worker
         self._halt = halt
+        self._recorder = recorder
         # Before anything that a connection may bring: the core wants it first.
         self._events: deque[Event] = deque([Start()])
+        self._started = False
+        self._complained_ms = 0
+        self._offset_ms = 0
+        """By how much the core believes the system's clock to differ from the steady one."""
         self._wake = asyncio.Event()
         self._timers: dict[TimerName, asyncio.TimerHandle] = {}
         self._queued: dict[ValidatorIndex, tuple[int, int]] = {}
@@ -138,7 +159,10 @@ class Driver:
             message = authenticate(payload, self._terms)
         except AuthenticationFailed as error:
             self.refused_messages += 1
-            log.warning("message refused", peer=member, reason=str(error))
+            now_ms = self._clock.now_ms()
+            if now_ms >= self._complained_ms + COMPLAINT_PAUSE_MS:
+                self._complained_ms = now_ms
+                log.warning("message refused", peer=member, reason=str(error))
             return
         self._queued[sender] = (count + 1, size)
         self._lengths.append(len(payload))
@@ -174,14 +198,14 @@ class Driver:
 
     async def _turn(self) -> None:
         """Step the core through everything queued, then carry out what it wants."""
-        effects: list[Effect] = []
+        effects = self._look_at_clock()
         # Bounded, so that a flood of messages can not keep timers and connections waiting.
         for _ in range(min(len(self._events), 512)):
             event = self._events.popleft()
             if isinstance(event, Received):
                 count, size = self._queued[event.sender]
                 self._queued[event.sender] = (count - 1, size - self._lengths.popleft())
-            effects += self._replica.step(event, self._clock.now_ms())
+            effects += self._step(event)
         if self._events:
             self._wake.set()
         try:
@@ -194,6 +218,24 @@ class Driver:
                 self._carry_out(effect)
         except StorageError as error:
             self._stop(f"storage: {error}")
+
+    def _step(self, event: Event) -> list[Effect]:
+        now_ms = self._clock.now_ms()
+        effects = self._replica.step(event, now_ms)
+        if self._recorder is not None:
+            self._recorder.record(now_ms, event, effects)
+        self._started = True
+        return effects
+
+    def _look_at_clock(self) -> list[Effect]:
+        """Tell the core when somebody set the system's clock (O3)."""
+        offset_ms = self._clock.offset_ms()
+        if not self._started or abs(offset_ms - self._offset_ms) < CLOCK_STEP_MS:
+            return []
+        if abs(offset_ms - self._offset_ms) > WORTH_A_LINE_MS:
+            log.warning("the system clock was set", by_ms=offset_ms - self._offset_ms)
+        self._offset_ms = offset_ms
+        return self._step(ClockSet(offset_ms))
 
     def _persist(self, effects: list[Effect]) -> bool:
         """One write for all Persist of the turn, before anything else; whether there was any."""

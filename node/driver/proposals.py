@@ -128,7 +128,7 @@ class Proposals:
 
     def _propose(self, need: NeedProposal) -> None:
         now_ms = self._clock.now_ms()
-        batch = self._mempool.select(need.height, TimestampMs(now_ms))
+        batch = self._mempool.select(need.height, TimestampMs(self._clock.wall_ms()))
         if not batch.transactions and not need.allow_empty:
             return
         self._wanted = None

@@ -14,11 +14,12 @@ from bulwark.ledger.ids import Height
 from bulwark.ledger.signing import SigningKey
 from consensus.amnesia import UNKNOWN
 from consensus.journal import KEY_SILENT
-from consensus.keyring import LocalKeyring
-from consensus.recovery import Recovery
+from consensus.keyring import Keyring, LocalKeyring
 from consensus.replica import Replica
+from consensus.trace import Opening
 from node.chain.epochs import ChainEpoch
 from node.chain.store import ChainStore
+from node.driver.trace import TraceRecorder
 from node.keys import write_private
 from node.logs import Log
 from node.storage.port import KeyValueStore
@@ -38,7 +39,12 @@ def records_of(number: int) -> bytes:
 
 
 def start_core(
-    epoch: ChainEpoch, vote_key: SigningKey, store: KeyValueStore, chain: ChainStore, marker: Path
+    epoch: ChainEpoch,
+    vote_key: SigningKey,
+    store: KeyValueStore,
+    chain: ChainStore,
+    marker: Path,
+    recorder: TraceRecorder | None = None,
 ) -> Replica:
     """The core as its records left it; raises ConsensusError for damaged records.
 
@@ -61,17 +67,22 @@ def start_core(
     if stable is not None and stable.subject.height <= epoch.terms.start:
         stable = None
     end = chain.tip.epoch_end if chain.tip.epoch == epoch.number else Height(0)
-    recovery = Recovery.from_records(
-        records,
-        applied_height=chain.applied,
-        applied_hash=chain.tip.hash(),
-        stable=stable,
-        epoch_end=end or None,
+    opening = Opening(
+        epoch.config,
+        epoch.core_terms,
+        vote_key.address,
+        tuple(records),
+        chain.applied,
+        chain.tip.hash(),
+        stable,
+        end or None,
     )
     if not marker.exists():
         write_private(marker, b"This node has run; keep this file when the database goes.\n")
-    keyring = LocalKeyring(vote_key, epoch.terms.domain)
-    return Replica(epoch.config, epoch.core_terms, keyring, recovery)
+    keyring: Keyring = LocalKeyring(vote_key, epoch.terms.domain)
+    if recorder is not None:
+        keyring = recorder.begin(opening, keyring)
+    return Replica(opening.config, opening.terms, keyring, opening.recovery())
 
 
 def _leave_old_epochs(store: KeyValueStore, number: int) -> bool:

@@ -63,7 +63,7 @@ def make_desk(
         durability=durability,
         connected=mesh.connected,
         member=home.member.id,
-        now_ms=clock.now_ms,
+        now_ms=clock.wall_ms,
         wait_timeout_ms=home.config.reporting.wait_timeout_ms,
     )
 

@@ -53,6 +53,9 @@ class SetClock:
     def now_ms(self) -> int:
         return self.ms
 
+    def offset_ms(self) -> int:
+        return 0
+
 
 @pytest.fixture
 async def station(tmp_path: Path) -> AsyncIterator[Station]:

@@ -36,6 +36,9 @@ class SetClock:
     def now_ms(self) -> int:
         return self.ms
 
+    def wall_ms(self) -> int:
+        return self.ms
+
 
 class Bench:
     def __init__(self) -> None:

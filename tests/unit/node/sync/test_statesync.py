@@ -16,6 +16,7 @@ from node.requests import PeerUnavailable, Topic, decode_first
 from node.storage.memory import MemoryStore
 from node.sync.faults import Fault, SyncImpossible
 from node.sync.pin import Pin
+from node.sync.progress import Meter
 from node.sync.server import TargetServer
 from node.sync.wire import Target, decode_hashes, encode_blocks, encode_target, encode_values
 from tests.unit.node.execution.alliance import Node, certify
@@ -91,6 +92,16 @@ async def test_a_far_target_that_nobody_proves_is_executed_as_far_as_there_are_b
     with pytest.raises(SyncImpossible, match="3 applied"):
         await reach(syncing, target=1 << 40)
     assert syncing.watcher.executed_heights == [1, 2, 3]
+
+
+async def test_a_state_sync_that_finds_nothing_to_store_leaves_the_older_states_askable() -> None:
+    """A member may claim any height in an epoch that nobody knows."""
+    syncing = Syncing(grow(Node(), 12, interval=3), Mesh({GOOD: servers(source())}))
+    state = syncing.sync._state
+    assert state is not None
+    meter = Meter(Height(12), Height(1 << 40), lambda: 0)
+    assert (await state.run(None, meter)).subject.height == 12
+    assert syncing.node.chain.state_from == 0
 
 
 # Lies
