@@ -10,6 +10,8 @@ from bulwark.ledger.errors import DecodeError
 from bulwark.ledger.ids import Height, TimestampMs, ValidatorIndex, View
 from bulwark.ledger.votes import VoteKind
 from consensus.authentication import Authenticated
+from consensus.config import Config
+from consensus.effects import Broadcast, CheckBatch, Effect, Execute, Persist, Send, SetTimer
 from consensus.errors import RecordsDamaged
 from consensus.events import (
     BatchChecked,
@@ -25,6 +27,7 @@ from consensus.events import (
     TimerFired,
     TxPending,
 )
+from consensus.messages import encode_message
 from consensus.replay import TraceDiffers, replay
 from consensus.trace import (
     Opening,
@@ -150,3 +153,47 @@ def test_damaged_records_stop_a_replay_as_they_stop_a_start(records: list[Record
     damaged = replace(opening, records=((b"view", b"\x00"),))
     with pytest.raises(RecordsDamaged):
         replay([damaged, *records[1:2]])
+
+
+def test_effects_are_told_apart_by_every_field() -> None:
+    vote = PEERS.vote(VoteKind.COMMIT, 0, 1, BATCH.digest, 1)
+    other = PEERS.vote(VoteKind.COMMIT, 0, 1, BATCH.digest, 2)
+    effects: list[Effect] = [
+        Persist(((b"a", b"b"),)),
+        Persist(((b"a", None),)),
+        Persist(((b"ab", b""),)),
+        Send(ValidatorIndex(1), vote),
+        Send(ValidatorIndex(2), vote),
+        Broadcast(vote),
+        Broadcast(other),
+        SetTimer(TimerName.STATUS, 5),
+        SetTimer(TimerName.STATUS, 6),
+        CheckBatch(BATCH.digest, BATCH),
+        Execute(Height(3), BATCH, CERTIFICATE),
+    ]
+    assert len({effects_digest([effect]) for effect in effects}) == len(effects)
+
+
+def test_a_vote_with_a_short_digest_or_signature_can_not_be_written() -> None:
+    vote = PEERS.vote(VoteKind.COMMIT, 0, 1, BATCH.digest, 1)
+    short = replace(vote.subject, digest=vote.subject.digest[:31])
+    for wrong in (replace(vote, signature=b""), replace(vote, subject=short)):
+        with pytest.raises(DecodeError):
+            encode_message(wrong)
+
+
+def test_an_opening_carries_stable_certificate_and_epoch_end() -> None:
+    opening = Opening(
+        Config(),
+        PEERS.alliance.terms,
+        PEERS.alliance.keyrings[0].address,
+        ((b"key", b"value"),),
+        Height(3),
+        CERTIFICATE.subject.digest,
+        CERTIFICATE,
+        Height(16),
+        True,
+    )
+    assert decode_record(encode_record(opening)) == replace(
+        opening, terms=replace(opening.terms, window=Config().window)
+    )
