@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -19,6 +18,7 @@ from tests.process.support import NODE_COMMAND, ROOT, Alliance, Load, until
 from tests.process.test_governance import bulwark
 
 PATIENCE_S = 90.0
+EXECUTED = {"wait": "executed"}
 
 
 class Newcomer:
@@ -59,6 +59,21 @@ class Newcomer:
                 process.terminate()
                 process.wait(20)
 
+    def client(self) -> httpx.Client:
+        """A client with the administrator's key."""
+        keys = json.loads((self.home / "api_keys.clear.json").read_bytes())
+        return httpx.Client(
+            base_url=f"http://127.0.0.1:{self.http_port}",
+            headers={"Authorization": f"Bearer {keys['admin']}"},
+            timeout=40.0,
+        )
+
+    def join_action(self) -> dict[str, Any]:
+        """The vote that lets it in."""
+        request = json.loads(self.request.read_bytes())
+        place = {"host", "port"}
+        return {"kind": "add_member", **{n: v for n, v in request.items() if n not in place}}
+
     def status(self) -> dict[str, Any]:
         """GET /v1/node; empty while it does not answer."""
         keys = json.loads((self.home / "api_keys.clear.json").read_bytes())
@@ -74,37 +89,27 @@ class Newcomer:
 
 
 class Votes:
-    """Proposals that the members carry, each on its own node's command line."""
+    """Proposals that the members carry, each through the API of its own node."""
 
-    def __init__(self, homes: dict[str, Path]) -> None:
-        self.homes = homes
-        """The voters in the order in which they are asked."""
+    def __init__(self, voters: dict[str, httpx.Client]) -> None:
+        self.voters = voters
+        """Clients with administrators' keys, in the order in which they are asked."""
         self.number = 0
 
-    def carry(self, *words: str | Path) -> None:
+    def carry(self, action: dict[str, Any]) -> None:
         """Propose and approve by ceil(2/3) of the voters."""
         self.number += 1
-        voters = list(self.homes)[: (2 * len(self.homes) + 2) // 3]
-        for voter in voters:
-            home = ("--home", self.homes[voter])
-            if voter == voters[0]:
-                bulwark("governance", "propose", *words, *home)
-                continue
-            until(lambda home=home: self._state(home) is not None, f"{voter} knows the proposal")
-            bulwark("governance", "approve", str(self.number), *home)
-        home = ("--home", self.homes[voters[-1]])
-        assert self._state(home) == "executed"
-
-    def _state(self, home: tuple[str, Path]) -> str | None:
-        words = ("governance", "show", str(self.number), "--json", *home)
-        done = subprocess.run(
-            [sys.executable, "-m", "node.cli.main", *map(str, words)],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
-        return str(json.loads(done.stdout)["state"]) if done.returncode == 0 else None
+        needed = (2 * len(self.voters) + 2) // 3
+        first, *others = list(self.voters.values())[:needed]
+        body = {"action": action, "lifetime_s": 86_400}
+        made = first.post("/v1/governance/proposals", params=EXECUTED, json=body)
+        assert made.status_code in (200, 201, 202), made.text
+        place = f"/v1/governance/proposals/{self.number}"
+        for voter in others:
+            until(lambda v=voter: v.get(place).status_code == 200, "the proposal is known")
+            answer = voter.post(f"{place}/approve", params=EXECUTED, json={})
+            assert answer.status_code in (200, 201, 202), answer.text
+        until(lambda: first.get(place).json()["state"] == "executed", f"{action} is carried out")
 
 
 def epoch_of(status: dict[str, Any]) -> tuple[int, int] | None:
@@ -139,7 +144,7 @@ def test_validators_go_from_four_to_five_to_seven_to_six_to_four_under_load(
     alliance = make_alliance(4, 0)
     alliance.start()
     old = alliance.validators
-    votes = Votes({name: alliance.node(name).home for name in old})
+    votes = Votes({name: alliance.client(name, "admin") for name in old})
     ports = {name: alliance.node(name).p2p_port for name in old}
     with ExitStack() as running, Load(alliance, old[:2]) as load:
         newcomers: dict[str, Newcomer] = {}
@@ -147,8 +152,8 @@ def test_validators_go_from_four_to_five_to_seven_to_six_to_four_under_load(
             newcomer = newcomers[name] = Newcomer(alliance, tmp_path, name, ports)
             ports[name] = newcomer.p2p_port
             running.enter_context(newcomer.running())
-            votes.carry("add-member", newcomer.request)
-            votes.homes[name] = newcomer.home
+            votes.carry(newcomer.join_action())
+            votes.voters[name] = newcomer.client()
             until(
                 lambda newcomer=newcomer: epoch_of(newcomer.status()) is not None,
                 f"{name} votes",
@@ -156,14 +161,14 @@ def test_validators_go_from_four_to_five_to_seven_to_six_to_four_under_load(
             )
             until_epoch(alliance, old, size)
             until_grows(alliance, load, old[0])
-        votes.carry("remove-member", "goldfund")
-        del votes.homes["goldfund"]
+        votes.carry({"kind": "remove_member", "id": "goldfund"})
+        del votes.voters["goldfund"]
         until_epoch(alliance, old, 6)
         until(lambda: newcomers["goldfund"].status().get("role") == "observer", "it left")
         until_grows(alliance, load, old[0])
         for name, size in (("fastnet", 5), ("eastbank", 4)):
-            votes.carry("remove-member", name)
-            del votes.homes[name]
+            votes.carry({"kind": "remove_member", "id": name})
+            del votes.voters[name]
             until_epoch(alliance, old, size)
         until_grows(alliance, load, old[0])
         records = dict(load.acknowledged)
