@@ -6,7 +6,7 @@ from bulwark.ledger.ids import Height, View
 from bulwark.ledger.votes import VoteKind
 from consensus.config import Config
 from consensus.effects import CheckBatch, Execute, NeedProposal, Persist, Report, Send
-from consensus.events import BatchChecked, Executed, ProposalReady, TimerFired, TxPending
+from consensus.events import BatchChecked, ClockSet, Executed, ProposalReady, TimerFired, TxPending
 from consensus.messages import Body, BodyRequest, Decision, PrePrepare, Vote
 from consensus.types import TimerName, proposer_of
 from tests.unit.consensus.support import (
@@ -250,3 +250,15 @@ def test_every_step_persists_at_most_what_it_votes() -> None:
     effects = subject.approve(subject.hear(subject.pre_prepare(0, 1, BATCH, 0)))
     (persist,) = only(effects, Persist)
     assert sorted(key[:5] for key, _ in persist.records) == [b"body/", b"vote/"]
+
+
+@pytest.mark.parametrize("moved_ms", [3_600_000, -3_600_000])
+def test_a_proposal_is_judged_by_the_wall_clock_and_timers_are_not_o3(moved_ms: int) -> None:
+    """A clock that is set right must be right at once, or nobody here votes for anything."""
+    subject = Subject()
+    timers = subject.replica.snapshot().timers
+    subject.give(ClockSet(moved_ms))
+    assert subject.replica.snapshot().timers == timers
+    old, new = batch_of(b"old"), batch_of(b"new", at_ms=subject.now + moved_ms)
+    assert not sent(subject.approve(subject.hear(subject.pre_prepare(0, 1, old, 0))), Vote)
+    assert votes(subject.approve(subject.hear(subject.pre_prepare(0, 2, new, 0))), VoteKind.PREPARE)
