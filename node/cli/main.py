@@ -36,6 +36,7 @@ COMMANDS: Final = {
     "doctor": ("node.cli.doctor", "Say why there is no block, and what to do."),
     "evidence": ("node.cli.evidence", "Show, verify and post evidence against validators."),
     "fsck": ("node.cli.fsck", "Check the database of a stopped node."),
+    "replay-trace": ("node.cli.replay_trace", "Repeat a consensus trace that a node recorded."),
     "config": ("node.cli.config", "Explain every setting of a node."),
     "key": ("node.cli.key", "Show a node's addresses and pins."),
     "api-key": ("node.cli.api_key", "Make API keys."),

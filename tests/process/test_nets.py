@@ -24,9 +24,6 @@ from tests.nets.rules import ROOT
 FOLDER = Path(manifests.__file__).with_name("manifests")
 OVER_LINKS = ("two_against_two", "three_against_one", "far_apart", "one_way")
 REGRESSIONS = sorted(path.stem for path in (FOLDER / "regressions").glob("*.toml"))
-KNOWN_DEFECTS = {
-    "clock_set_right": "node/clock.py: a clock that was set back is wrong for twice as long",
-}
 
 
 def load(name: str) -> Manifest:
@@ -53,18 +50,7 @@ def test_all_nodes_killed_and_one_log_torn_lose_nothing() -> None:
 
 
 @pytest.mark.process
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(
-            name,
-            marks=[pytest.mark.xfail(strict=True, reason=KNOWN_DEFECTS[name])]
-            if name in KNOWN_DEFECTS
-            else [],
-        )
-        for name in REGRESSIONS
-    ],
-)
+@pytest.mark.parametrize("name", REGRESSIONS)
 def test_a_net_that_once_failed_holds(name: str) -> None:
     run(f"regressions/{name}", "loopback")
 

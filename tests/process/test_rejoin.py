@@ -45,17 +45,6 @@ CELLS = [
     Cell(count, fault, loaded) for fault in FAULTS for count in COUNTS for loaded in (False, True)
 ]
 
-SET_BACK = pytest.mark.xfail(
-    strict=True,
-    reason="defect in node/clock.py: a clock that was set back stays wrong for twice as long, "
-    "see tests/nets/manifests/regressions/clock_set_right.toml",
-)
-
-
-def marks(cell: Cell) -> list[pytest.MarkDecorator]:
-    """A known defect, never a silent one."""
-    return [SET_BACK] if cell.fault == "clock" and cell.count < 4 else []
-
 
 def sentence(cell: Cell) -> str:
     """The cell in words."""
@@ -72,9 +61,7 @@ def rejoin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rejoin]:
         yield Rejoin(net)
 
 
-@pytest.mark.parametrize(
-    "cell", [pytest.param(cell, id=sentence(cell), marks=marks(cell)) for cell in CELLS]
-)
+@pytest.mark.parametrize("cell", [pytest.param(cell, id=sentence(cell)) for cell in CELLS])
 def test_the_alliance_is_whole_again_after(rejoin: Rejoin, cell: Cell) -> None:
     if cell.fault == "disk full" and disks.why_not():
         pytest.skip(disks.why_not())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from bulwark.ledger.ids import Height, View
 from bulwark.ledger.votes import VoteKind
 from consensus.config import Config
