@@ -8,9 +8,11 @@ process with one line on standard error and exit code 1, since going on could lo
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from bulwark.ledger.ids import MemberId
+from bulwark.ledger.receipt import Receipt
 from node.assembly import (
     Home,
     check_against_ledger,
@@ -139,7 +141,7 @@ class Node:
             intake=self._intake,
             anchorer=self._anchorer,
             changed=self._mempool_changed,
-            also=self._directory.executed,
+            also=self._block_executed,
         )
         share = self._home.share
         self._local = None if share is None else LocalEvaluator(share, self._pool, os.urandom)
@@ -219,10 +221,15 @@ class Node:
             return None
         return TraceRecorder(self._home.path / wanted.trace_file, wanted.trace_max_bytes)
 
+    def _block_executed(self, receipts: Sequence[Receipt] | None) -> None:
+        if self._directory.executed(receipts):
+            self._intake.recheck()
+
     def _epoch_entered(self, epoch: ChainEpoch) -> None:
         """Limits that governance may change, taken over with the epoch."""
         for part in (self._mempool, self._intake, self._proposals):
             part.gas_limit = epoch.gas_limit
+        self._intake.recheck()
         self._gatekeeper.entered(epoch)
 
     def _build_services(self) -> Services:

@@ -70,12 +70,14 @@ class Directory:
             known = self._owners[account] = MemberId(member_id_text(owner))
         return known
 
-    def executed(self, receipts: Iterable[Receipt] | None) -> None:
+    def executed(self, receipts: Iterable[Receipt] | None) -> bool:
         """A block was executed, or state sync skipped some: look again if the registry changed."""
-        if receipts is None or any(
+        is_changed = receipts is None or any(
             log.address == MEMBER_REGISTRY for receipt in receipts for log in receipt.logs
-        ):
+        )
+        if is_changed:
             self.refresh()
+        return is_changed
 
     def refresh(self) -> None:
         """Read the registry again."""

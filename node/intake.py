@@ -16,7 +16,7 @@ from typing import Protocol
 
 from bulwark.ledger.errors import LedgerError, TransactionInvalid
 from bulwark.ledger.hashing import keccak256
-from bulwark.ledger.ids import Digest, MemberId
+from bulwark.ledger.ids import Address, Digest, MemberId
 from bulwark.ledger.transaction import Transaction
 from node.chain.store import ChainStore
 from node.clock import Clock
@@ -97,6 +97,8 @@ class Intake:
         self._changed = changed
         self._clients: set[Digest] = set()
         self._postponed: dict[Digest, Parcel] = {}
+        self._own: Address | None = None
+        """Who signs what is submitted here."""
         self.refused = 0
         """Parcels of peers that were refused since start."""
 
@@ -123,6 +125,7 @@ class Intake:
 
     def submit(self, parcel: Parcel) -> None:
         """Take an own parcel that is in the outbox and pass it on, or try again each turn."""
+        self._own = parcel.transaction.sender
         self._try(parcel)
         self._mesh.gossip(parcel.encode())
 
@@ -209,6 +212,33 @@ class Intake:
                     self._postponed[transaction_hash] = parcel
         if gone:
             self._store.write(gone, sync=False)
+
+    def recheck(self) -> None:
+        """Take out of the mempool what the check refuses by now: a vote changed roles or limits.
+
+        No proposer could order it, and all would be blamed for that one after the other (T2). What
+        this node answers for is tried again each turn, if anything can heal it.
+        """
+        refused: dict[Digest, TransactionInvalid] = {}
+        for pending in self._mempool.waiting():
+            try:
+                self._check(pending.transaction)
+            except TransactionInvalid as error:
+                refused[pending.transaction.hash] = error
+                self._put_aside(pending, error)
+        if refused:
+            log.warning("transactions are refused by now", count=len(refused))
+            self._mempool.refuse(refused)
+            self._changed()
+
+    def _put_aside(self, pending: Pending, error: TransactionInvalid) -> None:
+        transaction_hash = pending.transaction.hash
+        if pending.transaction.sender != self._own and transaction_hash not in self._clients:
+            return
+        if error.rule in SETTLED:
+            self.executed([transaction_hash])
+        else:
+            self._postponed[transaction_hash] = _parcel_of(pending)
 
     def executed(self, hashes: list[Digest]) -> None:
         """Forget transactions that a block executed or made impossible."""

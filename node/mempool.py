@@ -313,6 +313,14 @@ class Mempool:
             for nonce in [n for n in lane.by_nonce if n < executed]:
                 dropped += self._drop(lane.by_nonce[nonce])
             self._close_gap(lane, executed, now_ms)
+        return dropped + self.refuse(hopeless)
+
+    def refuse(self, hopeless: Iterable[Digest]) -> list[Digest]:
+        """Drop what no block can hold; what follows it of its sender waits behind a gap.
+
+        Gives the hashes of those that were here.
+        """
+        dropped: list[Digest] = []
         for transaction_hash in hopeless:
             held = self._pending.get(transaction_hash)
             if held is None:

@@ -98,9 +98,9 @@ def test_only_blocks_that_touch_the_registry_are_looked_at(node: Node) -> None:
     told: list[bool] = []
     directory.changed = lambda: told.append(True)
     reads.clear()
-    directory.executed(())
+    assert not directory.executed(())
     assert (reads, told) == ([], [])
-    directory.executed(None)
+    assert directory.executed(None)
     assert set(reads) == {MEMBER_REGISTRY}
     assert told == [True]
 

@@ -257,3 +257,43 @@ async def test_json_rpc_reads_the_mempool_and_writes_through_the_intake() -> Non
     assert Bench(bench.node.store.crash()).clients() == [transfer(0).raw]
     durability.close()
     assert waiting.transaction(transfer(0).hash) == transfer(0)
+
+
+def test_what_a_lowered_gas_limit_refuses_keeps_no_proposer_waiting() -> None:
+    """It could never be ordered, and a request that waits costs one proposer after the other."""
+    bench = Bench()
+    bench.intake.receive(PEER, make_parcel(transfer(0, gas=9_000_000), None).encode())
+    raw = call(ACCOUNTS[0], 0, NOWHERE, gas=9_000_000).raw
+    bench.intake.send_raw(raw)
+    bench.intake.receive(PEER, make_parcel(transfer(1), None).encode())
+    assert bench.pool.oldest_ms() is not None
+    bench.intake.gas_limit = bench.pool.gas_limit = 3_000_000
+    bench.intake.recheck()
+    assert bench.pool.oldest_ms() is None
+    assert (len(bench.pool), bench.clients(), bench.intake.postponed) == (1, [], 0)
+
+
+def test_an_own_transaction_without_a_role_waits_outside_until_it_is_permitted_again() -> None:
+    bench = Bench()
+    bench.intake.submit(parcel(0))
+    bench.intake.receive(PEER, make_parcel(transfer(0), None).encode())
+    permitted = bench.intake._check_sender
+
+    def refuse(transaction: Transaction) -> None:
+        raise TransactionInvalid("permission", "no role")
+
+    bench.intake._check_sender = refuse
+    bench.intake.recheck()
+    assert (len(bench.pool), bench.intake.postponed) == (0, 1)
+    bench.intake._check_sender = permitted
+    bench.intake.resend()
+    assert parcel(0).transaction.hash in bench.pool
+    assert (len(bench.pool), bench.intake.postponed) == (1, 0)
+
+
+def test_a_check_that_refuses_nothing_changes_nothing() -> None:
+    bench = Bench()
+    bench.intake.submit(parcel(0))
+    before = bench.changes
+    bench.intake.recheck()
+    assert (len(bench.pool), bench.changes) == (1, before)
