@@ -11,8 +11,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from bulwark.ledger.batch import Batch
-from bulwark.ledger.ids import Height, TimestampMs, ValidatorIndex
+from bulwark.ledger.ids import Height, ValidatorIndex
 from consensus.config import Config
 from consensus.effects import (
     Broadcast,
@@ -32,30 +31,26 @@ from consensus.effects import (
 )
 from consensus.errors import RecordsDamaged
 from consensus.events import (
-    BatchChecked,
     Event,
     Executed,
     PeerDown,
     PeerUp,
-    ProposalReady,
     Start,
     TimerFired,
     TxPending,
 )
-from consensus.journal import KEY_SILENT
 from consensus.messages import StatusReport
 from consensus.replica import Replica
-from consensus.trace import Opening
 from consensus.types import TimerName
 from node.driver.trace import TraceRecorder
-from tests.simulation import following
+from tests.simulation import following, proposing
 from tests.simulation.disk import Disk
 from tests.simulation.ledger import Block, EpochSpan, Ledger
+from tests.simulation.opening import opening_of
 
 if TYPE_CHECKING:
     from tests.simulation.world import Frame, World
 
-MAX_TRANSACTIONS = 20
 FIRED = {name: TimerFired(name) for name in TimerName}
 
 
@@ -155,7 +150,7 @@ class SimNode:
         for transaction in self.world.submitted:
             self.submit(transaction)
         if self.replica is None:
-            self.later(1, self._follow)
+            self.later(1, lambda _: following.follow(self))
 
     def open_epoch(self, *, recovered: bool, silent: bool = False) -> None:
         """Build the replica of the epoch that the disk stands in, or none for a follower."""
@@ -169,32 +164,11 @@ class SimNode:
         self.others = tuple(i for i in range(n) if i != self.index)
         if self.index >= n:
             return
-        records = disk.read_records()
-        forgot = (
-            self.voted_before
-            and not disk.opened
-            and not any(key == KEY_SILENT for key, _ in records)
-        )
-        disk.opened = disk.opened or not forgot
-        self.voted_before = True
-        stable = disk.stable
-        world = self.world
-        terms, keyring = world.terms_of(span), world.keyring_of(self.index, span)
-        opening = Opening(
-            self.config,
-            terms,
-            keyring.address,
-            tuple(records),
-            Height(ledger.height),
-            ledger.tip,
-            stable if stable and stable.subject.height > span.start else None,
-            ledger.end_of(span),
-            forgot or silent,
-        )
+        opening, keyring = opening_of(self, silent)
         if self.recorder is not None:
             keyring = self.recorder.begin(opening, keyring)
-        self.replica = Replica(self.config, terms, keyring, opening.recovery())
-        world.on_epoch(self)
+        self.replica = Replica(self.config, opening.terms, keyring, opening.recovery())
+        self.world.on_epoch(self)
         self.give(Start())
         if not recovered:
             for other in self.others:
@@ -301,7 +275,7 @@ class SimNode:
             self.world.write_failed(self)
             return
         number = self.disk.begin(effect.records)
-        delay = self.world.fsync()
+        delay = self.world.lasts.fsync()
         if delay:
             self.writing = True
             self.later(delay, self._synced, number)
@@ -355,26 +329,14 @@ class SimNode:
         self.later(0, self._maybe_propose)
 
     def _maybe_propose(self, _: object) -> None:
-        need = self.need
-        if need is None or self.replica is None:
-            return
-        chosen: list[bytes] = []
-        if self.mempool:
-            flying = {tx for batch in need.in_flight for tx in batch.transactions}
-            chosen = [tx for tx in self.mempool if tx not in flying][:MAX_TRANSACTIONS]
-        if chosen or need.allow_empty:
-            self.need = None
-            batch = Batch(TimestampMs(self.now()), tuple(chosen))
-            self.give(ProposalReady(need.view, need.height, batch))
+        proposing.propose(self)
 
     def _check_batch(self, effect: CheckBatch) -> None:
-        ok = all(tx.startswith(b"tx") for tx in effect.batch.transactions)
-        verdict = BatchChecked(effect.digest, ok, "" if ok else "toy")
-        self.later(self.world.check_delay(), self.give, verdict)
+        self.later(self.world.lasts.check(), self.give, proposing.verdict_on(effect))
 
     def _execute(self, effect: Execute) -> None:
         self.executing = True
-        self.later(self.world.execution_delay(), self._write_block, effect)
+        self.later(self.world.lasts.execution(), self._write_block, effect)
 
     def _write_block(self, effect: Execute) -> None:
         if effect.height != self.ledger.height + 1:
@@ -385,7 +347,7 @@ class SimNode:
             return
         block = self.ledger.execute(effect.batch, effect.commit_certificate)
         number = self.disk.begin(block)
-        self.later(self.world.fsync(), self._executed, (number, block))
+        self.later(self.world.lasts.fsync(), self._executed, (number, block))
 
     def _executed(self, entry: tuple[int, Block]) -> None:
         number, block = entry
@@ -408,13 +370,8 @@ class SimNode:
         self.disk.write_stable(effect.certificate)
 
     def _sync_to(self, effect: SyncTo) -> None:
-        self.later(self.world.sync_delay(), self._sync, effect.certificate.subject.height)
-
-    def _sync(self, height: int) -> None:
-        following.sync(self, height)
-
-    def _follow(self, _: object) -> None:
-        following.follow(self)
+        height = effect.certificate.subject.height
+        self.later(self.world.lasts.sync(), lambda _: following.sync(self, height))
 
     def _report(self, effect: Report) -> None:
         self.world.checkers.on_report(self, effect.evidence)

@@ -327,8 +327,8 @@ def test_block_sync_that_goes_back_or_hurries_is_noticed(world: World) -> None:
 
 def test_a_calm_world_of_constant_delays_sends_exactly_what_three_phases_cost() -> None:
     world = World(Options(blocks=30, seed=5, weather=Weather(0), fsync_ms=0))
-    world.execution_delay = lambda: 1  # type: ignore[method-assign]
-    world.check_delay = lambda: 1  # type: ignore[method-assign]
+    world.lasts.execution = lambda: 1  # type: ignore[method-assign]
+    world.lasts.check = lambda: 1  # type: ignore[method-assign]
     world.run()
     world.checkers.at_end(exact=True)
     assert world.checkers.reports == 0

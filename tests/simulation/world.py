@@ -13,7 +13,6 @@ from collections.abc import Callable
 from heapq import heappop, heappush
 from typing import Any, TypeAlias
 
-from bulwark.ledger.validators import max_faulty
 from consensus.authentication import Authenticated, authenticate
 from consensus.effects import Effect
 from consensus.errors import AuthenticationFailed
@@ -26,6 +25,8 @@ from tests.simulation.adversaries.twins import Twin
 from tests.simulation.alliance import Crowd
 from tests.simulation.checkers import Checkers, Violation
 from tests.simulation.clients import Clients
+from tests.simulation.describing import describe
+from tests.simulation.durations import Durations
 from tests.simulation.faults import Faults
 from tests.simulation.ledger import MIN_VALIDATORS, Block, EpochSpan, Ledger
 from tests.simulation.network import Network
@@ -51,6 +52,7 @@ class World:
         """Validators of the first epoch."""
         self.rng = random.Random(f"world {options.seed} {options.n} {options.blocks}")
         self.random = self.rng.random
+        self.lasts = Durations(self.random, options.fsync_ms)
         self.tracer = tracer
         self.began = self.now = EPOCH_MS
         self.steps = 0
@@ -176,23 +178,6 @@ class World:
                     self.push(node.frozen_until - at_ms, node, life, action, argument)
                     continue
             action(argument)
-
-    def fsync(self) -> int:
-        """Duration of one synced write."""
-        longest = self.options.fsync_ms
-        return int(self.random() * (longest + 1)) if longest else 0
-
-    def check_delay(self) -> int:
-        """Checking a batch."""
-        return int(self.random() * 4)
-
-    def execution_delay(self) -> int:
-        """Executing a block."""
-        return 1 + int(self.random() * 10)
-
-    def sync_delay(self) -> int:
-        """Fetching blocks."""
-        return 50 + int(self.random() * 450)
 
     # -- messages ----------------------------------------------------------------------------
 
@@ -402,35 +387,5 @@ class World:
                 self.run_until(lambda: False, thaw)
             self.calm_down()
         if not self.run_until(self.done, options.settle_ms + options.blocks * 1_000):
-            raise Violation(f"liveness: {self.describe()}")
+            raise Violation(f"liveness: {describe(self)}")
         self.checkers.at_end()
-
-    def describe(self) -> str:
-        """Where every node stands, for a failing seed."""
-        kinds = {i: type(a).__name__ for i, a in self.byzantine.items()}
-        lines = [
-            f"{len(self.submitted)} requests, {self.n} validators tolerating "
-            f"{max_faulty(self.n)}, byzantine {kinds}, down {sorted(self.down_at_end)}"
-        ]
-        return "\n  ".join(lines + [self._describe(node) for node in self.nodes])
-
-    def _describe(self, node: SimNode) -> str:
-        shot = None if node.replica is None else node.replica.snapshot()
-        if shot is None:
-            state = "follows" if node.running else "is down"
-            return f"node {node.index} {state} at {node.ledger.height} epoch {node.span.number}"
-        slots = "; ".join(
-            f"{s.height} {s.phase} {s.prepares} {s.commits} {s.has_body} {s.timely}"
-            for s in shot.slots
-            if s.height > shot.executed
-        )
-        missing = [tx for tx in self.submitted if tx not in node.done]
-        return (
-            f"node {node.index} epoch {shot.epoch} end {shot.epoch_end} view {shot.view}/"
-            f"{shot.active_view} {shot.status} executed "
-            f"{shot.executed} stable {shot.stable} next {shot.next_height} by {shot.proposer} "
-            f"pending {shot.pending_requests} executing {shot.executing} sync {shot.syncing} "
-            f"attempt {shot.attempt} silent until {shot.silent_until} missing {missing[:3]} timers "
-            + " ".join(f"{name}:{at - node.now()}" for name, at in shot.timers)
-            + f" changes {shot.view_changes} slots {slots}"
-        )
