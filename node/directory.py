@@ -49,6 +49,7 @@ class Directory:
     def __init__(self, genesis: Genesis, read_slot: ReadSlot) -> None:
         """`read_slot` reads the state after the last block."""
         self._names = {member.id: member.name for member in genesis.members}
+        self._first_pins = {member.id: (member.tls_pin,) for member in genesis.members}
         self._read_slot = read_slot
         self._owners: dict[bytes, MemberId] = {}
         self.members: tuple[LedgerMember, ...] = self._read()
@@ -92,7 +93,9 @@ class Directory:
         `own` comes first and as it is: no vote takes this node its own keys away.
         """
         voters = {voter.member: voter.address for voter in epoch.validators.validators}
-        pins = {member.id: member.pins for member in before}
+        # The first pins are for who was removed and still votes: after a restart nothing else
+        # knows them. Whoever else is in no registry is in no table.
+        pins = self._first_pins | {member.id: member.pins for member in before}
         pins |= {member.id: member.pins for member in self.members}
         addresses = {member.id: member.node for member in self.members} | voters
         first = () if own is None else (own,)

@@ -65,7 +65,7 @@ class Proposals:
         self._last_ms = 0
         self._last_view: View | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._checks: dict[Digest, asyncio.Task[None]] = {}
+        self._checks: set[asyncio.Task[None]] = set()
         self.post: Callable[[Event], None] = lambda event: None
         """Where answers go; `begin` sets it."""
         self.fail: Callable[[str], None] = lambda reason: None
@@ -152,26 +152,33 @@ class Proposals:
             self.post(BatchChecked(effect.digest, True))
             return
         task = asyncio.get_running_loop().create_task(
-            self._check_later(effect.digest, transactions, missing)
+            self._check_later(effect.digest, transactions, missing, self.post)
         )
-        self._checks[effect.digest] = task
-        task.add_done_callback(lambda _: self._checks.pop(effect.digest, None))
+        self._checks.add(task)
+        task.add_done_callback(self._checks.discard)
 
     async def _check_later(
-        self, digest: Digest, transactions: list[Transaction], missing: list[Digest]
+        self,
+        digest: Digest,
+        transactions: list[Transaction],
+        missing: list[Digest],
+        post: Callable[[Event], None],
     ) -> None:
-        """Fetch what is missing, then check again."""
+        """Fetch what is missing, then check again.
+
+        The answer is for the core that asked: in the next epoch other limits may hold.
+        """
         try:
             for sidecar in await self._bring(transactions, set(missing)):
                 self._chain.put_sidecar(sidecar)
             self._keep_sidecars(transactions)
         except (LedgerError, LookupError) as error:
             log.warning("batch refused", digest=digest.hex(), reason=str(error))
-            self.post(BatchChecked(digest, False, str(error)))
+            post(BatchChecked(digest, False, str(error)))
         except StorageError as error:
             self.fail(f"storage: {error}")
         else:
-            self.post(BatchChecked(digest, True))
+            post(BatchChecked(digest, True))
 
     async def _bring(self, transactions: list[Transaction], missing: set[Digest]) -> list[Sidecar]:
         """The missing sidecars, checked, and none of them kept if together they are too long."""
@@ -251,7 +258,7 @@ class Proposals:
         """Stop what waits."""
         if self._timer is not None:
             self._timer.cancel()
-        tasks = list(self._checks.values())
+        tasks = list(self._checks)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

@@ -55,6 +55,17 @@ def test_who_left_is_let_in_for_as_long_as_it_votes(node: Node, directory: Direc
     assert [m.id for m in directory.table(epoch, before)] == list(NAMES)
 
 
+def test_who_left_and_still_votes_is_let_in_after_a_restart_too(
+    node: Node, directory: Directory
+) -> None:
+    """Its vote may be needed up to the end of the epoch."""
+    pinned(directory)
+    directory.members = directory.members[:3]
+    table = directory.table(node.executor.epochs.current)
+    assert [member.id for member in table] == list(NAMES)
+    assert table[3].pins == (node.genesis.members[3].tls_pin,)
+
+
 def test_a_replaced_vote_key_counts_from_the_next_epoch(node: Node, directory: Directory) -> None:
     pinned(directory)
     first, *others = directory.members

@@ -199,6 +199,18 @@ async def test_a_sidecar_is_waited_for_and_then_voted_on(bench: Bench) -> None:
     await until(lambda: bench.events == [BatchChecked(batch.digest, True)])
 
 
+async def test_a_verdict_is_for_the_core_that_asked_and_for_none_after_it(bench: Bench) -> None:
+    carried = make_sidecar(2, "of the epoch before")
+    batch = Batch(TimestampMs(1), (anchor(ACCOUNTS[0], 0, carried).raw,))
+    bench.proposals.check(CheckBatch(batch.digest, batch))
+    following: list[Event] = []
+    bench.proposals.end()
+    bench.proposals.begin(following.append)
+    bench.served[carried.root] = carried
+    await until(lambda: bench.events == [BatchChecked(batch.digest, True)])
+    assert following == []
+
+
 async def test_a_sidecar_that_never_comes_ends_in_a_refusal(bench: Bench) -> None:
     checked = await bench.verdict(anchor(ACCOUNTS[0], 0, make_sidecar(2, "never")))
     assert not checked.ok
