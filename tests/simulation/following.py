@@ -46,13 +46,13 @@ def end_epoch(node: SimNode, certificate: Certificate) -> None:
     node.open_epoch(recovered=False, silent=silent)
     node.world.faults["epoch changes lived through"] += 1
     if node.replica is None:
-        node.later(FOLLOW_EVERY_MS, node._follow)
+        node.later(FOLLOW_EVERY_MS, lambda _: follow(node))
 
 
 def sync(node: SimNode, height: int) -> None:
     """Block sync from any reachable node that is far enough; the running block ends first."""
     if node.executing:
-        node.later(20, node._sync, height)
+        node.later(20, lambda _: sync(node, height))
         return
     for peer in node.world.reachable(node):
         got = _fetch(node, peer, height)
@@ -81,7 +81,7 @@ def follow(node: SimNode) -> None:
                 end_epoch(node, got)
             break
     if node.replica is None:
-        node.later(FOLLOW_EVERY_MS, node._follow)
+        node.later(FOLLOW_EVERY_MS, lambda _: follow(node))
 
 
 def _fetch(node: SimNode, peer: SimNode, least: int) -> Certificate | None:
