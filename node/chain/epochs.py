@@ -35,6 +35,9 @@ from node.storage.seal import seal
 
 GAS_LIMIT: Final = "gas_limit"
 """The one governed parameter that is not the core's."""
+MAX_VOTED_GAS: Final = 45_000_000
+"""Most gas of a block that a vote may allow: log data costs 8 gas a byte, and a block with receipts
+of more than 6 MiB could be given to no node that is behind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +80,11 @@ def effective(genesis: Genesis, parameters: Mapping[str, int]) -> tuple[Config, 
     merged = {name: getattr(given, name) for name in given.__slots__}
     known = set(Config.__slots__)
     merged |= {name: value for name, value in parameters.items() if name in known}
-    return Config(**merged), parameters.get(GAS_LIMIT, genesis.gas_limit)
+    gas_limit = parameters.get(GAS_LIMIT, genesis.gas_limit)
+    most = max(MAX_VOTED_GAS, genesis.gas_limit)
+    if gas_limit > most:
+        raise ConfigInvalid(GAS_LIMIT, f"{gas_limit} gas, receipts of {most} can be synced")
+    return Config(**merged), gas_limit
 
 
 def usable(genesis: Genesis, parameters: Mapping[str, int]) -> bool:
