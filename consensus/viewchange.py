@@ -127,13 +127,13 @@ class ViewChanger:
         if message.checkpoint is not None:
             self._checkpoints.learn(message.checkpoint, message.signer)
         digest = message.hash()
-        for signer in sorted(self._pending):
-            pending = self._pending[signer]
-            if digest in pending.missing:
+        waiting = [i for i, p in sorted(self._pending.items()) if digest in p.missing]
+        for signer in waiting:  # all of them: a faulty leader may name it too
+            pending = self._pending.get(signer)
+            if pending is not None:  # else forgotten with the view that was just entered
                 pending.found[digest] = message
                 self._try_enter(signer)
-                return
-        if message.signer == state.me or message.view <= state.active_view:
+        if waiting or message.signer == state.me or message.view <= state.active_view:
             return
         known = self.pool.get(message.signer)
         if known is not None and message.view <= known.view:
