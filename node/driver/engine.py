@@ -85,6 +85,8 @@ class Engine:
     def __init__(self, parts: EngineParts) -> None:
         self._parts = parts
         self._helped: dict[MemberId, int] = {}
+        self._failed_ms: int | None = None
+        """When block sync last failed."""
         self._moved = asyncio.Event()
         self.epoch = parts.epochs.running(parts.chain.tip, parts.chain.finalized)
         """The epoch that runs here."""
@@ -162,8 +164,15 @@ class Engine:
         EpochMesh(parts.mesh, number).send(member, encode_message(proof))
 
     def announced(self, member: MemberId, payload: bytes) -> None:
-        """A peer says that a height is final: news for who does not vote."""
-        if self.driver is None:
+        """A peer says that a height is final: news for who does not vote.
+
+        None are heard for a moment after a failed sync: who claims what nobody has could keep this
+        node asking all members, and its log full, as fast as they answer.
+        """
+        if self.driver is not None:
+            return
+        failed_ms = self._failed_ms
+        if failed_ms is None or self._parts.clock.now_ms() >= failed_ms + HELP_INTERVAL_MS:
             self._parts.follower.announced(member, payload)
 
     def peer_up(self, member: MemberId) -> None:
@@ -186,6 +195,8 @@ class Engine:
     def posted(self, event: Event) -> None:
         """An answer of the worker; block sync may have led out of the epoch, also a failed one."""
         parts = self._parts
+        if isinstance(event, SyncFailed):
+            self._failed_ms = parts.clock.now_ms()
         if isinstance(event, StateInstalled | SyncFailed):
             running = parts.epochs.running(parts.chain.tip, parts.chain.finalized)
             if running.number != self.epoch.number:

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from bulwark.ledger.ids import Height
+from bulwark.ledger.ids import Height, MemberId
 from consensus.events import SyncFailed
 from consensus.journal import KEY_STABLE
 from contracts.actions import SetParameter
 from contracts.governance import encode_approve, encode_propose
+from node.driver.engine import HELP_INTERVAL_MS
 from node.driver.start import records_of
 from node.storage.memory import MemoryStore
 from tests.unit.node.driver.cluster import Hub, Station, until
@@ -88,3 +89,23 @@ async def test_a_node_that_waits_for_its_first_vote_follows_the_votes_of_the_oth
     station.engine.receive(other.id, (1).to_bytes(8, "big") + b"a vote")
     await until(lambda: station.engine.epoch.number == 1)
     assert station.engine.driver is not None
+
+
+async def test_a_liar_does_not_keep_a_follower_asking_everybody(
+    stations: list[Station], tmp_path: Path
+) -> None:
+    station = Station(Hub(), 0, tmp_path, governed())
+    stations.append(station)
+    station.engine.driver = None
+    asked: list[Height] = []
+    station.worker.catch_up = lambda height, prefer: asked.append(height)  # type: ignore[method-assign]
+    claim = (1 << 63).to_bytes(8, "big")
+    for _ in range(50):
+        station.engine.announced(MemberId("bravo"), claim)
+        station.engine.posted(SyncFailed())
+    assert len(asked) == 1
+    set_back = station.engine._failed_ms
+    assert set_back is not None
+    station.engine._failed_ms = set_back - HELP_INTERVAL_MS
+    station.engine.announced(MemberId("bravo"), claim)
+    assert len(asked) == 2
