@@ -5,7 +5,7 @@ from __future__ import annotations
 from bulwark.ledger.ids import Height
 from bulwark.ledger.votes import VoteKind
 from consensus.amnesia import UNKNOWN
-from consensus.effects import Broadcast, Execute, NeedProposal
+from consensus.effects import Broadcast, Execute, NeedProposal, Persist
 from consensus.events import StateInstalled, TxPending
 from consensus.messages import StableProof, StatusReport, ViewChange, Vote
 from consensus.recovery import Recovery
@@ -80,3 +80,34 @@ def test_another_restart_does_not_end_the_silence() -> None:
     subject = wiped()
     again = subject.recover(0, subject.alliance.genesis_hash)
     assert again.replica.snapshot().silent_until == UNKNOWN
+    assert subject.records[b"silent"] == (1 << 62).to_bytes(8, "big")
+
+
+def test_the_height_of_its_silence_is_durable_before_it_counts() -> None:
+    subject = wiped()
+    subject.hear(StableProof(subject.checkpoint(30)), 2)
+    for peer in (0, 2):
+        subject.hear(subject.status(peer, stable=30, executed=30))
+    effects = subject.hear(subject.status(3, stable=30, executed=30))
+    assert any(
+        (b"silent", Height(62).to_bytes(8, "big")) in e.records for e in only(effects, Persist)
+    )
+
+
+def test_its_own_status_and_repeated_ones_are_no_answers() -> None:
+    subject = wiped()
+    subject.hear(StableProof(subject.checkpoint(30)), 2)
+    for peer in (0, 2, 0, 2, subject.me):
+        subject.hear(subject.status(peer, stable=30, executed=30))
+    assert subject.replica.snapshot().silent_until == UNKNOWN
+
+
+def test_later_answers_do_not_lengthen_the_silence() -> None:
+    subject = wiped()
+    subject.hear(StableProof(subject.checkpoint(30)), 2)
+    for peer in (0, 2, 3):
+        subject.hear(subject.status(peer, stable=30, executed=30))
+    subject.hear(StableProof(subject.checkpoint(40)), 2)
+    for peer in (0, 2, 3):
+        subject.hear(subject.status(peer, stable=40, executed=40))
+    assert subject.replica.snapshot().silent_until == 62

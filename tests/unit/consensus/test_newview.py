@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import combinations, permutations
 
 from hypothesis import given, settings
@@ -72,6 +73,42 @@ def test_of_two_views_the_higher_one_counts() -> None:
 def test_what_lies_below_the_highest_checkpoint_is_left_out() -> None:
     plan = select_new_view([change(0, 0, {1: (1, b"a"), 5: (1, b"e")}), change(1, 4, {})])
     assert (plan.base, plan.digests) == (4, (sha256(b"e"),))
+
+
+def with_checkpoint(signer: int, given: Certificate | None) -> ViewChange:
+    """A VIEW-CHANGE with exactly this checkpoint."""
+    return ViewChange(View(99), given, (), ValidatorIndex(signer), b"")
+
+
+def test_of_two_certificates_for_one_checkpoint_every_order_chooses_the_same_l2() -> None:
+    whole = certificate(VoteKind.CHECKPOINT, 0, 7, b"c7")
+    variants = [replace(whole, signatures=((ValidatorIndex(i), bytes(65)),)) for i in range(3)]
+    lowest = min(variants, key=lambda c: c.encode())
+    for order in permutations(variants):
+        plan = select_new_view([with_checkpoint(i, c) for i, c in enumerate(order)])
+        assert plan.checkpoint == lowest
+
+
+def test_a_certificate_of_the_epochs_start_is_kept_over_none_in_every_order_l2() -> None:
+    start = Height(7)
+    proved = with_checkpoint(0, certificate(VoteKind.CHECKPOINT, 0, start, b"c7"))
+    bare = with_checkpoint(1, None)
+    for order in ([proved, bare], [bare, proved], [bare, proved, bare]):
+        plan = select_new_view(order, start)
+        assert (plan.checkpoint, plan.base) == (proved.checkpoint, start)
+    assert select_new_view([bare, bare], start).checkpoint is None
+
+
+def test_the_plan_begins_above_the_start_of_the_epoch() -> None:
+    plan = select_new_view([change(0, 0, {}), change(1, 0, {8: (1, b"a")})], Height(7))
+    assert (plan.base, plan.digests, plan.first_fresh) == (7, (sha256(b"a"),), 9)
+
+
+def test_two_digests_of_one_view_are_chosen_alike_in_every_order_l2() -> None:
+    """More than f faulty validators: nothing is safe any more, yet all compute one O."""
+    given = [change(i, 0, {1: (1, name)}) for i, name in enumerate((b"a", b"b", b"c"))]
+    chosen = {select_new_view(order).digests for order in permutations(given)}
+    assert chosen == {(max(sha256(b"a"), sha256(b"b"), sha256(b"c")),)}
 
 
 def worlds() -> st.SearchStrategy[tuple[ViewChange, ...]]:

@@ -10,9 +10,10 @@ from dataclasses import replace
 import pytest
 
 from bulwark.ledger.anchor import Anchor, AnchorKind
+from bulwark.ledger.epochs import EpochChange
 from bulwark.ledger.errors import ProofInvalid
 from bulwark.ledger.hashing import sha256
-from bulwark.ledger.ids import Address, Height
+from bulwark.ledger.ids import Address, Epoch, Height, ValidatorIndex, View
 from bulwark.ledger.merkle import (
     EMPTY_ROOT,
     consistency_path,
@@ -28,7 +29,8 @@ from bulwark.ledger.proofs import (
 )
 from bulwark.ledger.record import Record, RecordPayload
 from bulwark.ledger.sidecar import Sidecar
-from bulwark.ledger.votes import VoteKind
+from bulwark.ledger.validators import ValidatorSet
+from bulwark.ledger.votes import Certificate, VoteKind, VoteSubject
 
 PAYLOAD = RecordPayload(operation=1, kind=2, country=b"DE", confidence=80)
 SIDECAR = Sidecar(
@@ -102,6 +104,45 @@ def test_record_proof_shows_the_record_and_its_reporter(record_proof, genesis, a
     assert found.member == "member-1"
     assert found.policy == log.anchors[6].reference
     assert found.payload == PAYLOAD
+
+
+@pytest.fixture
+def later_proof(record_proof, alliance, genesis) -> RecordProof:
+    """The same record under a header of epoch 1, with the end of epoch 0 before it."""
+    sealed = record_proof.anchored.sealed
+    following = ValidatorSet(Epoch(1), genesis.validator_set.validators)
+    end = replace(
+        sealed.header,
+        height=Height(10),
+        epoch_end=Height(10),
+        next_validators_hash=following.hash(),
+    )
+    change = EpochChange(end, alliance.seal(end).certificate, following)
+    header = replace(sealed.header, epoch=Epoch(1))
+    subject = VoteSubject(VoteKind.CHECKPOINT, View(0), header.height, header.hash())
+    digest = subject.signing_digest(genesis.domain(Epoch(1)))
+    signed = {ValidatorIndex(i): alliance.vote_keys[i].sign(digest) for i in range(3)}
+    later = SealedHeader(header, Certificate.assemble(subject, signed, 3), (change,))
+    return replace(record_proof, anchored=replace(record_proof.anchored, sealed=later))
+
+
+def test_proof_of_a_later_epoch_carries_the_ends_of_those_before_e4(later_proof, genesis):
+    assert later_proof.verify(genesis).payload == PAYLOAD
+    assert RecordProof.from_json(later_proof.to_json()) == later_proof
+
+
+def test_proof_of_a_later_epoch_without_those_ends_is_refused_e4(later_proof, genesis):
+    sealed = replace(later_proof.anchored.sealed, epochs=())
+    bare = replace(later_proof, anchored=replace(later_proof.anchored, sealed=sealed))
+    with pytest.raises(ProofInvalid, match="is of epoch 1"):
+        bare.verify(genesis)
+
+
+def test_end_of_an_epoch_with_bytes_left_over_is_refused(later_proof):
+    doc = json.loads(later_proof.to_json())
+    doc["proof"]["anchored"]["sealed"]["epochs"][0] += "00"
+    with pytest.raises(ProofInvalid, match="after the end"):
+        RecordProof.from_json(json.dumps(doc).encode())
 
 
 def test_erased_record_keeps_its_proof_and_shows_no_payload(record_proof, genesis):

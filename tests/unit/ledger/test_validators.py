@@ -75,3 +75,23 @@ def test_empty_and_oversized_sets_are_refused():
         make_set(129)
     with pytest.raises(LimitExceeded):
         ValidatorSet.decode(bytes(8) + b"\x00\x00\x00\x81")
+
+
+def test_encoding_has_one_form_and_the_hash_its_own_tag():
+    validators = make_set(2, 3)
+    members = b"".join(
+        b"\x00\x00\x00\x02m%d" % i + sha256(b"%d" % i)[:20] for i in range(len(validators))
+    )
+    raw = (3).to_bytes(8, "big") + b"\x00\x00\x00\x02" + members
+    assert validators.encode() == raw
+    assert validators.hash() == sha256(b"bulwark/validators/1\x00" + raw)
+
+
+def test_anything_after_the_end_is_refused():
+    with pytest.raises(DecodeError, match="after the end"):
+        ValidatorSet.decode(make_set(2).encode() + b"\x00")
+
+
+def test_two_sets_are_equal_by_epoch_and_validators_and_show_nothing_else():
+    assert make_set(3) == make_set(3)
+    assert "_by_address" not in repr(make_set(3))

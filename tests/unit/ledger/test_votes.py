@@ -156,3 +156,18 @@ def test_truncated_or_extended_certificate_is_refused(alliance):
 def test_unknown_vote_kind_is_refused(number):
     with pytest.raises(DecodeError, match="no vote kind"):
         VoteSubject.read(Reader(bytes([number]) + bytes(48), "vote"))
+
+
+def test_numbers_of_the_kinds_are_signed_and_never_change():
+    assert {kind.name: kind.value for kind in VoteKind} == {
+        "PREPARE": 1,
+        "COMMIT": 2,
+        "CHECKPOINT": 3,
+    }
+
+
+def test_encoding_is_subject_bitmap_and_signatures(alliance):
+    certificate = certificate_of(alliance)
+    raw = b"\x02" + (2).to_bytes(8, "big") + (5).to_bytes(8, "big") + SUBJECT.digest
+    signatures = b"".join(signature for _, signature in certificate.signatures)
+    assert certificate.encode() == raw + (0b1011).to_bytes(16, "big") + signatures
