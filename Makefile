@@ -6,9 +6,11 @@ BIN := $(VENV)/bin
 UV := $(BIN)/uv
 STAMP := $(VENV)/.installed
 PACKAGES := bulwark consensus node api contracts genesis bench
+SEEDS ?= 0-99999
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: help install system demo test check unit types lint imports format lock layout bench clean
+.PHONY: help install system demo test tools check unit types lint imports search simulate twins \
+  process coverage mutation soak format lock layout bench clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -31,8 +33,28 @@ install: system $(STAMP) ## prepare .venv with the `bulwark` command
 demo: install ## start an alliance and walk through its main job (ARGS=--exit ends it)
 	$(BIN)/bulwark demo $(ARGS)
 
-test: check ## everything: check, then tests with real processes
+test: tools check search process ## everything: check, searches, tests with real processes
+
+tools: ## install what the tests with real processes need: namespaces and a C compiler
+	@if ! command -v ip >/dev/null || ! command -v cc >/dev/null \
+	  || ! echo '#include <time.h>' | cc -E - >/dev/null 2>&1; then \
+	  $(SUDO) apt-get update -qq && DEBIAN_FRONTEND=noninteractive $(SUDO) apt-get install -y -qq \
+	  iproute2 gcc libc6-dev; fi
+
+process: install ## tests with real processes, sockets, disks and namespaces
 	$(BIN)/python -m pytest tests -m process -x
+
+search: install simulate twins ## the longer searches: seeds that failed once, crashes, Twins, simulator
+	$(BIN)/python -m pytest tests -m search -n 2
+
+simulate: install ## a minute of fresh seeds of the consensus simulator
+	$(BIN)/python -m tests.simulation run --seconds 60 --seeds $(SEEDS) --n 4,5,6,7 --blocks 40 --jobs 2
+
+twins: install ## all 16,384 Twins scenarios of three rounds
+	$(BIN)/python -m tests.twins --rounds 3 --jobs 2
+
+soak: install ## half an hour of load and half an hour of rest: slopes of memory and disk
+	$(BIN)/python -m bench soak $(ARGS)
 
 check: install lint types imports unit ## format, lint, types, import contracts, tidy, unit tests
 
@@ -47,7 +69,7 @@ imports:
 	$(BIN)/lint-imports
 
 unit:
-	$(BIN)/python -m pytest tests -m "not process" -n 2
+	$(BIN)/python -m pytest tests -m "not process and not search" -n 2
 
 format: install ## rewrite the code in the project's format
 	$(BIN)/ruff format .

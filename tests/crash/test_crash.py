@@ -16,6 +16,7 @@ VICTIM = 1
 """Leads the view that follows the one view change, and proposes every fourth slot of heights."""
 
 
+@pytest.mark.search
 @pytest.mark.parametrize("share", range(SHARES))
 def test_a_node_killed_at_any_effect_comes_back_and_contradicts_nothing(share: int) -> None:
     moments, net = record(VICTIM, BLOCKS, CHANGE_AT, lambda k: k % SHARES == share)

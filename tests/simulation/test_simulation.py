@@ -14,7 +14,7 @@ from consensus.config import Config
 from consensus.events import PeerDown
 from tests.simulation.checkers import Violation
 from tests.simulation.options import Options
-from tests.simulation.runner import failed_jobs
+from tests.simulation.runner import Job, failed_jobs
 from tests.simulation.world import World
 
 BLOCKS = 12
@@ -30,9 +30,10 @@ def test_any_number_of_validators_agrees_and_finishes(seed: int, n: int) -> None
     World(replace(Options.from_seed(seed, n, BLOCKS), freeze_ms=0)).run()
 
 
-def test_every_seed_that_failed_once_passes() -> None:
-    for job in failed_jobs():
-        World(Options.from_seed(job.seed, job.n, job.blocks)).run()
+@pytest.mark.search
+@pytest.mark.parametrize("job", failed_jobs(), ids=lambda job: f"{job.seed}-{job.n}-{job.blocks}")
+def test_a_seed_that_failed_once_passes(job: Job) -> None:
+    World(Options.from_seed(job.seed, job.n, job.blocks)).run()
 
 
 def test_a_run_without_faults_is_calm() -> None:
