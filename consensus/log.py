@@ -138,9 +138,6 @@ class Log:
         self.get = self._slots.get
         """The slot of a height if it is open."""
 
-    def __len__(self) -> int:
-        return len(self._slots)
-
     def open(self, height: Height, now_ms: int) -> Slot:
         """The slot of a height, opened if needed; the caller checked the window (W1)."""
         slot = self._slots.get(height)

@@ -111,8 +111,6 @@ class Ordering:
         if event.height != self.next_height():
             return
         slot = state.slot(event.height)
-        if state.voted(slot, VoteKind.PREPARE):
-            return
         self._asked = None
         digest = event.batch.digest
         slot.digest, slot.timely, slot.opened_ms = digest, True, state.now_ms

@@ -159,3 +159,23 @@ def test_a_forwarded_vote_keeps_its_voter() -> None:
     passed = accept(encode_message(vote))
     assert isinstance(passed, Vote)
     assert passed.signer == 3
+
+
+def test_a_checkpoint_of_the_epoch_before_is_none_of_this_one_a2() -> None:
+    terms = replace(PEERS.alliance.terms, start=Height(8))
+    for height, passes in ((7, False), (8, False), (9, True)):
+        change = PEERS.view_change(1, 2, PEERS.checkpoint(height))
+        if passes:
+            assert authenticate(change, terms).message == change
+            continue
+        with pytest.raises(AuthenticationFailed, match="not of this epoch"):
+            authenticate(change, terms)
+
+
+def test_prepared_heights_of_an_epoch_begin_above_its_start_a2() -> None:
+    terms = replace(PEERS.alliance.terms, start=Height(8))
+    accepted = PEERS.view_change(1, 2, None, prepared(0, 9, 16))
+    assert authenticate(accepted, terms).message == accepted
+    for heights in ((8,), (17,)):
+        with pytest.raises(AuthenticationFailed, match="outside the window"):
+            authenticate(PEERS.view_change(1, 2, None, prepared(0, *heights)), terms)

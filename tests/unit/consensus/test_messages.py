@@ -109,3 +109,11 @@ def test_the_pre_prepare_signature_does_not_cover_the_body() -> None:
 def test_the_hash_of_a_view_change_covers_its_signature() -> None:
     message = Peers().view_change(4, 2)
     assert replace(message, signature=bytes(65)).hash() != message.hash()
+
+
+def test_a_vote_out_of_form_is_not_written_and_the_field_is_named() -> None:
+    vote = Peers().vote(VoteKind.COMMIT, 2, 9, BATCH.digest, 3)
+    with pytest.raises(DecodeError, match="64 bytes given, 65 needed"):
+        encode_message(replace(vote, signature=bytes(64)))
+    with pytest.raises(DecodeError, match="31 bytes given, 32 needed"):
+        encode_message(replace(vote, subject=replace(vote.subject, digest=BATCH.digest[:31])))

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from bulwark.ledger.ids import Height
+from bulwark.ledger.ids import Height, View
 from bulwark.ledger.votes import VoteKind
 from consensus.effects import Broadcast, CheckBatch, NeedProposal, Persist
 from consensus.errors import InvariantViolation, LocalProtocolError, RecordsDamaged
 from consensus.events import ProposalReady, Start, TimerFired, TxPending
 from consensus.messages import PrePrepare, StatusReport, ViewChange, Vote
-from consensus.recovery import Recovery
+from consensus.recovery import NewViewProof, Recovery
 from consensus.types import Status, TimerName
 from tests.unit.consensus.support import (
     Subject,
@@ -217,3 +217,55 @@ def test_start_comes_first_and_once() -> None:
     subject.give(Start())
     with pytest.raises(LocalProtocolError):
         subject.give(Start())
+
+
+def test_a_proof_from_which_another_o_follows_stops_the_start_p5() -> None:
+    subject = Subject()
+    changes = [subject.view_change(2, i) for i in (0, 2, 3)]
+    lie = subject.new_view(changes, (BATCH.digest,))
+    recovery = Recovery(
+        Height(0),
+        subject.alliance.genesis_hash,
+        view=View(2),
+        proof=NewViewProof(lie, tuple(changes)),
+    )
+    with pytest.raises(RecordsDamaged, match="does not follow"):
+        Subject(recovery=recovery)
+
+
+@pytest.mark.parametrize(("view", "signer"), [(0, 0), (3, 1), (2, 2)])
+def test_a_view_that_is_awaited_without_the_own_view_change_stops_the_start_p5(
+    view: int, signer: int
+) -> None:
+    subject = Subject()
+    own = subject.view_change(view, signer) if view else None
+    recovery = Recovery(
+        Height(0),
+        subject.alliance.genesis_hash,
+        view=View(2),
+        status=Status.CHANGING,
+        view_change=own,
+    )
+    with pytest.raises(RecordsDamaged, match="no own VIEW-CHANGE"):
+        Subject(recovery=recovery)
+
+
+def test_a_checkpoint_vote_above_what_was_applied_is_no_header_of_this_replica_p4() -> None:
+    """The vote's record was synced, the block's write was lost: the block is executed again."""
+    subject = Subject()
+    vote = subject.vote(VoteKind.CHECKPOINT, 0, 1, header_of(1, BATCH.digest), subject.me)
+    again = Subject(recovery=Recovery(Height(0), subject.alliance.genesis_hash, votes=(vote,)))
+    assert sent(again.started, Vote) == [vote]
+    slots = {slot.height: slot for slot in again.replica.snapshot().slots}
+    assert slots[Height(1)].checkpoints == (1,)
+    assert slots[Height(1)].dissent == ()
+    assert again.replica._state.slot(Height(1)).header_hash is None
+
+
+def test_heights_beyond_the_window_of_an_old_certificate_are_not_voted_for_c1() -> None:
+    """The latest stable certificate was lost with the last write; peers have it."""
+    header = header_of(20, BATCH.digest)
+    subject = Subject(recovery=Recovery(Height(20), header))
+    assert not votes(subject.started, VoteKind.CHECKPOINT)
+    subject = Subject(recovery=Recovery(Height(8), header))
+    assert len(votes(subject.started, VoteKind.CHECKPOINT)) == 1

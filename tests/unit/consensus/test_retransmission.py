@@ -137,6 +137,40 @@ def test_checkpoint_votes_are_sent_to_peers_of_another_view_too_r3() -> None:
     assert [v.subject.kind for v in sent(effects, Vote)] == [VoteKind.CHECKPOINT]
 
 
+MEBIBYTE = 1024 * 1024
+
+
+def test_bodies_in_the_answer_to_one_status_are_bounded_d1() -> None:
+    """4 MiB: three decisions of a mebibyte each with their overhead; the rest comes next time."""
+    subject = Subject()
+    for height in range(1, 6):
+        batch = batch_of(b"%d" % height + bytes(MEBIBYTE), at_ms=subject.now)
+        certificate = subject.certificate(VoteKind.COMMIT, 0, height, batch.digest)
+        subject.execute(subject.hear(Decision(certificate, batch), 2))
+    effects = ask(subject, 3, subject.status(3))
+    heights = [m.certificate.subject.height for m in sent(effects, Decision)]
+    assert heights == [1, 2, 3]
+
+
+def test_proposals_in_the_answer_to_one_status_are_bounded_d1() -> None:
+    subject = Subject()
+    for height in range(1, 6):
+        batch = batch_of(b"%d" % height + bytes(MEBIBYTE), at_ms=subject.now)
+        subject.hear(subject.pre_prepare(0, height, batch, 0))
+    effects = ask(subject, 3, subject.status(3))
+    assert [m.height for m in sent(effects, PrePrepare)] == [1, 2, 3]
+    assert {v.subject.height for v in sent(effects, Vote)} == {1, 2, 3, 4, 5}
+
+
+def test_decisions_more_than_a_window_above_the_peer_are_left_to_block_sync_c4() -> None:
+    subject = Subject()
+    for height in range(1, 11):
+        subject.run_block(height)
+    effects = ask(subject, 3, subject.status(3, executed=1, stable=1))
+    heights = [m.certificate.subject.height for m in sent(effects, Decision)]
+    assert heights == list(range(3, 10))
+
+
 def test_a_missing_body_is_asked_from_one_peer_after_the_other_o5() -> None:
     subject = Subject()
     first = subject.vote_all(VoteKind.COMMIT, 1, BATCH.digest)

@@ -15,6 +15,7 @@ from consensus.effects import Broadcast, CheckBatch, Effect, Execute, Persist, S
 from consensus.errors import RecordsDamaged
 from consensus.events import (
     BatchChecked,
+    ClockSet,
     Event,
     Executed,
     PeerDown,
@@ -64,6 +65,8 @@ EVENTS: tuple[Event, ...] = (
     SyncFailed(),
     PeerUp(ValidatorIndex(1)),
     PeerDown(ValidatorIndex(1)),
+    ClockSet(-1_500),
+    ClockSet(3),
 )
 
 
