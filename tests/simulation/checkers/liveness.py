@@ -106,8 +106,10 @@ class Fairness:
             if place is not None:
                 self._judge(node, place, block.height, view)
         height = block.height if record.after_gst() else -1
+        # A burst is one queue: at another node its last request may be the first.
+        waiting = len(self._index) + len(requests) - len(self._born)
         for place in range(len(self._born), len(requests)):
-            backlog = len(self._index) // BLOCK_REQUESTS
+            backlog = waiting // BLOCK_REQUESTS
             self._born.append((height, view, record.world.now, backlog))
             if requests[place] not in block.batch.transactions:
                 self._index[requests[place]] = place
