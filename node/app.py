@@ -85,7 +85,8 @@ class Node:
         self._executor = Executor(self._store, genesis)
         self._records = RecordReader(self._store, self._chain)
         self._directory = Directory(genesis, self._executor.slot)
-        check_against_ledger(self._home, self._directory)
+        is_wiped = self._chain.applied == 0 and self._home.voted_marker.exists()
+        check_against_ledger(self._home, self._directory, is_wiped=is_wiped)
         self._mempool = Mempool(
             self._executor.nonce,
             max_transactions=config.mempool.max_transactions,

@@ -20,8 +20,11 @@ from bulwark.privacy.threshold import EvaluatorShare, ThresholdKey
 from node.config import NodeConfig, load_config
 from node.directory import Directory
 from node.keys import NodeSecrets, passphrase_from
+from node.logs import Log
 from node.network.identity import LocalIdentity, Member
 from node.pki import CertificateUnusable, load_certificate, spki_pin
+
+log = Log("node")
 
 
 class HomeInvalid(Exception):
@@ -114,10 +117,11 @@ def _own_pin(certificate: Path) -> bytes:
         raise HomeInvalid(str(certificate), str(error)) from error
 
 
-def check_against_ledger(home: Home, directory: Directory) -> None:
+def check_against_ledger(home: Home, directory: Directory, *, is_wiped: bool = False) -> None:
     """Refuse keys that neither genesis.json nor the ledger knows; raises HomeInvalid.
 
-    A member that genesis.json does not list may join later, so it is let run without a vote.
+    A member that genesis.json does not list may join later, so it is let run without a vote. So is
+    one that lost its database: of keys that came by vote only the blocks to come can tell.
     """
     listed, known = home.genesis.member(home.member.id), directory.member(home.member.id)
     if listed is None and known is None:
@@ -126,7 +130,9 @@ def check_against_ledger(home: Home, directory: Directory) -> None:
         ("vote", home.member.node, (listed and listed.node, known and known.node)),
         ("account", home.member.account, (listed and listed.account, known and known.account)),
     ):
-        if own not in entries:
+        if own not in entries and is_wiped:
+            log.warning("a key of this node is not in genesis.json; blocks may tell", which=what)
+        elif own not in entries:
             raise HomeInvalid(
                 "keystore",
                 f"the {what} key of {home.member.id} is neither that of genesis.json nor that "

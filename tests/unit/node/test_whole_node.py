@@ -18,10 +18,17 @@ from bulwark.ledger.hashing import sha256
 from bulwark.ledger.ids import Digest, RecordId
 from genesis.generator import generate
 from node.app import Node
-from node.assembly import Home, HomeInvalid, network_identity, open_home
+from node.assembly import (
+    Home,
+    HomeInvalid,
+    check_against_ledger,
+    network_identity,
+    open_home,
+)
 from node.clock import Clock
 from node.devnet.layout import devnet_alliance
 from node.devnet.ports import free_ports
+from node.directory import Directory
 from node.facade import Facade
 from node.service import (
     Conflict,
@@ -32,6 +39,8 @@ from node.service import (
 )
 from node.storage.memory import MemoryStore
 from tests.unit.node.driver.cluster import until
+from tests.unit.node.execution.alliance import STRANGER
+from tests.unit.node.execution.alliance import Node as Replica
 
 NOW_MS = 1_790_000_000_000
 PASSPHRASE = b"a passphrase"
@@ -234,3 +243,14 @@ def test_a_home_whose_parts_do_not_fit_is_refused(
 def test_a_home_without_its_certificate_is_refused(homes: list[Home], tmp_path: Path) -> None:
     with pytest.raises(HomeInvalid):
         network_identity(replace(homes[0], path=tmp_path))
+
+
+def test_a_member_that_changed_its_keys_by_vote_starts_again_after_it_lost_its_database(
+    homes: list[Home],
+) -> None:
+    member = replace(homes[0].member, node=STRANGER.address, account=STRANGER.address)
+    home = replace(homes[0], member=member)
+    directory = Directory(home.genesis, Replica(genesis=home.genesis).executor.slot)
+    with pytest.raises(HomeInvalid, match="vote key"):
+        check_against_ledger(home, directory)
+    check_against_ledger(home, directory, is_wiped=True)
