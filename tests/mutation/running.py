@@ -202,7 +202,7 @@ def _in_function(
     def work() -> str:
         module = importlib.import_module(owners[mutant.file].module)
         function = _function(module, mutant.function)
-        function.__code__ = _code(mutant.compile(), mutant.function)
+        function.__code__ = code_of(mutant.compile(), mutant.function)
         for _ in plugin.run(items):
             pass
         return plugin.failed
@@ -221,14 +221,14 @@ def _function(module: ModuleType, name: str) -> FunctionType:
     return found
 
 
-def _code(module: CodeType, name: str) -> CodeType:
+def code_of(module: CodeType, name: str) -> CodeType:
     """The code of the function of this name in a compiled module."""
     parts = [constant for constant in module.co_consts if isinstance(constant, CodeType)]
     for part in parts:
         if part.co_qualname == name:
             return part
         if name.startswith(part.co_qualname + "."):
-            return _code(part, name)
+            return code_of(part, name)
     raise LookupError(name)
 
 

@@ -20,13 +20,13 @@ OTHER = batch_of(b"tx 2")
 
 
 def test_an_answer_for_a_height_decided_meanwhile_is_ignored_o10() -> None:
-    subject = Subject(me=0)
-    (need,) = only(subject.started, NeedProposal)
-    certificate = subject.certificate(VoteKind.COMMIT, 0, 1, BATCH.digest)
-    subject.hear(Decision(certificate, BATCH), 2)
-    effects = subject.give(ProposalReady(View(0), Height(1), OTHER))
-    assert need.height == 1
-    assert not sent(effects, PrePrepare)
+    """Whether the next height is its own (another batch was asked for) or the next proposer's."""
+    for rotation in (16, 1):
+        subject = Subject(me=0, config=Config(rotation=rotation))
+        certificate = subject.certificate(VoteKind.COMMIT, 0, 1, BATCH.digest)
+        effects = subject.hear(Decision(certificate, BATCH), 2)
+        assert bool(only(effects, NeedProposal)) is (rotation == 16)
+        assert not sent(subject.give(ProposalReady(View(0), Height(1), OTHER)), PrePrepare)
 
 
 def test_an_answer_after_leaving_the_view_is_ignored_v8() -> None:
