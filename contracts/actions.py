@@ -20,7 +20,7 @@ SET_PARAMETER_SELECTOR: Final = bytes.fromhex("9dee735a")
 MAX_ACTION_BYTES: Final = 4 + 7 * WORD
 
 BOUNDS: Final[Mapping[str, tuple[int, int]]] = {
-    "gas_limit": (3_000_000, 1 << 40),
+    "gas_limit": (3_000_000, 45_000_000),
     "checkpoint_interval": (1, 16),
     "rotation": (1, 1 << 20),
     "pipeline": (1, 64),

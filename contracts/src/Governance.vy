@@ -439,7 +439,7 @@ def _check_id(id: bytes32):
 @pure
 def _bounds(name: bytes32) -> (uint256, uint256):
     if name == GAS_LIMIT:
-        return (3_000_000, 1_099_511_627_776)
+        return (3_000_000, 45_000_000)
     if name == CHECKPOINT_INTERVAL:
         return (1, 16)
     if name == ROTATION:
