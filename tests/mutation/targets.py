@@ -64,7 +64,7 @@ LEFT_OUT = (
 _PLAN, _CHANGER = "consensus/newview.py ", "consensus/viewchange.py ViewChanger."
 _AMNESIA = "consensus/amnesia.py Amnesia."
 EQUIVALENT: dict[str, str] = {
-    "bulwark/ledger/validators.py module: False => True #4": (
+    "bulwark/ledger/validators.py module: False => True #5": (
         "the index by address follows from the validators, so comparing it changes nothing"
     ),
     _PLAN + "module: False => True #2": (

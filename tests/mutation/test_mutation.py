@@ -145,6 +145,7 @@ def test_targets_and_equivalents_are_about_code_and_tests_that_exist() -> None:
         assert set(target.functions) <= functions
 
 
+@pytest.mark.search
 def test_a_sample_of_the_core_is_noticed_by_the_files_own_tests() -> None:
     command = [sys.executable, "-m", "tests.mutation", "--sample", str(SAMPLE), "--at-least", "90"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)

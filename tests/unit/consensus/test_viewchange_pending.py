@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from bulwark.ledger.ids import Digest, Height, View
+from bulwark.ledger.votes import VoteKind
 from consensus.config import Config
 from consensus.effects import Effect, Persist, Report, Send, SyncTo
 from consensus.errors import InvariantViolation
@@ -231,6 +232,18 @@ def test_entering_forgets_waiting_new_views_up_to_the_view_and_keeps_higher_ones
     for change in higher:
         subject.hear(change, 3)
     assert active(subject) == 7
+
+
+def test_an_own_forgotten_new_view_that_comes_back_ends_with_the_view_v9() -> None:
+    subject = Subject(me=1)
+    forgotten = subject.new_view(changes(subject, 1))
+    subject.hear(forgotten, sender=3)
+    assert set(subject.replica._changer._pending) == {subject.me}
+    prepared = (subject.certificate(VoteKind.PREPARE, 0, 1, batch_of(b"tx").digest),)
+    for signer in (0, 2):
+        subject.hear(subject.view_change(1, signer, None, prepared))
+    assert active(subject) == 1
+    assert subject.replica._changer._pending == {}
 
 
 def test_bodies_that_no_certificate_needs_are_deleted_from_disk_on_entering_v9() -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from bulwark.ledger.codec import Reader, Writer
 from bulwark.ledger.epochs import (
+    MAX_EPOCH_CHANGES,
     MAX_PARAMETER_CHARS,
     MAX_PARAMETERS,
     EpochChange,
@@ -117,9 +118,12 @@ def test_another_name_or_value_has_another_hash():
 
 
 def test_the_hash_of_parameters_has_its_own_tag_and_fixed_form():
-    entry = b"\x00\x00\x00\x01" + b"\x00\x00\x00\x08rotation" + (16).to_bytes(8, "big")
-    assert write_parameters(Writer(), {"rotation": 16}).done() == entry
-    assert parameters_hash({"rotation": 16}) == sha256(b"bulwark/parameters/1\x00" + entry)
+    gas_limit = b"\x00\x00\x00\x09gas_limit" + (7).to_bytes(8, "big")
+    rotation = b"\x00\x00\x00\x08rotation" + (16).to_bytes(8, "big")
+    raw = b"\x00\x00\x00\x02" + gas_limit + rotation
+    parameters = {"rotation": 16, "gas_limit": 7}
+    assert write_parameters(Writer(), parameters).done() == raw
+    assert parameters_hash(parameters) == sha256(b"bulwark/parameters/1\x00" + raw)
 
 
 def test_too_many_parameters_or_too_long_a_name_are_refused():
@@ -131,7 +135,7 @@ def test_too_many_parameters_or_too_long_a_name_are_refused():
 
 
 def test_the_bounds_of_what_is_read_are_those_of_the_protocol():
-    assert (MAX_PARAMETERS, MAX_PARAMETER_CHARS) == (64, 31)
+    assert (MAX_PARAMETERS, MAX_PARAMETER_CHARS, MAX_EPOCH_CHANGES) == (64, 31, 1024)
 
 
 # -- E4: who votes ---------------------------------------------------------------------------------
