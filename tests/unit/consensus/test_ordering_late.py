@@ -11,8 +11,8 @@ from consensus.config import Config
 from consensus.effects import CheckBatch, NeedProposal, Persist, Send
 from consensus.events import BatchChecked, ProposalReady, TimerFired, TxPending
 from consensus.journal import PREFIX_BODY
-from consensus.messages import BodyRequest, Decision, PrePrepare, Vote
-from consensus.types import TimerName
+from consensus.messages import BodyRequest, Decision, PrePrepare, ViewChange, Vote
+from consensus.types import Status, TimerName
 from tests.unit.consensus.support import Subject, batch_of, only, sent, votes
 
 BATCH = batch_of(b"tx 1")
@@ -117,7 +117,9 @@ def test_a_replica_that_recovers_while_changing_view_sends_no_old_votes_v8() -> 
     subject = Subject()
     subject.approve(subject.hear(subject.pre_prepare(0, 1, BATCH, 0)))
     for signer in (0, 3):
-        subject.hear(subject.view_change(1, signer))
+        subject.hear(subject.view_change(2, signer))
+    assert subject.replica.snapshot().status is Status.CHANGING
     again = subject.recover(0, subject.alliance.genesis_hash)
+    assert [change.view for change in sent(again.started, ViewChange)] == [2]
     assert not sent(again.started, Vote)
     assert not sent(again.started, PrePrepare)
