@@ -24,9 +24,7 @@ def diagram(rows: list[tuple[str, str, str]]) -> str:
 
 def diagrams() -> dict[str, str]:
     """Name of each diagram to its text."""
-    status = [
-        (before.value, after.value, cause.value) for (before, cause), after in STATUS.items()
-    ]
+    status = [(before.value, after.value, cause.value) for (before, cause), after in STATUS.items()]
     phases = [(before.value, after.value, why) for (before, after), why in PHASES.items()]
     return {"status": diagram(status), "phases": diagram(phases)}
 
