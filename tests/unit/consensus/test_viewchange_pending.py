@@ -210,6 +210,23 @@ def test_a_view_that_is_not_above_the_active_one_is_never_entered_s10() -> None:
 # -- what entering keeps and forgets ---------------------------------------------------------------
 
 
+def test_only_the_leader_announces_its_new_view_v5() -> None:
+    subject = Subject()
+    assert not sent(subject.enter(2), NewView)
+
+
+def test_entering_gives_the_new_proposer_its_whole_time_t1_t4() -> None:
+    subject = Subject()
+    subject.give(TxPending(subject.now, 1))
+    subject.now += 900
+    subject.enter(2)
+    timers = dict(subject.replica.snapshot().timers)
+    assert timers[TimerName.PROGRESS] == subject.now + Config().timeout_ms(2)
+    patience = Config().timeout_ms(2, Config().request_timeout_ms)
+    assert timers[TimerName.FAIRNESS] == subject.now + patience
+    assert TimerName.RESEND not in timers
+
+
 def test_entering_forgets_view_changes_up_to_the_view_and_keeps_higher_ones_v9() -> None:
     subject = Subject(n=7)
     for signer, view in ((0, 2), (2, 2), (3, 2), (4, 2), (5, 2), (6, 5)):
