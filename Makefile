@@ -33,7 +33,7 @@ install: system $(STAMP) ## prepare .venv with the `bulwark` command
 demo: install ## start an alliance and walk through its main job (ARGS=--exit ends it)
 	$(BIN)/bulwark demo $(ARGS)
 
-test: tools check search process ## everything: check, searches, tests with real processes
+test: tools check coverage search process ## everything: check, searches, tests with real processes
 
 tools: ## install what the tests with real processes need: namespaces and a C compiler
 	@if ! command -v ip >/dev/null || ! command -v cc >/dev/null \
@@ -52,6 +52,13 @@ simulate: install ## a minute of fresh seeds of the consensus simulator
 
 twins: install ## all 16,384 Twins scenarios of three rounds
 	$(BIN)/python -m tests.twins --rounds 3 --jobs 2
+
+coverage: install ## the ledger and the consensus core have no untested branch
+	$(BIN)/python -m pytest tests/unit/consensus tests/unit/ledger --cov --cov-config=tests/coverage.toml \
+	  --cov-report=term-missing:skip-covered --cov-fail-under=100
+
+mutation: install ## how many small bugs in quorum, certificates and view change go unnoticed
+	nice $(BIN)/python -m tests.mutation $(ARGS)
 
 soak: install ## half an hour of load and half an hour of rest: slopes of memory and disk
 	$(BIN)/python -m bench soak $(ARGS)
