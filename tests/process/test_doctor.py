@@ -14,6 +14,8 @@ import pytest
 from tests.process.conftest import MakeAlliance
 from tests.process.support import ROOT, Alliance, until
 
+pytestmark = pytest.mark.process
+
 PATIENCE_S = 40.0
 
 

@@ -8,8 +8,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.process.conftest import MakeAlliance
 from tests.process.support import ROOT, Alliance, until
+
+pytestmark = pytest.mark.process
 
 TIMEOUT_S = 120
 

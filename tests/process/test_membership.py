@@ -10,12 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
 from bulwark.client.verify import verify_record_proof
 from node.devnet.ports import free_ports
 from tests.process.conftest import MakeAlliance
 from tests.process.support import NODE_COMMAND, ROOT, Alliance, Load, until
 from tests.process.test_governance import bulwark
+
+pytestmark = pytest.mark.process
 
 PATIENCE_S = 90.0
 EXECUTED = {"wait": "executed"}

@@ -8,8 +8,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.process.conftest import MakeAlliance
 from tests.process.support import ROOT
+
+pytestmark = pytest.mark.process
 
 
 def replayed(trace: Path, genesis: Path) -> subprocess.CompletedProcess[str]:

@@ -59,7 +59,7 @@ def test_devnet_json_is_what_the_contract_says(devnet: Devnet) -> None:
         assert entry["rpc_url"] == entry["rest_url"] + "/rpc"
         assert entry["p2p"] == f"127.0.0.1:{node.p2p_port}"
         keys = json.loads(Path(entry["api_keys_file"]).read_bytes())
-        assert set(keys) == {"reporter", "analyst", "operator", "auditor"}
+        assert set(keys) == {"reporter", "analyst", "operator", "auditor", "admin"}
 
 
 def test_a_killed_node_is_seen_and_comes_back(devnet: Devnet) -> None:

@@ -173,4 +173,6 @@ async def test_a_body_that_is_no_request_is_the_askers_fault_and_logged_once(
     counters = asked[B].network.counters
     assert (counters.requests_malformed, counters.handler_errors) == (5, 0)
     lines = [r for r in caplog.records if "malformed request" in r.message]
-    assert len(lines) == 1 and lines[0].exc_info is None
+    # Both may have dialled: then there were two connections for a moment.
+    assert 1 <= len(lines) <= counters.connections
+    assert lines[0].exc_info is None
