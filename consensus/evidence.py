@@ -7,7 +7,7 @@ validator that keeps rule P6 is never accused: it signs nothing that its forgott
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Generic, TypeAlias, TypeVar
 
 from bulwark.ledger.errors import LedgerError
 from bulwark.ledger.ids import ValidatorIndex
@@ -18,13 +18,15 @@ from consensus.messages import Message, NewView, ViewChange, Vote
 from consensus.newview import select_new_view
 from consensus.terms import Terms
 
+M = TypeVar("M", Vote, ViewChange, NewView)
+
 
 @dataclass(frozen=True, slots=True)
-class DoubleVote:
-    """Two votes of one validator with equal kind, view and height and different digests."""
+class _Pair(Generic[M]):
+    """Two messages of one kind that contradict each other."""
 
-    first: Vote
-    second: Vote
+    first: M
+    second: M
 
     @property
     def culprit(self) -> ValidatorIndex:
@@ -35,6 +37,11 @@ class DoubleVote:
     def messages(self) -> tuple[Message, ...]:
         """What proves it, in order."""
         return self.first, self.second
+
+
+@dataclass(frozen=True, slots=True)
+class DoubleVote(_Pair[Vote]):
+    """Two votes of one validator with equal kind, view and height and different digests."""
 
     def holds(self, terms: Terms) -> bool:
         """Whether the two votes prove it."""
@@ -48,51 +55,22 @@ class DoubleVote:
 
 
 @dataclass(frozen=True, slots=True)
-class DoubleViewChange:
+class DoubleViewChange(_Pair[ViewChange]):
     """Two different VIEW-CHANGEs of one validator for one view."""
 
-    first: ViewChange
-    second: ViewChange
-
-    @property
-    def culprit(self) -> ValidatorIndex:
-        """Who signed both."""
-        return self.first.signer
-
-    @property
-    def messages(self) -> tuple[Message, ...]:
-        """What proves it, in order."""
-        return self.first, self.second
-
     def holds(self, terms: Terms) -> bool:
-        """Whether the two messages prove it."""
-        a, b = self.first, self.second
-        same = (a.signer, a.view) == (b.signer, b.view) and not amnesia_between(a, b, terms)
-        return same and a.signed_body() != b.signed_body() and _signed(self.messages, terms)
+        """Whether the two messages prove it; what a wipe excuses does not."""
+        excused = amnesia_between(self.first, self.second, terms)
+        return not excused and _contradict(self.first, self.second, terms)
 
 
 @dataclass(frozen=True, slots=True)
-class DoubleNewView:
+class DoubleNewView(_Pair[NewView]):
     """Two different NEW-VIEWs of one leader for one view."""
-
-    first: NewView
-    second: NewView
-
-    @property
-    def culprit(self) -> ValidatorIndex:
-        """Who signed both."""
-        return self.first.signer
-
-    @property
-    def messages(self) -> tuple[Message, ...]:
-        """What proves it, in order."""
-        return self.first, self.second
 
     def holds(self, terms: Terms) -> bool:
         """Whether the two messages prove it."""
-        a, b = self.first, self.second
-        same = (a.signer, a.view) == (b.signer, b.view)
-        return same and a.signed_body() != b.signed_body() and _signed(self.messages, terms)
+        return _contradict(self.first, self.second, terms)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +159,12 @@ def forgotten_commit(vote: Vote, change: ViewChange, terms: Terms) -> bool:
         certificate.subject.height == subject.height and certificate.subject.view >= subject.view
         for certificate in change.prepared
     )
+
+
+def _contradict(a: ViewChange | NewView, b: ViewChange | NewView, terms: Terms) -> bool:
+    """Whether one signer said two things about one view."""
+    same = (a.signer, a.view) == (b.signer, b.view)
+    return same and a.signed_body() != b.signed_body() and _signed((a, b), terms)
 
 
 def _signed(messages: tuple[Message, ...], terms: Terms) -> bool:
