@@ -12,6 +12,7 @@ from consensus.errors import ConsensusError
 from node.driver.trace import replay_file
 from tests.simulation import report, runner, speed
 from tests.simulation.checkers import Violation
+from tests.simulation.keeping import Kept
 from tests.simulation.options import Options
 from tests.simulation.trace import Tracer
 from tests.simulation.world import World
@@ -27,6 +28,7 @@ def main() -> int:
     run.add_argument("--blocks", type=int, default=300, help="blocks a world must reach")
     run.add_argument("--seconds", type=float, default=0, help="begin no seed after this; 0: all")
     run.add_argument("--jobs", type=int, default=1, help="processes")
+    run.add_argument("--keep", type=Path, help="file of outcomes; a later run goes on from it")
     run.add_argument("--report", type=Path, help="write a Markdown summary")
     replay = commands.add_parser("replay", help="run one seed again")
     replay.add_argument("--seed", type=int, required=True)
@@ -52,12 +54,17 @@ def main() -> int:
 def _run(options: argparse.Namespace) -> int:
     first, _, last = options.seeds.partition("-")
     sizes = [int(n) for n in options.n.split(",")]
-    summary = runner.run(
-        int(first), int(last or first), sizes, options.blocks, options.seconds, options.jobs
-    )
+    seeds = range(int(first), int(last or first) + 1)
+    jobs = [runner.Job(seed, sizes[seed % len(sizes)], options.blocks) for seed in seeds]
+    at = runner.commit()
+    kept = Kept(options.keep, at) if options.keep is not None else None
+    summary = runner.run(jobs, options.seconds, options.jobs, kept)
+    if kept is not None:
+        kept.close()
     if options.report is not None:
         command = "python -m tests.simulation " + " ".join(sys.argv[1:])
-        options.report.write_text(report.report(summary, command), encoding="utf-8")
+        commits = sorted(kept.commits) if kept is not None else [at]
+        options.report.write_text(report.report(summary, command, commits), encoding="utf-8")
     return 1 if summary.failures else 0
 
 

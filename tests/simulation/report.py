@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from tests.simulation.runner import Summary, commit, replay_command
+from tests.simulation.runner import Summary, replay_command
 
 YEAR_S = 365.25 * 86_400
 
 
-def report(summary: Summary, command: str) -> str:
+def report(summary: Summary, command: str, commits: list[str]) -> str:
     """Seeds, simulated time, faults by kind, messages, and speed against real time by n."""
     simulated = summary.total("simulated_ms") / 1000
+    cpu = summary.total("cpu_us") / 1e6
     lines = [
         "# What the simulator ran",
         "",
-        f"`{command}` at commit `{commit()}`.",
+        f"`{command}`, worlds run at commit {' and '.join(f'`{c}`' for c in commits)}.",
         "",
         f"* Seeds {summary.first} to {summary.last}: {summary.total('seeds')} worlds, "
         f"{len(summary.failures)} failures.",
         f"* {simulated:,.0f} s of simulated time ({simulated / 86_400:.1f} days, "
-        f"{simulated / YEAR_S:.3f} years) in {summary.wall_s:,.0f} s.",
+        f"{simulated / YEAR_S:.3f} years) in {cpu:,.0f} s of CPU.",
         f"* {summary.total('blocks'):,} blocks, {summary.total('messages'):,} messages, "
         f"{summary.total('steps'):,} steps of replicas.",
         "",

@@ -12,9 +12,10 @@ import sys
 import time
 import traceback
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from tests.simulation.options import Options
 from tests.simulation.world import World
@@ -57,12 +58,15 @@ class Summary:
     faults: Counter[str] = field(default_factory=Counter)
     adversaries: Counter[str] = field(default_factory=Counter)
     by_n: dict[int, Counter[str]] = field(default_factory=dict)
-    first: int = 0
-    last: int = 0
+    first: int = -1
+    last: int = -1
     wall_s: float = 0.0
 
     def add(self, outcome: Outcome) -> None:
         """Count one world."""
+        seed = outcome.job.seed
+        self.first = seed if self.first < 0 else min(self.first, seed)
+        self.last = max(self.last, seed)
         row = self.by_n.setdefault(outcome.job.n, Counter())
         row.update(
             seeds=1,
@@ -125,22 +129,37 @@ def replay_command(job: Job) -> str:
     )
 
 
-def run(first: int, last: int, sizes: list[int], blocks: int, seconds: float, jobs: int) -> Summary:
-    """Run seeds until the range or the time is over; prints progress and failures."""
-    summary = Summary(first=first, last=first - 1)
+class Keeper(Protocol):
+    """Remembers outcomes over several runs (`keeping.Kept`)."""
+
+    earlier: dict[Job, Outcome]
+
+    def add(self, outcome: Outcome) -> None:
+        """Keep one."""
+
+
+def run(
+    jobs_to_run: Iterable[Job], seconds: float, processes: int, keeper: Keeper | None = None
+) -> Summary:
+    """Run worlds until the list or the time is over; prints progress and failures."""
+    summary = Summary()
     began = shown = time.monotonic()
     at = commit()
 
     def todo() -> Iterator[Job]:
-        for seed in range(first, last + 1):
+        for job in jobs_to_run:
             if seconds and time.monotonic() - began > seconds:
                 return
-            yield Job(seed, sizes[seed % len(sizes)], blocks)
+            if keeper is not None and job in keeper.earlier:
+                summary.add(keeper.earlier[job])
+            else:
+                yield job
 
-    for outcome in _outcomes(todo(), jobs):
+    for outcome in _outcomes(todo(), processes):
         summary.add(outcome)
-        summary.last = max(summary.last, outcome.job.seed)
         summary.wall_s = time.monotonic() - began
+        if keeper is not None:
+            keeper.add(outcome)
         if outcome.failure:
             _remember(outcome, at)
         if time.monotonic() - shown > PROGRESS_S:
