@@ -1,9 +1,10 @@
 """The recorder of a node's consensus trace: off by default, one file, bounded, for its owner only.
 
 Rules: the file is made anew at every start, mode 0600, and begins with a magic line; each record is
-its length (4 bytes) and its bytes. It ends for good before it would exceed its bound, since a
-replay needs every step from the opening on. A write error ends the recording, never the node. It
-holds all messages of the alliance but no key.
+its length (4 bytes), a check of the length (4), its bytes, and a check (8) chained over everything
+before it: a replay does not look at signatures again, so a bent byte would else go unseen. It ends
+for good before it would exceed its bound, since a replay needs every step from the opening on. A
+write error ends the recording, never the node. It holds all messages of the alliance but no key.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from typing import Final
 
 from bulwark.ledger.errors import DecodeError
 from bulwark.ledger.genesis import Genesis
+from bulwark.ledger.hashing import sha256
+from bulwark.ledger.ids import Digest
 from consensus.effects import Effect
 from consensus.events import Event
 from consensus.keyring import Keyring
@@ -31,7 +34,9 @@ from consensus.trace import (
 )
 from node.logs import Log
 
-MAGIC: Final = b"bulwark consensus trace 1\n"
+MAGIC: Final = b"bulwark consensus trace 2\n"
+_LENGTH_CHECK: Final = 4
+_RECORD_CHECK: Final = 8
 DEFAULT_MAX_BYTES: Final = 256 * 1024 * 1024
 
 log = Log("trace")
@@ -48,6 +53,7 @@ class TraceRecorder:
         os.fchmod(self._file.fileno(), 0o600)
         self._left = max_bytes - len(MAGIC)
         self._keyring: Recorded | None = None
+        self._chain = Digest(sha256(MAGIC))
         self._file.write(MAGIC)
 
     @property
@@ -78,11 +84,11 @@ class TraceRecorder:
     def _write(self, record: Record) -> None:
         if self._file is None:
             return
-        data = encode_record(record)
-        self._left -= 4 + len(data)
+        framed, self._chain = _frame(self._chain, encode_record(record))
+        self._left -= len(framed)
         try:
             if self._left >= 0:
-                self._file.write(len(data).to_bytes(4, "big") + data)
+                self._file.write(framed)
                 return
             log.warning("trace is full, recording ends")
             self.close()
@@ -91,18 +97,38 @@ class TraceRecorder:
             self._file = None
 
 
+def _frame(chain: Digest, data: bytes) -> tuple[bytes, Digest]:
+    """A record as it stands in the file, and the chain after it."""
+    length = len(data).to_bytes(4, "big")
+    head = length + sha256(chain + length)[:_LENGTH_CHECK]
+    chain = Digest(sha256(chain + length + data))
+    return head + data + chain[:_RECORD_CHECK], chain
+
+
 def read_trace(path: Path) -> Iterator[Record]:
-    """The records of a file; an incomplete last one is left out. Raises DecodeError, OSError."""
+    """The records of a file; an incomplete last one is left out.
+
+    Raises DecodeError for anything but a trace, a bent byte included, and OSError.
+    """
     with path.open("rb") as file:
         if file.read(len(MAGIC)) != MAGIC:
-            raise DecodeError(str(path), "no consensus trace")
-        while len(head := file.read(4)) == 4:
-            length = int.from_bytes(head, "big")
+            raise DecodeError(str(path), "no consensus trace of format 2")
+        chain = Digest(sha256(MAGIC))
+        number = 0
+        while len(head := file.read(4 + _LENGTH_CHECK)) == 4 + _LENGTH_CHECK:
+            number += 1
+            length = int.from_bytes(head[:4], "big")
+            if head[4:] != sha256(chain + head[:4])[:_LENGTH_CHECK]:
+                raise DecodeError(f"{path} record {number}", "its length was changed")
             if length > MAX_RECORD_BYTES:
-                raise DecodeError(str(path), f"a record of {length} bytes")
+                raise DecodeError(f"{path} record {number}", f"a record of {length} bytes")
             data = file.read(length)
-            if len(data) < length:
+            check = file.read(_RECORD_CHECK)
+            if len(check) < _RECORD_CHECK:
                 return
+            chain = Digest(sha256(chain + head[:4] + data))
+            if check != chain[:_RECORD_CHECK]:
+                raise DecodeError(f"{path} record {number}", "it was changed")
             yield decode_record(data)
 
 

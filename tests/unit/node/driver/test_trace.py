@@ -46,7 +46,7 @@ def test_something_else_than_a_trace_is_refused(tmp_path: Path) -> None:
     path.write_bytes(b"something else")
     with pytest.raises(DecodeError):
         list(read_trace(path))
-    path.write_bytes(MAGIC + b"\xff\xff\xff\xff")
+    path.write_bytes(MAGIC + b"\xff\xff\xff\xff" + bytes(4))
     with pytest.raises(DecodeError):
         list(read_trace(path))
 
@@ -73,3 +73,15 @@ def test_steps_say_when_they_were(tmp_path: Path) -> None:
     record(path, 1 << 20).close()
     times = [step.now_ms for step in read_trace(path) if isinstance(step, Step)]
     assert times == sorted(times)
+
+
+def test_any_bent_byte_is_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "trace"
+    record(path, 6_000).close()
+    data = path.read_bytes()
+    for position in range(0, len(data) - 8, 5):
+        bent = bytearray(data)
+        bent[position] ^= 1
+        path.write_bytes(bent)
+        with pytest.raises(DecodeError):
+            list(read_trace(path))
