@@ -54,6 +54,7 @@ from node.storage.durability import Durability
 from node.storage.port import KeyValueStore
 from node.supervisor import Supervisor
 from node.sync.server import serve_sync
+from node.sync.watch import SyncWatch
 from node.tagging.cache import TagCache
 from node.tagging.evaluators import DirectEvaluators, LocalEvaluator
 from node.tagging.tagger import Tagger
@@ -170,7 +171,7 @@ class Node:
             clock=self._clock,
             epoch=lambda: self._engine.epoch,
             snapshot=lambda: self._engine.snapshot(),
-            sync_target=lambda: self._sync.target,
+            sync=lambda: SyncWatch(lambda: self._sync.progress, self._sync.peers),
             halted=lambda: self._supervisor.halted,
         )
         self._sync = block_sync(

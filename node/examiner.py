@@ -17,7 +17,7 @@ from typing import Final
 from prometheus_client.core import GaugeMetricFamily, Metric
 
 from bulwark.ledger.genesis import Genesis
-from bulwark.ledger.ids import Height, MemberId
+from bulwark.ledger.ids import MemberId
 from bulwark.ledger.validators import ValidatorSet
 from consensus.config import Config
 from consensus.snapshot import Snapshot
@@ -36,6 +36,7 @@ from node.diagnosis.facts import (
     Settings,
     SlotFacts,
     SyncFacts,
+    SyncLiar,
 )
 from node.diagnosis.finding import Diagnosis, Finding, Severity, Verdict
 from node.diagnosis.verdict import diagnose
@@ -71,6 +72,8 @@ class Sources:
     sync: Callable[[], SyncFacts | None]
     """Block sync under way; rate and times are filled in here."""
     halted: Callable[[], str | None]
+    liars: Callable[[], tuple[SyncLiar, ...]]
+    """Who lied in block sync since the start."""
     now_ms: Callable[[], int]
     started_ms: int
     disk: Path
@@ -148,6 +151,7 @@ class Examiner:
             consensus=None if snapshot is None else consensus_facts(snapshot, len(validators)),
             pool=self._pool(),
             sync=self._pace.note(source.sync(), now_ms),
+            liars=source.liars(),
             disk=disk_facts(source.disk),
             certificates=tuple(source.certificates),
             evidence=self._cases(),
@@ -290,8 +294,8 @@ class _SyncPace:
     def __init__(self) -> None:
         self._first: tuple[int, int] | None = None
         """When the sync under way was first seen, and the height then."""
-        self._last: tuple[int, int] = (0, 0)
-        """When the height last moved, and the height."""
+        self._last: tuple[int, tuple[int, int]] = (0, (0, 0))
+        """When it last got further, and the height and the state values then."""
 
     def note(self, found: SyncFacts | None, now_ms: int) -> SyncFacts | None:
         """The facts with start, rate and last movement."""
@@ -299,16 +303,18 @@ class _SyncPace:
             self._first = None
             return None
         if self._first is None:
-            self._first = self._last = (now_ms, found.applied)
-        if found.applied != self._last[1]:
-            self._last = (now_ms, found.applied)
+            self._first = (now_ms, found.applied)
+            self._last = (now_ms, (0, 0))
+        done = (found.applied, found.state_values)
+        if done != self._last[1]:
+            self._last = (now_ms, done)
         since_ms, start = self._first
         elapsed_ms = now_ms - since_ms
         rate = (found.applied - start) * 60_000 // elapsed_ms if elapsed_ms >= 1_000 else None
         return replace(
             found,
             since_ms=since_ms,
-            blocks_per_minute=rate if rate else None,
+            blocks_per_minute=found.blocks_per_minute or rate or None,
             moved_ms=self._last[0],
         )
 
@@ -355,8 +361,3 @@ def settings_of(config: Config) -> Settings:
         clock_precision_ms=config.clock_precision_ms,
         status_interval_ms=config.status_interval_ms,
     )
-
-
-def plain_sync(target: Height | None, applied: Height) -> SyncFacts | None:
-    """Facts of a sync of which only the target is known."""
-    return None if target is None else SyncFacts(target=target, applied=applied)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from bulwark.ledger.ids import Epoch, Height, MemberId
+from bulwark.ledger.ids import Epoch, MemberId
 from consensus.snapshot import Snapshot
 from consensus.terms import Terms
 from node.assembly import Home
@@ -16,7 +16,7 @@ from node.chain.epochs import ChainEpoch, EpochBook
 from node.chain.store import ChainStore
 from node.clock import Clock
 from node.evidence_book import EvidenceBook
-from node.examiner import Examiner, Sources, plain_sync, settings_of
+from node.examiner import Examiner, Sources, settings_of
 from node.mempool import Mempool
 from node.network.network import Network
 from node.network.timing import Timekeeper
@@ -26,6 +26,7 @@ from node.requests import Topic
 from node.status import product_version
 from node.storage.port import KeyValueStore
 from node.surroundings import certificate_facts
+from node.sync.watch import SyncWatch
 
 
 class Oversight:
@@ -44,7 +45,7 @@ class Oversight:
         clock: Clock,
         epoch: Callable[[], ChainEpoch],
         snapshot: Callable[[], Snapshot | None],
-        sync_target: Callable[[], Height | None],
+        sync: Callable[[], SyncWatch],
         halted: Callable[[], str | None],
     ) -> None:
         self._epochs = epochs
@@ -64,7 +65,8 @@ class Oversight:
                 evidence=self.evidence,
                 snapshot=snapshot,
                 settings=lambda: settings_of(epoch().config),
-                sync=lambda: plain_sync(sync_target(), chain.applied),
+                sync=lambda: sync().facts(),
+                liars=lambda: sync().liars(),
                 halted=halted,
                 now_ms=clock.wall_ms,
                 started_ms=clock.wall_ms(),

@@ -135,8 +135,19 @@ class SyncFacts:
     blocks_per_minute: int | None = None
     moved_ms: int | None = None
     """When it last got further."""
-    liars: tuple[str, ...] = ()
-    """Members dropped for wrong answers."""
+    state_values: int = 0
+    """Trie nodes and codes fetched."""
+    per_second: int = 0
+    """Blocks, or state values, of the phase."""
+
+
+@dataclass(frozen=True, slots=True)
+class SyncLiar:
+    """A member that this node dropped for a wrong answer in block sync."""
+
+    member: str
+    reason: str
+    at_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +217,8 @@ class Facts:
     """None on an observer."""
     pool: PoolFacts = PoolFacts()
     sync: SyncFacts | None = None
+    liars: tuple[SyncLiar, ...] = ()
+    """Since the start, also after the sync."""
     disk: DiskFacts | None = None
     certificates: tuple[CertificateFacts, ...] = ()
     evidence: tuple[EvidenceFacts, ...] = ()

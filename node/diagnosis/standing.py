@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from node.diagnosis.facts import UNKNOWN_HEIGHT, Facts
+from node.diagnosis.facts import UNKNOWN_HEIGHT, Facts, SyncFacts
 from node.diagnosis.finding import Finding, Severity
 from node.diagnosis.peers import BEHIND_BLOCKS
-from node.diagnosis.words import blocks, duration, some
+from node.diagnosis.words import blocks, duration
 
 STALLED_MS = 30_000
 """A sync that gets no further for so long is stalled: twice the longest wait for an answer."""
+LIAR_SHOWN_MS = 3_600_000
+"""For how long diagnosis names who lied in sync."""
 
 
 def halted(facts: Facts) -> Iterator[Finding]:
@@ -123,45 +125,56 @@ def sync(facts: Facts) -> Iterator[Finding]:
     """Block sync: how far, how fast, from whom, and who lied."""
     if not facts.running:
         return
-    found = facts.sync
-    if found is None:
+    if facts.sync is None:
         yield from _needs_sync(facts)
-        return
+    else:
+        yield _under_way(facts, facts.sync)
+    for liar in facts.liars:
+        if facts.now_ms - liar.at_ms < LIAR_SHOWN_MS:
+            yield Finding(
+                "sync.liar",
+                Severity.WARNING,
+                liar.member,
+                f"{liar.member} served this node what certificates or hashes contradict and was "
+                f"dropped: {liar.reason}",
+                "ask its operator to run `bulwark fsck --full`",
+                (("member", liar.member), ("reason", liar.reason), ("at_ms", liar.at_ms)),
+                liar.at_ms,
+            )
+
+
+def _under_way(facts: Facts, found: SyncFacts) -> Finding:
     left = max(0, found.target - found.applied)
     pace = found.blocks_per_minute
     eta = f", about {duration(left * 60_000 // pace)} left" if pace else ""
-    source = f" from {found.peer}" if found.peer else ""
-    stalled = found.moved_ms is not None and facts.now_ms - found.moved_ms > STALLED_MS
-    seen = (
-        f"this node catches up ({found.phase}){source}: block {found.applied} of {found.target}, "
-        f"{blocks(left)} behind{eta}"
+    state = (
+        f"; {found.state_values} state values, {found.per_second}/s"
+        if found.phase == "state"
+        else ""
     )
-    if stalled and found.moved_ms is not None:
-        seen += f"; no progress for {duration(facts.now_ms - found.moved_ms)}"
-    yield Finding(
+    source = f" from {found.peer}" if found.peer else ""
+    idle_ms = 0 if found.moved_ms is None else facts.now_ms - found.moved_ms
+    stalled = idle_ms > STALLED_MS
+    return Finding(
         "sync.stalled" if stalled else "sync.running",
         Severity.CRITICAL if stalled else Severity.WARNING,
         facts.own,
-        seen,
+        f"this node catches up ({found.phase}){source}: block {found.applied} of {found.target}, "
+        f"{blocks(left)} behind{state or eta}"
+        + (f"; no progress for {duration(idle_ms)}" if stalled else ""),
         "check the connections to other members and their versions" if stalled else "wait",
         (
+            ("phase", found.phase),
             ("applied", found.applied),
             ("target", found.target),
             ("behind_blocks", left),
             ("blocks_per_minute", -1 if pace is None else pace),
+            ("state_values", found.state_values),
+            ("per_second", found.per_second),
             ("peer", found.peer),
         ),
         found.since_ms,
     )
-    if found.liars:
-        yield Finding(
-            "sync.liar",
-            Severity.WARNING,
-            some(found.liars),
-            f"{some(found.liars)} served blocks that no certificate covers and was dropped",
-            "ask its operator to run `bulwark fsck --full`",
-            (("members", " ".join(found.liars)),),
-        )
 
 
 def _needs_sync(facts: Facts) -> Iterator[Finding]:

@@ -21,7 +21,7 @@ from node.driver.ports import Chain, Execution, Observer
 from node.execution.errors import SidecarMissing
 from node.gossip import anchor_call
 from node.logs import Log
-from node.requests import MAX_SYNC_BYTES
+from node.requests import MAX_SYNC_BYTES, Topic
 from node.sync.blocks import certified_run, fetch_blocks
 from node.sync.faults import PeerLied, SelfContradicted, SyncImpossible
 from node.sync.peers import FAULTS, Peers
@@ -137,6 +137,7 @@ class BlockSync:
         self, peer: MemberId, prefer: MemberId | None, meter: Meter
     ) -> Certificate | None:
         """One request and its blocks, applied; the certificate of the last one."""
+        meter.asks((peer,))
         fetched = await fetch_blocks(self.peers, peer, Height(self._chain.applied + 1))
         if len(fetched.blocks) > self._far_behind or fetched.size > MAX_SYNC_BYTES // 2:
             # The one who asked knew only that there is more: see how much before executing it.
@@ -148,6 +149,7 @@ class BlockSync:
         for block in run:
             await self._apply(block)
             meter.block(block.header.height)
+            self.peers.verified[Topic.BLOCKS] += 1
         return run[-1].checkpoint
 
     async def _apply(self, block: SyncBlock) -> None:

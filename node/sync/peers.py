@@ -15,6 +15,7 @@ from typing import Final, NamedTuple
 from bulwark.ledger.errors import LedgerError
 from bulwark.ledger.ids import MemberId
 from node.chain.errors import BlockContradicts, NotNext
+from node.clock import Clock
 from node.logs import Log
 from node.requests import Mesh, PeerUnavailable, Topic
 from node.sync.faults import Fault, PeerLied, PeerWithholds
@@ -36,6 +37,8 @@ class Blame(NamedTuple):
 
     fault: Fault
     reason: str
+    at_ms: int
+    """Wall clock."""
 
 
 def fault_of(error: Exception) -> Fault:
@@ -49,8 +52,13 @@ class Peers:
     """Who may be asked."""
 
     def __init__(
-        self, mesh: Mesh, drop: Drop | None = None, timeout_ms: int = REQUEST_TIMEOUT_MS
+        self,
+        mesh: Mesh,
+        drop: Drop | None = None,
+        timeout_ms: int = REQUEST_TIMEOUT_MS,
+        wall_ms: Callable[[], int] | None = None,
     ) -> None:
+        self._wall_ms = Clock().wall_ms if wall_ms is None else wall_ms
         self._mesh = mesh
         self._drop = drop
         self._timeout_ms = timeout_ms
@@ -61,6 +69,12 @@ class Peers:
         """Since start, for metrics."""
         self.blamed: dict[MemberId, Blame] = {}
         """The last fault of each member since start."""
+        self.liars: dict[MemberId, Blame] = {}
+        """The last lie of each member since start, whatever it did afterwards."""
+        self.received: Counter[Topic] = Counter()
+        """Bytes of answers since start, good or not."""
+        self.verified: Counter[Topic] = Counter()
+        """Blocks and state values that held since start."""
 
     def begin(self) -> None:
         """A new sync: everybody may be asked."""
@@ -93,9 +107,11 @@ class Peers:
         """Ask; raises PeerUnavailable, also when the mesh is not as punctual as it should be."""
         try:
             async with asyncio.timeout(self._timeout_ms / 1000 + 1):
-                return await self._mesh.ask(member, topic, body, self._timeout_ms)
+                answer = await self._mesh.ask(member, topic, body, self._timeout_ms)
         except TimeoutError as error:
             raise PeerUnavailable(member, f"no answer in {self._timeout_ms} ms") from error
+        self.received[topic] += len(answer)
+        return answer
 
     def helped(self, member: MemberId) -> None:
         """A member's answer was good."""
@@ -108,7 +124,9 @@ class Peers:
         self._left_out[member] = fault
         self._strikes[member] = self._strikes.get(member, 0) + 1
         self.faults[fault] += 1
-        self.blamed[member] = Blame(fault, reason)
+        self.blamed[member] = Blame(fault, reason, self._wall_ms())
+        if fault is Fault.LIED:
+            self.liars[member] = self.blamed[member]
         if fault is Fault.LIED and self._drop is not None:
             log.error("peer lied in sync and is dropped", peer=member, reason=reason)
             self._drop(member, f"lied in sync: {reason}", BANNED_MS)

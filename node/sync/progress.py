@@ -5,12 +5,12 @@ Rules: it only counts; rate and time left are of the running phase, from the cal
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from bulwark.ledger.ids import Height
+from bulwark.ledger.ids import Height, MemberId
 from node.logs import Log
 
 SAY_EVERY_MS: Final = 5_000
@@ -47,6 +47,8 @@ class Progress:
     """Blocks, or state values, of the running phase."""
     eta_ms: int | None
     """Until the phase ends; None where its size is not known, as of state."""
+    peers: tuple[MemberId, ...] = ()
+    """Members that were asked last."""
 
     def document(self) -> dict[str, object]:
         """JSON form."""
@@ -58,6 +60,7 @@ class Progress:
             "state_nodes": self.nodes,
             "per_second": round(self.per_second, 1),
             "eta_ms": self.eta_ms,
+            "peers": list(self.peers),
         }
 
 
@@ -73,12 +76,17 @@ class Meter:
         self._phase = Phase.EXECUTING
         self._phase_ms = self._said_ms = now_ms()
         self._phase_from = int(start)
+        self._peers: tuple[MemberId, ...] = ()
 
     def phase(self, phase: Phase) -> None:
         """Another phase begins."""
         self._phase, self._phase_ms = phase, self._now_ms()
         self._phase_from = self._nodes if phase is Phase.STATE else self._at
         self._say()
+
+    def asks(self, members: Iterable[MemberId]) -> None:
+        """Who is asked now."""
+        self._peers = tuple(members)
 
     def aim(self, target: Height) -> None:
         """The target, which only moves up."""
@@ -113,4 +121,13 @@ class Meter:
         rate = done / seconds
         left = self._target - self._at
         eta_ms = None if is_state or rate <= 0 else int(left / rate * 1000)
-        return Progress(self._phase, self._start, self._at, self._target, self._nodes, rate, eta_ms)
+        return Progress(
+            phase=self._phase,
+            start=self._start,
+            at=self._at,
+            target=self._target,
+            nodes=self._nodes,
+            per_second=rate,
+            eta_ms=eta_ms,
+            peers=self._peers,
+        )

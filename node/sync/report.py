@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from typing import Final
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
+from node.requests import Topic
 from node.sync.faults import Fault
 from node.sync.peers import Peers
 from node.sync.progress import Phase, Progress
+
+SYNC_TOPICS: Final = (Topic.BLOCKS, Topic.STATE, Topic.TARGET)
 
 
 class SyncReport:
@@ -49,3 +53,20 @@ class SyncReport:
         for fault in Fault:
             faults.add_metric([str(fault)], float(self._peers.faults[fault]))
         yield faults
+        liars = GaugeMetricFamily(
+            "bulwark_sync_liar", "When a member last lied in sync, Unix seconds", labels=["member"]
+        )
+        for member, blame in self._peers.liars.items():
+            liars.add_metric([member], blame.at_ms / 1000)
+        yield liars
+        received = CounterMetricFamily(
+            "bulwark_sync_received_bytes", "Bytes of answers in sync", labels=["what"]
+        )
+        verified = CounterMetricFamily(
+            "bulwark_sync_verified", "Blocks and state values that held in sync", labels=["what"]
+        )
+        for topic in SYNC_TOPICS:
+            received.add_metric([topic.name.lower()], float(self._peers.received[topic]))
+            verified.add_metric([topic.name.lower()], float(self._peers.verified[topic]))
+        yield received
+        yield verified

@@ -35,13 +35,14 @@ async def fetch_state(store: KeyValueStore, root: bytes, peers: Peers, meter: Me
     try:
         while not walk.done:
             _ask(walk, peers, asked)
+            meter.asks(member for member, _ in asked.values())
             if not asked:
                 raise SyncImpossible(f"nobody serves the state 0x{root.hex()}")
             ready, _ = await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED)
             for task in ready:
                 member, hashes = asked.pop(task)
                 try:
-                    await _take(walk, hashes, task.result(), meter)
+                    await _take(walk, hashes, task.result(), meter, peers)
                 except FAULTS as error:
                     peers.blame(member, error)
                 else:
@@ -69,7 +70,9 @@ def _ask(
         asked[asyncio.get_running_loop().create_task(question)] = (member, hashes)
 
 
-async def _take(walk: StateWalk, hashes: list[bytes], answer: bytes, meter: Meter) -> None:
+async def _take(
+    walk: StateWalk, hashes: list[bytes], answer: bytes, meter: Meter, peers: Peers
+) -> None:
     """Verify an answer; what is good of it is kept also where it raises PeerLied, PeerWithholds."""
     values = decode_values(answer)
     if len(values) > len(hashes):
@@ -79,6 +82,7 @@ async def _take(walk: StateWalk, hashes: list[bytes], answer: bytes, meter: Mete
         portion = pairs[start : start + PORTION]
         walk.take(portion)
         meter.values(len(portion))
+        peers.verified[Topic.STATE] += len(portion)
         await asyncio.sleep(0)
     lacking = sum(value is None for value in values)
     if lacking or not values:

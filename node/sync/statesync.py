@@ -16,6 +16,7 @@ from bulwark.ledger.votes import Certificate
 from node.chain.install import Installation
 from node.chain.store import ChainStore
 from node.logs import Log
+from node.requests import Topic
 from node.storage.port import KeyValueStore
 from node.sync.blocks import certified_run, fetch_blocks
 from node.sync.faults import SyncImpossible
@@ -110,6 +111,7 @@ class StateSync:
 
     async def _round(self, peer: MemberId, installation: Installation, meter: Meter) -> None:
         """One answer of a peer, stored as far as it is certified."""
+        meter.asks((peer,))
         first = Height(installation.height + 1)
         fetched = await fetch_blocks(self._peers, peer, first)
         run = certified_run(fetched.blocks, installation.tip, installation.terms)
@@ -118,4 +120,5 @@ class StateSync:
                 self._pin.check(block.header)
             installation.add(block)
             meter.block(block.header.height)
+            self._peers.verified[Topic.BLOCKS] += 1
             await asyncio.sleep(0)

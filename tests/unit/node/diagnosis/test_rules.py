@@ -14,8 +14,9 @@ from node.diagnosis.facts import (
     EvidenceFacts,
     PoolFacts,
     SyncFacts,
+    SyncLiar,
 )
-from node.diagnosis.finding import Severity
+from node.diagnosis.finding import Finding, Severity
 from tests.unit.node.diagnosis.builders import NOW_MS, consensus, healthy, member, status
 
 
@@ -146,9 +147,30 @@ def test_a_sync_says_how_far_how_fast_and_from_whom() -> None:
         "this node catches up (blocks) from bank-c: block 400 of 1000, "
         "600 blocks behind, about 60.0 s left"
     )
-    stalled = SyncFacts(1_000, 400, moved_ms=NOW_MS - 40_000, liars=("telco-d",))
-    codes = [f.code for f in standing.sync(healthy(sync=stalled))]
+    stalled = SyncFacts(1_000, 400, moved_ms=NOW_MS - 40_000)
+    liars = (SyncLiar("telco-d", "block 7 has another batch", NOW_MS - 1_000),)
+    codes = [f.code for f in standing.sync(healthy(sync=stalled, liars=liars))]
     assert codes == ["sync.stalled", "sync.liar"]
+
+
+def test_the_state_of_a_sync_is_counted_in_values_and_has_no_time_left() -> None:
+    fetching = SyncFacts(1_000, 1_000, "state", "bank-c, telco-d", state_values=90, per_second=30)
+    (found,) = standing.sync(healthy(sync=fetching))
+    assert found.seen == (
+        "this node catches up (state) from bank-c, telco-d: block 1000 of 1000, "
+        "0 blocks behind; 90 state values, 30/s"
+    )
+    assert dict(found.values)["phase"] == "state"
+
+
+def test_who_lied_in_sync_is_named_with_the_reason_for_an_hour_after_it() -> None:
+    def told(age_ms: int) -> list[Finding]:
+        return list(standing.sync(healthy(liars=(SyncLiar("bank-c", "wrong", NOW_MS - age_ms),))))
+
+    (found,) = told(60_000)
+    assert (found.code, found.subject) == ("sync.liar", "bank-c")
+    assert found.seen.endswith("and was dropped: wrong")
+    assert told(standing.LIAR_SHOWN_MS) == []
 
 
 def test_a_node_that_is_behind_and_does_not_sync_is_told() -> None:

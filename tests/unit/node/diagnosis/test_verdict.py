@@ -23,6 +23,7 @@ from node.diagnosis.facts import (
     Settings,
     SlotFacts,
     SyncFacts,
+    SyncLiar,
 )
 from node.diagnosis.finding import Severity, Verdict
 from node.diagnosis.text import document, lines
@@ -165,7 +166,8 @@ SYNCS = st.builds(
     since_ms=some(moments),
     blocks_per_minute=some(numbers),
     moved_ms=some(moments),
-    liars=st.lists(names, max_size=3).map(tuple),
+    state_values=numbers,
+    per_second=numbers,
 )
 FACTS = st.builds(
     Facts,
@@ -186,6 +188,7 @@ FACTS = st.builds(
     consensus=some(CORES),
     pool=st.builds(PoolFacts, numbers, numbers, numbers, numbers, some(moments)),
     sync=some(SYNCS),
+    liars=st.lists(st.builds(SyncLiar, names, words, moments), max_size=3).map(tuple),
     disk=some(st.builds(DiskFacts, numbers, numbers, words)),
     certificates=st.lists(
         st.builds(CertificateFacts, words, moments, st.booleans()), max_size=2

@@ -46,6 +46,7 @@ def test_state_has_a_rate_and_no_time_left() -> None:
         "state_nodes": 150,
         "per_second": 50.0,
         "eta_ms": None,
+        "peers": [],
     }
 
 
