@@ -47,6 +47,7 @@ class Network:
         self._random = rng.random
         self._faults = faults
         self.weather = weather
+        self._even = not (weather.loss or weather.slow or weather.repeat)
         self.cut: set[tuple[int, int]] = set()
         """Directed links that carry nothing."""
         self.clogged: dict[tuple[int, int], int] = {}
@@ -57,11 +58,16 @@ class Network:
         """Whether a message from a reaches b at all."""
         return (a, b) not in self.cut
 
+    @property
+    def plain(self) -> bool:
+        """Whether each message arrives once after `1 + int(random() * 2 * delay_ms)`."""
+        return self._even and not self.cut and not self.clogged
+
     def arrivals(self, a: int, b: int, now_ms: int) -> tuple[int, ...]:
         """Delays after which copies of one message arrive; empty when it is lost."""
         weather = self.weather
         delay = 1 + int(self._random() * 2 * weather.delay_ms)
-        if weather is CALM and not self.cut and not self.clogged:
+        if self._even and not self.cut and not self.clogged:
             return (delay,)
         if (a, b) in self.cut:
             self._faults["cut off messages"] += 1
@@ -118,5 +124,6 @@ class Network:
     def calm(self) -> None:
         """From now on nothing is lost and delays are short."""
         self.weather = CALM
+        self._even = True
         self.cut = set()
         self.clogged = {}

@@ -11,7 +11,7 @@ import random
 from collections import Counter
 from collections.abc import Callable
 from heapq import heappop, heappush
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, get_args
 
 from consensus.authentication import Authenticated, authenticate
 from consensus.effects import Effect
@@ -38,6 +38,9 @@ EPOCH_MS = 1_700_000_000_000
 POLL_MS = 50
 """Simulated time between two looks at whether a phase is over."""
 MASK = (1 << 61) - 1
+
+CODE = {kind: len(kind.__name__) for kind in get_args(Event)}
+"""What an event adds to the trace."""
 
 Frame: TypeAlias = tuple[int, Received]
 """Epoch and message, as on the wire."""
@@ -184,8 +187,8 @@ class World:
     def on_step(self, node: SimNode, event: Event, effects: list[Effect]) -> None:
         """A replica made a step."""
         self.steps += 1
-        code = len(type(event).__name__)
-        self.trace = (self.trace * 1_000_003 + self.now * 64 + node.index * 8 + code) & MASK
+        mark = self.now * 64 + node.index * 8 + CODE[type(event)]
+        self.trace = (self.trace * 1_000_003 + mark) & MASK
         if self.tracer is not None:
             self.tracer.step(self, node, event)
         self.checkers.after_step(node, event, effects)
@@ -210,16 +213,21 @@ class World:
                 passed = Authenticated(message)
             self._post(node, receivers, (number, Received(node.index, passed)))
             return
+        unchanged: Frame | None = None
         for receiver in receivers:
             for delay, changed in adversary.outgoing(receiver, message, self.now):
                 self.faults["byzantine messages"] += changed is not message
-                try:
-                    terms = self._terms_in(node, number)
-                    other = authenticate(encode_message(changed), terms)
-                except AuthenticationFailed:
-                    self.faults["refused messages"] += 1
-                    continue
-                self._post(node, (receiver,), (number, Received(node.index, other)), delay)
+                frame = unchanged if changed is message else None
+                if frame is None:
+                    try:
+                        other = authenticate(encode_message(changed), self._terms_in(node, number))
+                    except AuthenticationFailed:
+                        self.faults["refused messages"] += 1
+                        continue
+                    frame = (number, Received(node.index, other))
+                    if changed is message:
+                        unchanged = frame
+                self._post(node, (receiver,), frame, delay)
 
     def _terms_in(self, node: SimNode, epoch: int) -> Terms:
         """The terms of an epoch that a node knows."""
@@ -241,18 +249,26 @@ class World:
     def _post(
         self, node: SimNode, receivers: tuple[int, ...], frame: Frame, extra_ms: int = 0
     ) -> None:
-        arrivals, heap, now = self.network.arrivals, self._heap, self.now
-        index, nodes, count = node.index, self.nodes, self._count
+        network, heap, count = self.network, self._heap, self._count
+        index, nodes, now = node.index, self.nodes, self.now
         self.sent += len(receivers)
         if self.halves:
             targets = [t for receiver in receivers for t in self._targets(node, receiver)]
         else:
             targets = [nodes[receiver] for receiver in receivers]
-        for target in targets:
-            for delay in arrivals(index, target.index, now):
+        begin = now + extra_ms
+        if network.plain:
+            random, most_ms, begin = self.random, network.weather.delay_ms, begin + 1
+            for target in targets:
                 count += 1
-                at_ms = now + delay + extra_ms
+                at_ms = begin + int(random() * 2 * most_ms)
                 heappush(heap, (at_ms, count, target, -1, target.take, frame))
+        else:
+            arrivals = network.arrivals
+            for target in targets:
+                for delay in arrivals(index, target.index, now):
+                    count += 1
+                    heappush(heap, (begin + delay, count, target, -1, target.take, frame))
         self._count = count
 
     def _targets(self, node: SimNode, receiver: int) -> list[SimNode]:

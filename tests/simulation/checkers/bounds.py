@@ -6,6 +6,7 @@ VIEW-CHANGE a replica, 6L buffered messages a sender, records of at most three w
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from tests.simulation.checkers.record import Record
@@ -28,13 +29,12 @@ class Bounds:
         self._record = record
         self._views = views
         self._timers = timers
-        self._steps: dict[int, int] = {}
+        self._steps: defaultdict[int, int] = defaultdict(int)
 
     def after_step(self, node: SimNode) -> None:
         """Look at every 64th step."""
-        steps = self._steps.get(node.index, 0) + 1
-        self._steps[node.index] = steps
-        if steps % EVERY == 0:
+        self._steps[node.index] += 1
+        if not self._steps[node.index] % EVERY:
             self.look(node)
 
     def look(self, node: SimNode) -> None:

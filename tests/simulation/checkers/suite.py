@@ -6,7 +6,8 @@ a node. Everything else happens at the first sight of a statement, certificate, 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from bulwark.ledger.votes import VoteKind, VoteSubject
 from consensus.effects import (
@@ -39,8 +40,8 @@ if TYPE_CHECKING:
     from tests.simulation.node import SimNode
     from tests.simulation.world import World
 
-WATCHED_MESSAGES = (Vote, PrePrepare, ViewChange, NewView)
-WATCHED = frozenset((Persist, Execute, Stable, Halt, EpochEnded, SetTimer, SyncTo))
+COMMIT, CHECKPOINT = VoteKind.COMMIT, VoteKind.CHECKPOINT
+WATCHED_MESSAGES = frozenset((Vote, PrePrepare, ViewChange, NewView))
 
 
 class Checkers:
@@ -48,6 +49,7 @@ class Checkers:
 
     def __init__(self, world: World) -> None:
         self.world = world
+        self._byzantine = world.byzantine
         self.record = Record(world)
         self.agreement = Agreement(self.record)
         self.order = TotalOrder(self.record)
@@ -93,20 +95,19 @@ class Checkers:
 
     def on_send(self, node: SimNode, message: Message) -> None:
         """A node sends a message; a broadcast is told once."""
-        if not isinstance(message, WATCHED_MESSAGES):
-            return
-        if node.index in self.world.byzantine:
+        kind = type(message)
+        if kind not in WATCHED_MESSAGES or node.index in self._byzantine:
             return
         if message.signer != node.index:
             self._forwarded(node, message)
             return
         self.calm.on_send(node, message)
-        if isinstance(message, Vote):
+        if kind is Vote:
             self._vote(node, message, self.equivocation.on_vote(node, message))
-        elif isinstance(message, PrePrepare):
+        elif kind is PrePrepare:
             new = self.equivocation.on_pre_prepare(node, message)
             self._vote(node, _vote_inside(message), new)
-        elif isinstance(message, ViewChange):
+        elif kind is ViewChange:
             if self.equivocation.on_view_change(node, message):
                 self.views.on_view_change(node, message)
                 self.durability.on_view_change(node, message)
@@ -133,45 +134,50 @@ class Checkers:
 
     def after_step(self, node: SimNode, event: Event, effects: list[Effect]) -> None:
         """A replica handled an event."""
-        if node.index in self.world.byzantine:
+        if node.index in self._byzantine:
             return
         kind = type(event)
         if kind is StateInstalled or kind is SyncFailed:
             self.execution.on_synced(node)
         for effect in effects:
-            if type(effect) in WATCHED:
-                self._effect(node, effect)
-        if isinstance(event, Received):
+            look = _LOOK.get(type(effect))
+            if look is not None:
+                look(self, node, effect)
+        if kind is Received:
             message = event.message.message
-            if isinstance(message, Decision):
+            if type(message) is Decision:
                 self.execution.on_decision(node, message)
         self.bounds.after_step(node)
 
-    def _effect(self, node: SimNode, effect: Effect) -> None:
-        match effect:
-            case Persist(records=records):
-                for key, value in records:
-                    if value is None:
-                        self.deletions.on_delete(node, key)
-                    elif key == b"new-view":
-                        self.new_views.on_record(node, value)
-            case SetTimer():
-                self.timers.on_set(node, effect)
-            case SyncTo(certificate=certificate):
-                height = certificate.subject.height
-                self.certificates.on_use(node, certificate, VoteKind.CHECKPOINT, height)
-                self.execution.on_sync_to(node, height)
-            case Execute(height=height, commit_certificate=certificate):
-                self.execution.on_execute(node, effect)
-                self.certificates.on_use(node, certificate, VoteKind.COMMIT, height)
-            case Stable(certificate=certificate):
-                height = certificate.subject.height
-                self.certificates.on_use(node, certificate, VoteKind.CHECKPOINT, height)
-                self.durability.on_stable(node, certificate)
-            case EpochEnded():
-                self.duties.on_epoch_ended(node, effect)
-            case Halt(reason=reason):
-                self.duties.on_halt(node, reason)
+    def _persist(self, node: SimNode, effect: Persist) -> None:
+        for key, value in effect.records:
+            if value is None:
+                self.deletions.on_delete(node, key)
+            elif key == b"new-view":
+                self.new_views.on_record(node, value)
+
+    def _set_timer(self, node: SimNode, effect: SetTimer) -> None:
+        self.timers.on_set(node, effect)
+
+    def _sync_to(self, node: SimNode, effect: SyncTo) -> None:
+        height = effect.certificate.subject.height
+        self.certificates.on_use(node, effect.certificate, CHECKPOINT, height)
+        self.execution.on_sync_to(node, height)
+
+    def _execute(self, node: SimNode, effect: Execute) -> None:
+        self.execution.on_execute(node, effect)
+        self.certificates.on_use(node, effect.commit_certificate, COMMIT, effect.height)
+
+    def _stable(self, node: SimNode, effect: Stable) -> None:
+        certificate = effect.certificate
+        self.certificates.on_use(node, certificate, CHECKPOINT, certificate.subject.height)
+        self.durability.on_stable(node, certificate)
+
+    def _epoch_ended(self, node: SimNode, effect: EpochEnded) -> None:
+        self.duties.on_epoch_ended(node, effect)
+
+    def _halt(self, node: SimNode, effect: Halt) -> None:
+        self.duties.on_halt(node, effect.reason)
 
     def on_crash(self, node: SimNode) -> None:
         """A node lost power; what was not synced is gone from its disk."""
@@ -197,6 +203,18 @@ class Checkers:
         self.bounds.at_end()
         self.liveness.at_end()
         self.calm.at_end(exact)
+
+
+_LOOK: dict[type[Effect], Callable[[Checkers, SimNode, Any], None]] = {
+    Persist: Checkers._persist,
+    SetTimer: Checkers._set_timer,
+    SyncTo: Checkers._sync_to,
+    Execute: Checkers._execute,
+    Stable: Checkers._stable,
+    EpochEnded: Checkers._epoch_ended,
+    Halt: Checkers._halt,
+}
+"""The effects that a checker wants to see."""
 
 
 def _vote_inside(message: PrePrepare) -> Vote:
