@@ -125,3 +125,78 @@ class RoundNotReady(PrivacyError):
         self.held = held
         self.needed = needed
         super().__init__(f"tagging round holds {held} good evaluations and needs {needed}")
+
+
+class SealRefused(PrivacyError):
+    """A sealed message is not one that this key and this purpose can open."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"sealed message refused: {reason}")
+
+
+class PaddingRefused(PrivacyError):
+    """A padded message is not in the one form that padding gives."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"padding refused: {reason}")
+
+
+class RegistrationRefused(PrivacyError):
+    """A member's or regulator's key can not be registered as it was sent."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"registration refused: {reason}")
+
+
+class CaseRefused(PrivacyError):
+    """What is asked to be opened was not committed, or its keys do not fit together."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"opening case refused: {reason}")
+
+
+class BadPartial(PrivacyError):
+    """A part of an opening is wrong, and its maker is named; index 0 is the regulator."""
+
+    def __init__(self, index: int, reason: str) -> None:
+        self.index = index
+        self.reason = reason
+        maker = "the regulator" if index == 0 else f"council member {index}"
+        super().__init__(f"part of {maker} refused: {reason}")
+
+
+class TooFewPartials(PrivacyError):
+    """An opening was tried with fewer good parts of the council than its threshold."""
+
+    def __init__(self, held: int, needed: int) -> None:
+        self.held = held
+        self.needed = needed
+        super().__init__(f"opening holds {held} good parts of the council and needs {needed}")
+
+
+class OpensToNobody(PrivacyError):
+    """An opening leads to a key that no member of the ring holds."""
+
+    def __init__(self, ring_size: int) -> None:
+        self.ring_size = ring_size
+        super().__init__(f"the opened key is none of the {ring_size} keys of the ring")
+
+
+class OpeningRefused(PrivacyError):
+    """The record of an opening does not show what it claims."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"opening refused: {reason}")
+
+
+class ExculpationRefused(PrivacyError):
+    """A member's proof that it is not the author does not show that."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"exculpation refused: {reason}")
