@@ -30,6 +30,10 @@ class Topic(IntEnum):
     """Trie nodes and codes by hash."""
     TARGET = 5
     """The highest certified header."""
+    RELAY = 6
+    """A sealed question for an evaluator, to be passed on without looking into it."""
+    GUARDED = 7
+    """A sealed question with a membership proof, from whoever passed it on."""
     TIME = 9
     """The member's clock and software version, for diagnosis."""
 
