@@ -1,23 +1,20 @@
-"""A node's secret keys, the encrypted file that keeps them, and the lock on a node's home.
+"""A node's secret keys and the encrypted file that keeps them.
 
 Rules: all secrets of a node live in one file (scrypt, then AES-256-GCM whose associated data is the
 file's own header), readable by its owner only; a file that others can read is refused, and an
 existing one is never overwritten unless asked. Writing is atomic: after a power cut there is the
-old file or the new one. One process a home (pitfall P14): `NodeLock` holds an flock for as long as
-the node runs. The layer does not know what the keys are used for.
+old file or the new one. The layer does not know what the keys are used for.
 """
 
 from __future__ import annotations
 
 import base64
-import fcntl
 import hashlib
 import json
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Final, cast
 
 from cryptography.exceptions import InvalidTag
@@ -27,7 +24,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 ENVIRONMENT_NAME: Final = "BULWARK_KEYSTORE_PASSPHRASE"
 FORMAT: Final = "bulwark-keystore"
-VERSION: Final = 1
+VERSION: Final = 2
+"""2 has the ring key and the sealing key."""
 MAX_KEYSTORE_BYTES: Final = 64 * 1024
 """A keystore is about 2 KB; more is not read."""
 MAX_PASSPHRASE_BYTES: Final = 1024
@@ -79,16 +77,6 @@ class PassphraseMissing(Exception):
         super().__init__(f"keystore passphrase: {detail}")
 
 
-class HomeLocked(Exception):
-    """Another process runs on this node's home."""
-
-    def __init__(self, path: Path, pid: int | None) -> None:
-        self.path = path
-        self.pid = pid
-        who = "another process" if pid is None else f"process {pid}"
-        super().__init__(f"{path} is held by {who}; one home serves one node at a time")
-
-
 @dataclass(frozen=True, slots=True, repr=False)
 class NodeSecrets:
     """Every secret of one node; its repr shows none of them."""
@@ -105,9 +93,15 @@ class NodeSecrets:
     """32 bytes: encrypts consent receipts at rest."""
     index_key: bytes
     """32 bytes: keys the node's private look-up indexes."""
+    ring_key: bytes
+    """32-byte little-endian ristretto255 scalar: proves membership without saying whose."""
+    sealing_key: bytes
+    """32-byte X25519 key: opens what is sealed to this member."""
+    regulator_key: bytes | None = None
+    """32-byte scalar: a regulator's part of the opener; None on every other node."""
 
     def __post_init__(self) -> None:
-        for name in ("vote_key", "account_key", "vault_key", "index_key"):
+        for name in ("vote_key", "account_key", "vault_key", "index_key", "sealing_key"):
             if len(getattr(self, name)) != 32:
                 raise ValueError(f"{name}: {len(getattr(self, name))} bytes given, 32 needed")
         for name in ("vote_key", "account_key"):
@@ -117,8 +111,13 @@ class NodeSecrets:
             index, scalar = self.oprf_share
             if not 1 <= index <= 255:
                 raise ValueError(f"oprf_share index {index} is outside 1..255")
-            if len(scalar) != 32 or int.from_bytes(scalar, "little") >= _RISTRETTO_ORDER:
-                raise ValueError("oprf_share is not a canonical 32-byte scalar")
+            _check_scalar("oprf_share", scalar)
+        for name in ("ring_key", "regulator_key"):
+            scalar = getattr(self, name)
+            if scalar is not None:
+                _check_scalar(name, scalar)
+                if not any(scalar):
+                    raise ValueError(f"{name} is zero")
         _load_tls_key(self.tls_key_pem)
 
     def __repr__(self) -> str:
@@ -130,8 +129,10 @@ class NodeSecrets:
         cls,
         random_bytes: RandomBytes = os.urandom,
         oprf_share: tuple[int, bytes] | None = None,
+        *,
+        is_regulator: bool = False,
     ) -> NodeSecrets:
-        """Fresh keys; the OPRF share comes from the dealer or the DKG."""
+        """Fresh keys; an OPRF share is given by a dealer only, a ceremony's is kept elsewhere."""
         return cls(
             vote_key=_scalar(random_bytes, _SECP256K1_ORDER).to_bytes(32, "big"),
             account_key=_scalar(random_bytes, _SECP256K1_ORDER).to_bytes(32, "big"),
@@ -139,6 +140,13 @@ class NodeSecrets:
             oprf_share=oprf_share,
             vault_key=random_bytes(32),
             index_key=random_bytes(32),
+            ring_key=_scalar(random_bytes, _RISTRETTO_ORDER).to_bytes(32, "little"),
+            sealing_key=random_bytes(32),
+            regulator_key=(
+                _scalar(random_bytes, _RISTRETTO_ORDER).to_bytes(32, "little")
+                if is_regulator
+                else None
+            ),
         )
 
     def tls_public_key(self) -> ec.EllipticCurvePublicKey:
@@ -199,13 +207,16 @@ class NodeSecrets:
             "oprf_share": None if share is None else [share[0], share[1].hex()],
             "vault_key": self.vault_key.hex(),
             "index_key": self.index_key.hex(),
+            "ring_key": self.ring_key.hex(),
+            "sealing_key": self.sealing_key.hex(),
+            "regulator_key": None if self.regulator_key is None else self.regulator_key.hex(),
         }
         return json.dumps(document).encode("ascii")
 
     @classmethod
     def _from_plaintext(cls, plain: bytes) -> NodeSecrets:
         document = json.loads(plain)
-        share = document["oprf_share"]
+        share, regulator = document["oprf_share"], document["regulator_key"]
         return cls(
             vote_key=bytes.fromhex(document["vote_key"]),
             account_key=bytes.fromhex(document["account_key"]),
@@ -213,6 +224,9 @@ class NodeSecrets:
             oprf_share=None if share is None else (int(share[0]), bytes.fromhex(share[1])),
             vault_key=bytes.fromhex(document["vault_key"]),
             index_key=bytes.fromhex(document["index_key"]),
+            ring_key=bytes.fromhex(document["ring_key"]),
+            sealing_key=bytes.fromhex(document["sealing_key"]),
+            regulator_key=None if regulator is None else bytes.fromhex(regulator),
         )
 
 
@@ -291,45 +305,9 @@ def read_private(path: Path, most: int) -> bytes:
     return data
 
 
-class NodeLock:
-    """Keeps a second process from using the same home; a context manager."""
-
-    def __init__(self, home: Path) -> None:
-        self.path = home / "node.lock"
-        self._descriptor: int | None = None
-
-    def acquire(self) -> None:
-        """Take the lock or raise HomeLocked with the holder's process id. Never waits."""
-        if self._descriptor is not None:
-            return
-        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            text = os.pread(descriptor, 20, 0).strip()
-            os.close(descriptor)
-            raise HomeLocked(self.path, int(text) if text.isdigit() else None) from error
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, b"%d\n" % os.getpid(), 0)
-        self._descriptor = descriptor
-
-    def release(self) -> None:
-        """Give the lock back; the file stays, as removing it would race with the next holder."""
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
-
-    def __enter__(self) -> NodeLock:
-        self.acquire()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.release()
+def _check_scalar(name: str, scalar: bytes) -> None:
+    if len(scalar) != 32 or int.from_bytes(scalar, "little") >= _RISTRETTO_ORDER:
+        raise ValueError(f"{name} is not a canonical 32-byte scalar")
 
 
 def _scalar(random_bytes: RandomBytes, order: int) -> int:

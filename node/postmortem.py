@@ -20,7 +20,7 @@ from node.diagnosis.facts import Facts
 from node.diagnosis.finding import Diagnosis
 from node.diagnosis.verdict import diagnose
 from node.exitnote import Ending, read_note
-from node.keys import HomeLocked, NodeLock
+from node.lock import HomeLocked, NodeLock
 from node.storage import blocks
 from node.storage.errors import StorageError
 from node.storage.level import LevelStore

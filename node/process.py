@@ -24,7 +24,8 @@ from node.assembly import Home, HomeInvalid, open_home
 from node.chain.errors import ChainError
 from node.config import ConfigError
 from node.exitnote import Ending, write_note
-from node.keys import HomeLocked, KeystoreError, NodeLock, PassphraseMissing
+from node.keys import KeystoreError, PassphraseMissing
+from node.lock import HomeLocked, NodeLock
 from node.logs import Log, configure_logs
 from node.network.errors import NetworkError
 from node.storage.errors import StorageError

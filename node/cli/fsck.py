@@ -19,7 +19,7 @@ from node.cli.homes import open_config, open_genesis
 from node.cli.options import emit_json, emit_pairs, home_option, json_option
 from node.execution.errors import ExecutionError
 from node.fsck import FsckReport, fsck
-from node.keys import HomeLocked, NodeLock
+from node.lock import HomeLocked, NodeLock
 from node.storage import blocks
 from node.storage.errors import StorageError, StoreLocked, StoreUnreadable
 from node.storage.level import LevelStore

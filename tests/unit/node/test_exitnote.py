@@ -9,7 +9,7 @@ import pytest
 from node.config import NodeConfig
 from node.diagnosis.finding import Verdict
 from node.exitnote import FILE, SIZE, Ending, read_note, write_note
-from node.keys import NodeLock
+from node.lock import NodeLock
 from node.postmortem import examine_home
 from node.storage.level import LevelStore
 

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import json
-import os
 import random
-import subprocess
-import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from node.keys import (
     ENVIRONMENT_NAME,
-    HomeLocked,
     KeystoreDamaged,
     KeystoreError,
     KeystoreExists,
     KeystoreExposed,
     KeystoreMissing,
     KeystoreUnknown,
-    NodeLock,
     NodeSecrets,
     PassphraseMissing,
     passphrase_from,
@@ -91,8 +87,8 @@ def change(path: Path, **fields: object) -> None:
 
 
 def test_unknown_version_is_named(saved: Path) -> None:
-    change(saved, version=2)
-    with pytest.raises(KeystoreUnknown, match="version 2, this program reads 1"):
+    change(saved, version=1)
+    with pytest.raises(KeystoreUnknown, match="version 1, this program reads 2"):
         NodeSecrets.load(saved, PASSPHRASE)
 
 
@@ -165,14 +161,29 @@ def test_share_that_is_no_scalar_is_refused(share: tuple[int, bytes]) -> None:
         secrets_of(1, share)
 
 
-def test_keys_of_wrong_shape_are_refused() -> None:
-    good = secrets_of()
-    with pytest.raises(ValueError, match="vote_key"):
-        NodeSecrets(bytes(32), good.account_key, good.tls_key_pem, None, bytes(32), bytes(32))
-    with pytest.raises(ValueError, match="vault_key: 31 bytes"):
-        NodeSecrets(good.vote_key, good.account_key, good.tls_key_pem, None, bytes(31), bytes(32))
-    with pytest.raises(ValueError, match="tls_key_pem"):
-        NodeSecrets(good.vote_key, good.account_key, b"PEM", None, bytes(32), bytes(32))
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"vote_key": bytes(32)}, "vote_key"),
+        ({"vault_key": bytes(31)}, "vault_key: 31 bytes"),
+        ({"tls_key_pem": b"PEM"}, "tls_key_pem"),
+        ({"ring_key": b"\xff" * 32}, "ring_key is not a canonical"),
+        ({"ring_key": bytes(32)}, "ring_key is zero"),
+        ({"sealing_key": b""}, "sealing_key: 0 bytes"),
+        ({"regulator_key": b"\xff" * 32}, "regulator_key is not"),
+    ],
+)
+def test_keys_of_wrong_shape_are_refused(wrong: dict[str, bytes], told: str) -> None:
+    with pytest.raises(ValueError, match=told):
+        replace(secrets_of(), **wrong)
+
+
+def test_only_a_regulator_has_a_part_of_the_opener(tmp_path: Path) -> None:
+    assert secrets_of().regulator_key is None
+    made = NodeSecrets.generate(random.Random(3).randbytes, is_regulator=True)
+    made.save(tmp_path / "keystore.json", PASSPHRASE)
+    assert NodeSecrets.load(tmp_path / "keystore.json", PASSPHRASE) == made
+    assert made.regulator_key is not None
 
 
 def test_passphrase_comes_from_the_environment_or_a_private_file(tmp_path: Path) -> None:
@@ -194,24 +205,3 @@ def test_missing_or_empty_passphrase_is_named(tmp_path: Path) -> None:
     file.touch(mode=0o600)
     with pytest.raises(PassphraseMissing, match="is empty"):
         passphrase_from({}, file)
-
-
-def test_home_serves_one_holder_and_names_its_process(tmp_path: Path) -> None:
-    with NodeLock(tmp_path):
-        with pytest.raises(HomeLocked, match=f"process {os.getpid()}") as caught:
-            NodeLock(tmp_path).acquire()
-        assert caught.value.pid == os.getpid()
-    with NodeLock(tmp_path):
-        pass
-
-
-def test_lock_of_a_dead_process_does_not_hold(tmp_path: Path) -> None:
-    program = (
-        "import os, sys; from pathlib import Path; from node.keys import NodeLock\n"
-        "NodeLock(Path(sys.argv[1])).acquire(); os._exit(9)"
-    )
-    root = Path(__file__).resolve().parents[3]
-    done = subprocess.run([sys.executable, "-c", program, str(tmp_path)], cwd=root, check=False)
-    assert done.returncode == 9
-    with NodeLock(tmp_path):
-        assert (tmp_path / "node.lock").read_text() == f"{os.getpid()}\n"

@@ -11,7 +11,7 @@ import pytest
 
 from bulwark.ledger.genesis import Genesis
 from node.chain.store import ChainStore
-from node.keys import NodeLock
+from node.lock import NodeLock
 from node.storage.level import LevelStore
 
 
