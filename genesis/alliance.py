@@ -17,14 +17,8 @@ from typing import Final
 
 from bulwark.ledger import jsonfields as jf
 from bulwark.ledger.errors import GenesisInvalid
-from bulwark.ledger.genesis import (
-    MAX_CHAIN_ID,
-    MAX_GAS_LIMIT,
-    MAX_MEMBERS,
-    MAX_NAME_CHARS,
-    ROLES,
-    ConsensusParameters,
-)
+from bulwark.ledger.genesis import MAX_CHAIN_ID, MAX_GAS_LIMIT, ConsensusParameters
+from bulwark.ledger.genesismember import MAX_MEMBERS, MAX_NAME_CHARS, ROLES
 from bulwark.ledger.ids import MemberId
 from bulwark.ledger.permissions import Permissions
 from bulwark.ledger.validators import max_faulty

@@ -16,12 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from bulwark.ledger.genesis import (
-    Genesis,
-    GenesisAccount,
-    GenesisMember,
-    OprfParameters,
-)
+from bulwark.ledger.genesis import Genesis, GenesisAccount, OprfParameters
+from bulwark.ledger.genesismember import GenesisMember
 from bulwark.ledger.ids import Address, MemberId, TimestampMs
 from bulwark.ledger.signing import SigningKey
 from bulwark.privacy.group import random_scalar, self_test

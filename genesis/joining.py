@@ -20,7 +20,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from bulwark.ledger import jsonfields as jf
 from bulwark.ledger.errors import GenesisInvalid
-from bulwark.ledger.genesis import MAX_MEMBERS, Genesis
+from bulwark.ledger.genesis import Genesis
+from bulwark.ledger.genesismember import MAX_MEMBERS
 from bulwark.ledger.ids import MemberId
 from genesis.alliance import MAX_FILE_BYTES, MemberPlan
 from genesis.errors import AllianceInvalid, FolderInUse, FolderUnusable

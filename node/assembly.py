@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bulwark.ledger.errors import GenesisInvalid
-from bulwark.ledger.genesis import Genesis, GenesisMember
+from bulwark.ledger.genesis import Genesis
+from bulwark.ledger.genesismember import GenesisMember
 from bulwark.ledger.ids import MemberId
 from bulwark.ledger.signing import SigningKey
 from bulwark.privacy.errors import PrivacyError

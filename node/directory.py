@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from bulwark.ledger.genesis import ROLES, Genesis
+from bulwark.ledger.genesis import Genesis
+from bulwark.ledger.genesismember import ROLES
 from bulwark.ledger.ids import Address, MemberId
 from bulwark.ledger.receipt import Receipt
 from contracts.bindings import member_id_text

@@ -8,7 +8,6 @@ It does not compute the state root of `alloc`: that needs the execution layer.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -17,10 +16,21 @@ import rfc8785
 
 from bulwark.ledger import jsonfields as jf
 from bulwark.ledger.errors import GenesisInvalid
+from bulwark.ledger.genesismember import (
+    MAX_MEMBERS,
+    MAX_NAME_CHARS,
+    GenesisMember,
+    check_length,
+    check_name,
+    check_range,
+    hex_or_none,
+    member_document,
+    read_hex,
+    read_member,
+)
 from bulwark.ledger.hashing import sha256
 from bulwark.ledger.ids import (
     ADDRESS_BYTES,
-    ZERO_ADDRESS,
     Address,
     Digest,
     Epoch,
@@ -32,41 +42,18 @@ from bulwark.ledger.permissions import Permissions
 from bulwark.ledger.signing import SigningDomain
 from bulwark.ledger.validators import Validator, ValidatorSet
 
-FORMAT: Final = "bulwark-genesis/1"
+FORMAT: Final = "bulwark-genesis/2"
 MAX_GENESIS_BYTES: Final = 8 * 1024 * 1024
 """Room for the registries' code and storage many times over."""
-MAX_MEMBERS: Final = 128
-"""As in the member registry."""
 MAX_ALLOC: Final = 10_000
 """Accounts with state at genesis, and storage slots of one of them."""
 MAX_CODE_BYTES: Final = 24_576
 """EIP-170."""
-MAX_NAME_CHARS: Final = 128
 MAX_CHAIN_ID: Final = (1 << 53) - 1
 """RFC 8785 numbers are exact below 2**53."""
 MAX_GAS_LIMIT: Final = 1 << 40
 MAX_DURATION_MS: Final = 86_400_000
-ROLES: Final = ("validator", "reporter", "regulator", "deployer")
-"""Role names; bit i of a member's roles in the registry contract is ROLES[i]."""
-_MEMBER_ID: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,30}")
 _TAG: Final = b"bulwark/genesis/1\x00"
-
-
-def _check_range(name: str, value: int, least: int, most: int) -> None:
-    if not least <= value <= most:
-        raise GenesisInvalid(name, f"{value} given, {least}..{most} allowed")
-
-
-def _check_length(name: str, value: bytes, length: int) -> None:
-    if len(value) != length:
-        raise GenesisInvalid(name, f"{len(value)} bytes given, {length} needed")
-
-
-def _check_name(name: str, value: str) -> None:
-    if not (0 < len(value) <= MAX_NAME_CHARS and value.isprintable() and value == value.strip()):
-        raise GenesisInvalid(
-            name, f"1..{MAX_NAME_CHARS} printable characters without outer spaces are needed"
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,54 +84,9 @@ class ConsensusParameters:
         }
         for name in self.__slots__:
             least, most = bounds.get(name, (1, MAX_DURATION_MS))
-            _check_range(f"consensus.{name}", getattr(self, name), least, most)
+            check_range(f"consensus.{name}", getattr(self, name), least, most)
         if self.base_timeout_ms > self.max_timeout_ms:
             raise GenesisInvalid("consensus.base_timeout_ms", "is over max_timeout_ms")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GenesisMember:
-    """One member at genesis."""
-
-    id: MemberId
-    name: str
-    roles: tuple[str, ...]
-    """Of ROLES, each once."""
-    node: Address
-    """Address of its vote key."""
-    account: Address
-    """Address of its account key."""
-    tls_pin: bytes
-    """SHA-256 of the SubjectPublicKeyInfo of its TLS key, 32 bytes."""
-    oprf_index: int | None = None
-    """Position of its OPRF share, 1..128; None holds no share."""
-    oprf_key: bytes | None = None
-    """Public key of its OPRF share, 32 bytes; None holds no share."""
-
-    def __post_init__(self) -> None:
-        if _MEMBER_ID.fullmatch(self.id) is None:
-            raise GenesisInvalid("members.id", f"{self.id!r} is not [a-z0-9][a-z0-9-]{{0,30}}")
-        path = f"members[{self.id}]"
-        _check_name(f"{path}.name", self.name)
-        if len(set(self.roles)) != len(self.roles) or not set(self.roles) <= set(ROLES):
-            raise GenesisInvalid(f"{path}.roles", f"each of {', '.join(ROLES)} at most once")
-        for name, address in (("node", self.node), ("account", self.account)):
-            _check_length(f"{path}.{name}", address, ADDRESS_BYTES)
-            if address == ZERO_ADDRESS:
-                raise GenesisInvalid(f"{path}.{name}", "is the zero address")
-        _check_length(f"{path}.tls_pin", self.tls_pin, 32)
-        if (self.oprf_index is None) != (self.oprf_key is None):
-            raise GenesisInvalid(f"{path}.oprf_key", "index and key are given both or not at all")
-        if self.oprf_index is not None and self.oprf_key is not None:
-            _check_range(f"{path}.oprf_index", self.oprf_index, 1, MAX_MEMBERS)
-            _check_length(f"{path}.oprf_key", self.oprf_key, 32)
-            if not self.is_validator:
-                raise GenesisInvalid(f"{path}.oprf_index", "only validators hold a share")
-
-    @property
-    def is_validator(self) -> bool:
-        """Whether its node votes."""
-        return "validator" in self.roles
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,19 +94,31 @@ class OprfParameters:
     """Public data of the threshold OPRF key; group membership is checked where it is used."""
 
     threshold: int
-    """Shares that make a tag."""
-    public_key: bytes
-    """ristretto255 encoding, 32 bytes."""
+    """Shares of the first key that make a tag."""
+    public_key: bytes | None
+    """ristretto255 encoding, 32 bytes, of a dealer's key; None: the members make it together."""
     key_id: int
-    """16 bits; the records' oprf_key_id."""
+    """16 bits; the records' oprf_key_id of the first key."""
     tag_version: int = 1
     """One byte: version of the OPRF input."""
 
     def __post_init__(self) -> None:
-        _check_range("oprf.threshold", self.threshold, 1, MAX_MEMBERS)
-        _check_length("oprf.public_key", self.public_key, 32)
-        _check_range("oprf.key_id", self.key_id, 0, 0xFFFF)
-        _check_range("oprf.tag_version", self.tag_version, 1, 0xFF)
+        check_range("oprf.threshold", self.threshold, 1, MAX_MEMBERS)
+        if self.public_key is not None:
+            check_length("oprf.public_key", self.public_key, 32)
+        check_range("oprf.key_id", self.key_id, 0, 0xFFFF)
+        check_range("oprf.tag_version", self.tag_version, 1, 0xFF)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrivacyParameters:
+    """What membership proofs and quotas are counted by."""
+
+    epoch_seconds: int = 86_400
+    """Length of a quota epoch in block time; keys change and quotas renew at its boundaries."""
+
+    def __post_init__(self) -> None:
+        check_range("privacy.epoch_seconds", self.epoch_seconds, 10, 366 * 86_400)
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,13 +133,13 @@ class GenesisAccount:
     """Slot to value, 256 bits each; no zero values."""
 
     def __post_init__(self) -> None:
-        _check_range("alloc.nonce", self.nonce, 0, (1 << 64) - 2)
-        _check_range("alloc.balance", self.balance, 0, (1 << 256) - 1)
-        _check_range("alloc.code bytes", len(self.code), 0, MAX_CODE_BYTES)
-        _check_range("alloc.storage slots", len(self.storage), 0, MAX_ALLOC)
+        check_range("alloc.nonce", self.nonce, 0, (1 << 64) - 2)
+        check_range("alloc.balance", self.balance, 0, (1 << 256) - 1)
+        check_range("alloc.code bytes", len(self.code), 0, MAX_CODE_BYTES)
+        check_range("alloc.storage slots", len(self.storage), 0, MAX_ALLOC)
         for slot, value in self.storage.items():
-            _check_range("alloc.storage slot", slot, 0, (1 << 256) - 1)
-            _check_range("alloc.storage value", value, 1, (1 << 256) - 1)
+            check_range("alloc.storage slot", slot, 0, (1 << 256) - 1)
+            check_range("alloc.storage value", value, 1, (1 << 256) - 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,6 +153,7 @@ class Genesis:
     consensus: ConsensusParameters
     members: tuple[GenesisMember, ...]
     oprf: OprfParameters
+    privacy: PrivacyParameters = PrivacyParameters()
     permissions: Permissions = Permissions()  # noqa: RUF009 - frozen
     alloc: Mapping[Address, GenesisAccount]
     hash: Digest = field(init=False)
@@ -208,13 +163,13 @@ class Genesis:
     _by_account: dict[Address, GenesisMember] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        _check_name("alliance", self.alliance)
-        _check_range("chain_id", self.chain_id, 1, MAX_CHAIN_ID)
-        _check_range("created_ms", self.created_ms, 1, MAX_TIMESTAMP_MS - 1)
-        _check_range("gas_limit", self.gas_limit, 21_000, MAX_GAS_LIMIT)
-        _check_range("alloc accounts", len(self.alloc), 0, MAX_ALLOC)
+        check_name("alliance", self.alliance)
+        check_range("chain_id", self.chain_id, 1, MAX_CHAIN_ID)
+        check_range("created_ms", self.created_ms, 1, MAX_TIMESTAMP_MS - 1)
+        check_range("gas_limit", self.gas_limit, 21_000, MAX_GAS_LIMIT)
+        check_range("alloc accounts", len(self.alloc), 0, MAX_ALLOC)
         for address in self.alloc:
-            _check_length("alloc address", address, ADDRESS_BYTES)
+            check_length("alloc address", address, ADDRESS_BYTES)
         self._check_members()
         validators = tuple(Validator(m.id, m.node) for m in self.members if m.is_validator)
         object.__setattr__(self, "validator_set", ValidatorSet(Epoch(0), validators))
@@ -222,19 +177,25 @@ class Genesis:
         object.__setattr__(self, "hash", sha256(_TAG + self.to_json()))
 
     def _check_members(self) -> None:
-        _check_range("members", len(self.members), 1, MAX_MEMBERS)
-        _check_range("validators", sum(m.is_validator for m in self.members), 1, MAX_VALIDATORS)
+        check_range("members", len(self.members), 1, MAX_MEMBERS)
+        check_range("validators", sum(m.is_validator for m in self.members), 1, MAX_VALIDATORS)
         _check_unique("members.id", [m.id for m in self.members])
         _check_unique(
             "members.node or account", [key for m in self.members for key in (m.node, m.account)]
         )
         _check_unique("members.tls_pin", [m.tls_pin for m in self.members])
+        for name in ("ring_key", "sealing_key"):
+            keys = [getattr(m, name) for m in self.members if getattr(m, name) is not None]
+            _check_unique(f"members.{name}", keys)
         holders = [m.oprf_index for m in self.members if m.oprf_index is not None]
         _check_unique("members.oprf_index", holders)
-        if self.oprf.threshold > len(holders):
-            raise GenesisInvalid(
-                "oprf.threshold", f"{self.oprf.threshold} of {len(holders)} shares"
-            )
+        shares = len(holders)
+        if self.oprf.public_key is None:
+            if holders:
+                raise GenesisInvalid("members.oprf_index", "there is no dealer's key to share")
+            shares = sum(m.is_validator for m in self.members)
+        if self.oprf.threshold > shares:
+            raise GenesisInvalid("oprf.threshold", f"{self.oprf.threshold} of {shares} shares")
 
     def domain(self, epoch: Epoch = Epoch(0)) -> SigningDomain:
         """What signatures of this alliance in this epoch are bound to."""
@@ -258,13 +219,14 @@ class Genesis:
                 "created_ms": self.created_ms,
                 "gas_limit": self.gas_limit,
                 "consensus": {n: getattr(self.consensus, n) for n in self.consensus.__slots__},
-                "members": [_member_document(member) for member in self.members],
+                "members": [member_document(member) for member in self.members],
                 "oprf": {
                     "threshold": self.oprf.threshold,
-                    "public_key": self.oprf.public_key.hex(),
+                    "public_key": hex_or_none(self.oprf.public_key),
                     "key_id": self.oprf.key_id,
                     "tag_version": self.oprf.tag_version,
                 },
+                "privacy": {"epoch_seconds": self.privacy.epoch_seconds},
                 "permissions": {
                     "send": self.permissions.send,
                     "deploy": self.permissions.deploy,
@@ -291,19 +253,6 @@ def _check_unique(name: str, values: Iterable[object]) -> None:
         raise GenesisInvalid(name, "is used twice")
 
 
-def _member_document(member: GenesisMember) -> dict[str, str | int | list[str] | None]:
-    return {
-        "id": member.id,
-        "name": member.name,
-        "roles": list(member.roles),
-        "node": f"0x{member.node.hex()}",
-        "account": f"0x{member.account.hex()}",
-        "tls_pin": member.tls_pin.hex(),
-        "oprf_index": member.oprf_index,
-        "oprf_key": None if member.oprf_key is None else member.oprf_key.hex(),
-    }
-
-
 def _account_document(account: GenesisAccount) -> dict[str, str | dict[str, str]]:
     return {
         "nonce": hex(account.nonce),
@@ -315,12 +264,13 @@ def _account_document(account: GenesisAccount) -> dict[str, str | dict[str, str]
 
 def _read_genesis(document: object) -> Genesis:
     names = ("format", "alliance", "chain_id", "created_ms", "gas_limit", "consensus")
-    doc = jf.fields(document, "", (*names, "members", "oprf", "permissions", "alloc"))
+    doc = jf.fields(document, "", (*names, "members", "oprf", "privacy", "permissions", "alloc"))
     if doc["format"] != FORMAT:
         raise jf.FieldInvalid("format", f"{FORMAT!r} is needed")
     consensus_names = ConsensusParameters.__slots__
     consensus = jf.fields(doc["consensus"], "consensus", consensus_names)
     oprf = jf.fields(doc["oprf"], "oprf", ("threshold", "public_key", "key_id", "tag_version"))
+    privacy = jf.fields(doc["privacy"], "privacy", ("epoch_seconds",))
     permissions = jf.fields(doc["permissions"], "permissions", ("send", "deploy"))
     alloc = jf.mapping(doc["alloc"], "alloc")
     return Genesis(
@@ -331,12 +281,15 @@ def _read_genesis(document: object) -> Genesis:
         consensus=ConsensusParameters(
             **{n: jf.integer(consensus[n], f"consensus.{n}") for n in consensus_names}
         ),
-        members=jf.items(doc["members"], "members", MAX_MEMBERS, _read_member),
+        members=jf.items(doc["members"], "members", MAX_MEMBERS, read_member),
         oprf=OprfParameters(
             threshold=jf.integer(oprf["threshold"], "oprf.threshold"),
-            public_key=jf.hexadecimal(oprf["public_key"], "oprf.public_key", exactly=32),
+            public_key=read_hex(oprf["public_key"], "oprf.public_key", 32),
             key_id=jf.integer(oprf["key_id"], "oprf.key_id"),
             tag_version=jf.integer(oprf["tag_version"], "oprf.tag_version"),
+        ),
+        privacy=PrivacyParameters(
+            epoch_seconds=jf.integer(privacy["epoch_seconds"], "privacy.epoch_seconds")
         ),
         permissions=Permissions(
             send=jf.text(permissions["send"], "permissions.send", MAX_NAME_CHARS),
@@ -348,24 +301,6 @@ def _read_genesis(document: object) -> Genesis:
             )
             for name, value in alloc.items()
         },
-    )
-
-
-def _read_member(value: object, path: str) -> GenesisMember:
-    names = ("id", "name", "roles", "node", "account", "tls_pin", "oprf_index", "oprf_key")
-    doc = jf.fields(value, path, names)
-    index, key = doc["oprf_index"], doc["oprf_key"]
-    return GenesisMember(
-        id=MemberId(jf.text(doc["id"], f"{path}.id", 31)),
-        name=jf.text(doc["name"], f"{path}.name", MAX_NAME_CHARS),
-        roles=jf.items(
-            doc["roles"], f"{path}.roles", len(ROLES), lambda v, p: jf.text(v, p, MAX_NAME_CHARS)
-        ),
-        node=Address(jf.prefixed(doc["node"], f"{path}.node", exactly=ADDRESS_BYTES)),
-        account=Address(jf.prefixed(doc["account"], f"{path}.account", exactly=ADDRESS_BYTES)),
-        tls_pin=jf.hexadecimal(doc["tls_pin"], f"{path}.tls_pin", exactly=32),
-        oprf_index=None if index is None else jf.integer(index, f"{path}.oprf_index"),
-        oprf_key=None if key is None else jf.hexadecimal(key, f"{path}.oprf_key", exactly=32),
     )
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import click
 
-from bulwark.ledger.genesis import Genesis, GenesisMember
+from bulwark.ledger.genesis import Genesis
+from bulwark.ledger.genesismember import GenesisMember
 from bulwark.ledger.ids import MemberId
 from bulwark.ledger.signing import SigningKey
 from bulwark.privacy.group import decode_scalar, multiply_base

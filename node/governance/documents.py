@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import Final, assert_never
 
-from bulwark.ledger.genesis import ROLES
+from bulwark.ledger.genesismember import ROLES
 from contracts.actions import (
     BOUNDS,
     Action,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bulwark.ledger.anchor import Anchor, AnchorKind
-from bulwark.ledger.genesis import ConsensusParameters, Genesis, GenesisMember, OprfParameters
+from bulwark.ledger.genesis import ConsensusParameters, Genesis, OprfParameters
+from bulwark.ledger.genesismember import GenesisMember
 from bulwark.ledger.hashing import sha256
 from bulwark.ledger.header import Header
 from bulwark.ledger.ids import (

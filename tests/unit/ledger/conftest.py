@@ -10,13 +10,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from bulwark.ledger.genesis import (
-    ConsensusParameters,
-    Genesis,
-    GenesisAccount,
-    GenesisMember,
-    OprfParameters,
-)
+from bulwark.ledger.genesis import ConsensusParameters, Genesis, GenesisAccount, OprfParameters
+from bulwark.ledger.genesismember import GenesisMember
 from bulwark.ledger.hashing import sha256
 from bulwark.ledger.header import Header
 from bulwark.ledger.ids import (

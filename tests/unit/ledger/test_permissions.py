@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bulwark.ledger.errors import GenesisInvalid, TransactionInvalid
-from bulwark.ledger.genesis import ROLES
+from bulwark.ledger.genesismember import ROLES
 from bulwark.ledger.permissions import DEPLOYER_ROLE, Permissions
 
 REPORTER = 1 << ROLES.index("reporter")

@@ -10,13 +10,8 @@ from collections.abc import Sequence
 from hashlib import sha256
 
 from bulwark.ledger.batch import Batch
-from bulwark.ledger.genesis import (
-    ConsensusParameters,
-    Genesis,
-    GenesisAccount,
-    GenesisMember,
-    OprfParameters,
-)
+from bulwark.ledger.genesis import ConsensusParameters, Genesis, GenesisAccount, OprfParameters
+from bulwark.ledger.genesismember import GenesisMember
 from bulwark.ledger.header import Header
 from bulwark.ledger.ids import (
     ZERO_ADDRESS,
