@@ -200,3 +200,29 @@ class ExculpationRefused(PrivacyError):
     def __init__(self, reason: str) -> None:
         self.reason = reason
         super().__init__(f"exculpation refused: {reason}")
+
+
+class SessionRefused(PrivacyError):
+    """The parameters of a key ceremony contradict themselves or the sharing it starts from."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"key ceremony refused: {reason}")
+
+
+class CeremonyStateRefused(PrivacyError):
+    """Saved secret state of a key ceremony is not of this session, party or format."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"saved state of a key ceremony refused: {reason}")
+
+
+class ShareUnavailable(PrivacyError):
+    """A holder can not derive its share from the ceremony; `dealers` are those it lacks."""
+
+    def __init__(self, reason: str, dealers: tuple[int, ...] = ()) -> None:
+        self.reason = reason
+        self.dealers = dealers
+        named = f" (dealers {', '.join(map(str, dealers))})" if dealers else ""
+        super().__init__(f"share unavailable: {reason}{named}")
