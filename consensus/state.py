@@ -143,15 +143,13 @@ class ReplicaState:
 
     def place(self, view: View, height: Height) -> Place:
         """W1, W2: whether a PRE-PREPARE, PREPARE or COMMIT belongs here now, later or never."""
+        if view == self.active_view and self.low < height <= self.high:
+            return Place.NOW
         if height <= self.low or height > self.high + self.config.window:
             return Place.NEVER
         if self.epoch_end is not None and height > self.epoch_end:
             return Place.NEVER
-        if view < self.active_view:
-            return Place.NEVER
-        if view > self.active_view or height > self.high:
-            return Place.LATER
-        return Place.NOW
+        return Place.NEVER if view < self.active_view else Place.LATER
 
     def slot(self, height: Height) -> Slot:
         """The slot of a height inside the window."""
@@ -215,8 +213,9 @@ class ReplicaState:
         if known is None:
             votes[vote.signer] = vote
             return True
-        mark = (vote.subject.kind, vote.signer)
-        if known.subject != vote.subject and mark not in slot.reported:
-            slot.reported.add(mark)
-            self.outbox.append(Report(DoubleVote(known, vote)))
+        if known is not vote and known.subject != vote.subject:
+            mark = (vote.subject.kind, vote.signer)
+            if mark not in slot.reported:
+                slot.reported.add(mark)
+                self.outbox.append(Report(DoubleVote(known, vote)))
         return False
