@@ -226,3 +226,33 @@ class ShareUnavailable(PrivacyError):
         self.dealers = dealers
         named = f" (dealers {', '.join(map(str, dealers))})" if dealers else ""
         super().__init__(f"share unavailable: {reason}{named}")
+
+
+class RingRefused(PrivacyError):
+    """A ring holds a key that no ring may hold."""
+
+    def __init__(self, position: int, reason: str) -> None:
+        self.position = position
+        self.reason = reason
+        super().__init__(f"key at position {position} of the ring refused: {reason}")
+
+
+class WitnessRefused(PrivacyError):
+    """The secret and the index given to a prover do not belong to the statement's ring."""
+
+    def __init__(self, index: int, members: int) -> None:
+        self.index = index
+        self.members = members
+        super().__init__(
+            f"the secret is not that of position {index} of a ring of {members} keys, so there is "
+            "nothing to prove"
+        )
+
+
+class ProofRefused(PrivacyError):
+    """A ring proof does not show its statement; the failing equations are named."""
+
+    def __init__(self, reason: str, equations: tuple[int, ...] = ()) -> None:
+        self.reason = reason
+        self.equations = equations
+        super().__init__(f"ring proof refused: {reason}")
