@@ -80,18 +80,23 @@ class Combination(Generic[E, S]):
         suite, order = self._suite, self._order
         scalars: list[S] = []
         elements: list[E] = []
-        plain: list[E] = []
+        added: list[E] = []
+        subtracted: list[E] = []
         for coefficient, element in self._terms():
             reduced = coefficient % order
             if reduced == 1:
-                plain.append(element)
+                added.append(element)
+            elif reduced == order - 1:
+                subtracted.append(element)
             elif reduced:
                 scalars.append(suite.scalar(reduced))
                 elements.append(element)
         total = suite.weighted_sum(scalars, elements)
-        for element in plain:
+        for element in added:
             total = total + element
-        # One multiplication of the generator, which is the cheap one, and one comparison.
+        for element in subtracted:
+            total = total - element
+        # Multiples of the generator are the cheap ones, so they stay out of the weighted sum.
         return total == suite.multiply_base(suite.scalar(-self._base % order))
 
     def _terms(self) -> list[tuple[int, E]]:
