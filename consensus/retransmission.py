@@ -92,8 +92,9 @@ class Retransmission:
         state.broadcast(self.report())
         self._pace.on_status(state.now_ms)
         for slot in state.log.above(state.executed):
-            for digest in slot.wanted_bodies():
-                self._ordering.ask_body(slot, digest)
+            wanted = slot.wanted_body()
+            if wanted is not None:
+                self._ordering.ask_body(slot, wanted)
 
     def greet(self, peer: ValidatorIndex) -> None:
         """R2: a new connection is told at once where this replica is."""

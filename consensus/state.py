@@ -204,7 +204,7 @@ class ReplicaState:
         last = slot.own.get(kind)
         if last is None:
             return False
-        return kind is VoteKind.CHECKPOINT or last.subject.view == self.active_view
+        return last.subject.view == self.active_view or kind is VoteKind.CHECKPOINT
 
     def record(self, slot: Slot, vote: Vote) -> bool:
         """W4: keep another's vote; False for a repetition. A contradiction is reported once."""
