@@ -38,26 +38,50 @@ _CASE_LABEL: Final = b"Bulwark-v1-opening-case"
 
 
 @dataclass(frozen=True, slots=True)
-class Anchorage:
-    """Where on the ledger a statement stands: the way from its leaf to an anchored root.
+class Anchor:
+    """The `root` (32 bytes) that `evaluator` (32) anchored for its `interval` of a quota epoch.
 
-    `evaluator` (32 bytes) anchored `root` for its `interval` of quota epoch `epoch`; `path` holds
-    the siblings from the leaf up, and bit i of `lefts` is set when sibling i stands on the left
-    (the form in which a case is opened on the ledger). Raises `InputRefused`.
+    Raises `InputRefused`.
     """
 
     evaluator: bytes
     epoch: int
     interval: int
     root: bytes
+
+    def __post_init__(self) -> None:
+        _check_hash("evaluator of an anchor", self.evaluator)
+        _check_integer("epoch of an anchor", self.epoch)
+        _check_integer("interval of an anchor", self.interval)
+        _check_hash("anchored root", self.root)
+
+    def write(self, writer: Writer) -> None:
+        writer.fixed(self.evaluator, HASH_BYTES).uint(self.epoch, 8).uint(self.interval, 8)
+        writer.fixed(self.root, HASH_BYTES)
+
+    @classmethod
+    def read(cls, reader: Reader) -> Anchor:
+        return cls(
+            evaluator=reader.fixed(HASH_BYTES, "evaluator"),
+            epoch=reader.uint(8, "epoch"),
+            interval=reader.uint(8, "interval"),
+            root=reader.fixed(HASH_BYTES, "root"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Anchorage:
+    """Where on the ledger a statement stands: the way from its leaf to an anchored root.
+
+    `path` holds the siblings from the leaf up, and bit i of `lefts` is set when sibling i stands on
+    the left (the form in which a case is opened on the ledger). Raises `InputRefused`.
+    """
+
+    anchor: Anchor
     lefts: int
     path: tuple[bytes, ...]
 
     def __post_init__(self) -> None:
-        _check_hash("evaluator of an anchor", self.evaluator)
-        _check_hash("anchored root", self.root)
-        for what, value in (("epoch", self.epoch), ("interval", self.interval)):
-            _check_integer(f"{what} of an anchor", value)
         if len(self.path) > MAX_PATH:
             raise InputRefused("siblings of a statement", len(self.path), f"0 to {MAX_PATH}")
         if not 0 <= self.lefts < 1 << len(self.path):
@@ -76,17 +100,14 @@ class Anchorage:
         return found
 
     def write(self, writer: Writer) -> None:
-        writer.fixed(self.evaluator, HASH_BYTES).uint(self.epoch, 8).uint(self.interval, 8)
-        writer.fixed(self.root, HASH_BYTES).uint(self.lefts, 4)
+        self.anchor.write(writer)
+        writer.uint(self.lefts, 4)
         writer.sequence(self.path, lambda out, sibling: out.fixed(sibling, HASH_BYTES))
 
     @classmethod
     def read(cls, reader: Reader) -> Anchorage:
         return cls(
-            evaluator=reader.fixed(HASH_BYTES, "evaluator"),
-            epoch=reader.uint(8, "epoch"),
-            interval=reader.uint(8, "interval"),
-            root=reader.fixed(HASH_BYTES, "root"),
+            anchor=Anchor.read(reader),
             lefts=reader.uint(4, "lefts"),
             path=reader.sequence("path", MAX_PATH, lambda into: into.fixed(HASH_BYTES, "sibling")),
         )
@@ -131,7 +152,7 @@ class CommittedStatement:
         if self.e1.is_identity or self.nullifier.is_identity:
             raise CaseRefused("E1 or the nullifier is the identity element")
         leaf = statement_leaf(self.statement_hash, self.nullifier, self.e1, self.e2)
-        if self.anchorage.root_from(leaf) != self.anchorage.root:
+        if self.anchorage.root_from(leaf) != self.anchorage.anchor.root:
             raise CaseRefused("the statement is not under the anchored root")
 
     def write(self, writer: Writer) -> None:

@@ -42,7 +42,7 @@ from bulwark.privacy.opening import (
     find_member,
     sort_partials,
 )
-from bulwark.privacy.openingcase import Opener, OpeningCase, read_element
+from bulwark.privacy.openingcase import Anchor, Opener, OpeningCase, read_element
 from bulwark.privacy.sharing import MAX_HOLDERS
 
 MAX_RESULT_BYTES: Final = 1 << 16
@@ -55,9 +55,8 @@ class LedgerFacts:
     """What the checker takes from the ledger by itself, and not from the record.
 
     `opener`: the keys in force when the case was opened, with the council's share keys of the
-    sharing the parts were made with; `anchored_root`: the root (32 bytes) that the record's
-    evaluator anchored for the record's epoch and interval; `ring`: the ring keys at the statement's
-    ring height, in the ring's order.
+    sharing the parts were made with; `anchor`: as the evaluator posted it; `ring`: the ring keys at
+    the statement's ring height, in the ring's order.
     """
 
     chain_id: int
@@ -65,7 +64,7 @@ class LedgerFacts:
     case_id: bytes
     statement_hash: bytes
     opener: Opener
-    anchored_root: bytes
+    anchor: Anchor
     ring: tuple[Element, ...]
 
 
@@ -119,7 +118,7 @@ class OpeningResult:
             "case id": case.case_id == facts.case_id,
             "statement hash": case.statement.statement_hash == facts.statement_hash,
             "opener": case.opener == facts.opener,
-            "anchored root": case.statement.anchorage.root == facts.anchored_root,
+            "anchor": case.statement.anchorage.anchor == facts.anchor,
         }
         for what, agrees in found.items():
             if not agrees:
