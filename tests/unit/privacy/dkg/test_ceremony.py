@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from itertools import combinations
-
 import pytest
 
-from bulwark.privacy.dkg.board import Board
-from bulwark.privacy.dkg.outcome import Done, Running
-from bulwark.privacy.dkg.phases import Close, Phase, Verdict
+from bulwark.privacy.dkg.outcome import Done
 from bulwark.privacy.dkg.session import Purpose
-from bulwark.privacy.errors import ShareUnavailable
 from bulwark.privacy.group import multiply_base
 from tests.unit.privacy.dkg.world import ceremony, names, secret_of
 

@@ -66,7 +66,8 @@ class Ceremony:
     board: Board
     bends: dict[tuple[int, Phase], Bend] = field(default_factory=dict)
     verdicts: dict[tuple[int, Phase], Verdict] = field(default_factory=dict)
-    log: list[tuple[int, Phase, bytes]] = field(default_factory=list)
+    log: list[tuple[int, Phase, bytes] | Close] = field(default_factory=list)
+    """What the ledger has: posts and closes in order."""
 
     @property
     def holders(self) -> range:
@@ -90,18 +91,21 @@ class Ceremony:
         while isinstance(self.board.outcome, Running) and self.board.phase <= until:
             phase = self.board.phase
             self.play(phase)
-            self.board.advance(Close.DEADLINE)
+            self.close()
         return self.board.outcome
 
-    def replayed(self, session: Session | None = None) -> Board:
+    def close(self, reason: Close = Close.DEADLINE) -> None:
+        self.log.append(reason)
+        self.board.advance(reason)
+
+    def replayed(self) -> Board:
         """A second board from the same posts and closes."""
-        board = Board(session or self.session)
-        for index, phase, data in self.log:
-            while board.phase < phase:
-                board.advance(Close.DEADLINE)
-            board.post(index, phase, data)
-        while board.phase < self.board.phase:
-            board.advance(Close.DEADLINE)
+        board = Board(self.session)
+        for entry in self.log:
+            if isinstance(entry, Close):
+                board.advance(entry)
+            else:
+                board.post(*entry)
         return board
 
     def shares(self, indices: Iterable[int] | None = None) -> dict[int, EvaluatorShare]:
