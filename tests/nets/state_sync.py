@@ -145,7 +145,7 @@ def run(folder: Path, plan: Plan, tell: Tell) -> Result:
             checks.until(lambda: len(load.acknowledged) > 10, "load runs", 20.0)
             synced = [
                 _wiped(net, plan, load, tell),
-                _new(net, newcomer, plan, load, tell),
+                _new(net, plan, newcomer, load, tell),
             ]
         result = Result(filled, synced, acknowledged=len(load.acknowledged))
         _verify(net, load, result, tell)
@@ -170,7 +170,7 @@ def _wiped(net: Net, plan: Plan, load: Load, tell: Tell) -> Synced:
     return found
 
 
-def _new(net: Net, newcomer: Newcomer, plan: Plan, load: Load, tell: Tell) -> Synced:
+def _new(net: Net, plan: Plan, newcomer: Newcomer, load: Load, tell: Tell) -> Synced:
     found = Synced(NEW, "new validator", plan.lie_to_new)
     net.admit(NEW, newcomer.home, newcomer.url)
     net.start([NEW])
@@ -287,11 +287,11 @@ def _until_votes(net: Net, found: Synced, began: float, size: int) -> None:
 
     def votes() -> bool:
         try:
+            voting = access.get("/readyz").json()["voting"]
             own = access.status()["consensus"]
         except Unreachable:
             return False
-        is_all = own is not None and len(own["validators"]) == size - 1
-        return is_all and own["silent_until"] is None
+        return own is not None and own["silent_until"] is None and voting["validators"] == size
 
     checks.until(votes, f"{found.name} votes among {size}", VOTES_S)
     found.votes_after_s = time.monotonic() - began
