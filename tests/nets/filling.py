@@ -72,7 +72,8 @@ class Uploads:
 
     def __init__(self, access: Mapping[str, Access], members: Sequence[str], records: int) -> None:
         self._access = access
-        self._left = records
+        self.left = records
+        """Records that nobody took in hand yet."""
         self._parcel = max(LEAST_PARCEL, min(MOST_PARCEL, records // PARCELS))
         self._lock = threading.Lock()
         self._stop = threading.Event()
@@ -100,8 +101,8 @@ class Uploads:
         number = 0
         while not self._stop.is_set():
             with self._lock:
-                count = min(self._parcel, self._left)
-                self._left -= count
+                count = min(self._parcel, self.left)
+                self.left -= count
             if count == 0:
                 return
             # One value in some fraud types: the group operations are for the first report of it.
@@ -205,6 +206,8 @@ def fill(
                 break
             if spent > within_s:
                 raise CheckFailed(f"{height} blocks, {uploads.taken} records in {spent:.0f} s")
+            if not uploads.left and not probe.alone:
+                probe = _Probe(height, alone=True)
             if len(senders) < MOST_SENDERS and height < blocks and probe.wants_more(height, now):
                 sender = Sender(access[members[len(senders) % len(members)]])
                 senders.append(running.enter_context(sender))
@@ -224,7 +227,9 @@ def fill(
 class _Probe:
     """Whether one more sender could make more blocks."""
 
-    def __init__(self, height: int) -> None:
+    def __init__(self, height: int, *, alone: bool = False) -> None:
+        self.alone = alone
+        """Nothing is uploaded beside it, so what it saw before does not count."""
         self._from = (time.monotonic(), height)
         self._best = 0.0
         self._settled = False
