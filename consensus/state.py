@@ -19,7 +19,7 @@ from consensus.errors import require
 from consensus.evidence import DoubleVote
 from consensus.journal import Journal
 from consensus.keyring import Keyring
-from consensus.log import LaterBuffer, Log, Slot
+from consensus.log import MAX_VOUCHED_BODIES, LaterBuffer, Log, Slot
 from consensus.messages import Message, Vote
 from consensus.newview import NewViewPlan, first_plan
 from consensus.terms import Terms
@@ -195,6 +195,8 @@ class ReplicaState:
         slot.own[kind] = vote
         if kind is VoteKind.PREPARE:
             slot.vouch(digest)
+            if len(slot.vouched) > 1:
+                self.journal.vouched(slot.height, slot.vouched[-MAX_VOUCHED_BODIES:])
         slot.votes(kind)[self.me] = vote
         self.journal.vote(vote)
         return vote
