@@ -74,4 +74,4 @@ class EvidenceOut(EvidenceSummaryOut):
 class EvidencePostIn(BaseModel):
     """Nothing: the path says which case is posted."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)

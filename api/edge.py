@@ -3,7 +3,7 @@
 Rules: correlator in and out, security headers, authentication before routing (an unknown path tells
 a stranger nothing), role check, deadline, problem documents for every failure, metrics and one
 access line a request with the route's template, never a path, query, body or key. Hot routes are
-served here; FastAPI routes the rest. It holds no business of its own.
+served here; a router finds the rest. It holds no business of its own.
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ class Edge:
         return await self._through_router(self._router, exchange)
 
     async def _through_router(self, router: ASGIApp, exchange: Exchange) -> Reply:
-        """Let FastAPI match the path; its endpoint calls serve() and leaves the reply in scope."""
+        """Let the router match; the endpoint calls serve() and leaves the reply in scope."""
         exchange.scope["bulwark.exchange"] = exchange
         status = 500
         allow = b""

@@ -194,7 +194,7 @@ class Route:
     """OpenAPI operation: summary, description, parameters, requestBody, responses."""
     timeout_ms: int
     fast: bool = False
-    """Dispatched before FastAPI's router (static paths only)."""
+    """Dispatched before the router (static paths only)."""
 
 
 ALL_ROLES: Final = frozenset(Role)

@@ -1,6 +1,6 @@
 """Routes: the table of all paths with who may use them and what the documentation says.
 
-Rules: this table is the contract's list; the edge serves from it, FastAPI routes by it and the
+Rules: this table is the contract's list; the edge serves from it, the router goes by it and the
 OpenAPI document shows it. Roles: a reporter writes, screens and reads; an analyst screens and
 reads; an operator sees the node and its metrics and sends transactions; an auditor reads records,
 proofs, blocks and members. Blocks, members, evidence and JSON-RPC reads are for every key.

@@ -32,7 +32,7 @@ class RpcErrorOut(Document):
 class RpcOut(BaseModel):
     """A JSON-RPC 2.0 answer: a result or an error."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
     jsonrpc: Literal["2.0"]
     id: str | int | float | None

@@ -56,7 +56,8 @@ def optional_words(vocabulary: type[Term], description: str, default: str) -> An
 class Document(BaseModel):
     """Base: no unknown members."""
 
-    model_config = ConfigDict(extra="forbid")
+    # Built when somebody asks for the documentation: no request is read through a model.
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
 
 _VALUE = Field(
@@ -218,7 +219,7 @@ class ReasonOut(Document):
 class RecordOut(BaseModel):
     """A record as entitled readers see it: never clear text, salt or tag."""
 
-    model_config = ConfigDict(extra="allow")
+    model_config = ConfigDict(extra="allow", defer_build=True)
 
     record_id: Digest
     reporter: str = Field(description="Member that reported it")
@@ -366,7 +367,7 @@ class MembersOut(Document):
 class NodeOut(BaseModel):
     """State of this node: member, roles, heights, view, peers, queues, versions."""
 
-    model_config = ConfigDict(extra="allow")
+    model_config = ConfigDict(extra="allow", defer_build=True)
 
 
 class HealthOut(Document):

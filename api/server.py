@@ -1,21 +1,23 @@
 """Server: puts the API together for one node.
 
-Rules: the edge is the application; FastAPI beneath it matches paths and makes the OpenAPI document,
-which is served at /v1/openapi.json to any key (no browser UI that loads scripts from elsewhere).
-Only this file builds the API's classes.
+Rules: the edge is the application; Starlette beneath it matches paths. FastAPI makes the OpenAPI
+document, which is served at /v1/openapi.json to any key (no browser UI that loads scripts from
+elsewhere), and is loaded when somebody asks for it: it takes a quarter of a second of CPU, in which
+a node that comes back would not answer. Only this file builds the API's classes.
 """
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from fastapi import FastAPI
-from fastapi.openapi.utils import get_openapi
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Route as PathRoute
+from starlette.routing import Router
 from starlette.types import ASGIApp
 
 from api import documentation as doc
@@ -101,49 +103,35 @@ def create_app(
         Clock(),
     )
     sockets = RpcSockets(dispatcher, ethereum, settings, random_bytes)
-    router = _router(edge)
-    openapi.router = router
-    edge.attach(router, RPC_PATH, sockets.serve)
+    openapi.routes = edge.routes
+    edge.attach(_router(edge), RPC_PATH, sockets.serve)
     return edge
 
 
 class _OpenApi:
-    """Serves the OpenAPI document of the router it is given."""
+    """Serves the OpenAPI document of the routes it is given, made when it is first wanted."""
 
     def __init__(self) -> None:
-        self.router: FastAPI | None = None
+        self.routes: Sequence[Route] = ()
+        self._document: dict[str, Any] | None = None
 
     async def show(self, exchange: Exchange) -> Reply:
         """GET /v1/openapi.json."""
         exchange.query()
-        return json_reply(200, self.router.openapi() if self.router is not None else {})
+        if self._document is None:
+            # In a thread: an analyst who opens the documentation must not hold up a vote.
+            self._document = await asyncio.to_thread(_document, self.routes)
+        return json_reply(200, self._document)
 
 
-def _router(edge: Edge) -> FastAPI:
-    """FastAPI with every route; its endpoints leave the reply to the edge."""
-    router = FastAPI(
-        title="Bulwark node",
-        version=client_version().rpartition("/")[2].removeprefix("v"),
-        docs_url=None,
-        redoc_url=None,
-        openapi_url=None,
-        redirect_slashes=False,
-    )
+def _router(edge: Edge) -> Router:
+    """Every route by its path; the endpoints leave the reply to the edge."""
+    paths = []
     for route in edge.routes:
-        router.add_api_route(
-            route.path,
-            _endpoint(edge, route),
-            methods=[route.method],
-            include_in_schema=bool(route.document),
-        )
-
-    def openapi() -> dict[str, Any]:
-        if router.openapi_schema is None:
-            router.openapi_schema = _document(router, edge)
-        return router.openapi_schema
-
-    router.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented extension point
-    return router
+        path = PathRoute(route.path, _endpoint(edge, route), methods=[route.method])
+        path.methods = {route.method}  # Starlette adds HEAD to GET; the table says what there is
+        paths.append(path)
+    return Router(paths, redirect_slashes=False)
 
 
 def _endpoint(edge: Edge, route: Route) -> Callable[[Request], Awaitable[Response]]:
@@ -156,15 +144,17 @@ def _endpoint(edge: Edge, route: Route) -> Callable[[Request], Awaitable[Respons
     return endpoint
 
 
-def _document(router: FastAPI, edge: Edge) -> dict[str, Any]:
+def _document(routes: Sequence[Route]) -> dict[str, Any]:
+    from fastapi.openapi.utils import get_openapi
+
     document = get_openapi(
-        title=router.title,
-        version=router.version,
+        title="Bulwark node",
+        version=client_version().rpartition("/")[2].removeprefix("v"),
         summary="Fraud indicators and consents of an alliance",
         description=_DESCRIPTION,
         routes=[],
     )
-    for route in edge.routes:
+    for route in routes:
         if route.document:
             path = document["paths"].setdefault(route.path, {})
             path[route.method.lower()] = dict(route.document)

@@ -27,6 +27,7 @@ KEY_SILENT: Final = b"silent"
 PREFIX_VOTE: Final = b"vote/"
 PREFIX_PREPARED: Final = b"prepared/"
 PREFIX_BODY: Final = b"body/"
+PREFIX_VOUCHED: Final = b"vouched/"
 
 
 def vote_key(kind: VoteKind, height: Height) -> bytes:
@@ -42,6 +43,11 @@ def prepared_key(height: Height) -> bytes:
 def body_key(height: Height, digest: Digest) -> bytes:
     """Key of a body behind the own PREPARE at a height."""
     return PREFIX_BODY + height.to_bytes(8, "big") + digest
+
+
+def vouched_key(height: Height) -> bytes:
+    """Key of the order of own PREPAREs at a height, where there were several digests."""
+    return PREFIX_VOUCHED + height.to_bytes(8, "big")
 
 
 def encode_view(view: View, status: Status) -> bytes:
@@ -94,6 +100,11 @@ class Journal:
         writer = Writer()
         vote.write(writer)
         self._put(height, vote_key(vote.subject.kind, height), writer.done())
+
+    def vouched(self, height: Height, digests: list[Digest]) -> None:
+        """Stage which digests were PREPAREd last: V9 keeps the bodies of these (S12)."""
+        writer = Writer().sequence(digests, lambda w, digest: w.fixed(digest, 32))
+        self._put(height, vouched_key(height), writer.done())
 
     def prepared(self, certificate: Certificate) -> None:
         """Stage a prepared certificate."""

@@ -56,7 +56,7 @@ class Slot:
     """The last vote this replica cast, by kind: the sign guard looks here."""
     reported: set[tuple[VoteKind, ValidatorIndex]] = field(default_factory=set)
     vouched: list[Digest] = field(default_factory=list)
-    """Digests this replica PREPAREd, oldest first: others may need these bodies from it (S12)."""
+    """Digests this replica PREPAREd, last one last: others may need these bodies from it (S12)."""
     body_asked: int = 0
     """How many peers were asked for a body."""
 
@@ -66,15 +66,16 @@ class Slot:
             return self.prepares
         return self.commits if kind is VoteKind.COMMIT else self.checkpoints
 
-    def wanted_bodies(self) -> list[Digest]:
-        """Digests whose batch is needed here and missing."""
+    def wanted_body(self) -> Digest | None:
+        """The digest whose batch is needed here and missing."""
         digest = self.digest if self.committed is None else self.committed.subject.digest
-        return [] if digest is None or digest in self.bodies else [digest]
+        return None if digest in self.bodies else digest
 
     def vouch(self, digest: Digest) -> None:
-        """Remember that an own PREPARE stands behind `digest`."""
-        if digest not in self.vouched:
-            self.vouched.append(digest)
+        """Remember that an own PREPARE stands behind `digest`; a new one makes it the latest."""
+        if digest in self.vouched:
+            self.vouched.remove(digest)
+        self.vouched.append(digest)
 
     def enter_view(self, now_ms: int, again: Digest | None) -> list[Digest]:
         """V9: forget proposal and votes of the view that ended; returns the bodies dropped.

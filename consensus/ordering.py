@@ -215,7 +215,7 @@ class Ordering:
     def on_body(self, message: Body) -> None:
         """O5: keep a body only if its digest is wanted at its height (pitfall D1)."""
         slot = self._state.log.get(message.height)
-        if slot is None or message.batch.digest not in slot.wanted_bodies():
+        if slot is None or message.batch.digest != slot.wanted_body():
             return
         slot.bodies[message.batch.digest] = message.batch
         self.advance(slot)
@@ -279,7 +279,7 @@ class Ordering:
         if len(signatures) < quorum:
             return
         subject = VoteSubject(VoteKind.PREPARE, state.active_view, slot.height, digest)
-        slot.prepared = Certificate.assemble(subject, signatures, state.validators.quorum)
+        slot.prepared = Certificate.assemble(subject, signatures, quorum)
         state.journal.prepared(slot.prepared)
         if digest != NULL_BATCH.digest:
             state.journal.body(slot.height, body)
@@ -332,12 +332,14 @@ class Ordering:
 
     def _want_body(self, slot: Slot) -> None:
         """O5: ask one peer at a time for a body that is needed and missing."""
-        for digest in slot.wanted_bodies():
-            if digest == NULL_BATCH.digest:
-                slot.bodies[digest] = NULL_BATCH
-                slot.approved.add(digest)
-            elif slot.body_asked == 0:
-                self.ask_body(slot, digest)
+        wanted = slot.wanted_body()
+        if wanted is None:
+            return
+        if wanted == NULL_BATCH.digest:
+            slot.bodies[wanted] = NULL_BATCH
+            slot.approved.add(wanted)
+        elif slot.body_asked == 0:
+            self.ask_body(slot, wanted)
 
     def ask_body(self, slot: Slot, digest: Digest) -> None:
         """Ask the next peer; voters for the digest first, since an honest one holds the body."""

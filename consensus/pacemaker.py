@@ -7,7 +7,7 @@ It never changes the view itself; it only says when a timer is due.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from bulwark.ledger.ids import ValidatorIndex, View
 from consensus.config import Config
@@ -21,8 +21,7 @@ MAX_ATTEMPT = 32
 """Views without progress that still lengthen a timeout; the cap is reached long before."""
 
 
-@dataclass(frozen=True, slots=True)
-class Situation:
+class Situation(NamedTuple):
     """What the pacemaker must know about the replica."""
 
     changing: bool
@@ -111,7 +110,8 @@ class Pacemaker:
 
     def on_pending(self, oldest_ms: int | None, count: int) -> None:
         """The mempool changed."""
-        self.stale = True
+        if oldest_ms != self._oldest_ms or (count > 0) != (self.pending > 0):
+            self.stale = True
         self._oldest_ms, self.pending = oldest_ms, count
 
     def on_proposal(self, now_ms: int) -> None:

@@ -26,10 +26,13 @@ from consensus.journal import (
     PREFIX_BODY,
     PREFIX_PREPARED,
     PREFIX_VOTE,
+    PREFIX_VOUCHED,
     body_key,
     prepared_key,
     vote_key,
+    vouched_key,
 )
+from consensus.log import MAX_VOUCHED_BODIES
 from consensus.messages import NewView, ViewChange, Vote
 from consensus.types import FIRST_VIEW, Status
 
@@ -64,6 +67,8 @@ class Recovery:
     """Own last votes."""
     prepared: tuple[Certificate, ...] = ()
     bodies: tuple[tuple[Height, Batch], ...] = ()
+    vouched: tuple[tuple[Height, tuple[Digest, ...]], ...] = ()
+    """Digests PREPAREd at a height, the last one last, where there were several."""
     wiped: bool = False
     """The records are lost: the amnesia rule (P6) keeps the replica silent for a while."""
     silent_until: Height | None = None
@@ -123,6 +128,13 @@ def _add(found: Recovery, key: bytes, value: bytes) -> Recovery:
         batch = Batch.decode(value)
         _same(key, body_key(height, batch.digest))
         return replace(found, bodies=(*found.bodies, (height, batch)))
+    elif key.startswith(PREFIX_VOUCHED):
+        height = Height(int.from_bytes(key[len(PREFIX_VOUCHED) :], "big"))
+        _same(key, vouched_key(height))
+        digests = reader.sequence(
+            "vouched", MAX_VOUCHED_BODIES, lambda r: Digest(r.fixed(32, "digest"))
+        )
+        found = replace(found, vouched=(*found.vouched, (height, digests)))
     else:
         raise RecordsDamaged(key, "no record has such a key")
     reader.end()

@@ -67,8 +67,8 @@ class Replica:
         "_amnesia",
         "_changer",
         "_checkpoints",
-        "_facts",
         "_halted",
+        "_known",
         "_mark",
         "_ordering",
         "_pace",
@@ -116,10 +116,10 @@ class Replica:
         self._amnesia = Amnesia(state, recovery)
         self._halted = ""
         self._started = False
-        self._facts: tuple[object, ...] = ()
+        self._known: Situation | None = None
         """The situation at the last look at the deadlines."""
         self._seen = -1
-        """The state's version at that look: most messages change nothing that matters here."""
+        """The state's version at that look."""
         self._mark: tuple[Height, View] | None = None
         """Window and view at the last look at what had to wait (W2)."""
         restoring.restore(state, self._changer, self._ordering, recovery)
@@ -138,9 +138,8 @@ class Replica:
         state.now_ms = now_ms
         try:
             self._handle(event)
-            if not state.ended:
-                self._follow_up()
-            state.outbox += self._last_effects(now_ms)
+            if state.version != self._seen or self._pace.stale:
+                state.outbox += self._consequences(now_ms)
         except InvariantViolation as broken:
             self._halted = str(broken)
             state.turn(Cause.CONTRADICTION)
@@ -148,18 +147,19 @@ class Replica:
         effects, state.outbox = state.outbox, []
         return effects
 
-    def _last_effects(self, now_ms: int) -> list[Effect]:
+    def _consequences(self, now_ms: int) -> list[Effect]:
+        """What follows from any change; most messages change nothing that matters here."""
         state = self._state
+        if not state.ended:
+            self._follow_up()
         if state.status is Status.ENDED and state.stable is not None:
             return [EpochEnded(state.stable)]
-        if state.version == self._seen and not self._pace.stale:
-            return []  # the situation is the same, so the deadlines are
         self._seen = state.version
-        facts = self._situation()
-        if facts == self._facts and not self._pace.stale:
-            return []
-        self._facts = facts
-        return self._pace.update(Situation(*facts), now_ms)
+        situation = self._situation()
+        if situation == self._known and not self._pace.stale:
+            return []  # the situation is the same, so the deadlines are
+        self._known = situation
+        return self._pace.update(situation, now_ms)
 
     def _handle(self, event: Event) -> None:
         state = self._state
@@ -267,18 +267,18 @@ class Replica:
         if state.version != self._seen:
             self._ordering.ask_proposal()
 
-    def _situation(self) -> tuple[bool, bool, bool, bool, ValidatorIndex, bool]:
-        """The fields of a Situation, in its order."""
+    def _situation(self) -> Situation:
         state = self._state
         ordering = state.status is Status.NORMAL
         proposer = self._ordering.next_proposer()
-        return (
-            state.status is Status.CHANGING,
-            state.epoch_end is not None or self._ordering.in_flight(),
-            state.executing is not None,
-            state.stable_height > state.executed or state.syncing or state.silent_until is not None,
-            proposer if ordering else state.leader,
-            ordering and proposer == state.me and state.silent_until is None,
+        silent = state.silent_until is not None
+        return Situation(
+            changing=state.status is Status.CHANGING,
+            in_flight=state.epoch_end is not None or self._ordering.in_flight(),
+            busy=state.executing is not None,
+            lagging=state.stable_height > state.executed or state.syncing or silent,
+            awaited=proposer if ordering else state.leader,
+            my_turn=ordering and proposer == state.me and not silent,
         )
 
     # -- looking in --------------------------------------------------------------------------

@@ -8,7 +8,14 @@ from __future__ import annotations
 
 from bulwark.ledger.votes import VoteKind
 from consensus.errors import RecordsDamaged
-from consensus.journal import KEY_NEW_VIEW, KEY_VIEW, body_key, prepared_key, vote_key
+from consensus.journal import (
+    KEY_NEW_VIEW,
+    KEY_VIEW,
+    body_key,
+    prepared_key,
+    vote_key,
+    vouched_key,
+)
 from consensus.newview import select_new_view
 from consensus.ordering import Ordering
 from consensus.recovery import Recovery
@@ -76,4 +83,8 @@ def _restore_slots(state: ReplicaState, recovery: Recovery) -> None:
         slot.bodies[batch.digest] = batch
         slot.approved.add(batch.digest)
         slot.vouch(batch.digest)
+    for height, digests in recovery.vouched:
+        state.journal.note_live(height, vouched_key(height))
+        for digest in digests:
+            state.log.open(height, 0).vouch(digest)
     state.log.collect(state.low)

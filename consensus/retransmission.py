@@ -46,7 +46,8 @@ class Retransmission:
         self._ordering = ordering
         self._changer = changer
         self._answered_ms: dict[ValidatorIndex, int] = {}
-        self._peers: dict[ValidatorIndex, PeerSnapshot] = {}
+        self._peers: dict[ValidatorIndex, tuple[StatusReport, int]] = {}
+        """The last STATUS of each, and when it came."""
 
     # -- telling -----------------------------------------------------------------------------
 
@@ -91,8 +92,9 @@ class Retransmission:
         state.broadcast(self.report())
         self._pace.on_status(state.now_ms)
         for slot in state.log.above(state.executed):
-            for digest in slot.wanted_bodies():
-                self._ordering.ask_body(slot, digest)
+            wanted = slot.wanted_body()
+            if wanted is not None:
+                self._ordering.ask_body(slot, wanted)
 
     def greet(self, peer: ValidatorIndex) -> None:
         """R2: a new connection is told at once where this replica is."""
@@ -103,22 +105,25 @@ class Retransmission:
 
     def peers(self) -> tuple[PeerSnapshot, ...]:
         """What the others last said of themselves."""
-        return tuple(self._peers[index] for index in sorted(self._peers))
+        return tuple(
+            PeerSnapshot(
+                index,
+                status.view,
+                status.changing,
+                status.executed,
+                status.stable,
+                status.silent,
+                at_ms,
+            )
+            for index, (status, at_ms) in sorted(self._peers.items())
+        )
 
     # -- answering ---------------------------------------------------------------------------
 
     def on_status(self, sender: ValidatorIndex, status: StatusReport) -> None:
         """R3: send what the other lacks, at most once per half STATUS interval."""
         state = self._state
-        self._peers[sender] = PeerSnapshot(
-            sender,
-            status.view,
-            status.changing,
-            status.executed,
-            status.stable,
-            status.silent,
-            state.now_ms,
-        )
+        self._peers[sender] = (status, state.now_ms)
         self._pace.on_silent(sender, status.silent)
         last = self._answered_ms.get(sender)
         if last is not None and state.now_ms < last + state.config.status_interval_ms // 2:
@@ -173,7 +178,9 @@ class Retransmission:
         for slot in state.log.above(max(status.stable, Height(0))):
             if slot.height > top or not self._aged(slot.opened_ms):
                 continue
-            their = theirs.get(slot.height, SlotStatus(slot.height, False, 0, 0, 0))
+            their = theirs.get(slot.height)
+            if their is None:
+                their = SlotStatus(slot.height, False, 0, 0, 0)
             votes: list[tuple[Votes, int]] = [(slot.checkpoints, their.checkpoints)]
             if slot.height > status.executed and slot.committed is None:
                 if not their.has_body and slot.pre_prepare is not None:
@@ -193,11 +200,11 @@ class Retransmission:
             budget = self._send_votes(peer, slot.checkpoints, held, budget)
 
     def _send_votes(self, peer: ValidatorIndex, votes: Votes, held: int, budget: int) -> int:
-        for index in sorted(votes):
-            if budget > 0 and not held >> index & 1 and index != peer:
-                self._send(peer, votes[index])
-                budget -= 1
-        return budget
+        lacking = [index for index in votes if not held >> index & 1 and index != peer]
+        chosen = sorted(lacking)[:budget]
+        for index in chosen:
+            self._send(peer, votes[index])
+        return budget - len(chosen)
 
     def _aged(self, since_ms: int) -> bool:
         """Younger things are still on their normal way."""

@@ -19,7 +19,7 @@ from consensus.errors import require
 from consensus.evidence import DoubleVote
 from consensus.journal import Journal
 from consensus.keyring import Keyring
-from consensus.log import LaterBuffer, Log, Slot
+from consensus.log import MAX_VOUCHED_BODIES, LaterBuffer, Log, Slot
 from consensus.messages import Message, Vote
 from consensus.newview import NewViewPlan, first_plan
 from consensus.terms import Terms
@@ -143,15 +143,13 @@ class ReplicaState:
 
     def place(self, view: View, height: Height) -> Place:
         """W1, W2: whether a PRE-PREPARE, PREPARE or COMMIT belongs here now, later or never."""
+        if view == self.active_view and self.low < height <= self.high:
+            return Place.NOW
         if height <= self.low or height > self.high + self.config.window:
             return Place.NEVER
         if self.epoch_end is not None and height > self.epoch_end:
             return Place.NEVER
-        if view < self.active_view:
-            return Place.NEVER
-        if view > self.active_view or height > self.high:
-            return Place.LATER
-        return Place.NOW
+        return Place.NEVER if view < self.active_view else Place.LATER
 
     def slot(self, height: Height) -> Slot:
         """The slot of a height inside the window."""
@@ -197,6 +195,8 @@ class ReplicaState:
         slot.own[kind] = vote
         if kind is VoteKind.PREPARE:
             slot.vouch(digest)
+            if len(slot.vouched) > 1:
+                self.journal.vouched(slot.height, slot.vouched[-MAX_VOUCHED_BODIES:])
         slot.votes(kind)[self.me] = vote
         self.journal.vote(vote)
         return vote
@@ -206,7 +206,7 @@ class ReplicaState:
         last = slot.own.get(kind)
         if last is None:
             return False
-        return kind is VoteKind.CHECKPOINT or last.subject.view == self.active_view
+        return last.subject.view == self.active_view or kind is VoteKind.CHECKPOINT
 
     def record(self, slot: Slot, vote: Vote) -> bool:
         """W4: keep another's vote; False for a repetition. A contradiction is reported once."""
@@ -215,8 +215,9 @@ class ReplicaState:
         if known is None:
             votes[vote.signer] = vote
             return True
-        mark = (vote.subject.kind, vote.signer)
-        if known.subject != vote.subject and mark not in slot.reported:
-            slot.reported.add(mark)
-            self.outbox.append(Report(DoubleVote(known, vote)))
+        if known is not vote and known.subject != vote.subject:
+            mark = (vote.subject.kind, vote.signer)
+            if mark not in slot.reported:
+                slot.reported.add(mark)
+                self.outbox.append(Report(DoubleVote(known, vote)))
         return False

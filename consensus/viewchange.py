@@ -126,12 +126,11 @@ class ViewChanger:
         state = self._state
         if message.checkpoint is not None:
             self._checkpoints.learn(message.checkpoint, message.signer)
-        digest = message.hash()
-        waiting = [i for i, p in sorted(self._pending.items()) if digest in p.missing]
+        waiting = self._waiting_for(message) if self._pending else []
         for signer in waiting:  # all of them: a faulty leader may name it too
             pending = self._pending.get(signer)
             if pending is not None:  # else forgotten with the view that was just entered
-                pending.found[digest] = message
+                pending.found[message.hash()] = message
                 self._try_enter(signer)
         if waiting or message.signer == state.me or message.view <= state.active_view:
             return
@@ -148,6 +147,11 @@ class ViewChanger:
         self._compare_commits(message)
         self._join()
         self._review()
+
+    def _waiting_for(self, message: ViewChange) -> list[ValidatorIndex]:
+        """The leaders whose pending NEW-VIEW names this VIEW-CHANGE, not found so far."""
+        digest = message.hash()
+        return [i for i, p in sorted(self._pending.items()) if digest in p.missing]
 
     def _compare_commits(self, change: ViewChange) -> None:
         """A VIEW-CHANGE must prove every COMMIT that its signer cast above its checkpoint."""

@@ -7,9 +7,14 @@ process with one line on standard error and exit code 1, since going on could lo
 
 from __future__ import annotations
 
+import asyncio
+import gc
+import importlib
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from bulwark.ledger.ids import MemberId
 from bulwark.ledger.receipt import Receipt
@@ -29,7 +34,7 @@ from node.driver.proposals import Proposals
 from node.driver.syncing import block_sync
 from node.driver.trace import TraceRecorder
 from node.driver.worker import Worker
-from node.execution.executor import Executor
+from node.execution.executor import Executor, load_evm
 from node.follower import Follower
 from node.gatekeeper import Gatekeeper
 from node.housekeeping import Housekeeping
@@ -47,8 +52,6 @@ from node.reporting.idempotency import IdempotencyStore
 from node.reporting.outbox import Outbox
 from node.reporting.tracker import StageTracker
 from node.requests import Topic
-from node.server import HttpServer
-from node.services import Ground, Services
 from node.sidecars import Sidecars
 from node.storage.durability import Durability
 from node.storage.port import KeyValueStore
@@ -58,6 +61,10 @@ from node.sync.watch import SyncWatch
 from node.tagging.cache import TagCache
 from node.tagging.evaluators import DirectEvaluators, LocalEvaluator
 from node.tagging.tagger import Tagger
+
+if TYPE_CHECKING:
+    from node.server import HttpServer
+    from node.services import Services
 
 PROPOSAL_PACE_MS = 40
 """Least time between two proposals: a block costs as much for one transaction as for fifty."""
@@ -78,7 +85,6 @@ class Node:
         self._build_network()
         self._build_reporting()
         self._build_consensus()
-        self._services = self._build_services()
 
     def _build_ledger(self) -> None:
         genesis, config = self._home.genesis, self._home.config
@@ -234,7 +240,11 @@ class Node:
         self._intake.recheck()
         self._gatekeeper.entered(epoch)
 
-    def _build_services(self) -> Services:
+    @cached_property
+    def _services(self) -> Services:
+        """What clients ask for; made when votes go round."""
+        from node.services import Ground, Services
+
         return Services(
             Ground(
                 home=self._home,
@@ -271,14 +281,11 @@ class Node:
         try:
             housekeeping = self._housekeeping()
             housekeeping.resume()
-            self._supervisor.spawn(self._worker.run())
             self._supervisor.spawn(self._engine.run())
             self._supervisor.spawn(housekeeping.run())
             self._supervisor.spawn(self._oversight.examiner.run())
             self._supervisor.spawn(self._oversight.timekeeper.run())
-            # Votes first: what serves clients takes as long to load as everything below it.
-            server = await self._services.open()
-            await server.start()
+            server = await self._load_the_rest()
             log.info(
                 "node runs",
                 member=self._home.member.id,
@@ -291,6 +298,18 @@ class Node:
         finally:
             await self._shut(server)
         return 1 if self._supervisor.halted is not None else 0
+
+    async def _load_the_rest(self) -> HttpServer:
+        """Load what votes do not need, in the order in which an alliance that comes back wants it:
+        the EVM for its next block, then what serves clients. Each is as much as all before it.
+        """
+        await asyncio.to_thread(load_evm)
+        self._supervisor.spawn(self._worker.run())
+        await asyncio.to_thread(importlib.import_module, "node.services")
+        server = await self._services.open()
+        await server.start()
+        gc.freeze()  # modules live for ever; `node.process` did the same with those before
+        return server
 
     def _register(self) -> None:
         network = self._network
@@ -341,5 +360,6 @@ class Node:
         await self._network.stop()
         self._pool.shutdown(cancel_futures=True)
         self._durability.close()
-        self._services.close()
+        if "_services" in self.__dict__:
+            self._services.close()
         log.info("node stopped", height=self._chain.applied)

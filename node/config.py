@@ -7,13 +7,17 @@ home. Secrets are not in here: they live in the keystore. `bulwark config explai
 
 from __future__ import annotations
 
+import json
+import os
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+PREFIX: Final = "BULWARK_"
+NESTED: Final = "__"
 Port = Annotated[int, Field(ge=0, le=65535)]
 
 
@@ -164,16 +168,8 @@ class LogConfig(Section):
     file: Path | None = Field(None, description="file to append to; none = standard error")
 
 
-class NodeConfig(BaseSettings):
+class NodeConfig(Section):
     """Everything that an operator sets for one node."""
-
-    model_config = SettingsConfigDict(
-        frozen=True,
-        extra="forbid",
-        env_prefix="BULWARK_",
-        env_nested_delimiter="__",
-        case_sensitive=False,
-    )
 
     member: str = Field(description="this node's member id, as in genesis.json")
     genesis: Path = Field(Path("genesis.json"), description="the alliance's genesis document")
@@ -188,22 +184,6 @@ class NodeConfig(BaseSettings):
     sync: SyncConfig = Field(SyncConfig(), description=str(SyncConfig.__doc__))
     log: LogConfig = Field(LogConfig(), description=str(LogConfig.__doc__))
 
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """The environment goes before the file, whose values arrive as init arguments."""
-        return env_settings, init_settings
-
-
-# Environment variables of the product that are not part of the tree.
-_RESERVED_ENVIRONMENT = {"BULWARK_KEYSTORE_PASSPHRASE"}
-
 
 def load_config(home: Path) -> NodeConfig:
     """Read `home`/node.toml and the environment; raises ConfigError with one line a problem."""
@@ -215,13 +195,65 @@ def load_config(home: Path) -> NodeConfig:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(str(path), [str(error)]) from error
     try:
-        return NodeConfig(**values)
+        return NodeConfig(**_merged(values, _from_environment(os.environ)))
     except ValidationError as error:
         problems = [
             f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}"
             for problem in error.errors(include_url=False, include_input=False)
         ]
         raise ConfigError(str(path), problems) from error
+
+
+def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
+    """The settings that variables give, as a tree; names are compared without case.
+
+    A section or a list is given as JSON. Variables of the product that are no setting, as that of
+    the passphrase, are left out; an unknown name inside a section is refused like one in the file.
+    """
+    tree: dict[str, Any] = {}
+    # Whole sections first, so that a single setting goes before its section.
+    for variable in sorted(environment, key=len):
+        if not variable.upper().startswith(PREFIX):
+            continue
+        first, *path = variable[len(PREFIX) :].lower().split(NESTED)
+        if first in NodeConfig.model_fields:
+            _put(tree, [first, *path], environment[variable], variable)
+    return tree
+
+
+def _put(tree: dict[str, Any], path: list[str], text: str, variable: str) -> None:
+    section: type[BaseModel] | None = NodeConfig
+    for name in path[:-1]:
+        section = _section_at(section, name)
+        tree = tree.setdefault(name, {})
+        if not isinstance(tree, dict):
+            raise ConfigError(variable, ["lies inside what another variable gives as one value"])
+    field = None if section is None else section.model_fields.get(path[-1])
+    is_json = _section_at(section, path[-1]) is not None or (
+        field is not None and get_origin(field.annotation) is tuple
+    )
+    try:
+        value: Any = json.loads(text) if is_json else text
+    except ValueError as error:
+        raise ConfigError(variable, [f"is no JSON: {error}"]) from error
+    tree[path[-1]] = value
+
+
+def _section_at(section: type[BaseModel] | None, name: str) -> type[BaseModel] | None:
+    field = None if section is None else section.model_fields.get(name)
+    kind = None if field is None else field.annotation
+    return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
+
+
+def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Two trees as one; what both have is taken from `above`, section by section."""
+    merged = dict(below)
+    for name, value in above.items():
+        under = merged.get(name)
+        if isinstance(value, dict) and isinstance(under, dict):
+            value = _merged(under, value)
+        merged[name] = value
+    return merged
 
 
 def explain(section: type[BaseModel] = NodeConfig, prefix: str = "") -> list[tuple[str, str, str]]:
@@ -239,4 +271,4 @@ def explain(section: type[BaseModel] = NodeConfig, prefix: str = "") -> list[tup
 
 def environment_name(setting: str) -> str:
     """Name of the environment variable that sets `setting` (`network.listen_port`)."""
-    return "BULWARK_" + setting.upper().replace(".", "__")
+    return PREFIX + setting.upper().replace(".", NESTED)

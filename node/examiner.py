@@ -12,9 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
-
-from prometheus_client.core import GaugeMetricFamily, Metric
+from typing import TYPE_CHECKING, Final
 
 from bulwark.ledger.genesis import Genesis
 from bulwark.ledger.ids import MemberId
@@ -46,6 +44,9 @@ from node.mempool import Mempool
 from node.network.network import Network
 from node.network.timing import Timekeeper
 from node.surroundings import disk_facts
+
+if TYPE_CHECKING:
+    from prometheus_client.core import Metric
 
 PERIOD_MS: Final = 2_000
 """Between two looks."""
@@ -163,6 +164,8 @@ class Examiner:
 
     def families(self) -> Iterable[Metric]:
         """Metrics: findings by severity, clock offsets, evidence."""
+        from prometheus_client.core import GaugeMetricFamily
+
         found = self.diagnose()
         findings = GaugeMetricFamily(
             "bulwark_findings", "Findings of the diagnosis", labels=["severity"]

@@ -23,10 +23,10 @@ from node.network.timing import Timekeeper
 from node.reporting.anchorer import Anchorer
 from node.reporting.evidence_poster import EvidencePoster
 from node.requests import Topic
-from node.status import product_version
 from node.storage.port import KeyValueStore
 from node.surroundings import certificate_facts
 from node.sync.watch import SyncWatch
+from node.version import product_version
 
 
 class Oversight:

@@ -15,7 +15,6 @@ from pathlib import Path
 
 import uvloop
 
-from api.auth import ApiKeysInvalid
 from bulwark.privacy import group
 from bulwark.privacy.errors import PrivacyError
 from consensus.errors import ConsensusError
@@ -49,11 +48,16 @@ STARTUP_ERRORS = (
     StorageError,
     ChainError,
     NetworkError,
-    ApiKeysInvalid,
     PrivacyError,
     ConsensusError,
 )
-"""What an operator can mend; anything else is a defect and shows its trace."""
+
+
+def _mendable() -> tuple[type[Exception], ...]:
+    """What an operator can mend; anything else is a defect and shows its trace."""
+    from api.auth import ApiKeysInvalid  # with the HTTP side, which is loaded last
+
+    return (*STARTUP_ERRORS, ApiKeysInvalid)
 
 
 def run_node(path: Path) -> int:
@@ -76,7 +80,7 @@ def run_node(path: Path) -> int:
             return uvloop.run(_serve(home, store))
     except HomeLocked as error:  # the note is that of the node that holds the home
         return _refuse(f"{error}")
-    except STARTUP_ERRORS as error:
+    except _mendable() as error:
         return _refuse(f"{error}", path)
     except OSError as error:
         return _refuse(f"{error.strerror or error} ({error.filename or 'socket'})", path)
@@ -86,10 +90,11 @@ async def _serve(home: Home, store: KeyValueStore) -> int:
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     node = Node(home, store)
     # A full collection over what was imported takes 90 ms, in which no vote leaves; what lives for
-    # ever is taken out of its sight, and the young generations grow before it looks.
-    gc.collect()
+    # ever is taken out of its sight, and the young generations grow before it looks. Nothing was
+    # collected since the command began: importing makes little garbage and thousands of objects.
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
+    gc.enable()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, node.stop)

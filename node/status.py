@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -29,6 +28,7 @@ from node.screening.screener import Screener
 from node.service import Readiness
 from node.sync.report import SyncReport
 from node.tagging.tagger import Tagger
+from node.version import product_version
 
 MAX_LAG_BLOCKS = 8
 """Blocks behind the alliance with which a node still calls itself in step."""
@@ -275,11 +275,3 @@ class _NodeCollector(Collector):
     def describe(self) -> Iterable[Metric]:
         """Nothing at registration: the node is not complete then."""
         return []
-
-
-def product_version() -> str:
-    """Version of the installed package; "unknown" where the sources run uninstalled."""
-    try:
-        return version("bulwark")
-    except PackageNotFoundError:
-        return "unknown"

@@ -200,3 +200,59 @@ class ExculpationRefused(PrivacyError):
     def __init__(self, reason: str) -> None:
         self.reason = reason
         super().__init__(f"exculpation refused: {reason}")
+
+
+class SessionRefused(PrivacyError):
+    """The parameters of a key ceremony contradict themselves or the sharing it starts from."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"key ceremony refused: {reason}")
+
+
+class CeremonyStateRefused(PrivacyError):
+    """Saved secret state of a key ceremony is not of this session, party or format."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"saved state of a key ceremony refused: {reason}")
+
+
+class ShareUnavailable(PrivacyError):
+    """A holder can not derive its share from the ceremony; `dealers` are those it lacks."""
+
+    def __init__(self, reason: str, dealers: tuple[int, ...] = ()) -> None:
+        self.reason = reason
+        self.dealers = dealers
+        named = f" (dealers {', '.join(map(str, dealers))})" if dealers else ""
+        super().__init__(f"share unavailable: {reason}{named}")
+
+
+class RingRefused(PrivacyError):
+    """A ring holds a key that no ring may hold."""
+
+    def __init__(self, position: int, reason: str) -> None:
+        self.position = position
+        self.reason = reason
+        super().__init__(f"key at position {position} of the ring refused: {reason}")
+
+
+class WitnessRefused(PrivacyError):
+    """The secret and the index given to a prover do not belong to the statement's ring."""
+
+    def __init__(self, index: int, members: int) -> None:
+        self.index = index
+        self.members = members
+        super().__init__(
+            f"the secret is not that of position {index} of a ring of {members} keys, so there is "
+            "nothing to prove"
+        )
+
+
+class ProofRefused(PrivacyError):
+    """A ring proof does not show its statement; the failing equations are named."""
+
+    def __init__(self, reason: str, equations: tuple[int, ...] = ()) -> None:
+        self.reason = reason
+        self.equations = equations
+        super().__init__(f"ring proof refused: {reason}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 
 import click
@@ -31,6 +32,7 @@ def run(home: Path) -> int:
     Example:
       bulwark node run --home alliance/northbank
     """
+    gc.disable()  # nothing of what is imported goes away; `node.process` turns it on again
     from node.process import run_node
 
     return run_node(home)

@@ -30,6 +30,8 @@ _REFUSALS = {
     "wrong-address": "its vote key is not that of its member entry: check its keystore",
     "wrong-member": "another member answers at its address: check node.toml",
     "duplicate-identity": "two nodes run with its identity: stop one of them at once",
+    "misbehaved": "this node dropped it for a wrong answer and lets it in again within a minute: "
+    "ask its operator to run `bulwark fsck --full`",
     "refused-by-peer": "it refuses this node: read its log for the reason",
 }
 

@@ -4,12 +4,16 @@ Rules: execution is a function of the parent's state, the batch and nothing else
 configuration besides genesis; it writes nothing, `ChainStore.commit_block` does, in one batch.
 The block's time is max(proposer's time, parent's time + 1). Anything that is not a rule of the
 ledger (a missing sidecar, damage, a fault in the EVM) raises, and the node halts.
+The EVM is imported with the first state that is made (or by `load_evm`): what asks for nonces and
+roles, and so consensus, does not wait for it.
 """
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from bulwark.ledger.anchor import Anchor, AnchorKind
 from bulwark.ledger.batch import Batch
@@ -27,13 +31,15 @@ from node.execution import indexes
 from node.execution.accounts import Account, read_account, read_slot
 from node.execution.database import Getter, StateSource
 from node.execution.errors import WrongHeight
-from node.execution.evm import AllianceState, block_context
 from node.execution.succession import succession
 from node.execution.tip import TipState
 from node.execution.transition import Ran, Skipped, check_transaction, run_transactions
 from node.storage import schema
 from node.storage.blocks import read_frontier, read_header
 from node.storage.seal import seal
+
+if TYPE_CHECKING:
+    from node.execution.evm import AllianceState
 
 HASH_DEPTH = 256
 """How many earlier block hashes BLOCKHASH knows."""
@@ -69,6 +75,11 @@ class ExecutedBlock:
             (transaction.hash, receipt.succeeded)
             for transaction, receipt in zip(self.transactions, self.receipts, strict=True)
         )
+
+
+def load_evm() -> None:
+    """Import the EVM, as the first execution would; takes some tenths of a second of CPU."""
+    importlib.import_module("node.execution.evm")
 
 
 class Executor:
@@ -176,9 +187,14 @@ class Executor:
         height: Height,
         timestamp_ms: TimestampMs,
         randomness: Digest,
-        kind: type[AllianceState] = AllianceState,
+        kind: type[AllianceState] | None = None,
     ) -> AllianceState:
-        """A state over a root, in which opcodes see a block of this height, time and randomness."""
+        """A state over a root, in which opcodes see a block of this height, time and randomness.
+
+        `kind` is AllianceState unless given.
+        """
+        from node.execution.evm import AllianceState, block_context
+
         context = block_context(
             chain_id=self._genesis.chain_id,
             height=height,
@@ -188,7 +204,7 @@ class Executor:
             earlier_hashes=self._hashes_below(height),
         )
         # py-evm passes its first argument on to the account class and keeps it; ours is a source.
-        return kind(self.source, context, state_root)  # type: ignore[arg-type]
+        return (kind or AllianceState)(self.source, context, state_root)  # type: ignore[arg-type]
 
     def _hashes_below(self, height: Height) -> Iterator[Digest]:
         """Hashes of the blocks below a height, read as far as somebody asks."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bulwark.ledger.errors import TransactionInvalid
 from bulwark.ledger.genesis import Genesis
@@ -18,7 +18,9 @@ from bulwark.ledger.ids import Address, Digest
 from bulwark.ledger.receipt import Log, Receipt
 from bulwark.ledger.transaction import Transaction
 from node.execution.accounts import EMPTY_CODE_HASH, Accounts
-from node.execution.evm import AllianceState, EvmMessage
+
+if TYPE_CHECKING:
+    from node.execution.evm import AllianceState
 
 RolesOf = Callable[[Address], int]
 """Role bits of an account in the state before the block."""
@@ -66,6 +68,8 @@ def run_transactions(
     roles_of: RolesOf,
 ) -> Ran:
     """Run a batch on a block's state, in order; `gas_limit` is the block's."""
+    from node.execution.evm import EvmMessage
+
     transactions: list[Transaction] = []
     receipts: list[Receipt] = []
     positions: list[int] = []

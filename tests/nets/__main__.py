@@ -9,12 +9,14 @@ from pathlib import Path
 
 import click
 
-from tests.nets import clocks, manifest, measure, runner
+from tests.nets import clocks, manifest, measure, runner, state_sync
 from tests.nets.checks import CheckFailed
 from tests.nets.fabric import clean as clean_up
+from tests.nets.liar import Lie
 from tests.nets.net import NetFailed
 from tests.nets.randomly import random_manifest
 
+LIES = click.Choice([lie.value for lie in Lie if lie is not Lie.NONE])
 BACKENDS = click.Choice(["loopback", "netns"])
 
 
@@ -60,13 +62,46 @@ def random_net(seed: int | None, times: int, backend: str, keep: Path | None, sh
 
 
 @main.command(name="measure")
-@click.argument("what", type=click.Choice(["proposer-kill", "all-kill"]))
+@click.argument("what", type=click.Choice(["proposer-kill", "all-kill", "state-sync"]))
 @click.option("--times", type=click.IntRange(min=1), default=20, show_default=True)
-def measure_times(what: str, times: int) -> None:
-    """Measure how long a recovery takes."""
-    take = measure.proposer_kill if what == "proposer-kill" else measure.all_kill
-    with tempfile.TemporaryDirectory(prefix="bulwark-net-") as folder:
-        click.echo(take(Path(folder) / "net", times, _tell).line())
+@click.option("--blocks", type=click.IntRange(min=300), default=5_000, show_default=True)
+@click.option("--records", type=click.IntRange(min=1_000), default=100_000, show_default=True)
+@click.option("--lie-to-wiped", type=LIES, default=Lie.STATE.value, show_default=True)
+@click.option("--lie-to-new", type=LIES, default=Lie.ANY.value, show_default=True)
+@click.option("--keep", type=click.Path(path_type=Path), help="New folder that stays, with logs.")
+def measure_times(
+    what: str,
+    times: int,
+    blocks: int,
+    records: int,
+    lie_to_wiped: str,
+    lie_to_new: str,
+    keep: Path | None,
+) -> None:
+    """Measure how long a recovery takes; sizes and lies are those of state-sync."""
+    with tempfile.TemporaryDirectory(prefix="bulwark-net-") as place:
+        folder = Path(place) / "net" if keep is None else keep
+        if what == "state-sync":
+            plan = state_sync.Plan(
+                blocks=blocks,
+                records=records,
+                lie_to_wiped=Lie(lie_to_wiped),
+                lie_to_new=Lie(lie_to_new),
+            )
+            _measure_state_sync(folder, plan)
+            return
+        take = measure.proposer_kill if what == "proposer-kill" else measure.all_kill
+        click.echo(take(folder, times, _tell).line())
+
+
+def _measure_state_sync(folder: Path, plan: state_sync.Plan) -> None:
+    try:
+        result = state_sync.run(folder, plan, _tell)
+    except (CheckFailed, NetFailed) as error:
+        click.echo(f"FAILED state-sync: {error}", err=True)
+        sys.exit(1)
+    for line in result.lines():
+        click.echo(line)
 
 
 @main.command(name="clean")

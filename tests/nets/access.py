@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,6 +54,17 @@ class Access:
         """POST of JSON with a role's key; raises Unreachable."""
         return self._send("POST", path, role, timeout_s, body)
 
+    def upload(self, path: str, rows: str, timeout_s: float) -> httpx.Response:
+        """POST of NDJSON with the reporter's key; raises Unreachable."""
+        headers = {
+            "Authorization": f"Bearer {self._keys['reporter']}",
+            "content-type": "application/x-ndjson",
+        }
+        try:
+            return self._client.post(path, headers=headers, content=rows, timeout=timeout_s)
+        except httpx.HTTPError as error:
+            raise Unreachable(f"{self.name}: {type(error).__name__}") from error
+
     def _send(
         self, method: str, path: str, role: str, timeout_s: float, body: object
     ) -> httpx.Response:
@@ -86,12 +97,23 @@ class Access:
         except Unreachable:
             return False
 
-    def findings(self) -> set[str]:
-        """Codes of what GET /v1/node/diagnosis finds; raises Unreachable."""
+    def status(self) -> Mapping[str, Any]:
+        """GET /v1/node; raises Unreachable."""
+        answer = self.get("/v1/node")
+        if answer.status_code != 200:
+            raise Unreachable(f"{self.name}: {answer.status_code}")
+        return dict(answer.json())
+
+    def diagnosis(self) -> Sequence[Mapping[str, Any]]:
+        """Findings of GET /v1/node/diagnosis; raises Unreachable."""
         answer = self.get("/v1/node/diagnosis")
         if answer.status_code != 200:
             raise Unreachable(f"{self.name}: no diagnosis, {answer.status_code}")
-        return {str(finding["code"]) for finding in answer.json()["findings"]}
+        return list(answer.json()["findings"])
+
+    def findings(self) -> set[str]:
+        """Codes of what the diagnosis finds; raises Unreachable."""
+        return {str(finding["code"]) for finding in self.diagnosis()}
 
     def block(self, height: int) -> Mapping[str, Any] | None:
         """GET /v1/blocks/{height}; None if the node has none. Raises Unreachable."""
@@ -111,13 +133,18 @@ class Access:
         found = answer.json().get("result")
         return None if found is None else str(found["hash"])
 
+    def metrics(self) -> dict[str, float]:
+        """Every sample of GET /metrics by name and labels as written; raises Unreachable."""
+        lines = self.get("/metrics").text.splitlines()
+        pairs = (line.rsplit(" ", 1) for line in lines if line and not line.startswith("#"))
+        return {name: float(value) for name, value in pairs}
+
     def memory_mb(self) -> float:
         """Resident memory by the node's own metrics; raises Unreachable."""
-        text = self.get("/metrics").text
-        for line in text.splitlines():
-            if line.startswith("process_resident_memory_bytes "):
-                return float(line.split()[1]) / 1e6
-        raise Unreachable(f"{self.name}: no memory metric")
+        found = self.metrics().get("process_resident_memory_bytes")
+        if found is None:
+            raise Unreachable(f"{self.name}: no memory metric")
+        return found / 1e6
 
     def close(self) -> None:
         """Close the connections."""

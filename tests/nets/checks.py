@@ -6,6 +6,7 @@ deadline that says what was seen last.
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from bulwark.ledger.validators import quorum_size
 from tests.nets.access import Access, Seen, Unreachable
@@ -219,11 +220,16 @@ def memory_bounded(access: Mapping[str, Access], names: Iterable[str], most_mb: 
     return max(sizes.values(), default=0.0)
 
 
-def fsck(home: Path, *, full: bool = False) -> None:
-    """`bulwark fsck` finds nothing on the disk of a node that does not run."""
-    words = ["-m", "node.cli.main", "fsck", "--home", str(home), *(["--full"] if full else [])]
+def fsck(home: Path, *, full: bool = False, timeout_s: float = 120.0) -> Mapping[str, Any]:
+    """`bulwark fsck` finds nothing on the disk of a node that does not run; what it counted."""
+    words = ["-m", "node.cli.main", "fsck", "--json", "--home", str(home)]
     done = subprocess.run(
-        [sys.executable, *words], cwd=ROOT, capture_output=True, text=True, timeout=120
+        [sys.executable, *words, *(["--full"] if full else [])],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=timeout_s,
     )
     if done.returncode:
         raise CheckFailed(f"fsck of {home.name}: {done.stdout[-400:]}{done.stderr[-400:]}")
+    return dict(json.loads(done.stdout))

@@ -10,7 +10,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from itertools import count
+from itertools import count, pairwise
 
 from tests.nets.access import Access, Unreachable
 from tests.nets.manifest import LoadProfile
@@ -37,6 +37,8 @@ class Load:
         self.refused: Counter[str] = Counter()
         self.last_at = 0.0
         """Monotonic moment of the last answer that was an acknowledgement."""
+        self.moments: list[float] = []
+        """Of all acknowledgements."""
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
 
@@ -56,6 +58,12 @@ class Load:
     def ask_to_stop(self) -> None:
         """No new reports; answers under way are still taken."""
         self._stop.set()
+
+    def pace(self, start: float, end: float) -> tuple[float, float]:
+        """Acknowledgements a second between two moments, and the longest gap without one."""
+        inside = sorted(at for at in list(self.moments) if start <= at <= end)
+        gaps = [b - a for a, b in pairwise([start, *inside, end])]
+        return len(inside) / max(0.001, end - start), max(gaps)
 
     def _run(self, member: str) -> None:
         stem = f"net{next(_NUMBERS)}.{time.time_ns()}"
@@ -77,6 +85,7 @@ class Load:
         if answer.status_code in (200, 201, 202):
             self.acknowledged[str(answer.json()["record_id"])] = member
             self.last_at = time.monotonic()
+            self.moments.append(self.last_at)
         else:
             self.refused[f"{member}: {answer.status_code} {answer.text[:120]}"] += 1
             self._stop.wait(0.2)

@@ -56,6 +56,7 @@ class Net:
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self.ended_by_itself: dict[str, str] = {}
         self._log_from: dict[str, int] = {}
+        self._commands: dict[str, tuple[str, ...]] = {}
         self._watchdog = Watchdog()
         self.disks = Disks(manifest.disk_mb)
         self._clocks: Clocks | None = None
@@ -102,6 +103,18 @@ class Net:
             raise NetFailed("this net was made without settable clocks")
         return self._clocks
 
+    # Who takes part
+
+    def runs_as(self, name: str, module: str) -> None:
+        """Start this node as `python -m module --home HOME` from its next start on."""
+        self._commands[name] = (sys.executable, "-m", module, "--home")
+
+    def admit(self, name: str, home: Path, url: str) -> None:
+        """Take in a node that the manifest does not know; on loopback only."""
+        self.names = (*self.names, name)
+        self.homes[name] = home
+        self.access[name] = Access(name, home, url)
+
     # Processes
 
     def data(self, name: str) -> Path:
@@ -144,7 +157,8 @@ class Net:
             environment.pop(ENVIRONMENT_NAME, None)
             if self._clocks is not None:
                 environment.update(self._clocks.environment(name))
-            command = self._at_fabric.wrap(self.names.index(name), NODE_COMMAND)
+            words = self._commands.get(name, NODE_COMMAND)
+            command = self._at_fabric.wrap(self.names.index(name), words)
             path = self.log(name)
             self._log_from[name] = path.stat().st_size if path.exists() else 0
             process = spawn(command, self.homes[name], self.log(name), environment)

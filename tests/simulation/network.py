@@ -65,21 +65,23 @@ class Network:
 
     def arrivals(self, a: int, b: int, now_ms: int) -> tuple[int, ...]:
         """Delays after which copies of one message arrive; empty when it is lost."""
-        weather = self.weather
-        delay = 1 + int(self._random() * 2 * weather.delay_ms)
+        weather, random = self.weather, self._random
+        delay = 1 + int(random() * 2 * weather.delay_ms)
         if self._even and not self.cut and not self.clogged:
             return (delay,)
-        if (a, b) in self.cut:
+        if self.cut and (a, b) in self.cut:
             self._faults["cut off messages"] += 1
             return ()
-        if weather.loss and self._random() < weather.loss:
+        if weather.loss and random() < weather.loss:
             self._faults["lost messages"] += 1
             return ()
-        if weather.slow and self._random() < weather.slow:
+        if weather.slow and random() < weather.slow:
             delay *= 10
         if self.clogged:
-            delay += max(0, self.clogged.get((a, b), 0) - now_ms)
-        if weather.repeat and self._random() < weather.repeat:
+            opens_ms = self.clogged.get((a, b), 0)
+            if opens_ms > now_ms:
+                delay += opens_ms - now_ms
+        if weather.repeat and random() < weather.repeat:
             self._faults["repeated messages"] += 1
             late = 1 if self._random() < 0.9 else 50
             return (delay, delay + late * int(self._random() * 2 * weather.delay_ms))

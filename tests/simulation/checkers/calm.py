@@ -35,7 +35,7 @@ class Calm:
         if isinstance(message, PrePrepare):
             self._count(message.height, 0)
         else:
-            self._count(message.subject.height, message.subject.kind.value)
+            self._count(message.subject.height, message.subject.kind)
 
     def on_crash(self, node: SimNode) -> None:
         """A test crashed a node by hand: not calm any more."""

@@ -51,8 +51,8 @@ class Certificates:
     def check(self, terms: Terms, certificate: Certificate) -> None:
         """Verify one certificate in an epoch's terms."""
         subject = certificate.subject
-        epoch = int(terms.domain.epoch)
-        mark = (epoch, subject.kind.value, subject.view, subject.height, subject.digest)
+        epoch = terms.domain.epoch
+        mark = (epoch, subject.kind, subject.view, subject.height, subject.digest)
         key = (*mark, certificate.signatures)
         if key in self._good:
             return
@@ -67,7 +67,7 @@ class Certificates:
             if not 0 <= signer < len(members):
                 self._fail(certificate, f"is signed by {signer} of {len(members)}")
             body = subject.view.to_bytes(8, "big") + subject.height.to_bytes(8, "big")
-            tag = b"vote/" + bytes([subject.kind.value])
+            tag = b"vote/" + bytes([subject.kind])
             signed = terms.domain.digest(tag, body + subject.digest)
             try:
                 terms.check(members[signer].address, signed, signature, "checker")

@@ -46,8 +46,9 @@ class Durability:
         if kind is VoteKind.CHECKPOINT and len(node.disk.blocks) < height:
             record.fail(9, "C1", f"node {node.index} vouches for block {height}, not on its disk")
         records = node.disk.records
-        saved = records.get(b"vote/" + bytes([kind.value]) + place)
-        said = bytes([kind.value]) + subject.view.to_bytes(8, "big") + place + subject.digest
+        byte = bytes([kind])
+        saved = records.get(b"vote/" + byte + place)
+        said = byte + subject.view.to_bytes(8, "big") + place + subject.digest
         if saved is None or saved[:49] < said[:9] or (saved[:9] == said[:9] and saved[:49] != said):
             self._unless_pruned(node, height, f"{kind.name} of view {subject.view}")
         if kind is VoteKind.PREPARE and subject.digest != NULL_REQUEST:

@@ -22,6 +22,7 @@ from tests.simulation.checkers.record import Record
 if TYPE_CHECKING:
     from tests.simulation.node import SimNode
 
+NEW_VIEW, PROGRESS = TimerName.NEW_VIEW, TimerName.PROGRESS
 VOUCHED = 8
 """Bodies of own PREPAREs that a node must keep for each height."""
 
@@ -34,14 +35,15 @@ class Timers:
 
     def on_set(self, node: SimNode, effect: SetTimer) -> None:
         """A timer is set."""
-        config, name = node.config, effect.name
-        if name is not TimerName.NEW_VIEW and name is not TimerName.PROGRESS:
+        name = effect.name
+        if name is not NEW_VIEW and name is not PROGRESS:
             return
+        config = node.config
         ahead = effect.at_ms - node.now()
-        slack = config.heartbeat_ms if name is TimerName.PROGRESS else 0
+        slack = config.heartbeat_ms if name is PROGRESS else 0
         if ahead > config.max_timeout_ms + slack:
             self._record.fail(0, "T4", f"node {node.index} waits {ahead} ms for {name}")
-        if name is TimerName.NEW_VIEW and node.replica is not None:
+        if name is NEW_VIEW and node.replica is not None:
             shot = node.replica.snapshot()
             asking = sum(view >= shot.view for _, view in shot.view_changes)
             if asking < quorum_of(len(self._record.terms(node).validators)):

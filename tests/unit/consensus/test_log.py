@@ -80,6 +80,17 @@ def test_bodies_behind_the_last_own_prepares_survive_new_views_s12() -> None:
     assert slot.enter_view(6, None) == [again]
 
 
+def test_a_digest_prepared_again_is_the_latest_whose_body_is_kept_v9() -> None:
+    slot = Slot(Height(1), 0)
+    batches = [batch_of(b"tx %d" % i) for i in range(MAX_VOUCHED_BODIES + 1)]
+    for batch in batches:
+        slot.bodies[batch.digest] = batch
+    for batch in [*batches[:-1], batches[0], batches[-1]]:
+        slot.vouch(batch.digest)
+    assert slot.enter_view(5, None) == [batches[1].digest]
+    assert batches[0].digest in slot.bodies
+
+
 def test_bodies_behind_certificates_survive_new_views_v9() -> None:
     prepared, committed, loose = (batch_of(b"tx %d" % i) for i in range(3))
     slot = Slot(Height(1), 0)

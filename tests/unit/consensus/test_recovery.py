@@ -9,6 +9,8 @@ from bulwark.ledger.votes import VoteKind
 from consensus.effects import Broadcast, CheckBatch, NeedProposal, Persist
 from consensus.errors import InvariantViolation, LocalProtocolError, RecordsDamaged
 from consensus.events import ProposalReady, Start, TimerFired, TxPending
+from consensus.journal import PREFIX_BODY
+from consensus.log import MAX_VOUCHED_BODIES
 from consensus.messages import PrePrepare, StatusReport, ViewChange, Vote
 from consensus.recovery import NewViewProof, Recovery
 from consensus.types import Status, TimerName
@@ -102,6 +104,22 @@ def test_the_entered_view_comes_back_with_its_proof_p4() -> None:
     assert [vote.subject.view for vote in votes(again.started, VoteKind.PREPARE)] == [2]
 
 
+def test_the_order_of_own_prepares_comes_back_so_the_latest_bodies_stay_v9() -> None:
+    """Seed 324 of the long run: in the order of digests an old body outlived a younger one."""
+    subject = Subject()
+    given = [batch_of(b"transaction %d" % i) for i in range(MAX_VOUCHED_BODIES + 2)]
+    for turn, batch in enumerate(given):
+        view = 4 * turn
+        if turn:
+            subject.enter(view, [subject.view_change(view, i) for i in (0, 2, 3)])
+        subject.approve(subject.hear(subject.pre_prepare(view, 1, batch, 0)))
+    again = subject.recover(0, subject.alliance.genesis_hash)
+    view = 4 * len(given)
+    again.enter(view, [again.view_change(view, i) for i in (0, 2, 3)])
+    kept = [key[-32:] for key in again.records if key.startswith(PREFIX_BODY)]
+    assert sorted(kept) == sorted(batch.digest for batch in given[-MAX_VOUCHED_BODIES:])
+
+
 def test_prepared_certificates_come_back_into_the_view_change_p4() -> None:
     subject = Subject()
     subject.approve(subject.hear(subject.pre_prepare(0, 1, BATCH, 0)))
@@ -162,6 +180,8 @@ def note(effect: object, said: dict[tuple[object, ...], object], disk: dict[byte
         (b"vote/\x01" + bytes(8), b"x"),
         (b"stable", b""),
         (b"body/" + bytes(40), b"?"),
+        (b"vouched/" + bytes(8), b"\xff" * 4),
+        (b"vouched/" + bytes(7), bytes(4)),
     ],
 )
 def test_a_damaged_record_stops_the_start_p5(key: bytes, value: bytes) -> None:

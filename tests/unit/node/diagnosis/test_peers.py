@@ -24,7 +24,9 @@ def test_an_observer_without_connection_is_no_warning() -> None:
     assert found.severity is Severity.INFO and "observer regulator" in found.seen
 
 
-@pytest.mark.parametrize("reason", ["wrong-pin", "tls", "other-genesis", "refused-by-peer"])
+@pytest.mark.parametrize(
+    "reason", ["wrong-pin", "tls", "other-genesis", "misbehaved", "refused-by-peer"]
+)
 def test_a_refused_connection_says_why_and_what_to_do(reason: str) -> None:
     refusal = Refusal(reason, "certificate expired", NOW_MS - 1_000)
     facts = healthy(members=(member(1, connected=False, changed_ms=None, refusal=refusal),))
