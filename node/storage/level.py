@@ -36,6 +36,10 @@ WRITE_BUFFER_BYTES: Final = 16 * 1024 * 1024
 """LevelDB memtable: several full blocks, so that a block rarely waits for a flush."""
 CACHE_BYTES: Final = 64 * 1024 * 1024
 """Cache of uncompressed LevelDB blocks."""
+OPEN_TABLES: Final = 1_000
+"""Table files that LevelDB keeps mapped. Their pages count as resident, yet they are the kernel's
+cache of files and go under pressure; with half of the tables open a random read took five times as
+long, so the number is not made small to make that figure small."""
 BLOOM_BITS: Final = 10
 """Bits a key in the bloom filters: about 1 % false positives for look-ups of absent keys."""
 
@@ -60,6 +64,7 @@ class LevelStore:
                 paranoid_checks=True,
                 write_buffer_size=WRITE_BUFFER_BYTES,
                 lru_cache_size=CACHE_BYTES,
+                max_open_files=OPEN_TABLES,
                 bloom_filter_bits=BLOOM_BITS,
             )
         except plyvel.Error as error:
