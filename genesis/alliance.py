@@ -17,7 +17,12 @@ from typing import Final
 
 from bulwark.ledger import jsonfields as jf
 from bulwark.ledger.errors import GenesisInvalid
-from bulwark.ledger.genesis import MAX_CHAIN_ID, MAX_GAS_LIMIT, ConsensusParameters
+from bulwark.ledger.genesis import (
+    MAX_CHAIN_ID,
+    MAX_GAS_LIMIT,
+    ConsensusParameters,
+    PrivacyParameters,
+)
 from bulwark.ledger.genesismember import MAX_MEMBERS, MAX_NAME_CHARS, ROLES
 from bulwark.ledger.ids import MemberId
 from bulwark.ledger.permissions import Permissions
@@ -69,6 +74,7 @@ class Alliance:
     chain_id: int
     gas_limit: int
     consensus: ConsensusParameters
+    privacy: PrivacyParameters
     permissions: Permissions
     threshold: int
     """OPRF shares that make a tag."""
@@ -123,10 +129,11 @@ def parse_alliance(data: bytes, source: str) -> Alliance:
 
 
 def _read_alliance(document: Mapping[str, object]) -> Alliance:
-    optional = ("gas_limit", "consensus", "oprf", "permissions")
+    optional = ("gas_limit", "consensus", "oprf", "privacy", "permissions")
     doc = _table(document, "", ("name", "chain_id", "members"), optional)
     consensus = _table(doc.get("consensus", {}), "consensus", (), ConsensusParameters.__slots__)
     oprf = _table(doc.get("oprf", {}), "oprf", (), ("threshold",))
+    privacy = _table(doc.get("privacy", {}), "privacy", (), PrivacyParameters.__slots__)
     rights = _table(doc.get("permissions", {}), "permissions", (), ("send", "deploy"))
     members = jf.items(doc["members"], "members", MAX_MEMBERS, _read_member)
     _check_members(members)
@@ -142,6 +149,9 @@ def _read_alliance(document: Mapping[str, object]) -> Alliance:
         ),
         consensus=ConsensusParameters(
             **{name: jf.integer(value, f"consensus.{name}") for name, value in consensus.items()}
+        ),
+        privacy=PrivacyParameters(
+            **{name: jf.integer(value, f"privacy.{name}") for name, value in privacy.items()}
         ),
         permissions=Permissions(
             **{name: jf.text(value, f"permissions.{name}", 32) for name, value in rights.items()}

@@ -21,16 +21,25 @@ from bulwark.ledger.genesismember import GenesisMember
 from bulwark.ledger.ids import Address, MemberId, TimestampMs
 from bulwark.ledger.signing import SigningKey
 from bulwark.privacy.group import random_scalar, self_test
+from bulwark.privacy.memberkeys import (
+    decode_regulator_secret,
+    decode_ring_secret,
+    register,
+    register_regulator,
+)
+from bulwark.privacy.sealing import SealingKey
 from bulwark.privacy.sharing import Dealing, split
 from consensus.config import Config
 from contracts.bindings import Member, Role, governed_contracts, member_id_bytes
-from genesis.alliance import AUTHORITY, Alliance
+from genesis.alliance import AUTHORITY, Alliance, MemberPlan
 from genesis.errors import FolderInUse, FolderUnusable
 from genesis.home import GENESIS_FILE, UNATTENDED_FILE, HomeContent, make_folder, write_home
 from node.keys import KeystoreError, NodeSecrets, RandomBytes, write_private
 from node.pki import CertificateAuthority, certificate_pem, create_ca, issue, spki_pin
 
 OPRF_KEY_ID: Final = 1
+ASKING_ROLES: Final = frozenset({"validator", "reporter"})
+"""Members with one of these ask guarded questions, so they are in the ring."""
 PassphraseOf = Callable[[str], bytes]
 """Passphrase for a member's keystore, or for the CA key by the name `authority`."""
 NewApiKeys = Callable[[RandomBytes], tuple[dict[str, str], dict[str, list[dict[str, str]]]]]
@@ -155,7 +164,9 @@ def _make_members(
     for plan in alliance.members:
         share = next(shares) if plan.is_validator else None
         secrets = NodeSecrets.generate(
-            random_bytes, None if share is None else (share.index, share.value.encoding)
+            random_bytes,
+            None if share is None else (share.index, share.value.encoding),
+            is_regulator="regulator" in plan.roles,
         )
         certificate = issue(
             ca, plan.id, secrets.tls_public_key(), now_ms=now_ms, random_bytes=random_bytes
@@ -171,9 +182,28 @@ def _make_members(
             oprf_key=(
                 None if share is None else dealing.commitments.share_key(share.index).encoding
             ),
+            **_privacy_keys(alliance.chain_id, plan, secrets, random_bytes),
         )
         made.append(_Keyed(secrets, certificate_pem(certificate), record))
     return made
+
+
+def _privacy_keys(
+    chain_id: int, plan: MemberPlan, secrets: NodeSecrets, random_bytes: RandomBytes
+) -> dict[str, bytes]:
+    """The public side of a member's ring, sealing and regulator key, with their proofs."""
+    identity = member_id_bytes(plan.id)
+    sealing = SealingKey(secrets.sealing_key).public
+    ring = decode_ring_secret(secrets.ring_key)
+    found = {"sealing_key": bytes(sealing)}
+    if ASKING_ROLES & set(plan.roles):
+        made = register(ring, sealing, chain_id, identity, random_bytes)
+        found |= {"ring_key": made.ring_key.encoding, "ring_proof": made.possession}
+    if secrets.regulator_key is not None:
+        regulator = decode_regulator_secret(secrets.regulator_key)
+        part = register_regulator(regulator, chain_id, identity, random_bytes)
+        found |= {"regulator_key": part.key.encoding, "regulator_proof": part.possession}
+    return found
 
 
 def _document(
@@ -202,6 +232,7 @@ def _document(
             public_key=dealing.commitments.public_key.encoding,
             key_id=OPRF_KEY_ID,
         ),
+        privacy=alliance.privacy,
         permissions=alliance.permissions,
         alloc={
             Address(placed.address): GenesisAccount(

@@ -40,7 +40,7 @@ def test_hash_is_that_of_the_canonical_form(genesis, document):
     assert genesis.hash == sha256(b"bulwark/genesis/1\x00" + canonical)
     assert sorted(document) == [
         "alliance", "alloc", "chain_id", "consensus", "created_ms", "format", "gas_limit",
-        "members", "oprf", "permissions",
+        "members", "oprf", "permissions", "privacy",
     ]  # fmt: skip
 
 
@@ -112,7 +112,7 @@ def test_every_value_of_another_type_is_refused(document):
 @pytest.mark.parametrize(
     ("path", "value", "field"),
     [
-        (("format",), "bulwark-genesis/2", "format"),
+        (("format",), "bulwark-genesis/1", "format"),
         (("alliance",), "", "alliance"),
         (("alliance",), " x", "alliance"),
         (("alliance",), "a\nb", "alliance"),
@@ -136,6 +136,9 @@ def test_every_value_of_another_type_is_refused(document):
         (("members", 0, "oprf_key"), None, "members[member-0].oprf_key"),
         (("members", 0, "oprf_index"), 0, "members[member-0].oprf_index"),
         (("members", 0, "oprf_index"), 2, "members.oprf_index"),
+        (("members", 0, "ring_key"), "00" * 32, "members[member-0].ring_proof"),
+        (("members", 0, "sealing_key"), "00" * 31, "members[0].sealing_key"),
+        (("privacy", "epoch_seconds"), 9, "privacy.epoch_seconds"),
         (("permissions", "send"), "nobody", "permissions.send"),
         (("permissions", "deploy"), "members", "permissions.deploy"),
         (("oprf", "threshold"), 0, "oprf.threshold"),
@@ -166,6 +169,36 @@ def test_value_out_of_bounds_is_refused_by_name(document, path, value, field):
 def test_key_used_twice_is_refused(document, source, target, field):
     document["members"][1][target] = document["members"][0][source]
     assert refusal(document) == field
+
+
+def test_privacy_keys_are_read_back_and_never_shared(genesis, document):
+    keys = {"ring_key": "01" * 32, "ring_proof": "02" * 64, "sealing_key": "03" * 32}
+    document["members"][0].update(keys)
+    member = Genesis.from_json(json.dumps(document).encode()).members[0]
+    assert (member.ring_key, member.sealing_key) == (b"\x01" * 32, b"\x03" * 32)
+    document["members"][1].update(keys)
+    assert refusal(document) == "members.ring_key"
+    document["members"][1]["ring_key"] = "04" * 32
+    assert refusal(document) == "members.sealing_key"
+    document["members"][1]["sealing_key"] = None
+    assert refusal(document) == "members[member-1].sealing_key"
+
+
+def test_only_a_regulator_has_a_part_of_the_opener(document):
+    document["members"][0].update(regulator_key="01" * 32, regulator_proof="02" * 64)
+    assert refusal(document) == "members[member-0].regulator_key"
+    document["members"][0]["roles"] = ["validator", "regulator"]
+    assert Genesis.from_json(json.dumps(document).encode()).members[0].regulator_key
+
+
+def test_an_alliance_may_leave_its_key_to_a_ceremony(document):
+    document["oprf"]["public_key"] = None
+    assert refusal(document) == "members.oprf_index"
+    for member in document["members"]:
+        member.update(oprf_index=None, oprf_key=None)
+    assert Genesis.from_json(json.dumps(document).encode()).oprf.public_key is None
+    document["oprf"]["threshold"] = 5
+    assert refusal(document) == "oprf.threshold"
 
 
 def test_alliance_without_a_validator_is_refused(genesis, document):
