@@ -61,6 +61,12 @@ def resident_bytes(pid: int) -> int:
     return _field(_read(pid, "status"), "VmRSS") * 1024
 
 
+def own_bytes(pid: int) -> int:
+    """Memory in use now that only the process can give back: without pages of mapped files."""
+    status = _read(pid, "status")
+    return (_field(status, "RssAnon") + _field(status, "RssShmem")) * 1024
+
+
 def folder_bytes(folder: Path) -> int:
     """Sizes of all files below; files that go away meanwhile count as nothing."""
     total = 0

@@ -2,7 +2,9 @@
 
 Rules: every node's resident memory and folder are looked at every PERIOD_S; the slope of a phase is
 the least-squares line through its second half, when caches are full; a node that ends fails the
-run. It judges memory by MAX_GROWTH a hour; disk is shown beside what was written.
+run. It judges the process's own memory by MAX_GROWTH a hour. Shown beside it, not judged: disk, and
+mapped files. The latter are program code and LevelDB's tables, clean pages that the kernel takes
+back when anybody needs them; they follow the disk up to `node.storage.level.OPEN_TABLES` tables.
 """
 
 from __future__ import annotations
@@ -15,14 +17,14 @@ from typing import Final
 
 from bench.alliance import Alliance, BenchFailed, Node
 from bench.client import RequestFailed
-from bench.process import folder_bytes, resident_bytes
+from bench.process import folder_bytes, own_bytes, resident_bytes
 from bench.values import Values, first_rows, question
 
 PERIOD_S: Final = 15.0
 CALL_PAUSE_S: Final = 0.25
 """Between two calls of one member's client: with four members about 15 records/s."""
 MAX_GROWTH: Final = 0.05
-"""Growth of resident memory in one hour that is called flat, as a share of it."""
+"""Growth of own memory in one hour that is called flat, as a share of it."""
 MEBI: Final = 1 << 20
 
 
@@ -32,6 +34,9 @@ class Sample:
 
     at_s: float
     memory: int
+    """Its own."""
+    mapped: int
+    """Resident pages of mapped files."""
     disk: int
 
 
@@ -48,7 +53,7 @@ class Phase:
     failed: int = 0
 
     def memory_slope(self, name: str) -> float:
-        """Bytes an hour of a node's memory in the second half."""
+        """Bytes an hour of a node's own memory in the second half."""
         return slope([(s.at_s, s.memory) for s in self._late(name)]) * 3600
 
     def disk_slope(self, name: str) -> float:
@@ -60,7 +65,7 @@ class Phase:
         return samples[len(samples) // 2 :]
 
     def flat(self, name: str) -> bool:
-        """Whether memory grew by no more than MAX_GROWTH an hour."""
+        """Whether own memory grew by no more than MAX_GROWTH an hour."""
         last = self.samples[name][-1].memory
         return self.memory_slope(name) <= MAX_GROWTH * last
 
@@ -79,6 +84,9 @@ class Phase:
                     "memory_last_mib": round(samples[-1].memory / MEBI, 1),
                     "memory_slope_mib_per_hour": round(self.memory_slope(name) / MEBI, 2),
                     "memory_flat": self.flat(name),
+                    "memory_peak_mib": round(max(s.memory for s in samples) / MEBI, 1),
+                    "mapped_first_mib": round(samples[0].mapped / MEBI, 1),
+                    "mapped_last_mib": round(samples[-1].mapped / MEBI, 1),
                     "disk_first_mib": round(samples[0].disk / MEBI, 1),
                     "disk_last_mib": round(samples[-1].disk / MEBI, 1),
                     "disk_slope_mib_per_hour": round(self.disk_slope(name) / MEBI, 2),
@@ -139,16 +147,20 @@ class Soak:
             pid = pids.get(node.name)
             if pid is None:
                 raise BenchFailed(f"{node.name} ended after {at_s:.0f} s of {phase.name}")
-            sample = Sample(at_s, resident_bytes(pid), folder_bytes(node.at.home))
+            own = own_bytes(pid)
+            mapped = max(0, resident_bytes(pid) - own)
+            sample = Sample(at_s, own, mapped, folder_bytes(node.at.home))
             phase.samples.setdefault(node.name, []).append(sample)
 
     def _line(self, phase: Phase, passed: float) -> str:
         last = [samples[-1] for samples in phase.samples.values()]
         memory = sum(s.memory for s in last) / len(last) / MEBI
+        mapped = sum(s.mapped for s in last) / len(last) / MEBI
         disk = sum(s.disk for s in last) / len(last) / MEBI
         return (
-            f"{phase.name} {passed:5.0f} of {phase.seconds:.0f} s  memory {memory:6.1f} MiB  "
-            f"disk {disk:7.1f} MiB a node  {phase.records} records  {phase.failed} failed"
+            f"{phase.name} {passed:5.0f} of {phase.seconds:.0f} s  memory {memory:6.1f} "
+            f"+ {mapped:5.1f} MiB mapped  disk {disk:7.1f} MiB a node  "
+            f"{phase.records} records  {phase.failed} failed"
         )
 
     async def _client(self, node: Node, phase: Phase) -> None:

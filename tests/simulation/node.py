@@ -208,9 +208,7 @@ class SimNode:
         if replica is None:
             return
         world = self.world
-        now_ms = world.now + self.skew_ms
-        if self.drift_ppm:
-            now_ms += (world.now - world.began) * self.drift_ppm // 1_000_000
+        now_ms = self.now()
         effects = replica.step(event, now_ms)
         if self.recorder is not None:
             self.recorder.record(now_ms, event, effects)

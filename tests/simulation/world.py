@@ -21,10 +21,11 @@ from consensus.keyring import Keyring
 from consensus.messages import Message, decode_message, encode_message
 from consensus.terms import Terms
 from tests.simulation.adversaries import Adversary, make_adversary
-from tests.simulation.adversaries.twins import Twin
+from tests.simulation.adversaries.twins import Twin, reached
 from tests.simulation.alliance import Crowd
 from tests.simulation.checkers import Checkers, Violation
 from tests.simulation.clients import Clients
+from tests.simulation.collecting import rare_collections
 from tests.simulation.describing import describe
 from tests.simulation.durations import Durations
 from tests.simulation.faults import Faults
@@ -250,13 +251,12 @@ class World:
         self, node: SimNode, receivers: tuple[int, ...], frame: Frame, extra_ms: int = 0
     ) -> None:
         network, heap, count = self.network, self._heap, self._count
-        index, nodes, now = node.index, self.nodes, self.now
+        index, nodes, begin = node.index, self.nodes, self.now + extra_ms
         self.sent += len(receivers)
         if self.halves:
-            targets = [t for receiver in receivers for t in self._targets(node, receiver)]
+            targets = [t for receiver in receivers for t in reached(self, node, receiver)]
         else:
             targets = [nodes[receiver] for receiver in receivers]
-        begin = now + extra_ms
         if network.plain:
             random, most_ms, begin = self.random, network.weather.delay_ms, begin + 1
             for target in targets:
@@ -264,23 +264,12 @@ class World:
                 at_ms = begin + int(random() * 2 * most_ms)
                 heappush(heap, (at_ms, count, target, -1, target.take, frame))
         else:
-            arrivals = network.arrivals
+            arrivals, now = network.arrivals, self.now
             for target in targets:
                 for delay in arrivals(index, target.index, now):
                     count += 1
                     heappush(heap, (begin + delay, count, target, -1, target.take, frame))
         self._count = count
-
-    def _targets(self, node: SimNode, receiver: int) -> list[SimNode]:
-        """Which replicas a message reaches where twins are about."""
-        twin = self.byzantine.get(node.index)
-        if isinstance(twin, Twin) and not twin.hears(node.half, receiver, self.now):
-            return []
-        twin = self.byzantine.get(receiver)
-        if not isinstance(twin, Twin):
-            return [self.nodes[receiver]]
-        both = (self.nodes[receiver], self.halves[receiver])
-        return [half for half in both if twin.hears(half.half, node.index, self.now)]
 
     def reachable(self, node: SimNode) -> list[SimNode]:
         """Running nodes that the node can talk to, in random order."""
@@ -391,6 +380,10 @@ class World:
 
     def run(self) -> None:
         """Both phases; raises Violation."""
+        with rare_collections():
+            self._run()
+
+    def _run(self) -> None:
         options = self.options
         for node in self.everyone:
             self.restart(node)

@@ -3,8 +3,9 @@
 The distributed key generation of Gennaro, Jarecki, Krawczyk and Rabin (1999/2007) with the ledger
 as broadcast channel: every member deals a secret polynomial under Pedersen commitments, complaints
 are settled in public, and only then are the Feldman commitments opened, so that nobody can bend the
-key. The same run with dealings of zero refreshes the shares, and with dealings of the old shares
-hands the key to another set of members; key and tags stay what they were.
+key. Dealings of zero refresh the shares (Herzberg and others 1995), and dealings of the old shares
+hand the key to another set of members (Desmedt and Jajodia 1997); key and tags stay what they were,
+and as there is no key to bend the commitments are Feldman's from the beginning.
 
 How the modules stand on each other, lowest first:
 

@@ -4,9 +4,9 @@ Rules owned here:
 
 * A dealer is out that was silent in COMMIT or DEAL, that more than f holders complain of (one of
   them is honest, and a defence would open too many pairs), or that did not answer a complaint.
-* Who is in after DEFEND is QUAL. A member of QUAL without valid Feldman commitments is caught: in a
-  generation its polynomial is opened, so that it stays in the key it helped to fix; in a refresh or
-  reshare, where nothing can be bent by leaving, it is out.
+* Who is in after DEFEND is QUAL. A member of QUAL without valid Feldman commitments is caught: its
+  polynomial is opened, so that it stays in the key it helped to fix. In a refresh or reshare the
+  commitments are Feldman's from the beginning and nobody is caught so late.
 * At every step enough dealers must be neither out nor caught (n - f; in a reshare the old
   threshold). Under the fault assumption that always holds; when it does not, opening more than f
   polynomials could open the key itself, so the ceremony fails instead.
@@ -37,7 +37,7 @@ def close(record: Record) -> Done | Failed | None:
         case Phase.DEFEND:
             return _keep(record, set(record.dealing) - record.awaiting())
         case Phase.EXTRACT:
-            return _catch(record, set(record.dealing) - record.feldman.keys())
+            return _close_extraction(record)
         case Phase.ACCUSE:
             return _close_accusations(record)
         case Phase.RECONSTRUCT:
@@ -85,6 +85,12 @@ def _catch(record: Record, dealers: set[int]) -> Failed | None:
     return None
 
 
+def _close_extraction(record: Record) -> Failed | None:
+    if record.session.plain:
+        record.feldman = {dealer: record.pedersen[dealer].points for dealer in record.dealing}
+    return _catch(record, set(record.dealing) - record.feldman.keys())
+
+
 def _close_accusations(record: Record) -> Failed | None:
     record.note(FaultKind.WRONG_FELDMAN, *sorted(record.accused))
     return _catch(record, record.accused)
@@ -93,7 +99,7 @@ def _close_accusations(record: Record) -> Failed | None:
 def _extract_key(record: Record) -> Failed | None:
     session = record.session
     polynomials: dict[int, Polynomial] = {}
-    for dealer in record.to_open():
+    for dealer in record.caught:
         pairs = record.opened.get(dealer, {})
         if len(pairs) < session.threshold:
             silent = set(range(1, session.holders + 1)) - pairs.keys()

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 
 from bulwark.ledger.codec import Reader, Writer
 from bulwark.privacy import schnorr, sealing
-from bulwark.privacy.dkg.extraction import public_term
 from bulwark.privacy.dkg.pedersen import HiddenPolynomial, Pair
 from bulwark.privacy.dkg.phases import Phase
 from bulwark.privacy.dkg.posts import (
@@ -25,6 +24,7 @@ from bulwark.privacy.dkg.posts import (
     max_post_bytes,
     possession_context,
     seal_info,
+    sent_commitments,
 )
 from bulwark.privacy.dkg.session import Purpose, Session
 from bulwark.privacy.errors import EncodingRefused, SessionRefused
@@ -69,26 +69,28 @@ def make_dealing(
     """
     match session.purpose:
         case Purpose.GENERATE:
-            secret, first_blinding = random_scalar(random_bytes), random_scalar(random_bytes)
+            secret = random_scalar(random_bytes)
         case Purpose.REFRESH:
-            secret, first_blinding = ZERO, ZERO
+            secret = ZERO
         case Purpose.RESHARE:
             if old_share is None:
                 raise SessionRefused(f"dealer {dealer} of a reshare has no old share")
-            secret, first_blinding = old_share, ZERO
-    polynomial = HiddenPolynomial.random(secret, first_blinding, session.threshold, random_bytes)
-    skipped = 0 if public_term(session, dealer) is None else 1
+            secret = old_share
+    polynomial = HiddenPolynomial.random(
+        secret, session.threshold, random_bytes, plain=session.plain
+    )
+    skipped = session.threshold - sent_commitments(session)
     sealed = b"".join(
         _seal(session, dealer, holder, polynomial.pair(holder))
         for holder in range(1, session.holders + 1)
     )
     deal_post = DealPost(polynomial.commit().points[skipped:], sealed).encode()
-    possession = b""
-    if session.purpose is Purpose.GENERATE:
+    extract_post = b""
+    if not session.plain:
         possession = schnorr.prove_possession(
             schnorr.DEALING, possession_context(session, dealer), secret, random_bytes
         )
-    extract_post = ExtractPost(polynomial.open_values()[skipped:], possession).encode()
+        extract_post = ExtractPost(polynomial.open_values(), possession).encode()
     commit_post = commitment_hash(session, dealer, deal_post)
     return SecretDealing(polynomial, commit_post, deal_post, extract_post)
 

@@ -11,7 +11,7 @@ import hmac
 from typing import assert_never
 
 from bulwark.privacy import schnorr
-from bulwark.privacy.dkg.pedersen import Pair, PedersenCommitments, feldman_fit
+from bulwark.privacy.dkg.pedersen import Pair, feldman_fit
 from bulwark.privacy.dkg.phases import Phase, Verdict
 from bulwark.privacy.dkg.posts import (
     commitment_hash,
@@ -22,7 +22,7 @@ from bulwark.privacy.dkg.posts import (
     possession_context,
 )
 from bulwark.privacy.dkg.record import Record
-from bulwark.privacy.dkg.session import DIGEST_BYTES, Purpose
+from bulwark.privacy.dkg.session import DIGEST_BYTES
 
 
 def take(record: Record, sender: int, data: bytes) -> Verdict:
@@ -65,9 +65,7 @@ def _deal(record: Record, sender: int, data: bytes) -> Verdict:
     expected = commitment_hash(record.session, sender, data)
     if not hmac.compare_digest(expected, record.commits[sender]):
         return Verdict.NOT_COMMITTED
-    record.deals[sender] = post
-    commitments = record.all_commitments(sender, post.commitments)
-    record.pedersen[sender] = PedersenCommitments(commitments)
+    record.keep_deal(sender, post)
     return Verdict.TAKEN
 
 
@@ -94,14 +92,12 @@ def _defend(record: Record, sender: int, data: bytes) -> Verdict:
 def _extract(record: Record, sender: int, data: bytes) -> Verdict:
     session = record.session
     post = decode_extract(session, data)
-    if session.purpose is Purpose.GENERATE and not schnorr.verify_possession(
-        schnorr.DEALING, possession_context(session, sender), post.points[0], post.possession
-    ):
+    context = possession_context(session, sender)
+    if not schnorr.verify_possession(schnorr.DEALING, context, post.points[0], post.possession):
         return Verdict.NO_POSSESSION
-    points = record.all_commitments(sender, post.points)
-    if not feldman_fit(points, record.opened.get(sender, {})):
+    if not feldman_fit(post.points, record.opened.get(sender, {})):
         return Verdict.CONTRADICTION
-    record.feldman[sender] = points
+    record.feldman[sender] = post.points
     return Verdict.TAKEN
 
 
@@ -122,7 +118,7 @@ def _accuse(record: Record, sender: int, data: bytes) -> Verdict:
 
 def _reconstruct(record: Record, sender: int, data: bytes) -> Verdict:
     pairs = decode_pairs(data)
-    if not pairs.keys() <= set(record.to_open()):
+    if not pairs.keys() <= set(record.caught):
         return Verdict.MALFORMED
     if not _all_fit(record, sender, pairs):
         return Verdict.WRONG_PAIR

@@ -168,7 +168,7 @@ class Participant:
             case Phase.ACCUSE:
                 return encode_pairs(self._evidence(board))
             case Phase.RECONSTRUCT:
-                held = {dealer: self._pair(dealer, board) for dealer in board.record.to_open()}
+                held = {dealer: self._pair(dealer, board) for dealer in board.record.caught}
                 return encode_pairs({i: pair for i, pair in held.items() if pair is not None})
             case Phase.CONFIRM:
                 return self._confirmation(board)

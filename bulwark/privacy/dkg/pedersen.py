@@ -7,7 +7,8 @@ holder j gets the pair f(j), f'(j) and checks f(j)*G + f'(j)*H = sum over k of j
 Rules owned here: H is hashed to the group, so nobody knows log_G(H); many opened pairs of one
 dealer are checked in one equation with weights hashed from them (Bellare, Garay, Rabin 1998), which
 is the same on every node. Where the constant term is public (an old share key, or the identity for
-a dealing of zero) b_0 is 0 and C_0 is that public element, so it binds without being sent.
+a dealing of zero) there is no key to bend: f' is zero, C_k = a_k*G are Feldman commitments from the
+beginning (`plain`), and C_0 is that public element, so it binds without being sent.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from bulwark.privacy.group import (
     hash_to_group,
     multiply_base_or_identity,
     multiply_or_identity,
+    random_scalar,
     weighted_sum,
 )
 from bulwark.privacy.sharing import Polynomial
@@ -61,19 +63,25 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class PedersenCommitments:
-    """C_0..C_{t-1} of one dealer; C_0 may be the identity (a dealing of zero)."""
+    """C_0..C_{t-1} of one dealer; C_0 may be the identity (a dealing of zero).
+
+    `plain` ones are Feldman commitments: only pairs without blinding fit.
+    """
 
     points: tuple[Element, ...]
+    plain: bool = False
 
     def fits(self, index: int, pair: Pair) -> bool:
         """Whether the pair is the one of holder `index`."""
+        if self.plain and not pair.blinding.is_zero:
+            return False
         hidden = multiply_or_identity(pair.blinding, second_generator())
         return multiply_base_or_identity(pair.value) + hidden == evaluate_points(self.points, index)
 
     def fit(self, pairs: Mapping[int, Pair]) -> bool:
         """Whether all pairs, by holder index, fit: one equation, wrong with chance 1/L."""
-        if len(pairs) == 1:
-            return all(self.fits(index, pair) for index, pair in pairs.items())
+        if self.plain and not all(pair.blinding.is_zero for pair in pairs.values()):
+            return False
         value, blinding, sums = _mix(self.points, pairs)
         hidden = multiply_or_identity(blinding, second_generator())
         return multiply_base_or_identity(value) + hidden == weighted_sum(sums, self.points)
@@ -113,13 +121,14 @@ class HiddenPolynomial:
 
     @classmethod
     def random(
-        cls, secret: Scalar, first_blinding: Scalar, threshold: int, random_bytes: RandomBytes
+        cls, secret: Scalar, threshold: int, random_bytes: RandomBytes, *, plain: bool
     ) -> HiddenPolynomial:
-        """f(0) = `secret`, f'(0) = `first_blinding`, all else random. Raises as the source."""
-        return cls(
-            Polynomial.random(secret, threshold, random_bytes),
-            Polynomial.random(first_blinding, threshold, random_bytes),
-        )
+        """f(0) = `secret`, all else random; f' is zero if `plain`. Raises `RandomnessRefused`."""
+        values = Polynomial.random(secret, threshold, random_bytes)
+        if plain:
+            return cls(values, Polynomial((ZERO,) * threshold))
+        first = random_scalar(random_bytes)
+        return cls(values, Polynomial.random(first, threshold, random_bytes))
 
     def pair(self, index: int) -> Pair:
         """The pair of holder `index` (1..255)."""

@@ -21,11 +21,13 @@ class Phase(IntEnum):
     DEFEND = 4
     """A dealer that was complained of: those pairs, in clear."""
     EXTRACT = 5
-    """A qualified dealer: Feldman commitments, with a proof of possession in a generation."""
+    """A qualified dealer of a generation: Feldman commitments with a proof of possession."""
     ACCUSE = 6
-    """A holder: pairs that fit the Pedersen and not the Feldman commitments, maybe none."""
+    """A holder, in a generation: pairs that fit the Pedersen and not the Feldman commitments, maybe
+    none."""
     RECONSTRUCT = 7
-    """A holder: its pairs of the dealers whose secret must be opened, maybe none."""
+    """A holder, in a generation: its pairs of the dealers whose secret must be opened, maybe
+    none."""
     CONFIRM = 8
     """A holder that has its share: the hash of the result."""
 

@@ -2,13 +2,14 @@
 
 Rules owned here: nothing is read before its length is checked; lists name their parties in strictly
 ascending order, so one list has one encoding; elements are canonical and never the identity. The
-constant term of a dealing that is public anyway (refresh, reshare) is never sent.
+constant term of a dealing that is public anyway (refresh, reshare) is never sent, and its other
+commitments are Feldman's at once, so that EXTRACT, ACCUSE and RECONSTRUCT have no posts there.
 
   COMMIT       hash 32
   DEAL         Pedersen commitments, 32 each | sealed pairs of holders 1..n, 112 each
   COMPLAIN     count 1 | dealer indices, 1 each
   DEFEND       count 1 | (holder 1 | f(j) 32 | f'(j) 32)*
-  EXTRACT      Feldman commitments, 32 each | in a generation a proof of possession, 64
+  EXTRACT      Feldman commitments, 32 each | proof of possession 64
   ACCUSE       count 1 | (dealer 1 | f(j) 32 | f'(j) 32)*, j the sender
   RECONSTRUCT  as ACCUSE
   CONFIRM      hash 32
@@ -27,7 +28,7 @@ from bulwark.ledger.codec import Reader, Writer
 from bulwark.ledger.errors import DecodeError
 from bulwark.privacy.dkg.pedersen import Pair
 from bulwark.privacy.dkg.phases import Phase
-from bulwark.privacy.dkg.session import DIGEST_BYTES, Purpose, Session
+from bulwark.privacy.dkg.session import DIGEST_BYTES, Session
 from bulwark.privacy.group import (
     ELEMENT_BYTES,
     SCALAR_BYTES,
@@ -66,8 +67,7 @@ class DealPost:
 
 @dataclass(frozen=True, slots=True)
 class ExtractPost:
-    """A dealer's Feldman commitments as sent, and in a generation the proof of possession of A_0
-    (else nothing)."""
+    """A dealer's Feldman commitments A_0..A_{t-1} and the proof of possession of A_0."""
 
     points: tuple[Element, ...]
     possession: bytes
@@ -78,7 +78,7 @@ class ExtractPost:
 
 def sent_commitments(session: Session) -> int:
     """How many commitments a dealer sends: t in a generation, else t - 1."""
-    return session.threshold - (0 if session.purpose is Purpose.GENERATE else 1)
+    return session.threshold - (1 if session.plain else 0)
 
 
 def max_post_bytes(session: Session, phase: Phase) -> int:
@@ -94,8 +94,10 @@ def max_post_bytes(session: Session, phase: Phase) -> int:
             return 1 + len(session.dealers)
         case Phase.DEFEND:
             return 1 + opened * session.holders
+        case Phase.EXTRACT | Phase.ACCUSE | Phase.RECONSTRUCT if session.plain:
+            return 0
         case Phase.EXTRACT:
-            return points + (POSSESSION_BYTES if session.purpose is Purpose.GENERATE else 0)
+            return points + POSSESSION_BYTES
         case Phase.ACCUSE | Phase.RECONSTRUCT:
             return 1 + opened * len(session.dealers)
         case _:
@@ -130,9 +132,8 @@ def decode_deal(session: Session, data: bytes) -> DealPost:
 def decode_extract(session: Session, data: bytes) -> ExtractPost:
     """Raises `DecodeError`, `EncodingRefused`."""
     reader = Reader(data, "EXTRACT post")
-    points = _read_points(reader, sent_commitments(session))
-    generating = session.purpose is Purpose.GENERATE
-    possession = reader.fixed(POSSESSION_BYTES if generating else 0, "possession")
+    points = _read_points(reader, session.threshold)
+    possession = reader.fixed(POSSESSION_BYTES, "possession")
     reader.end()
     return ExtractPost(points, possession)
 

@@ -14,7 +14,7 @@ from bulwark.privacy.dkg.outcome import Fault, FaultKind
 from bulwark.privacy.dkg.pedersen import Pair, PedersenCommitments
 from bulwark.privacy.dkg.phases import Close, Phase
 from bulwark.privacy.dkg.posts import DealPost, max_post_bytes
-from bulwark.privacy.dkg.session import Purpose, Session
+from bulwark.privacy.dkg.session import Session
 from bulwark.privacy.group import Element
 
 Opened = dict[int, dict[int, Pair]]
@@ -42,17 +42,20 @@ class Record:
     opened: Opened = field(default_factory=dict)
     """Pairs that fit their dealer's Pedersen commitments, by defence, accusation or opening."""
     feldman: dict[int, tuple[Element, ...]] = field(default_factory=dict)
-    """All t commitments of dealers that were not caught so far."""
+    """All t Feldman commitments of dealers that were not caught so far."""
     accused: set[int] = field(default_factory=set)
     """Dealers whose Feldman commitments a holder has shown wrong."""
     caught: tuple[int, ...] = ()
-    """Members of QUAL without valid Feldman commitments."""
+    """Members of QUAL without valid Feldman commitments, whose polynomial the holders open; none
+    in a refresh or reshare."""
     result: Result | None = None
     faults: list[Fault] = field(default_factory=list)
 
     def expected(self) -> frozenset[int]:
         """The parties whose post is due in the open phase, whether it has come or not."""
         match self.phase:
+            case Phase.EXTRACT | Phase.ACCUSE | Phase.RECONSTRUCT if self.session.plain:
+                return frozenset()
             case Phase.COMMIT | Phase.DEAL | Phase.EXTRACT:
                 return frozenset(self.dealing)
             case Phase.DEFEND:
@@ -64,11 +67,6 @@ class Record:
         """The parties whose post is due and has not come."""
         return self.expected() - self.posted[self.phase].keys()
 
-    def to_open(self) -> tuple[int, ...]:
-        """The caught dealers whose polynomial the holders open: only in a generation, where the
-        key would change without them; a refresh or reshare goes on without them."""
-        return self.caught if self.session.purpose is Purpose.GENERATE else ()
-
     def keep_pair(self, dealer: int, holder: int, pair: Pair) -> None:
         self.opened.setdefault(dealer, {})[holder] = pair
 
@@ -76,8 +74,10 @@ class Record:
         """Hold a fault of the open phase against parties."""
         self.faults.extend(Fault(index, self.phase, kind) for index in indices)
 
-    def all_commitments(self, dealer: int, sent: tuple[Element, ...]) -> tuple[Element, ...]:
-        return with_public_term(self.session, dealer, sent)
+    def keep_deal(self, dealer: int, post: DealPost) -> None:
+        points = with_public_term(self.session, dealer, post.commitments)
+        self.deals[dealer] = post
+        self.pedersen[dealer] = PedersenCommitments(points, self.session.plain)
 
 
 def max_record_bytes(session: Session) -> int:

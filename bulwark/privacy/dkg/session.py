@@ -103,6 +103,12 @@ class Session:
         return max_faults(self.holders)
 
     @property
+    def plain(self) -> bool:
+        """Whether the constant terms are public (refresh, reshare), so that dealers commit in
+        Feldman's way at once."""
+        return self.purpose is not Purpose.GENERATE
+
+    @property
     def needed_dealers(self) -> int:
         """How many dealers must stay in: n - f, for a reshare the old threshold."""
         if self.purpose is Purpose.RESHARE and self.old is not None:

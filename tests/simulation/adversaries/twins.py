@@ -18,10 +18,14 @@ replicas that do not know of each other. What the world does with it:
 from __future__ import annotations
 
 import random
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from consensus.keyring import Keyring
 from tests.simulation.adversaries.base import Adversary
+
+if TYPE_CHECKING:
+    from tests.simulation.node import SimNode
+    from tests.simulation.world import World
 
 HALVES = (0, 1)
 
@@ -58,3 +62,15 @@ class AmnesiacTwin(Twin):
     def forget_after_ms(self, half: int) -> int | None:
         """Half 1 forgets after a while."""
         return self.rng.randint(500, 4_000) if half else None
+
+
+def reached(world: World, node: SimNode, receiver: int) -> list[SimNode]:
+    """Which replicas a message of `node` reaches in a world with twins."""
+    twin = world.byzantine.get(node.index)
+    if isinstance(twin, Twin) and not twin.hears(node.half, receiver, world.now):
+        return []
+    twin = world.byzantine.get(receiver)
+    if not isinstance(twin, Twin):
+        return [world.nodes[receiver]]
+    both = (world.nodes[receiver], world.halves[receiver])
+    return [half for half in both if twin.hears(half.half, node.index, world.now)]

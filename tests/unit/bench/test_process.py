@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import mmap
 import os
 import time
 from pathlib import Path
@@ -9,6 +10,7 @@ from bench.process import (
     bytes_written,
     cpu_seconds,
     folder_bytes,
+    own_bytes,
     resident_bytes,
     usage,
 )
@@ -34,9 +36,21 @@ def test_own_memory_is_some_megabytes() -> None:
     assert 1_000_000 < resident_bytes(os.getpid()) < 10**11
 
 
+def test_own_memory_counts_what_is_allocated_and_no_mapped_file(tmp_path: Path) -> None:
+    size = 64 << 20
+    before = own_bytes(os.getpid())
+    with (tmp_path / "table").open("w+b") as file:
+        file.truncate(size)
+        with mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ) as mapped:
+            assert not any(mapped[place] for place in range(0, size, mmap.PAGESIZE))
+            assert own_bytes(os.getpid()) - before < size // 4
+    kept = bytearray(b"x") * size
+    assert own_bytes(os.getpid()) - before > len(kept) * 3 // 4
+
+
 def test_an_ended_process_counts_as_nothing(tmp_path: Path) -> None:
     assert usage([NO_PID], [tmp_path / "gone"]) == Usage(0.0, 0, 0)
-    assert bytes_written(NO_PID) == resident_bytes(NO_PID) == 0
+    assert bytes_written(NO_PID) == resident_bytes(NO_PID) == own_bytes(NO_PID) == 0
 
 
 def test_files_of_a_folder_are_added_up(tmp_path: Path) -> None:

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Mapping
 
 from bulwark.privacy import schnorr, sealing
 from bulwark.privacy.dkg.dealing import SecretDealing, make_dealing
-from bulwark.privacy.dkg.extraction import public_term
 from bulwark.privacy.dkg.pedersen import HiddenPolynomial, Pair
 from bulwark.privacy.dkg.phases import Phase
 from bulwark.privacy.dkg.posts import (
@@ -189,20 +188,26 @@ def wrong_feldman(made: Ceremony, index: int) -> None:
         install(made, index, extract_post=fresh.extract_post)
 
 
+def wrong_commitment(made: Ceremony, index: int) -> None:
+    """The hash of something else, and the DEAL post nevertheless."""
+    dealing = dealing_of(made, index)
+    made.bends[index, Phase.COMMIT] = _other_result
+    if dealing is not None:
+        made.bends[index, Phase.DEAL] = lambda _made, _post: dealing.deal_post
+
+
 def last_coefficient_wrong(made: Ceremony, index: int) -> None:
     """Feldman commitments that are right but for the last, so that the key itself is right."""
     dealing, fresh = dealing_of(made, index), _fresh(made, index)
-    if dealing is not None and fresh is not None and made.session.threshold > 1:
+    if dealing is not None and fresh is not None and not made.session.plain:
         at = 32 * (made.session.threshold - 1)
-        if public_term(made.session, index) is not None:
-            at -= 32
         right, wrong = dealing.extract_post, fresh.extract_post
         install(made, index, extract_post=right[:at] + wrong[at : at + 32] + right[at + 32 :])
 
 
 def identity_feldman(made: Ceremony, index: int) -> None:
     dealing = dealing_of(made, index)
-    if dealing is not None:
+    if dealing is not None and not made.session.plain:
         install(made, index, extract_post=bytes(32) + dealing.extract_post[32:])
 
 
@@ -223,6 +228,27 @@ def another_secret(made: Ceremony, index: int) -> None:
     }
     made.parties[index]._dealing = dataclasses.replace(dealing, polynomial=changed)
     _replace_sealed(made, index, sealed)
+
+
+def blinded(made: Ceremony, index: int) -> None:
+    """Commitments with a second polynomial where there should be none, and pairs that fit them."""
+    dealing = dealing_of(made, index)
+    if dealing is None:
+        return
+    old = dealing.polynomial
+    noise = Polynomial((ZERO, *(ONE for _ in old.values.coefficients[1:])))
+    changed = HiddenPolynomial(old.values, noise)
+    sealed = [
+        sealing.seal(
+            member.sealing_key,
+            seal_info(made.session, index, holder),
+            encode_pair(changed.pair(holder)),
+        )
+        for holder, member in enumerate(made.session.members, 1)
+    ]
+    points = b"".join(point.encoding for point in changed.commit().points[1:])
+    made.parties[index]._dealing = dataclasses.replace(dealing, polynomial=changed)
+    install(made, index, deal_post=points + b"".join(sealed))
 
 
 def possession(make: Callable[[Ceremony, int, SecretDealing], bytes]) -> Behaviour:
@@ -288,7 +314,7 @@ BEHAVIOURS: dict[str, Behaviour] = {
     **{f"garbage in {phase.name}": garbage(phase) for phase in Phase},
     "silent from the start": silent(*Phase),
     "silent after the commitment": silent(*[*Phase][1:]),
-    "wrong commitment hash": post(Phase.COMMIT, _other_result),
+    "wrong commitment hash": wrong_commitment,
     "wrong pair for one": wrong_pairs(first),
     "wrong pair for all": wrong_pairs(every),
     "unreadable for one": unreadable(last),

@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import pytest
+
+from bench.soak import MEBI, Phase, Sample, slope
+
+
+def phase(memory: list[float], mapped: list[float]) -> Phase:
+    """Looks a minute apart, in MiB."""
+    samples = [
+        Sample(60.0 * at, round(own * MEBI), round(files * MEBI), 0)
+        for at, (own, files) in enumerate(zip(memory, mapped, strict=True))
+    ]
+    return Phase("load", 60.0 * len(samples), {"bank-a": samples})
+
+
+def test_the_slope_is_that_of_the_least_squares_line() -> None:
+    assert slope([(0, 1), (1, 3), (2, 5)]) == pytest.approx(2)
+    assert slope([(0, 1), (1, 3), (2, 2)]) == pytest.approx(0.5)
+
+
+def test_a_single_moment_has_no_slope() -> None:
+    assert slope([]) == slope([(1, 5)]) == slope([(1, 5), (1, 6)]) == 0
+
+
+def test_what_fills_in_the_first_half_and_stays_is_flat() -> None:
+    filling = phase([70 + 4 * min(at, 10) for at in range(31)], [30] * 31)
+    assert filling.flat("bank-a")
+    assert filling.memory_slope("bank-a") == pytest.approx(0, abs=1)
+
+
+def test_own_memory_that_grows_by_more_than_a_twentieth_an_hour_is_not_flat() -> None:
+    assert not phase([100 + 0.1 * at for at in range(31)], [30] * 31).flat("bank-a")
+    assert phase([100 + 0.08 * at for at in range(31)], [30] * 31).flat("bank-a")
+
+
+def test_mapped_files_are_shown_and_not_judged() -> None:
+    growing = phase([100] * 31, [30 + at for at in range(31)])
+    assert growing.flat("bank-a")
+    nodes = growing.document()["nodes"]
+    assert isinstance(nodes, list)
+    assert (nodes[0]["mapped_first_mib"], nodes[0]["mapped_last_mib"]) == (30, 60)
