@@ -31,6 +31,9 @@ from bulwark.privacy.sealing import SealingKey
 from bulwark.privacy.sharing import Dealing, split
 from consensus.config import Config
 from contracts.bindings import Member, Role, governed_contracts, member_id_bytes
+from contracts.placement import PlacedContract
+from contracts.privacy.keys import GenesisKeys, RegulatorKey
+from contracts.privacy.placement import privacy_contracts
 from genesis.alliance import AUTHORITY, Alliance, MemberPlan
 from genesis.errors import FolderInUse, FolderUnusable
 from genesis.home import GENESIS_FILE, UNATTENDED_FILE, HomeContent, make_folder, write_home
@@ -238,9 +241,28 @@ def _document(
             Address(placed.address): GenesisAccount(
                 nonce=placed.nonce, code=placed.code, storage=placed.storage
             )
-            for placed in governed_contracts(registered, _parameters(alliance))
+            for placed in (
+                *governed_contracts(registered, _parameters(alliance)),
+                *_privacy_contracts(members, alliance),
+            )
         },
     )
+
+
+def _privacy_contracts(
+    members: tuple[GenesisMember, ...], alliance: Alliance
+) -> tuple[PlacedContract, ...]:
+    """Key registry, ceremonies, query log and openings; the first regulator's key opens."""
+    keys = [
+        GenesisKeys(member_id_bytes(member.id), member.ring_key, member.sealing_key)
+        for member in members
+        if member.ring_key is not None and member.sealing_key is not None
+    ]
+    regulator = next((m for m in members if m.regulator_key is not None), None)
+    part = None
+    if regulator is not None and regulator.regulator_key is not None:
+        part = RegulatorKey(regulator.regulator_key, member_id_bytes(regulator.id), 0)
+    return privacy_contracts(keys, part, alliance.privacy.epoch_seconds)
 
 
 def _parameters(alliance: Alliance) -> dict[str, int]:

@@ -27,6 +27,7 @@ from eth.vm.message import Message
 from bulwark.ledger.ids import ZERO_ADDRESS, Address
 from bulwark.ledger.transaction import Transaction, intrinsic_gas
 from node.execution.accounts import Accounts
+from node.execution.native import NATIVE
 
 REFUND_QUOTIENT: Final = 5
 """At most this part of the used gas is refunded (EIP-3529)."""
@@ -81,6 +82,7 @@ def _alliance_precompiles() -> dict[bytes, _Precompile]:
         table[address] = _priced(table[address], factor)
     for number in REFUSED_PRECOMPILES:
         table[force_bytes_to_address(bytes([number]))] = _refused
+    table.update(NATIVE)
     return table
 
 

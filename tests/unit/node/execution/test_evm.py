@@ -68,7 +68,7 @@ def test_a_refused_precompile_fails_and_burns_its_gas(number: int) -> None:
 
 
 def test_every_precompile_of_prague_is_there() -> None:
-    assert AllianceComputation.get_precompiles().keys() == PRAGUE_PRECOMPILES.keys()
+    assert AllianceComputation.get_precompiles().keys() >= PRAGUE_PRECOMPILES.keys()
 
 
 def test_pairings_cost_at_least_three_million_gas_a_second_of_their_measured_time() -> None:
