@@ -12,6 +12,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -305,7 +306,9 @@ def _verify(net: Net, load: Load, result: Result, tell: Tell) -> None:
     result.common = f"equal at every node at block {tip}: {_equal_at(net, names, tip)}"
     tell(result.common)
     records = [*load.acknowledged, *result.filled.samples]
-    checks.all_records(net.access, names, records)
+    with ThreadPoolExecutor(len(names)) as pool:
+        for looked in [pool.submit(checks.all_records, net.access, [n], records) for n in names]:
+            looked.result()
     tell(f"{len(records)} records looked up at each of {len(names)} nodes")
     genesis = (net.homes[WIPED] / "genesis.json").read_bytes()
     chosen = [
@@ -342,13 +345,13 @@ def _equal_at(net: Net, names: Sequence[str], height: int) -> str:
 
 def _disks(net: Net, names: Sequence[str], tell: Tell) -> int:
     """fsck of every disk; records on each, the same everywhere."""
-    counts: dict[str, int] = {}
-    for name in names:
-        began = time.monotonic()
-        report = checks.fsck(net.homes[name], timeout_s=FSCK_S)
-        counts[name] = int(report["records"])
-        spent = time.monotonic() - began
-        tell(f"fsck of {name}: clean, {counts[name]} records, {spent:.1f} s")
+    began = time.monotonic()
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        under_way = {
+            name: pool.submit(checks.fsck, net.homes[name], timeout_s=FSCK_S) for name in names
+        }
+        counts = {name: int(report.result()["records"]) for name, report in under_way.items()}
+    tell(f"fsck: every disk is clean, {counts}, {time.monotonic() - began:.1f} s")
     if len(set(counts.values())) != 1:
         raise checks.CheckFailed(f"records differ: {counts}")
     return counts[names[0]]
