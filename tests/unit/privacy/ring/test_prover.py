@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bulwark.privacy.errors import InputRefused, RandomnessRefused, WitnessRefused
+from bulwark.privacy.errors import InputRefused, ProofRefused, RandomnessRefused, WitnessRefused
 from bulwark.privacy.group import ZERO, multiply
 from bulwark.privacy.ring.batch import verify_batch
 from bulwark.privacy.ring.prover import draw_coins, nullifier, prove
@@ -157,6 +157,25 @@ def test_nullifiers_of_different_slots_and_members_differ() -> None:
 def test_a_nullifier_for_a_scope_that_is_none_is_refused(scope: int) -> None:
     with pytest.raises(InputRefused):
         nullifier(World(1).secrets[0], 1, 1, scope, 0)
+
+
+class ZeroChallenge(Ristretto255):
+    """Its twelfth scalar of a proof with one digit, the challenge, is zero."""
+
+    calls = 0
+
+    def reduce(self, wide, /):
+        self.calls += 1
+        return ZERO if self.calls == 12 else super().reduce(wide)
+
+
+def test_a_challenge_of_zero_gives_no_proof() -> None:
+    suite = ZeroChallenge()
+    world = World(4, suite)
+    suite.calls = 0
+    with pytest.raises(ProofRefused, match="zero"):
+        prove(world.statement, world.secrets[1], 1, lambda _: bytes(64))
+    assert suite.calls == 12
 
 
 class Recorded(Ristretto255):

@@ -139,8 +139,8 @@ def test_hashed_weights_are_the_same_for_all_and_change_with_every_answer() -> N
 
 
 def test_an_error_that_only_equal_weights_would_hide_is_seen() -> None:
-    """(1) and (2) stand in one sum: z_A and z_C changed against each other."""
-    proof = replace(PROOF, z_a=PROOF.z_a + ONE, z_c=PROOF.z_c - ONE)
+    """(1) and (2) stand in one sum, (1) with the weight -1: z_A and z_C changed alike."""
+    proof = replace(PROOF, z_a=PROOF.z_a + ONE, z_c=PROOF.z_c + ONE)
     made = claim(WORLD.statement, proof)
     made.check_all(lambda count: (1).to_bytes(16, "little") * (count // 16))
     with pytest.raises(ProofRefused) as caught:
