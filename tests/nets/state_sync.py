@@ -50,6 +50,7 @@ class Synced:
     name: str
     how: str
     lie: Lie
+    began: float = 0.0
     seconds: float = 0.0
     """From the start of the process, or the vote, to the tip."""
     sync_s: float = 0.0
@@ -144,17 +145,21 @@ def run(folder: Path, plan: Plan, tell: Tell) -> Result:
         tell(filled.line())
         with Load(net.access, net.manifest.load) as load:
             checks.until(lambda: len(load.acknowledged) > 10, "load runs", 20.0)
-            synced = [
-                _wiped(net, plan, load, tell),
-                _new(net, plan, newcomer, load, tell),
-            ]
+            wiped = _wiped(net, plan, tell)
+            # A node that nobody knows yet waits at the door while the liar's drop lasts.
+            net.admit(NEW, newcomer.home, newcomer.url)
+            net.start([NEW], wait=False)
+            _until_votes(net, wiped, 4, load, tell)
+            new = _new(net, plan, newcomer, tell)
+            _until_votes(net, new, 5, load, tell)
+            synced = [wiped, new]
         result = Result(filled, synced, acknowledged=len(load.acknowledged))
         _verify(net, load, result, tell)
     result.seconds = time.monotonic() - began
     return result
 
 
-def _wiped(net: Net, plan: Plan, load: Load, tell: Tell) -> Synced:
+def _wiped(net: Net, plan: Plan, tell: Tell) -> Synced:
     found = Synced(WIPED, "wiped validator", plan.lie_to_wiped)
     stubborn = net.terminate([WIPED])
     if stubborn:
@@ -162,30 +167,23 @@ def _wiped(net: Net, plan: Plan, load: Load, tell: Tell) -> Synced:
     net.wipe(WIPED)
     tell(f"{WIPED} lost its database; {LIAR} lies about {plan.lie_to_wiped}")
     with _lying(net, plan.lie_to_wiped):
-        began = time.monotonic()
+        found.began = time.monotonic()
         net.start([WIPED], wait=False)
-        _follow(net, found, began, tell)
-    _until_votes(net, found, began, 4)
-    found.pace = load.pace(began, time.monotonic())
-    tell(f"{WIPED} at the tip after {found.seconds:.1f} s, votes after {found.votes_after_s:.1f} s")
+        _follow(net, found)
     return found
 
 
-def _new(net: Net, plan: Plan, newcomer: Newcomer, load: Load, tell: Tell) -> Synced:
+def _new(net: Net, plan: Plan, newcomer: Newcomer, tell: Tell) -> Synced:
     found = Synced(NEW, "new validator", plan.lie_to_new)
-    net.admit(NEW, newcomer.home, newcomer.url)
-    net.start([NEW])
+    net.until_ready([NEW], healthy_only=True)
     # A node refuses a vote while it does not reach the quorum that there will be.
     checks.until(lambda: LIAR in _peers(net.access[WIPED]), f"{LIAR} is let in again", BAN_S)
     tell(f"{LIAR} is let in again by {WIPED}")
     voters = [net.access[name] for name in (*REPORTING, LIAR, WIPED)]
     with _lying(net, plan.lie_to_new):
-        began = carry(voters, newcomer.join_action())
+        found.began = carry(voters, newcomer.join_action())
         tell(f"{NEW} is voted in; {LIAR} lies about {plan.lie_to_new}")
-        _follow(net, found, began, tell)
-    _until_votes(net, found, began, 5)
-    found.pace = load.pace(began, time.monotonic())
-    tell(f"{NEW} at the tip after {found.seconds:.1f} s, votes after {found.votes_after_s:.1f} s")
+        _follow(net, found)
     return found
 
 
@@ -198,10 +196,10 @@ def _lying(net: Net, lie: Lie) -> Iterator[None]:
         liar.tell(net.homes[LIAR], Lie.NONE)
 
 
-def _follow(net: Net, found: Synced, began: float, tell: Tell) -> None:
+def _follow(net: Net, found: Synced) -> None:
     """Until the node has the tip that another one had a moment before; what it showed meanwhile."""
     access, witness = net.access[found.name], net.access[REPORTING[0]]
-    deadline = began + checks.stretched(SYNC_S)
+    deadline = found.began + checks.stretched(SYNC_S)
     while True:
         if not net.runs(found.name):
             raise checks.CheckFailed(f"{found.name}: {net.ended_by_itself.get(found.name)}")
@@ -216,7 +214,7 @@ def _follow(net: Net, found: Synced, began: float, tell: Tell) -> None:
         if time.monotonic() > deadline:
             raise checks.CheckFailed(f"{found.name} is not at {tip}: {found.shown} {status}")
         time.sleep(_POLL_S)
-    found.seconds, found.height = time.monotonic() - began, status["height"]["executed"]
+    found.seconds, found.height = time.monotonic() - found.began, status["height"]["executed"]
     _look(access, found)
     found.sync_s = _sync_seconds(net.said(found.name))
     samples = access.metrics()
@@ -282,7 +280,7 @@ def _convict(
         raise checks.CheckFailed(f"the metrics of {found.name} do not name {LIAR}")
 
 
-def _until_votes(net: Net, found: Synced, began: float, size: int) -> None:
+def _until_votes(net: Net, found: Synced, size: int, load: Load, tell: Tell) -> None:
     """Until the node votes among so many validators."""
     access = net.access[found.name]
 
@@ -295,7 +293,13 @@ def _until_votes(net: Net, found: Synced, began: float, size: int) -> None:
         return own is not None and own["silent_until"] is None and voting["validators"] == size
 
     checks.until(votes, f"{found.name} votes among {size}", VOTES_S)
-    found.votes_after_s = time.monotonic() - began
+    now = time.monotonic()
+    found.votes_after_s = now - found.began
+    found.pace = load.pace(found.began, now)
+    tell(
+        f"{found.name} at the tip after {found.seconds:.1f} s, "
+        f"votes after {found.votes_after_s:.1f} s"
+    )
 
 
 def _verify(net: Net, load: Load, result: Result, tell: Tell) -> None:
