@@ -16,6 +16,10 @@ from typing import Annotated, Any, Final, Literal, Self, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+# Read when the first model is made. Looking for plugins of pydantic opens the metadata of every
+# installed package, and none of them has a say in how a node is set up.
+os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")
+
 PREFIX: Final = "BULWARK_"
 NESTED: Final = "__"
 Port = Annotated[int, Field(ge=0, le=65535)]

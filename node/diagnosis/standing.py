@@ -146,7 +146,7 @@ def sync(facts: Facts) -> Iterator[Finding]:
 def _under_way(facts: Facts, found: SyncFacts) -> Finding:
     left = max(0, found.target - found.applied)
     pace = found.blocks_per_minute
-    eta = f", about {duration(left * 60_000 // pace)} left" if pace else ""
+    eta = f", about {duration(left * 60_000 // pace)} left" if pace and left else ""
     state = (
         f"; {found.state_values} state values, {found.per_second}/s"
         if found.phase == "state"

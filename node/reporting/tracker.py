@@ -16,7 +16,10 @@ from bulwark.ledger.ids import Digest, Height
 from node.service import Stage
 
 KEPT = 10_000
-"""Finalized transactions whose outcome is kept for callers that ask late."""
+"""Reverted transactions that are remembered for callers that ask late: the dear mistake."""
+KEPT_SUCCESSES = 2_000
+"""Heights of finalized transactions kept for them: those of 20 s at 100 transactions/s; a busy
+node fills it within minutes, not within an hour."""
 
 
 @dataclass(slots=True)
@@ -45,6 +48,7 @@ class StageTracker:
         self._by_height: dict[Height, list[Digest]] = {}
         self._unexecuted = 0
         self._done: OrderedDict[Digest, Progress] = OrderedDict()
+        self._reverted: OrderedDict[Digest, Progress] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._tracked)
@@ -106,11 +110,17 @@ class StageTracker:
                 if tracked is None:
                     continue
                 self._advance(tracked, Stage.FINALIZED)
-                self._done[transaction_hash] = Progress(
-                    Stage.FINALIZED, tracked.height, tracked.succeeded
+                self._keep(
+                    transaction_hash, Progress(Stage.FINALIZED, tracked.height, tracked.succeeded)
                 )
-                if len(self._done) > KEPT:
-                    self._done.popitem(last=False)
+
+    def _keep(self, transaction_hash: Digest, progress: Progress) -> None:
+        kept, most = self._reverted, KEPT
+        if progress.succeeded:
+            kept, most = self._done, KEPT_SUCCESSES
+        kept[transaction_hash] = progress
+        if len(kept) > most:
+            kept.popitem(last=False)
 
     @staticmethod
     def _advance(tracked: _Tracked, stage: Stage) -> None:
@@ -127,7 +137,8 @@ class StageTracker:
         """Wait until the stage is reached or the time is over; where it stands then."""
         tracked = self._tracked.get(transaction_hash)
         if tracked is None:
-            return self._done.get(transaction_hash, Progress(Stage.FINALIZED, None, True))
+            late = self._done.get(transaction_hash) or self._reverted.get(transaction_hash)
+            return late or Progress(Stage.FINALIZED, None, True)
         if tracked.stage < stage:
             future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             tracked.waiters.append((stage, future))

@@ -41,6 +41,7 @@ class Progress:
     at: Height
     """Last block that is verified and stored."""
     target: Height
+    """Proven, or claimed by members in an epoch that is not known here yet."""
     nodes: int
     """State values fetched."""
     per_second: float
@@ -77,6 +78,7 @@ class Meter:
         self._phase_ms = self._said_ms = now_ms()
         self._phase_from = int(start)
         self._peers: tuple[MemberId, ...] = ()
+        self._claimed = Height(0)
 
     def phase(self, phase: Phase) -> None:
         """Another phase begins."""
@@ -91,6 +93,10 @@ class Meter:
     def aim(self, target: Height) -> None:
         """The target, which only moves up."""
         self._target = max(self._target, target)
+
+    def claim(self, heights: Iterable[Height]) -> None:
+        """What members say beyond the proven target; shown, and gone with who claimed it."""
+        self._claimed = max(heights, default=Height(0))
 
     def block(self, height: Height) -> None:
         """A block is stored."""
@@ -119,13 +125,14 @@ class Meter:
         seconds = max(1, self._now_ms() - self._phase_ms) / 1000
         done = (self._nodes if is_state else self._at) - self._phase_from
         rate = done / seconds
-        left = self._target - self._at
+        target = max(self._target, self._claimed)
+        left = target - self._at
         eta_ms = None if is_state or rate <= 0 else int(left / rate * 1000)
         return Progress(
             phase=self._phase,
             start=self._start,
             at=self._at,
-            target=self._target,
+            target=target,
             nodes=self._nodes,
             per_second=rate,
             eta_ms=eta_ms,

@@ -91,10 +91,12 @@ class StateSync:
         while True:
             proven = targets.proven(installation.terms_of)
             meter.aim(proven)
+            claimed = targets.claimed(installation.height, installation.terms_of)
+            meter.claim(claimed.values())
             among: set[MemberId] | None = None
             if installation.height >= proven and installation.certificate is not None:
                 # Only who claims more can show it; the others would be blamed for his words.
-                among = set(targets.claimed(installation.height, installation.terms_of))
+                among = set(claimed)
                 if not among:
                     return
             peer = self._peers.choose(prefer, among)

@@ -12,6 +12,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -49,6 +50,7 @@ class Synced:
     name: str
     how: str
     lie: Lie
+    began: float = 0.0
     seconds: float = 0.0
     """From the start of the process, or the vote, to the tip."""
     sync_s: float = 0.0
@@ -143,17 +145,21 @@ def run(folder: Path, plan: Plan, tell: Tell) -> Result:
         tell(filled.line())
         with Load(net.access, net.manifest.load) as load:
             checks.until(lambda: len(load.acknowledged) > 10, "load runs", 20.0)
-            synced = [
-                _wiped(net, plan, load, tell),
-                _new(net, plan, newcomer, load, tell),
-            ]
+            wiped = _wiped(net, plan, tell)
+            # A node that nobody knows yet waits at the door while the liar's drop lasts.
+            net.admit(NEW, newcomer.home, newcomer.url)
+            net.start([NEW], wait=False)
+            _until_votes(net, wiped, 4, load, tell)
+            new = _new(net, plan, newcomer, tell)
+            _until_votes(net, new, 5, load, tell)
+            synced = [wiped, new]
         result = Result(filled, synced, acknowledged=len(load.acknowledged))
         _verify(net, load, result, tell)
     result.seconds = time.monotonic() - began
     return result
 
 
-def _wiped(net: Net, plan: Plan, load: Load, tell: Tell) -> Synced:
+def _wiped(net: Net, plan: Plan, tell: Tell) -> Synced:
     found = Synced(WIPED, "wiped validator", plan.lie_to_wiped)
     stubborn = net.terminate([WIPED])
     if stubborn:
@@ -161,30 +167,23 @@ def _wiped(net: Net, plan: Plan, load: Load, tell: Tell) -> Synced:
     net.wipe(WIPED)
     tell(f"{WIPED} lost its database; {LIAR} lies about {plan.lie_to_wiped}")
     with _lying(net, plan.lie_to_wiped):
-        began = time.monotonic()
+        found.began = time.monotonic()
         net.start([WIPED], wait=False)
-        _follow(net, found, began, tell)
-    _until_votes(net, found, began, 4)
-    found.pace = load.pace(began, time.monotonic())
-    tell(f"{WIPED} at the tip after {found.seconds:.1f} s, votes after {found.votes_after_s:.1f} s")
+        _follow(net, found)
     return found
 
 
-def _new(net: Net, plan: Plan, newcomer: Newcomer, load: Load, tell: Tell) -> Synced:
+def _new(net: Net, plan: Plan, newcomer: Newcomer, tell: Tell) -> Synced:
     found = Synced(NEW, "new validator", plan.lie_to_new)
-    net.admit(NEW, newcomer.home, newcomer.url)
-    net.start([NEW])
+    net.until_ready([NEW], healthy_only=True)
     # A node refuses a vote while it does not reach the quorum that there will be.
     checks.until(lambda: LIAR in _peers(net.access[WIPED]), f"{LIAR} is let in again", BAN_S)
     tell(f"{LIAR} is let in again by {WIPED}")
     voters = [net.access[name] for name in (*REPORTING, LIAR, WIPED)]
     with _lying(net, plan.lie_to_new):
-        began = carry(voters, newcomer.join_action())
+        found.began = carry(voters, newcomer.join_action())
         tell(f"{NEW} is voted in; {LIAR} lies about {plan.lie_to_new}")
-        _follow(net, found, began, tell)
-    _until_votes(net, found, began, 5)
-    found.pace = load.pace(began, time.monotonic())
-    tell(f"{NEW} at the tip after {found.seconds:.1f} s, votes after {found.votes_after_s:.1f} s")
+        _follow(net, found)
     return found
 
 
@@ -197,10 +196,10 @@ def _lying(net: Net, lie: Lie) -> Iterator[None]:
         liar.tell(net.homes[LIAR], Lie.NONE)
 
 
-def _follow(net: Net, found: Synced, began: float, tell: Tell) -> None:
+def _follow(net: Net, found: Synced) -> None:
     """Until the node has the tip that another one had a moment before; what it showed meanwhile."""
     access, witness = net.access[found.name], net.access[REPORTING[0]]
-    deadline = began + checks.stretched(SYNC_S)
+    deadline = found.began + checks.stretched(SYNC_S)
     while True:
         if not net.runs(found.name):
             raise checks.CheckFailed(f"{found.name}: {net.ended_by_itself.get(found.name)}")
@@ -215,7 +214,7 @@ def _follow(net: Net, found: Synced, began: float, tell: Tell) -> None:
         if time.monotonic() > deadline:
             raise checks.CheckFailed(f"{found.name} is not at {tip}: {found.shown} {status}")
         time.sleep(_POLL_S)
-    found.seconds, found.height = time.monotonic() - began, status["height"]["executed"]
+    found.seconds, found.height = time.monotonic() - found.began, status["height"]["executed"]
     _look(access, found)
     found.sync_s = _sync_seconds(net.said(found.name))
     samples = access.metrics()
@@ -281,7 +280,7 @@ def _convict(
         raise checks.CheckFailed(f"the metrics of {found.name} do not name {LIAR}")
 
 
-def _until_votes(net: Net, found: Synced, began: float, size: int) -> None:
+def _until_votes(net: Net, found: Synced, size: int, load: Load, tell: Tell) -> None:
     """Until the node votes among so many validators."""
     access = net.access[found.name]
 
@@ -294,7 +293,13 @@ def _until_votes(net: Net, found: Synced, began: float, size: int) -> None:
         return own is not None and own["silent_until"] is None and voting["validators"] == size
 
     checks.until(votes, f"{found.name} votes among {size}", VOTES_S)
-    found.votes_after_s = time.monotonic() - began
+    now = time.monotonic()
+    found.votes_after_s = now - found.began
+    found.pace = load.pace(found.began, now)
+    tell(
+        f"{found.name} at the tip after {found.seconds:.1f} s, "
+        f"votes after {found.votes_after_s:.1f} s"
+    )
 
 
 def _verify(net: Net, load: Load, result: Result, tell: Tell) -> None:
@@ -305,7 +310,9 @@ def _verify(net: Net, load: Load, result: Result, tell: Tell) -> None:
     result.common = f"equal at every node at block {tip}: {_equal_at(net, names, tip)}"
     tell(result.common)
     records = [*load.acknowledged, *result.filled.samples]
-    checks.all_records(net.access, names, records)
+    with ThreadPoolExecutor(len(names)) as pool:
+        for looked in [pool.submit(checks.all_records, net.access, [n], records) for n in names]:
+            looked.result()
     tell(f"{len(records)} records looked up at each of {len(names)} nodes")
     genesis = (net.homes[WIPED] / "genesis.json").read_bytes()
     chosen = [
@@ -342,13 +349,13 @@ def _equal_at(net: Net, names: Sequence[str], height: int) -> str:
 
 def _disks(net: Net, names: Sequence[str], tell: Tell) -> int:
     """fsck of every disk; records on each, the same everywhere."""
-    counts: dict[str, int] = {}
-    for name in names:
-        began = time.monotonic()
-        report = checks.fsck(net.homes[name], timeout_s=FSCK_S)
-        counts[name] = int(report["records"])
-        spent = time.monotonic() - began
-        tell(f"fsck of {name}: clean, {counts[name]} records, {spent:.1f} s")
+    began = time.monotonic()
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        under_way = {
+            name: pool.submit(checks.fsck, net.homes[name], timeout_s=FSCK_S) for name in names
+        }
+        counts = {name: int(report.result()["records"]) for name, report in under_way.items()}
+    tell(f"fsck: every disk is clean, {counts}, {time.monotonic() - began:.1f} s")
     if len(set(counts.values())) != 1:
         raise checks.CheckFailed(f"records differ: {counts}")
     return counts[names[0]]

@@ -236,7 +236,11 @@ class Participant:
         return encode_pairs({holder: dealing.pair(holder) for holder in holders})
 
     def _evidence(self, board: Board) -> dict[int, Pair]:
-        """The pairs that show a dealer's Feldman commitments wrong."""
+        """The pairs that show a dealer's Feldman commitments wrong.
+
+        Dealer by dealer and not in one sum: errors of two dealers may cancel in the sum, and when a
+        third party then accuses one of them, the other's error stays in the key.
+        """
         evidence = {}
         for dealer, points in board.record.feldman.items():
             pair = self._pair(dealer, board)

@@ -82,7 +82,7 @@ def sent_commitments(session: Session) -> int:
 
 
 def max_post_bytes(session: Session, phase: Phase) -> int:
-    """The longest post of a phase, bytes; at most 17,088 for 128 holders in DEAL."""
+    """The longest post of a phase, bytes; at most 17,056 for 128 holders in DEAL."""
     points = ELEMENT_BYTES * sent_commitments(session)
     opened = 1 + PAIR_BYTES
     match phase:

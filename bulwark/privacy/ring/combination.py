@@ -54,50 +54,54 @@ class Combination(Generic[E, S]):
         The proof has as many digits as the statement's ring; the caller has checked that.
         """
         w1, w2, w3, w4, w5, w6, w7 = weights
+        power = pow(challenge, proof.digits, self._order)
         if w1 or w2:
             self._add_bits(proof, challenge, w1, w2)
         if w3 or w4:
-            self._add_sums(statement, proof, challenge, w3, w4)
+            self._add_sums(proof, challenge, w3, w4)
         if w4:
             self._add_ring(statement.ring, proof, challenge, w4)
-        s_r, s_x = int(proof.s_r), int(proof.s_x)
-        power = pow(challenge, proof.digits, self._order)
-        self._base -= w5 * s_r + w6 * s_x
-        self._loose += (
-            (w5, proof.r1),
-            (w6, proof.r2),
-            (w7, proof.r3),
-            (w3 * power + w5 * challenge, proof.e1),
-            (w4 * power + w6 * challenge, proof.e2),
-            (w7 * challenge, proof.nullifier),
-            (-w7 * s_x, statement.scope_point),
-        )
-        opener = -(w4 * int(proof.z) + w6 * s_r)
-        self._openers[statement.opener] = self._openers.get(statement.opener, 0) + opener
+        if w3 or w5:
+            self._loose.append((w3 * power + w5 * challenge, proof.e1))
+        if w4 or w6:
+            self._loose.append((w4 * power + w6 * challenge, proof.e2))
+            opener = w4 * int(proof.z) + w6 * int(proof.s_r)
+            self._openers[statement.opener] = self._openers.get(statement.opener, 0) - opener
+        if w5 or w6:
+            self._base -= w5 * int(proof.s_r) + w6 * int(proof.s_x)
+            self._loose += ((w5, proof.r1), (w6, proof.r2))
+        if w7:
+            self._loose += (
+                (w7, proof.r3),
+                (w7 * challenge, proof.nullifier),
+                (-w7 * int(proof.s_x), statement.scope_point),
+            )
 
     def holds(self) -> bool:
-        """Whether the sum is the identity."""
+        """Whether the sum is the identity.
+
+        The generator, whose multiples are cheap, and what comes with -1 stand on a second side.
+        """
         suite, order = self._suite, self._order
+        scalar, minus_one = suite.scalar, order - 1
         scalars: list[S] = []
         elements: list[E] = []
         added: list[E] = []
-        subtracted: list[E] = []
+        moved: list[E] = []
         for coefficient, element in self._terms():
             reduced = coefficient % order
-            if reduced == 1:
-                added.append(element)
-            elif reduced == order - 1:
-                subtracted.append(element)
-            elif reduced:
-                scalars.append(suite.scalar(reduced))
+            if 1 < reduced < minus_one:
+                scalars.append(scalar(reduced))
                 elements.append(element)
-        total = suite.weighted_sum(scalars, elements)
-        for element in added:
-            total = total + element
-        for element in subtracted:
-            total = total - element
-        # Multiples of the generator are the cheap ones, so they stay out of the weighted sum.
-        return total == suite.multiply_base(suite.scalar(-self._base % order))
+            elif reduced == 1:
+                added.append(element)
+            elif reduced:
+                moved.append(element)
+        base = -self._base % order
+        if base:
+            moved.append(suite.multiply_base(scalar(base)))
+        added.append(suite.weighted_sum(scalars, elements))
+        return _sum(added, suite.identity) == _sum(moved, suite.identity)
 
     def _terms(self) -> list[tuple[int, E]]:
         points = generators(self._suite, max(1, len(self._rows)))
@@ -125,14 +129,7 @@ class Combination(Generic[E, S]):
             (w2 * challenge, proof.c),
         )
 
-    def _add_sums(
-        self,
-        statement: RingStatement[E, S],
-        proof: RingProof[E, S],
-        challenge: int,
-        w3: int,
-        w4: int,
-    ) -> None:
+    def _add_sums(self, proof: RingProof[E, S], challenge: int, w3: int, w4: int) -> None:
         """(3) and (4) without E1, E2, the opener and the ring."""
         power = 1
         for g1, g2 in proof.g:
@@ -170,3 +167,13 @@ def full_row(row: Sequence[S], challenge: int, order: int) -> list[int]:
 def full_rows(proof: RingProof[E, S], challenge: int, order: int) -> list[list[int]]:
     """All rows of f."""
     return [full_row(row, challenge, order) for row in proof.f]
+
+
+def _sum(elements: Sequence[E], nothing: E) -> E:
+    """The sum of the elements, `nothing` without any."""
+    if not elements:
+        return nothing
+    total = elements[0]
+    for element in elements[1:]:
+        total = total + element
+    return total

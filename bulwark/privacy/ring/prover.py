@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 
-from bulwark.privacy.errors import GroupFault, RandomnessRefused, WitnessRefused
+from bulwark.privacy.errors import ProofRefused, RandomnessRefused, WitnessRefused
 from bulwark.privacy.group import WIDE_BYTES, Element, RandomBytes, Scalar, multiply
 from bulwark.privacy.ring.generators import scope_point
 from bulwark.privacy.ring.moves import Coins, coins_from, coins_needed, commit, respond
@@ -33,7 +33,7 @@ def prove(
     """A proof that `secret` is that of the key at `index` of the statement's ring.
 
     Source: note privacy.md section 2.3. Raises `WitnessRefused` if it is not, `RandomnessRefused`
-    for a source that does not give 64 bytes.
+    for a source that does not give 64 bytes, `ProofRefused` for a challenge of zero (2^-252).
     """
     ring = statement.ring
     suite = ring.suite
@@ -46,7 +46,7 @@ def prove(
         transcript.add(suite.encode_element(element))
     challenge = suite.reduce(transcript.digest())
     if int(challenge) == 0:
-        raise GroupFault("hashing to a challenge")
+        raise ProofRefused("the challenge is zero")
     return respond(suite, move, challenge)
 
 

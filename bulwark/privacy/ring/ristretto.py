@@ -25,6 +25,7 @@ class Ristretto255:
     scalar_bytes = group.SCALAR_BYTES
     generator = group.GENERATOR
     identity = group.IDENTITY
+    scalar = staticmethod(Scalar.from_int)
 
     def encode_element(self, element: Element, /) -> bytes:
         return element.encoding
@@ -37,9 +38,6 @@ class Ristretto255:
 
     def decode_scalar(self, encoding: bytes, /, *, what: str) -> Scalar:
         return group.decode_scalar(encoding, what=what)
-
-    def scalar(self, value: int, /) -> Scalar:
-        return Scalar.from_int(value)
 
     def reduce(self, wide: bytes, /) -> Scalar:
         return group.reduce_scalar(wide)

@@ -85,8 +85,9 @@ class Claim(Generic[E, S]):
 
     def _check(self, sums: Sums, weights: Sequence[int]) -> None:
         for first, *others in sums:
-            # One weight of a sum may be 1: what is not to be foreseen is how equations mix.
-            chosen = {first: 1} | {number: weights[number - 1] for number in others}
+            # One weight of a sum may be known: what is not to be foreseen is how equations mix.
+            # With -1 its first element is compared instead of multiplied and added.
+            chosen = {first: -1} | {number: weights[number - 1] for number in others}
             if not self._holds(chosen):
                 raise self.refusal(chosen)
 

@@ -8,10 +8,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any, ClassVar
 
+from eth.db.atomic import AtomicDB
+from eth.db.backends.memory import MemoryDB
 from eth.vm.forks.prague.computation import PRAGUE_PRECOMPILES, PragueComputation
 from eth.vm.forks.prague.state import PragueState
+from eth.vm.message import Message
+from eth.vm.transaction_context import BaseTransactionContext
 
 from bulwark.privacy import schnorr
 from bulwark.privacy.group import Scalar, multiply_base, reduce_scalar
@@ -100,9 +105,6 @@ class PrivacyChain(Chain):
 
 def harness_call(chain: Chain, sender: bytes, to: bytes, data: bytes) -> Outcome:
     """A message call by any sender, kept."""
-    from eth.vm.message import Message
-    from eth.vm.transaction_context import BaseTransactionContext
-
     message = Message(
         gas=harness.GAS_LIMIT,
         to=to,
@@ -157,11 +159,25 @@ def privacy_alliance(
     regulator: RegulatorKey | None = None,
 ) -> PrivacyChain:
     """A governed alliance with the privacy contracts; by default every member has keys."""
-    plain = governed(members, PARAMETERS)
-    chain = PrivacyChain()
-    chain.db, chain.root, chain.number = plain.db, plain.root, plain.number
-    chain.state = chain._state()
     first = genesis_keys(members) if keys is None else keys
+    content, root, number = _genesis(tuple(members), tuple(first), regulator)
+    return _chain(AtomicDB(MemoryDB(dict(content))), root, number)
+
+
+def _chain(db: AtomicDB, root: bytes, number: int) -> PrivacyChain:
+    chain = PrivacyChain()
+    chain.db, chain.root, chain.number = db, root, number
+    chain.state = chain._state()
+    return chain
+
+
+@cache
+def _genesis(
+    members: tuple[Member, ...], first: tuple[GenesisKeys, ...], regulator: RegulatorKey | None
+) -> tuple[dict[bytes, bytes], bytes, int]:
+    """Content of the database, state root and block number; made once for each alliance."""
+    plain = governed(members, PARAMETERS)
+    chain = _chain(plain.db, plain.root, plain.number)
     for address, code in (
         (PRIVACY_KEYS, privacy_keys_init_code(MEMBER_REGISTRY, DAY, first, regulator)),
         (KEY_CEREMONY, key_ceremony_init_code(MEMBER_REGISTRY, GOVERNANCE, PRIVACY_KEYS)),
@@ -172,7 +188,7 @@ def privacy_alliance(
         if not outcome.ok:
             raise RuntimeError(f"genesis failed: {outcome.reason!r}")
     chain.next_block()
-    return chain
+    return dict(chain.db.wrapped_db.kv_store), chain.root, chain.number
 
 
 def validators(count: int) -> list[Member]:

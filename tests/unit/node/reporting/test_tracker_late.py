@@ -38,6 +38,21 @@ async def test_outcomes_of_final_transactions_are_kept_in_bounds(
     assert not (await tracker.wait(OTHER, Stage.FINALIZED, 1)).succeeded
 
 
+async def test_successes_are_forgotten_sooner_and_push_no_revert_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(tracker_module, "KEPT_SUCCESSES", 1)
+    tracker = StageTracker()
+    late = (sha256(b"one"), sha256(b"two"))
+    for number, transaction in enumerate((HASH, *late), start=1):
+        tracker.watch(transaction)
+        tracker.executed([(transaction, transaction != HASH)], Height(number))
+        tracker.finalized(Height(number))
+    found = [await tracker.wait(transaction, Stage.FINALIZED, 1) for transaction in (HASH, *late)]
+    assert [each.succeeded for each in found] == [False, True, True]
+    assert [each.height for each in found] == [Height(1), None, Height(3)]
+
+
 async def test_who_waits_for_a_replaced_transaction_hears_of_the_new_one() -> None:
     tracker = StageTracker()
     tracker.watch(HASH)

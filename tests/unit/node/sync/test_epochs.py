@@ -174,3 +174,21 @@ async def test_a_sync_killed_behind_an_epochs_end_goes_on_and_claims_no_epoch_ea
     await reach(Syncing(node, Mesh({GOOD: servers(two_changes())})))
     assert node.executor.epochs.current.number == 2
     assert contents(node, *NOT_INSTALLED) == contents(two_changes(), *NOT_INSTALLED)
+
+
+async def test_progress_shows_the_claimed_target_while_its_epoch_is_not_known() -> None:
+    source = two_changes()
+    shown: list[tuple[Height, Height]] = []
+    honest = servers(source)
+
+    async def looking(member: MemberId, body: bytes) -> bytes:
+        progress = syncing.sync.progress
+        assert progress is not None
+        shown.append((progress.at, progress.target))
+        return await honest[Topic.BLOCKS](member, body)
+
+    syncing = Syncing(Node(genesis=governed()), Mesh({GOOD: {**honest, Topic.BLOCKS: looking}}))
+    await syncing.sync.run(Height(5), GOOD)
+    assert syncing.node.chain.tip == source.chain.tip
+    # The first question is of a sync that does not know yet that it is far behind.
+    assert {target for _, target in shown[1:]} == {source.chain.applied}, shown

@@ -133,10 +133,14 @@ def harmless(phase: Phase, post: bytes) -> bool:
 def test_honest_post_with_one_bit_flipped_is_refused(
     stages: dict[Phase, Ceremony], phase: Phase, data: st.DataObject
 ) -> None:
+    """But for the later Feldman commitments: only the holders see that those are wrong."""
     made = stages[phase]
     sender = data.draw(st.sampled_from(sorted(made.board.record.awaiting())))
     post = bytearray(made.parties[sender].to_post(phase, made.board) or b"")
-    bit = data.draw(st.integers(0, 8 * len(post) - 1))
+    bits = [*range(8 * len(post))]
+    if phase is Phase.EXTRACT:
+        del bits[8 * 32 : -8 * 64]
+    bit = data.draw(st.sampled_from(bits))
     post[bit // 8] ^= 1 << bit % 8
     before = state(made.board)
     assert made.board.post(sender, phase, bytes(post)) is not Verdict.TAKEN

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bulwark.privacy.dkg.board import Board
@@ -132,7 +132,9 @@ def ceremony(
     threshold: int | None = None,
     bends: Mapping[tuple[int, Phase], Bend] | None = None,
     seed: str = "",
+    unusable: Collection[int] = (),
 ) -> Ceremony:
+    """A fresh ceremony; members whose index is in `unusable` register a key nobody can seal to."""
     seed = f"{seed} {purpose.name} {len(members)}"
     keys = {i: sealing_key(name, seed) for i, name in enumerate(members, 1)}
     session = Session(
@@ -140,7 +142,10 @@ def ceremony(
         purpose=purpose,
         key_id=7,
         share_epoch=0 if old is None else old.sharing.share_epoch + 1,
-        members=tuple(Member(member_id(name), keys[i].public) for i, name in enumerate(members, 1)),
+        members=tuple(
+            Member(member_id(name), bytes(32) if i in unusable else keys[i].public)
+            for i, name in enumerate(members, 1)
+        ),
         threshold=quorum_threshold(len(members)) if threshold is None else threshold,
         old=None if old is None else old.sharing,
         leaving=tuple(member_id(name) for name in leaving),
@@ -155,6 +160,7 @@ def ceremony(
             None if old is None else old.share_of(name),
         )
         for index, name in enumerate(party_names, 1)
+        if index not in unusable
     }
     return Ceremony(session, parties, keys, party_names, Board(session), dict(bends or {}))
 
