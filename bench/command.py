@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import tempfile
 import time
@@ -19,7 +20,7 @@ from bench.alliance import Alliance, BenchFailed
 from bench.figures import Figure
 from bench.machine import describe
 from bench.profiler import LOADS, profile_load, show_profile
-from bench.soak import Soak
+from bench.soak import SETTINGS, Soak
 from bench.suite import NAMES, PLANS, Plan, Suite
 from node.devnet.devnet import Devnet
 from node.devnet.errors import DevnetError
@@ -172,6 +173,8 @@ def soak(load_minutes: float, idle_minutes: float, members: int, seed: int, path
       python -m bench soak --load-minutes 720 --idle-minutes 720
     """
     console = _console()
+    os.environ.update(SETTINGS)
+    console.print(f"nodes run with {', '.join(f'{k}={v}' for k, v in SETTINGS.items())}")
     try:
         with running(members, 0, False, console) as alliance:
             phases = uvloop.run(

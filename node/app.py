@@ -14,7 +14,7 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from bulwark.ledger.ids import MemberId
 from bulwark.ledger.receipt import Receipt
@@ -68,6 +68,18 @@ if TYPE_CHECKING:
 
 PROPOSAL_PACE_MS = 40
 """Least time between two proposals: a block costs as much for one transaction as for fifty."""
+
+LOADED_LAST: Final = (
+    "prometheus_client",
+    "node.status",
+    "node.services",
+    "starlette.routing",
+    "uvicorn",
+    "api.schemas",
+    "api.documentation",
+    "node.front",
+)
+"""What serves clients, in parts of at most some hundredths of a second of CPU."""
 
 log = Log("node")
 
@@ -277,10 +289,12 @@ class Node:
         config = self._home.config
         server: HttpServer | None = None
         self._register()
+        load_evm()  # the next block needs it, and loading it between votes would hold them up
         await self._network.start()
         try:
             housekeeping = self._housekeeping()
             housekeeping.resume()
+            self._supervisor.spawn(self._worker.run())
             self._supervisor.spawn(self._engine.run())
             self._supervisor.spawn(housekeeping.run())
             self._supervisor.spawn(self._oversight.examiner.run())
@@ -300,13 +314,16 @@ class Node:
         return 1 if self._supervisor.halted is not None else 0
 
     async def _load_the_rest(self) -> HttpServer:
-        """Load what votes do not need, in the order in which an alliance that comes back wants it:
-        the EVM for its next block, then what serves clients. Each is as much as all before it.
+        """Load what votes do not need: what serves clients.
+
+        On the loop's own thread, with a turn for votes before each part: a thread that imports
+        and the loop wait for each other at every system call, and where processors are scarce,
+        as when all nodes of a machine come back, no vote moved until the import was over.
         """
-        await asyncio.to_thread(load_evm)
-        self._supervisor.spawn(self._worker.run())
-        await asyncio.to_thread(importlib.import_module, "node.services")
-        server = await self._services.open()
+        for module in LOADED_LAST:
+            await asyncio.sleep(0)
+            importlib.import_module(module)
+        server = self._services.open()
         await server.start()
         gc.freeze()  # modules live for ever; `node.process` did the same with those before
         return server

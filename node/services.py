@@ -1,14 +1,12 @@
 """The services of a node: what clients ask it for, built over the ledger side.
 
 Rules: reporting, screening, consents, governance and the views for Ethereum tools are put together
-here and nowhere else. The HTTP side is loaded by `open`, in a thread and after consensus runs: its
-libraries take as long to load as everything else, and a restarted alliance must not wait for them.
+here and nowhere else. This file and the HTTP side are loaded after consensus runs (`node.app`): a
+restarted alliance must not wait for them.
 """
 
 from __future__ import annotations
 
-import asyncio
-import importlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -181,9 +179,8 @@ class Services:
         own = self._ground.directory.member(self._ground.home.member.id)
         return own is not None and "reporter" in own.roles
 
-    async def open(self) -> HttpServer:
+    def open(self) -> HttpServer:
         """The HTTP server, not started yet. Raises what a bad key file or certificate raises."""
-        await asyncio.to_thread(importlib.import_module, "node.front")
         from node.front import front_door
 
         ground = self._ground

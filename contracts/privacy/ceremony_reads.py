@@ -47,7 +47,8 @@ class SessionState:
         phase: the open one as stored: one whose time is over is closed by the next call.
         purpose, kind, key_id, share_epoch, threshold: as fixed at its opening.
         posts: of the open phase; `spoken` are those that are not empty.
-        dealers_needed: non-empty posts without which COMMIT, DEAL and EXTRACT end the session.
+        dealers_needed: non-empty posts without which COMMIT, DEAL, and in a generation EXTRACT,
+            end the session.
         deadline_s: block time in seconds at which the phase is over.
         phase_seconds: length of every phase.
         refresh_order: the parameter of that name when it opened.

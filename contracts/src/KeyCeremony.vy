@@ -540,7 +540,9 @@ def _close_phase(session: bytes32, packed: uint256) -> uint256:
     phase: uint256 = packed & BYTE
     if phase == CONFIRM:
         return self._concluded(session, packed)
-    if phase == COMMIT or phase == DEAL or phase == EXTRACT:
+    is_generation: bool = (packed >> 16) & BYTE == GENERATE
+    if phase == COMMIT or phase == DEAL or (phase == EXTRACT and is_generation):
+        # A refresh or reshare deals under the commitments that EXTRACT would open.
         if (packed >> 48) & BYTE < (packed >> 56) & BYTE:
             return self._failed(session, packed, TOO_FEW)
     deadline: uint256 = block.timestamp + ((packed >> 192) & WORD32)

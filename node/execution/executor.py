@@ -4,8 +4,8 @@ Rules: execution is a function of the parent's state, the batch and nothing else
 configuration besides genesis; it writes nothing, `ChainStore.commit_block` does, in one batch.
 The block's time is max(proposer's time, parent's time + 1). Anything that is not a rule of the
 ledger (a missing sidecar, damage, a fault in the EVM) raises, and the node halts.
-The EVM is imported with the first state that is made (or by `load_evm`): what asks for nonces and
-roles, and so consensus, does not wait for it.
+The EVM is imported with the first state that is made (or by `load_evm`): who only reads the chain,
+as most commands do, does without.
 """
 
 from __future__ import annotations

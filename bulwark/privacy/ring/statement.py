@@ -98,6 +98,7 @@ class RingStatement(Generic[E, S]):
     slot: int
     message: bytes
     scope_point: E = field(init=False, repr=False, compare=False)
+    _prefix: Transcript = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         for what, value in (
@@ -115,9 +116,13 @@ class RingStatement(Generic[E, S]):
             raise InputRefused("opener's key", "the identity element", "any other element")
         point = scope_point(suite, self.chain_id, self.epoch, self.scope, self.slot)
         object.__setattr__(self, "scope_point", point)
+        object.__setattr__(self, "_prefix", self._hashed())
 
     def transcript(self) -> Transcript:
         """The beginning of the challenge's transcript: every field of the statement."""
+        return self._prefix.fork()
+
+    def _hashed(self) -> Transcript:
         ring = self.ring
         encode = ring.suite.encode_element
         return (
@@ -141,4 +146,4 @@ class RingStatement(Generic[E, S]):
 
     def statement_hash(self) -> bytes:
         """32 bytes that name the statement, whatever proofs are made of it (SHA-256)."""
-        return hashlib.sha256(STATEMENT_HASH_LABEL + self.transcript().digest()).digest()
+        return hashlib.sha256(STATEMENT_HASH_LABEL + self._prefix.digest()).digest()

@@ -140,14 +140,16 @@ class Checkers:
         if kind is StateInstalled or kind is SyncFailed:
             self.execution.on_synced(node)
         for effect in effects:
-            look = _LOOK.get(type(effect))
-            if look is not None:
-                look(self, node, effect)
+            if type(effect) in _LOOK:
+                self._effect(node, effect)
         if kind is Received:
             message = event.message.message
             if type(message) is Decision:
                 self.execution.on_decision(node, message)
         self.bounds.after_step(node)
+
+    def _effect(self, node: SimNode, effect: Effect) -> None:
+        _LOOK[type(effect)](self, node, effect)
 
     def _persist(self, node: SimNode, effect: Persist) -> None:
         for key, value in effect.records:

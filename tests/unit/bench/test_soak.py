@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from bench.soak import MEBI, Phase, Sample, slope
+from bench.soak import MEBI, SETTINGS, Phase, Sample, slope
+from node.config import PREFIX, NodeConfig
 
 
 def phase(memory: list[float], mapped: list[float]) -> Phase:
@@ -40,3 +41,11 @@ def test_mapped_files_are_shown_and_not_judged() -> None:
     nodes = growing.document()["nodes"]
     assert isinstance(nodes, list)
     assert (nodes[0]["mapped_first_mib"], nodes[0]["mapped_last_mib"]) == (30, 60)
+
+
+def test_the_settings_of_soaked_nodes_are_settings_of_a_node() -> None:
+    for name in SETTINGS:
+        section, _, field = name.removeprefix(PREFIX).lower().partition("__")
+        annotation = NodeConfig.model_fields[section].annotation
+        assert annotation is not None
+        assert field in annotation.model_fields

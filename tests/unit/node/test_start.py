@@ -15,11 +15,10 @@ from node.cli.main import main
 
 ROOT = Path(__file__).parents[3]
 
-# The command as an operator runs it, ended where consensus begins. Loading the EVM begins at the
-# same moment, in a thread, and is left out here.
+# The command as an operator runs it, ended where consensus begins.
 SCRIPT = """
 import json, os, sys
-import node.app, node.driver.engine
+import node.driver.engine
 from node.cli.main import main
 
 async def shown(self):
@@ -27,29 +26,23 @@ async def shown(self):
     os._exit(0)
 
 node.driver.engine.Engine.run = shown
-node.app.load_evm = lambda: None
 main(["node", "run", "--home", sys.argv[1]])
 """
 
 NOT_YET = {
     "ada_url": "forms of web addresses",
     "api.server": "REST and JSON-RPC",
-    "ckzg": "blobs, which do not exist here",
     "email_validator": "forms of mail addresses",
-    "eth_utils": "py-evm",
-    "eth.vm": "py-evm",
     "fastapi": "the OpenAPI document",
     "httpx": "the client",
-    "node.execution.evm": "execution, loaded in a thread",
+    "node.front": "REST and JSON-RPC",
     "node.services": "what clients ask for",
     "phonenumbers": "telephone plans",
     "prometheus_client": "metrics",
     "py_ecc": "pairings, loaded with the first call",
     "pycparser": "comes with a hash of proof of work",
     "rich": "tables of the command line",
-    "rlp": "py-evm",
     "starlette": "REST and JSON-RPC",
-    "trie": "py-evm",
     "uvicorn": "the HTTP server",
     "web3": "the client's Ethereum side",
 }

@@ -38,6 +38,12 @@ def opened(world: World, proof: RingProof):
     return proof.e2 - multiply(world.opener_secret, proof.e1)
 
 
+def take_as_given(statement, point) -> None:
+    """A scope point from outside, in the equations and in the challenge."""
+    object.__setattr__(statement, "scope_point", point)
+    object.__setattr__(statement, "_prefix", statement._hashed())
+
+
 def test_the_list_of_fields_is_the_real_challenge() -> None:
     world = World(4)
     proof = world.prove(2)
@@ -81,7 +87,7 @@ def test_a_proof_moves_to_another_slot_if_it_is_left_out_and_u_taken_as_given(na
     other = replace(world.statement, **{name: getattr(world.statement, name) + 1})
     with pytest.raises(ProofRefused):
         weak.weak_claim(other, proof, {name}).check_all(world.random_bytes)
-    object.__setattr__(other, "scope_point", world.statement.scope_point)
+    take_as_given(other, world.statement.scope_point)
     assert_only_the_weak_build_accepts(other, proof, {name}, world)
 
 
@@ -92,7 +98,7 @@ def test_without_u_in_the_challenge_and_taken_as_given_any_nullifier_passes() ->
     proof, xi = weak_answer(world, move, {"U"})
     given = multiply(inverse(RISTRETTO255, proof.s_x), proof.r3 + multiply(xi, wanted))
     statement = replace(world.statement)
-    object.__setattr__(statement, "scope_point", given)
+    take_as_given(statement, given)
     assert_only_the_weak_build_accepts(statement, proof, {"U"}, world)
 
 
