@@ -3,18 +3,15 @@
 Rules: nothing else builds concrete classes; parts know each other by ports. The node runs until it
 is told to stop (SIGTERM, SIGINT) or halts: a failed write or a contradicted certificate ends the
 process with one line on standard error and exit code 1, since going on could lose or fork history.
+All code is loaded before the node says a word: a thread that imports, or a loop that does, would
+hold up every vote beside it (ADR-0014).
 """
 
 from __future__ import annotations
 
-import asyncio
-import gc
-import importlib
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cached_property
-from typing import TYPE_CHECKING, Final
 
 from bulwark.ledger.ids import MemberId
 from bulwark.ledger.receipt import Receipt
@@ -52,6 +49,8 @@ from node.reporting.idempotency import IdempotencyStore
 from node.reporting.outbox import Outbox
 from node.reporting.tracker import StageTracker
 from node.requests import Topic
+from node.server import HttpServer
+from node.services import Ground, Services
 from node.sidecars import Sidecars
 from node.storage.durability import Durability
 from node.storage.port import KeyValueStore
@@ -62,24 +61,8 @@ from node.tagging.cache import TagCache
 from node.tagging.evaluators import DirectEvaluators, LocalEvaluator
 from node.tagging.tagger import Tagger
 
-if TYPE_CHECKING:
-    from node.server import HttpServer
-    from node.services import Services
-
 PROPOSAL_PACE_MS = 40
 """Least time between two proposals: a block costs as much for one transaction as for fifty."""
-
-LOADED_LAST: Final = (
-    "prometheus_client",
-    "node.status",
-    "node.services",
-    "starlette.routing",
-    "uvicorn",
-    "api.schemas",
-    "api.documentation",
-    "node.front",
-)
-"""What serves clients, in parts of at most some hundredths of a second of CPU."""
 
 log = Log("node")
 
@@ -88,6 +71,7 @@ class Node:
     """One running node."""
 
     def __init__(self, home: Home, store: KeyValueStore) -> None:
+        load_evm()
         self._home = home
         self._store, self._clock = store, Clock()
         self._durability = Durability(store)
@@ -97,6 +81,7 @@ class Node:
         self._build_network()
         self._build_reporting()
         self._build_consensus()
+        self._services = self._build_services()
 
     def _build_ledger(self) -> None:
         genesis, config = self._home.genesis, self._home.config
@@ -252,11 +237,7 @@ class Node:
         self._intake.recheck()
         self._gatekeeper.entered(epoch)
 
-    @cached_property
-    def _services(self) -> Services:
-        """What clients ask for; made when votes go round."""
-        from node.services import Ground, Services
-
+    def _build_services(self) -> Services:
         return Services(
             Ground(
                 home=self._home,
@@ -289,7 +270,6 @@ class Node:
         config = self._home.config
         server: HttpServer | None = None
         self._register()
-        load_evm()  # the next block needs it, and loading it between votes would hold them up
         await self._network.start()
         try:
             housekeeping = self._housekeeping()
@@ -299,7 +279,8 @@ class Node:
             self._supervisor.spawn(housekeeping.run())
             self._supervisor.spawn(self._oversight.examiner.run())
             self._supervisor.spawn(self._oversight.timekeeper.run())
-            server = await self._load_the_rest()
+            server = self._services.open()
+            await server.start()
             log.info(
                 "node runs",
                 member=self._home.member.id,
@@ -312,21 +293,6 @@ class Node:
         finally:
             await self._shut(server)
         return 1 if self._supervisor.halted is not None else 0
-
-    async def _load_the_rest(self) -> HttpServer:
-        """Load what votes do not need: what serves clients.
-
-        On the loop's own thread, with a turn for votes before each part: a thread that imports
-        and the loop wait for each other at every system call, and where processors are scarce,
-        as when all nodes of a machine come back, no vote moved until the import was over.
-        """
-        for module in LOADED_LAST:
-            await asyncio.sleep(0)
-            importlib.import_module(module)
-        server = self._services.open()
-        await server.start()
-        gc.freeze()  # modules live for ever; `node.process` did the same with those before
-        return server
 
     def _register(self) -> None:
         network = self._network
@@ -377,6 +343,5 @@ class Node:
         await self._network.stop()
         self._pool.shutdown(cancel_futures=True)
         self._durability.close()
-        if "_services" in self.__dict__:
-            self._services.close()
+        self._services.close()
         log.info("node stopped", height=self._chain.applied)

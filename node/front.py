@@ -1,6 +1,6 @@
 """The front door: the HTTP server of a node over its services.
 
-It is the one module that brings in the web framework; `node.services` loads it when votes go round.
+It is the one module that brings in what serves HTTP.
 """
 
 from __future__ import annotations

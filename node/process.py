@@ -15,6 +15,7 @@ from pathlib import Path
 
 import uvloop
 
+from api.auth import ApiKeysInvalid
 from bulwark.privacy import group
 from bulwark.privacy.errors import PrivacyError
 from consensus.errors import ConsensusError
@@ -48,16 +49,11 @@ STARTUP_ERRORS = (
     StorageError,
     ChainError,
     NetworkError,
+    ApiKeysInvalid,
     PrivacyError,
     ConsensusError,
 )
-
-
-def _mendable() -> tuple[type[Exception], ...]:
-    """What an operator can mend; anything else is a defect and shows its trace."""
-    from api.auth import ApiKeysInvalid  # with the HTTP side, which is loaded last
-
-    return (*STARTUP_ERRORS, ApiKeysInvalid)
+"""What an operator can mend; anything else is a defect and shows its trace."""
 
 
 def run_node(path: Path) -> int:
@@ -80,7 +76,7 @@ def run_node(path: Path) -> int:
             return uvloop.run(_serve(home, store))
     except HomeLocked as error:  # the note is that of the node that holds the home
         return _refuse(f"{error}")
-    except _mendable() as error:
+    except STARTUP_ERRORS as error:
         return _refuse(f"{error}", path)
     except OSError as error:
         return _refuse(f"{error.strerror or error} ({error.filename or 'socket'})", path)

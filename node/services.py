@@ -1,8 +1,7 @@
 """The services of a node: what clients ask it for, built over the ledger side.
 
 Rules: reporting, screening, consents, governance and the views for Ethereum tools are put together
-here and nowhere else. This file and the HTTP side are loaded after consensus runs (`node.app`): a
-restarted alliance must not wait for them.
+here and nowhere else.
 """
 
 from __future__ import annotations
@@ -10,7 +9,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from node.assembly import Home
 from node.chain.proofs import Prover
@@ -25,6 +23,7 @@ from node.driver.engine import Engine
 from node.driver.sync import BlockSync
 from node.execution.executor import Executor
 from node.facade import Facade, Parts
+from node.front import front_door
 from node.governance.wiring import make_desk
 from node.intake import Intake
 from node.lifecycle import Lifecycle
@@ -39,15 +38,13 @@ from node.reporting.outbox import Outbox
 from node.reporting.reporter import Reporter
 from node.reporting.tracker import StageTracker
 from node.screening.screener import Screener
+from node.server import HttpServer
 from node.status import Sources, StatusBoard
 from node.storage.durability import Durability
 from node.storage.port import KeyValueStore
 from node.sync.report import SyncReport
 from node.tagging.tagger import Tagger
 from node.waiting import WaitingTransactions
-
-if TYPE_CHECKING:
-    from node.server import HttpServer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,8 +178,6 @@ class Services:
 
     def open(self) -> HttpServer:
         """The HTTP server, not started yet. Raises what a bad key file or certificate raises."""
-        from node.front import front_door
-
         ground = self._ground
         governance = make_desk(
             home=ground.home,

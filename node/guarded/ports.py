@@ -1,0 +1,40 @@
+"""What the guarded path needs of the node around it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from bulwark.ledger.ids import MemberId
+from bulwark.privacy.threshold import EvaluatorShare, ThresholdKey
+
+
+@dataclass(frozen=True, slots=True)
+class LiveKey:
+    """A shared key as it is in force: its public side, who holds it, and the own share."""
+
+    key: ThresholdKey
+    key_id: int
+    share_epoch: int
+    """Counts the sharings of this key: shares of different ones never mix."""
+    holders: Mapping[int, MemberId]
+    """Member of each index from 1 on."""
+    share: EvaluatorShare | None
+    """None on a node that holds none."""
+
+    def index_of(self, member: MemberId) -> int | None:
+        """Where a member stands among the holders."""
+        return next((index for index, holder in self.holders.items() if holder == member), None)
+
+
+class Keys(Protocol):
+    """The keys that the members share now."""
+
+    def tag_key(self) -> LiveKey | None:
+        """The key of the tags, None before the first ceremony."""
+        ...
+
+    def council_key(self) -> LiveKey | None:
+        """The council's part of the opener, None before the first ceremony."""
+        ...
