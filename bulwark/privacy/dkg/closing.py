@@ -15,6 +15,8 @@ Rules owned here:
 
 from __future__ import annotations
 
+from typing import assert_never
+
 from bulwark.privacy.dkg.extraction import Result, combine, interpolate
 from bulwark.privacy.dkg.outcome import Done, Failed, FailureReason, FaultKind
 from bulwark.privacy.dkg.phases import Phase
@@ -27,7 +29,8 @@ from bulwark.privacy.sharing import Polynomial
 def close(record: Record) -> Done | Failed | None:
     """Draw the conclusions of the open phase; nothing if the ceremony goes on to the next one."""
     record.note(FaultKind.SILENT, *sorted(record.awaiting()))
-    match record.phase:
+    phase = record.phase
+    match phase:
         case Phase.COMMIT:
             return _keep(record, set(record.commits))
         case Phase.DEAL:
@@ -44,6 +47,8 @@ def close(record: Record) -> Done | Failed | None:
             return _extract_key(record)
         case Phase.CONFIRM:
             return _close_confirmations(record)
+        case _:
+            assert_never(phase)
 
 
 def finish(record: Record) -> Done | None:

@@ -23,6 +23,7 @@ from bulwark.ledger.codec import Reader, Writer
 from bulwark.ledger.errors import DecodeError
 from bulwark.privacy.dkg.board import Board
 from bulwark.privacy.dkg.dealing import SecretDealing, make_dealing, read_dealing
+from bulwark.privacy.dkg.extraction import Result
 from bulwark.privacy.dkg.outcome import Failed, Running
 from bulwark.privacy.dkg.pedersen import Pair, feldman_fit
 from bulwark.privacy.dkg.phases import Phase
@@ -188,16 +189,14 @@ class Participant:
             raise ShareUnavailable("the ceremony has no result")
         if self._index > self._session.holders or self._erased:
             raise ShareUnavailable("this party is no holder, or has erased its state")
-        missing = tuple(
-            dealer
-            for dealer in result.dealers
-            if dealer not in result.opened and self._pair(dealer, board) is None
-        )
+        values = {dealer: self._value(dealer, board, result) for dealer in result.dealers}
+        missing = tuple(dealer for dealer, value in values.items() if value is None)
         if missing:
             raise ShareUnavailable("no good pair", missing)
         total = self._start()
-        for dealer, weight in result.weights.items():
-            total = total + weight * self._value(dealer, board)
+        for dealer, value in values.items():
+            if value is not None:
+                total = total + result.weights[dealer] * value
         public = result.sharing.key.share_keys[self._index - 1]
         try:
             return EvaluatorShare(self._index, total, public)
@@ -211,14 +210,12 @@ class Participant:
             raise ShareUnavailable("a refresh needs the old share")
         return self._old.secret_share
 
-    def _value(self, dealer: int, board: Board) -> Scalar:
-        result = board.record.result
-        if result is not None and dealer in result.opened:
+    def _value(self, dealer: int, board: Board, result: Result) -> Scalar | None:
+        """f(j) of a dealer that is in the result, if this holder has it."""
+        if dealer in result.opened:
             return result.opened[dealer].share(self._index).value
         pair = self._pair(dealer, board)
-        if pair is None:
-            raise ShareUnavailable("no good pair", (dealer,))
-        return pair.value
+        return None if pair is None else pair.value
 
     def _as_dealer(self, phase: Phase, board: Board) -> bytes | None:
         dealing = self._dealing

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from bulwark.privacy.dkg.dealing import make_dealing
 from bulwark.privacy.dkg.outcome import Done, Failed, FailureReason
 from bulwark.privacy.dkg.phases import Close, Phase, Verdict
 from bulwark.privacy.dkg.session import Purpose
-from bulwark.privacy.errors import ShareUnavailable
+from bulwark.privacy.errors import SessionRefused, ShareUnavailable
 from tests.unit.privacy.dkg.crooks import BEHAVIOURS, silent, wrong_feldman
-from tests.unit.privacy.dkg.world import Alliance, ceremony, generated, names
+from tests.unit.privacy.dkg.world import Alliance, ceremony, generated, names, stream
 
 FEW = FailureReason.TOO_FEW_DEALERS
 
@@ -124,3 +125,28 @@ def test_ceremony_is_done_at_once_when_every_holder_has_confirmed() -> None:
     made.run(until=Phase.RECONSTRUCT)
     made.play(Phase.CONFIRM)
     assert isinstance(made.board.outcome, Done)
+
+
+def test_key_that_would_be_the_identity_fails_the_ceremony() -> None:
+    """Nobody can aim at it; here one party knows the other's secret and takes its negative."""
+    made = ceremony(Purpose.GENERATE, names(2))
+    theirs = made.parties[1]._dealing
+    assert theirs is not None
+    negative = -theirs.polynomial.values.coefficients[0]
+    source = stream("negative")
+
+    drawn = [negative.encoding + bytes(32)]
+
+    def chosen(count: int) -> bytes:
+        return drawn.pop() if drawn else source(count)
+
+    made.parties[2]._dealing = make_dealing(made.session, 2, None, chosen)
+    outcome = made.run()
+    assert isinstance(outcome, Failed)
+    assert (outcome.reason, outcome.named) == (FailureReason.KEY_REFUSED, ())
+
+
+def test_dealer_without_its_old_share_can_not_deal_it(four: Alliance) -> None:
+    session = ceremony(Purpose.RESHARE, names(4), old=four).session
+    with pytest.raises(SessionRefused, match="dealer 2"):
+        make_dealing(session, 2, None, stream("nothing"))

@@ -68,7 +68,7 @@ def test_honest_members_end_with_one_key_whatever_f_others_do(
 
 
 @pytest.mark.search
-@settings(deadline=None, max_examples=600)
+@settings(deadline=None, max_examples=300)
 @given(mixes())
 def test_longer_search_finds_no_mix_that_harms_honest_members(
     mix: tuple[Purpose, int, dict[int, list[str]]],

@@ -206,3 +206,15 @@ def test_member_with_an_unusable_sealing_key_is_answered_in_clear_and_harms_itse
         4: [3],
     }
     assert_sound(made, {3})
+
+
+def test_pairs_of_one_board_are_never_used_for_another() -> None:
+    """The same session built twice, with another dealing of dealer 2."""
+    made, twin = ceremony(Purpose.GENERATE, names(4)), ceremony(Purpose.GENERATE, names(4))
+    twin.parties[2] = Participant.begin(twin.session, 2, twin.keys[2], stream("another dealing"))
+    made.run()
+    outcome = twin.run()
+    assert isinstance(outcome, Done)
+    assert made.parties[1].share(made.board) != twin.parties[1].share(twin.board)
+    share = made.parties[1].share(twin.board)
+    assert share == twin.parties[1].share(twin.board)

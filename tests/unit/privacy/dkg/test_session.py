@@ -18,9 +18,9 @@ from bulwark.privacy.dkg.session import (
 )
 from bulwark.privacy.errors import InputRefused, SessionRefused
 from bulwark.privacy.group import Scalar
-from tests.unit.privacy.dkg.world import ceremony, dealt, generated, member_id, names
+from tests.unit.privacy.dkg.world import ceremony, dealt, member_id, names
 
-OLD = generated(4).sharing
+OLD = dealt(Scalar.from_int(11), 3, names(4)).sharing
 
 
 def session(**changes: Any) -> Session:
