@@ -24,8 +24,9 @@ system: ## install what Debian has to bring: Python with venv, and libsodium
 $(STAMP): pyproject.toml requirements/bootstrap.lock requirements/dev.lock
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bootstrap.lock
-	$(UV) pip sync --quiet --python $(BIN)/python --require-hashes requirements/dev.lock requirements/bootstrap.lock
+	$(UV) pip sync --quiet --compile-bytecode --python $(BIN)/python --require-hashes requirements/dev.lock requirements/bootstrap.lock
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
+	$(BIN)/python -m compileall -q $(PACKAGES)  # a node starts in half the time
 	@touch $@
 
 install: system $(STAMP) ## prepare .venv with the `bulwark` command
