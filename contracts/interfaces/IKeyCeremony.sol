@@ -35,6 +35,9 @@ interface IKeyCeremony {
         uint256 share_epoch,
         uint256 confirmations
     );
+    event SharingPublished(
+        uint256 indexed purpose, bytes32 indexed session, bytes32 public_key
+    );
     event SessionFailed(bytes32 indexed session, uint256 indexed phase, bytes32 reason);
 
     function open(uint256 purpose, uint256 kind) external returns (bytes32);
@@ -46,6 +49,10 @@ interface IKeyCeremony {
     function fail(bytes32 session, uint256 index, bytes32 reason) external;
 
     function advance(bytes32 session) external;
+
+    function publish(uint256 purpose, bytes calldata data) external;
+
+    function published(uint256 purpose) external view returns (bytes32, bytes32, bytes memory);
 
     function due(uint256 purpose) external view returns (uint256);
 

@@ -21,11 +21,14 @@ from contracts.words import WORD, address_word, bytes32_word, uint_word
 
 KEY_CEREMONY: Final = bytes(18) + b"\xb0\x07"
 MAX_POST_BYTES: Final = 18_432
+MAX_SHARING_BYTES: Final = 8_266
+"""Digest and encoded sharing of 128 holders."""
 OPEN_SELECTOR: Final = bytes.fromhex("4082de67")
 POST_SELECTOR: Final = bytes.fromhex("e49bf27f")
 CONFIRM_SELECTOR: Final = bytes.fromhex("aca936c9")
 FAIL_SELECTOR: Final = bytes.fromhex("ecc9b69c")
 ADVANCE_SELECTOR: Final = bytes.fromhex("7817f476")
+PUBLISH_SELECTOR: Final = bytes.fromhex("f2a18cd8")
 DUE_SELECTOR: Final = bytes.fromhex("6ff50b3f")
 TOO_FEW_POSTS: Final = b"too few posts".ljust(WORD, b"\0")
 """Reason of a session that the contract ended: not enough dealers spoke."""
@@ -170,6 +173,18 @@ def encode_fail(session: bytes, index: int, reason: bytes) -> bytes:
 def encode_advance(session: bytes) -> bytes:
     """Calldata that closes a phase whose time is over. Raises WrongLength."""
     return ADVANCE_SELECTOR + bytes32_word("session", session)
+
+
+def encode_publish(purpose: KeyPurpose, data: bytes) -> bytes:
+    """Calldata that publishes the active sharing. Raises OutOfRange."""
+    if len(data) > MAX_SHARING_BYTES:
+        raise OutOfRange("bytes of a sharing", len(data), 0, MAX_SHARING_BYTES)
+    return (
+        PUBLISH_SELECTOR
+        + uint_word("purpose", purpose, 256)
+        + uint_word("offset", 2 * WORD, 256)
+        + bytes_tail(data)
+    )
 
 
 def encode_due(purpose: KeyPurpose) -> bytes:

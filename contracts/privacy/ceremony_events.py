@@ -37,6 +37,7 @@ EVENTS: Final[Mapping[bytes, EventShape]] = {
     keccak(b"SharingActivated(uint256,bytes32,bytes32,uint256,uint256,uint256)"): EventShape(
         "SharingActivated", 2, 4
     ),
+    keccak(b"SharingPublished(uint256,bytes32,bytes32)"): EventShape("SharingPublished", 2, 1),
     keccak(b"SessionFailed(bytes32,uint256,bytes32)"): EventShape("SessionFailed", 2, 1),
 }
 
@@ -128,6 +129,15 @@ class SharingActivated:
 
 
 @dataclass(frozen=True, slots=True)
+class SharingPublished:
+    """The active sharing's public keys are in the state: it is in force."""
+
+    purpose: KeyPurpose
+    session: bytes
+    public_key: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class SessionFailed:
     """A session ended in this phase without a result; the sharing before it stays."""
 
@@ -143,6 +153,7 @@ CeremonyEvent = (
     | Confirmed
     | FailureNamed
     | SharingActivated
+    | SharingPublished
     | SessionFailed
 )
 
@@ -169,6 +180,9 @@ def _event(found: EventFields) -> CeremonyEvent:
             purpose, session = KeyPurpose(found.indexed(0)), found.topics[1]
             numbers = (found.number(1), found.number(2), found.number(3))
             return SharingActivated(purpose, session, found.words[0], *numbers)
+        case "SharingPublished":
+            purpose = KeyPurpose(found.indexed(0))
+            return SharingPublished(purpose, found.topics[1], found.words[0])
         case "Confirmed":
             return Confirmed(found.topics[0], found.indexed(1), found.words[0])
         case "FailureNamed":

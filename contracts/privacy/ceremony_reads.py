@@ -14,6 +14,7 @@ from contracts.errors import DamagedStorage
 from contracts.members import MAX_MEMBERS, MEMBER_REGISTRY, VALIDATORS_SLOT, Role, read_members
 from contracts.privacy.ceremony import (
     KEY_CEREMONY,
+    MAX_SHARING_BYTES,
     CeremonyKind,
     CeremonyPhase,
     KeyPurpose,
@@ -21,7 +22,7 @@ from contracts.privacy.ceremony import (
 )
 from contracts.privacy.keys import read_keys_at
 from contracts.privacy.parameters import read_privacy_parameter
-from contracts.slots import ReadSlot, mapped_slot, read_length, read_word
+from contracts.slots import ReadSlot, mapped_slot, read_bytes, read_length, read_word
 from contracts.words import bytes32_word, uint_word
 
 COUNT_SLOT: Final = 0
@@ -32,6 +33,7 @@ POSTS_SLOT: Final = 4
 CONFIRMATIONS_SLOT: Final = 5
 REASONS_SLOT: Final = 6
 REASON_COUNTS_SLOT: Final = 7
+PUBLISHED_SLOT: Final = 8
 _HOLDERS: Final = 4
 _LEAVING: Final = _HOLDERS + 1 + MAX_MEMBERS
 _WORD32: Final = (1 << 32) - 1
@@ -184,6 +186,36 @@ def read_sharing(read_slot: ReadSlot, purpose: KeyPurpose) -> SharingState | Non
         time_s=packed >> 128 & _WORD64,
         refresh_order=packed >> 192 & _WORD32,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedState:
+    """The sharing in force: its session, its public key, and digest and sharing as confirmed."""
+
+    session: bytes
+    public_key: bytes
+    data: bytes
+
+
+def read_published(read_slot: ReadSlot, purpose: KeyPurpose) -> PublishedState | None:
+    """The sharing in force of a purpose, None before the first. Raises DamagedStorage."""
+    contract = Address(KEY_CEREMONY)
+    place = mapped_slot(PUBLISHED_SLOT, uint_word("purpose", purpose, 256))
+    session = read_word(read_slot, contract, place)
+    if not any(session):
+        return None
+    return PublishedState(
+        session=session,
+        public_key=read_word(read_slot, contract, place + 1),
+        data=read_bytes(read_slot, contract, place + 2, MAX_SHARING_BYTES),
+    )
+
+
+def read_public_key(read_slot: ReadSlot, purpose: KeyPurpose) -> bytes | None:
+    """The public key in force of a purpose, 32 bytes, None before the first."""
+    place = mapped_slot(PUBLISHED_SLOT, uint_word("purpose", purpose, 256))
+    key = read_word(read_slot, Address(KEY_CEREMONY), place + 1)
+    return key if any(key) else None
 
 
 def read_post_hash(

@@ -8,7 +8,7 @@
         is fixed when it opens; one post a member and phase, kept by hash, so nobody tells two
         stories; a phase closes when all have posted or when its time is over, never otherwise;
         a sharing becomes active when enough holders confirmed the same result, and the one before
-        it stays active until then.
+        it stays active until then; its public keys are published, as confirmed, before use.
 @dev The bytes are opaque: every node computes the outcome from the posts in their order. An empty
      post says "nothing to say" and only helps to close a phase early. The n holders have the
      indices 1 to n in the order of the member registry; a reshare counts anew. Members that hold
@@ -57,6 +57,11 @@ struct Session:
     leading: bytes32  # the result that most holders confirmed
     holders: DynArray[bytes32, MAX_MEMBERS]
     leaving: DynArray[bytes32, MAX_MEMBERS]
+
+struct Published:
+    session: bytes32
+    public_key: bytes32
+    data: Bytes[MAX_SHARING]
 
 struct Sharing:
     session: bytes32
@@ -110,6 +115,11 @@ event SharingActivated:
     share_epoch: uint256
     confirmations: uint256
 
+event SharingPublished:
+    purpose: indexed(uint256)
+    session: indexed(bytes32)
+    public_key: bytes32
+
 event SessionFailed:
     session: indexed(bytes32)
     phase: indexed(uint256)
@@ -117,6 +127,9 @@ event SessionFailed:
 
 MAX_MEMBERS: constant(uint256) = 128
 MAX_POST: constant(uint256) = 18_432  # the longest dealing, for 128 holders, has 17,088
+# digest 32 | head 10, its last byte the number of holders | their ids | public key | share keys
+MAX_SHARING: constant(uint256) = 8_266
+SHARING_HEAD: constant(uint256) = 42
 VALIDATOR: constant(uint256) = 1
 PURPOSES: constant(uint256) = 2  # 1 tag key, 2 council key
 DEFAULT_PHASE_SECONDS: constant(uint256) = 600
@@ -168,6 +181,7 @@ _confirmations: HashMap[bytes32, HashMap[bytes32, uint256]]
 # session -> index -> reason, and session -> reason -> how many name it
 _reasons: HashMap[bytes32, HashMap[uint256, bytes32]]
 _reason_counts: HashMap[bytes32, HashMap[bytes32, uint256]]
+_published: HashMap[uint256, Published]
 
 
 @deploy
@@ -345,6 +359,37 @@ def advance(session: bytes32):
     after: uint256 = self._settled(session, packed)
     if after != packed:
         self._sessions[session].packed = after
+
+
+@external
+def publish(purpose: uint256, data: Bytes[MAX_SHARING]):
+    """
+    @notice Puts the public keys of the active sharing into the state, once; any member may, since
+            the holders confirmed the SHA-256 of these very bytes. From here on it is in force.
+    @param data Digest of the ceremony, then the sharing as its holders encode it.
+    """
+    self._check_account()
+    known: bytes32 = staticcall MEMBERS.member_of_account(msg.sender)
+    assert known != empty(bytes32), "bulwark: not a member"
+    active: Sharing = self._sharings[purpose]
+    assert active.session != empty(bytes32), "bulwark: no sharing"
+    assert self._published[purpose].session != active.session, "bulwark: published already"
+    assert sha256(data) == active.result_hash, "bulwark: not the result"
+    holders: uint256 = len(self._sessions[active.session].holders)
+    assert len(data) == SHARING_HEAD + 32 * (2 * holders + 1), "bulwark: not a sharing"
+    key: bytes32 = extract32(data, SHARING_HEAD + 32 * holders)
+    self._published[purpose] = Published(session=active.session, public_key=key, data=data)
+    log SharingPublished(purpose=purpose, session=active.session, public_key=key)
+
+
+@external
+@view
+def published(purpose: uint256) -> (bytes32, bytes32, Bytes[MAX_SHARING]):
+    """
+    @notice Session, public key and bytes of the sharing in force, zeros and nothing for none.
+    """
+    p: Published = self._published[purpose]
+    return (p.session, p.public_key, p.data)
 
 
 @external

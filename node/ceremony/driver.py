@@ -22,6 +22,7 @@ from bulwark.privacy.errors import PrivacyError
 from bulwark.privacy.group import RandomBytes
 from bulwark.privacy.sealing import SealingKey
 from bulwark.privacy.threshold import EvaluatorShare
+from contracts.members import read_members
 from contracts.privacy.ceremony import (
     KEY_CEREMONY,
     CeremonyPhase,
@@ -42,6 +43,7 @@ from contracts.privacy.ceremony_reads import (
     read_due,
     read_open_session,
     read_published,
+    read_session,
     read_sharing,
 )
 from contracts.privacy.keys import quota_epoch
@@ -56,9 +58,14 @@ TURN_S: Final = 3
 """How long a member leaves what anybody may do to the one before it."""
 GRACE_S: Final = 1
 """After a deadline, before somebody closes the phase: block times are in whole seconds."""
-POST_GAS: Final = 9_000_000
-"""Most of a block's gas: the longest dealing is 17 KB of calldata and event."""
-SMALL_GAS: Final = 2_000_000
+CALL_GAS: Final = 250_000
+"""Of any call without its data."""
+POST_BYTE_GAS: Final = 60
+"""Of a byte that is posted: calldata, event, hash."""
+PUBLISH_BYTE_GAS: Final = 800
+"""Of a byte that is published: as a post, and a 32nd of a storage slot."""
+OPEN_MEMBER_GAS: Final = 60_000
+"""Of each member that an opening looks at and lists."""
 
 log = Log("ceremony")
 
@@ -129,10 +136,22 @@ class CeremonyDriver:
         """
         opened = []
         for purpose in KeyPurpose:
-            session = read_open_session(self._read_slot, purpose)
-            if session is not None:
-                opened.append(session_block(self._read_slot, session))
+            for session in self._unfinished(purpose):
+                found = read_session(self._read_slot, session)
+                if found is not None:
+                    opened.append(found.opened_block)
         return min(opened, default=None)
+
+    def _unfinished(self, purpose: KeyPurpose) -> list[bytes]:
+        """The open session, and the active sharing's if it still has to be published."""
+        found = [read_open_session(self._read_slot, purpose)]
+        active, published = (
+            read_sharing(self._read_slot, purpose),
+            read_published(self._read_slot, purpose),
+        )
+        if active is not None and (published is None or published.session != active.session):
+            found.append(active.session)
+        return [session for session in found if session is not None]
 
     def refresh(self) -> None:
         """Take over what the ledger says is in force, and erase what is not any more."""
@@ -140,7 +159,7 @@ class CeremonyDriver:
             published = read_published(self._read_slot, purpose)
             if published is None:
                 continue
-            session, data = published
+            session, data = published.session, published.data
             share = self._shares.share(session)
             if self._keys.take(purpose, session, data, share):
                 self._shares.settle(purpose, session)
@@ -191,6 +210,8 @@ class CeremonyDriver:
         index = _party_index(room, self._member)
         if index is None or (session, board.phase) in self._posted:
             return
+        if index in board.record.posted[board.phase]:
+            return
         party = self._party(room, index)
         data = None if party is None else party.to_post(board.phase, board)
         if party is None or data is None:
@@ -198,14 +219,15 @@ class CeremonyDriver:
         if board.phase is Phase.CONFIRM:
             self._confirm(room, party, index, data)
             return
-        self._send(encode_post(session, CeremonyPhase(board.phase), index, data), POST_GAS)
+        post = encode_post(session, CeremonyPhase(board.phase), index, data)
+        self._send(post, CALL_GAS + POST_BYTE_GAS * len(post))
         self._posted.add((session, board.phase))
 
     def _confirm(self, room: Room, party: Participant, index: int, data: bytes) -> None:
         found, session = room.result, room.session
         if session is None or found is None or not data or not self._keep_share(room, party):
             return
-        self._send(encode_confirm(session, index, result_hash(*found)), SMALL_GAS)
+        self._send(encode_confirm(session, index, result_hash(*found)), CALL_GAS)
         self._posted.add((session, Phase.CONFIRM))
 
     def _keep_share(self, room: Room, party: Participant) -> bool:
@@ -237,9 +259,7 @@ class CeremonyDriver:
             if state is not None:
                 party = Participant.decode(board.session, index, own_key, state, old)
             else:
-                party = Participant.begin(
-                    board.session, index, own_key, self._random_bytes, old
-                )
+                party = Participant.begin(board.session, index, own_key, self._random_bytes, old)
                 self._shares.keep_state(session, party.encode())
         except PrivacyError as error:
             log.error("can not take part in the ceremony", reason=str(error))
@@ -257,7 +277,8 @@ class CeremonyDriver:
         if kind is None or not self._is_my_turn(mark, now_s):
             self._since.pop(mark, None) if kind is None else None
             return
-        self._send(encode_open(purpose, kind), SMALL_GAS)
+        members = len(read_members(self._read_slot))
+        self._send(encode_open(purpose, kind), CALL_GAS + OPEN_MEMBER_GAS * members)
 
     def _close_if_late(self, room: Room, now_s: int) -> None:
         session = room.session
@@ -266,7 +287,7 @@ class CeremonyDriver:
             self._since.pop(mark, None)
             return
         if self._is_my_turn(mark, now_s):
-            self._send(encode_advance(session), SMALL_GAS)
+            self._send(encode_advance(session), CALL_GAS)
 
     def _publish_if_due(self, room: Room, now_s: int) -> None:
         active = read_sharing(self._read_slot, room.purpose)
@@ -275,7 +296,8 @@ class CeremonyDriver:
             return
         mark = ("publish", active.session)
         if result_hash(*found) == active.result_hash and self._is_my_turn(mark, now_s):
-            self._send(encode_publish(room.purpose, published_bytes(*found)), POST_GAS)
+            publish = encode_publish(room.purpose, published_bytes(*found))
+            self._send(publish, CALL_GAS + PUBLISH_BYTE_GAS * len(publish))
 
     def _is_my_turn(self, mark: tuple[str, bytes], now_s: int) -> bool:
         """Whether this member should send now what anybody may send; then not again for a while."""
@@ -302,11 +324,3 @@ def _party_index(room: Room, member: bytes) -> int | None:
         return None
     parties = (*room.board.session.member_ids(), *room.board.session.leaving)
     return parties.index(member) + 1 if member in parties else None
-
-
-def session_block(read_slot: ReadSlot, session: bytes) -> int:
-    """Block in which a session was opened."""
-    from contracts.privacy.ceremony_reads import read_session
-
-    found = read_session(read_slot, session)
-    return 0 if found is None else found.opened_block

@@ -39,6 +39,10 @@ class KeyBook:
         """The public record of the sharing in force."""
         return self._sharings.get(purpose)
 
+    def sessions(self) -> tuple[bytes, ...]:
+        """Sessions of the sharings in force."""
+        return tuple(self._sessions.values())
+
     def share(self, purpose: KeyPurpose) -> EvaluatorShare | None:
         """This node's share of the sharing in force."""
         live = self._live.get(purpose)

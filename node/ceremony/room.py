@@ -14,7 +14,7 @@ from bulwark.privacy.dkg.live import LiveSharing
 from bulwark.privacy.dkg.phases import Close, Phase
 from bulwark.privacy.dkg.session import Member, Purpose, Session
 from bulwark.privacy.errors import SessionRefused
-from contracts.privacy.ceremony import KeyPurpose
+from contracts.privacy.ceremony import CeremonyKind, KeyPurpose
 from contracts.privacy.ceremony_events import (
     CeremonyEvent,
     Confirmed,
@@ -98,7 +98,7 @@ class Room:
                 share_epoch=event.share_epoch,
                 members=tuple(Member(id_, key) for id_, key in pairs),
                 threshold=event.threshold,
-                old=None if event.kind == Purpose.GENERATE else old,
+                old=None if event.kind is CeremonyKind.GENERATE else old,
                 leaving=event.leaving,
             )
         except SessionRefused as error:

@@ -148,6 +148,7 @@ def test_storage_slots_of_the_binding_are_those_of_the_artifact():
         "_confirmations": ceremony_reads.CONFIRMATIONS_SLOT,
         "_reasons": ceremony_reads.REASONS_SLOT,
         "_reason_counts": ceremony_reads.REASON_COUNTS_SLOT,
+        "_published": ceremony_reads.PUBLISHED_SLOT,
     }
     assert load_artifact("QueryLog").storage_slots == {
         "_anchors": query_log.ANCHORS_SLOT,
