@@ -58,7 +58,7 @@ from node.supervisor import Supervisor
 from node.sync.server import serve_sync
 from node.sync.watch import SyncWatch
 from node.tagging.cache import TagCache
-from node.tagging.evaluators import DirectEvaluators, LocalEvaluator
+from node.tagging.evaluators import DirectEvaluators, FixedKeys, LocalEvaluator
 from node.tagging.tagger import Tagger
 
 PROPOSAL_PACE_MS = 40
@@ -150,12 +150,11 @@ class Node:
         )
         share = self._home.share
         self._local = None if share is None else LocalEvaluator(share, self._pool, os.urandom)
+        holders = evaluators_of(genesis)
         self._tagger = Tagger(
-            self._home.threshold_key,
+            FixedKeys(self._home.threshold_key, genesis.oprf.key_id, holders, share),
             genesis.oprf.tag_version,
-            DirectEvaluators(
-                evaluators_of(genesis), self._local, self._mesh, config.tagging.round_timeout_ms
-            ),
+            DirectEvaluators(holders, self._local, self._mesh, config.tagging.round_timeout_ms),
             TagCache(secrets.index_key, config.tagging.cache_entries),
             self._pool,
             os.urandom,

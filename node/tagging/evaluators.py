@@ -1,8 +1,7 @@
-"""The evaluators of the OPRF round as this node reaches them, and its own share if it has one.
+"""This node's own share of the tag key, and evaluators asked straight over the mesh.
 
-Here is the seam that the privacy issue replaces: today a request goes straight over the mesh to
-each evaluator, which therefore learns which member asks (but not what); later it goes sealed
-through a relay with a membership proof. Only this file knows how a request travels.
+The direct way tells each evaluator which member asks (but not what); `node.guarded.asking` is the
+way that does not. Wrong answers of the direct way are signed by nobody, so they are only logged.
 """
 
 from __future__ import annotations
@@ -10,14 +9,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
-from typing import Protocol
 
 from bulwark.ledger.errors import DecodeError
 from bulwark.ledger.ids import MemberId
 from bulwark.privacy.errors import PrivacyError
 from bulwark.privacy.group import RandomBytes
-from bulwark.privacy.threshold import Evaluation, EvaluatorShare, evaluate
+from bulwark.privacy.threshold import Evaluation, EvaluatorShare, ThresholdKey, evaluate
+from node.guarded.ports import LiveKey
+from node.logs import Log
 from node.requests import Mesh, PeerUnavailable, Topic
+from node.tagging.rounds import EvaluatorUnavailable
 from node.tagging.wire import (
     decode_evaluation,
     decode_request,
@@ -25,26 +26,7 @@ from node.tagging.wire import (
     encode_request,
 )
 
-
-class EvaluatorUnavailable(Exception):
-    """An evaluator did not answer, or its answer is no evaluation."""
-
-    def __init__(self, index: int, reason: str) -> None:
-        self.index = index
-        self.reason = reason
-        super().__init__(f"evaluator {index}: {reason}")
-
-
-class Evaluators(Protocol):
-    """Who can evaluate, and how to ask."""
-
-    def preferred(self) -> list[int]:
-        """Indices of all evaluators, those that should be asked first at the front."""
-        ...
-
-    async def ask(self, index: int, blinded: Sequence[bytes]) -> Evaluation:
-        """One evaluator's answer; raises EvaluatorUnavailable."""
-        ...
+log = Log("tagging")
 
 
 class LocalEvaluator:
@@ -75,6 +57,27 @@ class LocalEvaluator:
             raise ValueError(str(error)) from error
 
 
+class FixedKeys:
+    """The keys of an alliance whose tag key was dealt at genesis and never changes."""
+
+    def __init__(
+        self,
+        key: ThresholdKey,
+        key_id: int,
+        holders: Mapping[int, MemberId],
+        share: EvaluatorShare | None,
+    ) -> None:
+        self._live = LiveKey(key, key_id, 0, holders, share)
+
+    def tag_key(self) -> LiveKey | None:
+        """The one tag key."""
+        return self._live
+
+    def council_key(self) -> LiveKey | None:
+        """Genesis deals none."""
+        return None
+
+
 class DirectEvaluators:
     """Evaluators asked straight over the mesh, the own share first."""
 
@@ -90,6 +93,10 @@ class DirectEvaluators:
         self._mesh = mesh
         self._timeout_ms = timeout_ms
         self._turn = 0
+
+    async def open(self, live: LiveKey, blinded: Sequence[bytes]) -> DirectRound:
+        """A round; it costs nothing."""
+        return DirectRound(self, tuple(blinded))
 
     def preferred(self) -> list[int]:
         """Own share, then connected members in turn so that load spreads, then the rest."""
@@ -117,3 +124,28 @@ class DirectEvaluators:
             # Else a wrong answer would be blamed on the one whose name it bears.
             raise EvaluatorUnavailable(index, f"answered as evaluator {evaluation.index}")
         return evaluation
+
+    def member(self, index: int) -> MemberId | None:
+        """Who an evaluator is."""
+        return self._members.get(index)
+
+
+class DirectRound:
+    """One list of elements for evaluators that are asked directly."""
+
+    def __init__(self, evaluators: DirectEvaluators, blinded: tuple[bytes, ...]) -> None:
+        self._evaluators = evaluators
+        self._blinded = blinded
+
+    def preferred(self) -> list[int]:
+        """As the evaluators are preferred now."""
+        return self._evaluators.preferred()
+
+    async def ask(self, index: int) -> Evaluation:
+        """Raises EvaluatorUnavailable."""
+        return await self._evaluators.ask(index, self._blinded)
+
+    def wrong(self, index: int, reason: str) -> None:
+        """Log who answered wrongly."""
+        member = self._evaluators.member(index)
+        log.error("wrong evaluation refused", member=member, index=index, reason=reason)

@@ -1,9 +1,11 @@
 """The tagger: tags of indicators, from the cache or from a round with the evaluators.
 
 Rules: identical questions in flight share one round; a round asks t evaluators at once and another
-one for each that fails; a wrong answer is logged with its evaluator's index and never used. Group
-arithmetic runs on threads, since a round of 256 is 100 ms of it and the event loop has votes to
-send. If fewer than t evaluators can be reached the caller is told so, never given a guess.
+one for each that fails; a wrong answer is named with its evaluator and never used. A round takes
+the key as it is in force when it begins, and never mixes sharings: if the key changed meanwhile it
+begins anew, once. Group arithmetic runs on threads, since a round of 256 is 100 ms of it and the
+event loop has votes to send. If fewer than t evaluators give a good answer the caller is told so
+and why, never given a guess.
 """
 
 from __future__ import annotations
@@ -11,15 +13,27 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from typing import Final
 
 from bulwark.ledger.ids import Tag
 from bulwark.privacy.errors import BadEvaluation
 from bulwark.privacy.group import RandomBytes
+from bulwark.privacy.query import RefusalCode
 from bulwark.privacy.tags import tag_input
-from bulwark.privacy.threshold import MAX_BATCH, Evaluation, TaggingRound, ThresholdKey
+from bulwark.privacy.threshold import MAX_BATCH, Evaluation, TaggingRound
+from node.guarded.ports import Keys, LiveKey
 from node.logs import Log
 from node.tagging.cache import TagCache
-from node.tagging.evaluators import Evaluators, EvaluatorUnavailable
+from node.tagging.rounds import (
+    CannotAsk,
+    EvaluatorRefused,
+    Evaluators,
+    EvaluatorUnavailable,
+    NoRelay,
+    QuotaUsed,
+    Round,
+)
 
 MAX_ROUNDS = 8
 """Rounds of this node under way at once."""
@@ -29,13 +43,43 @@ SMALL_ROUND = 64
 log = Log("tagging")
 
 
-class TaggingUnavailable(Exception):
-    """Fewer than t evaluators gave a good answer."""
+NO_KEY: Final = "the tag key is not made yet"
 
-    def __init__(self, good: int, needed: int) -> None:
+
+class TaggingUnavailable(Exception):
+    """There is no tag now: fewer than t evaluators gave a good answer, or none can be asked."""
+
+    def __init__(self, good: int, needed: int, reason: str | None = None) -> None:
+        """`reason` replaces the count in the message, for people."""
         self.good = good
         self.needed = needed
-        super().__init__(f"{good} of {needed} evaluators answered")
+        super().__init__(reason or f"{good} of {needed} evaluators answered")
+
+
+class QuotaUsedUp(TaggingUnavailable):
+    """This member has used its quota of this period."""
+
+
+class _KeyChanged(Exception):
+    """Evaluators use another key or sharing than the round."""
+
+
+@dataclass(slots=True)
+class _Under:
+    """A round under way: what it asks with and what was said so far."""
+
+    live: LiveKey
+    tagging: TaggingRound
+    asking: Round
+    said: set[str] = field(default_factory=set)
+    """Why evaluators did not answer, as far as people should know."""
+
+    def failed(self) -> TaggingUnavailable:
+        good, needed = len(self.tagging.accepted), self.live.key.threshold
+        said = f"{good} of {needed} evaluators answered"
+        if self.said:
+            said += f"; {', '.join(sorted(self.said))}"
+        return TaggingUnavailable(good, needed, said)
 
 
 class Tagger:
@@ -43,14 +87,14 @@ class Tagger:
 
     def __init__(
         self,
-        key: ThresholdKey,
+        keys: Keys,
         tag_version: int,
         evaluators: Evaluators,
         cache: TagCache,
         pool: Executor,
         random_bytes: RandomBytes,
     ) -> None:
-        self._key = key
+        self._keys = keys
         self._tag_version = tag_version
         self._evaluators = evaluators
         self._pool = pool
@@ -69,10 +113,12 @@ class Tagger:
 
     def cached(self, kind: str, value: str) -> Tag | None:
         """The tag if it is known, without any round."""
+        self._live()
         return self.cache.get(self.cache.name(self.input_of(kind, value)))
 
     async def tags(self, indicators: Sequence[tuple[str, str]]) -> list[Tag | TaggingUnavailable]:
         """One tag an indicator in order, or the reason why there is none now."""
+        self._live()
         found: list[Tag | asyncio.Future[Tag]] = []
         for kind, value in indicators:
             data = self.input_of(kind, value)
@@ -90,6 +136,13 @@ class Tagger:
             except TaggingUnavailable as error:
                 answers.append(error)
         return answers
+
+    def _live(self) -> LiveKey | None:
+        """The key in force; the cache follows it."""
+        live = self._keys.tag_key()
+        if live is not None:
+            self.cache.turn_to(live.key_id)
+        return live
 
     def _wanted(self, name: bytes, data: bytes) -> asyncio.Future[Tag]:
         future = self._under_way.get(name)
@@ -114,7 +167,7 @@ class Tagger:
         """One round; settles the future of every wanted name whatever happens."""
         try:
             async with self._rounds:
-                tags = await self._round([data for _, data in wanted])
+                key_id, tags = await self._round([data for _, data in wanted])
         except asyncio.CancelledError:
             for name, _ in wanted:
                 self._under_way.pop(name).cancel()
@@ -122,49 +175,85 @@ class Tagger:
         except Exception as error:
             if not isinstance(error, TaggingUnavailable):
                 log.error("round failed", trace=True)
-                error = TaggingUnavailable(0, self._key.threshold)
+                error = TaggingUnavailable(0, 0, "the round failed in this node")
             for name, _ in wanted:
                 self._under_way.pop(name).set_exception(error)
             return
-        for (name, _), tag in zip(wanted, tags, strict=True):
-            self.cache.put(name, tag)
+        is_current = key_id == self.cache.key_id
+        for (name, data), tag in zip(wanted, tags, strict=True):
+            if is_current:
+                self.cache.put(self.cache.name(data), tag)
             self._under_way.pop(name).set_result(tag)
 
-    async def _round(self, inputs: list[bytes]) -> list[Tag]:
+    async def _round(self, inputs: list[bytes]) -> tuple[int, list[Tag]]:
+        """Key id and tags; begins anew once if the key changes on the way."""
+        for _ in range(2):
+            live = self._live()
+            if live is None:
+                raise TaggingUnavailable(0, 0, NO_KEY)
+            try:
+                return live.key_id, await self._round_with(live, inputs)
+            except _KeyChanged:
+                log.info("the tag key changed during a round", key=live.key_id)
+        raise TaggingUnavailable(0, 0, "the tag key is being changed")
+
+    async def _round_with(self, live: LiveKey, inputs: list[bytes]) -> list[Tag]:
         loop = asyncio.get_running_loop()
         self.rounds += 1
         tagging = await loop.run_in_executor(
-            self._pool, TaggingRound, self._key, inputs, self._random_bytes
+            self._pool, TaggingRound, live.key, inputs, self._random_bytes
         )
-        blinded = tagging.blinded_elements()
-        spare = self._evaluators.preferred()
+        asking = await self._evaluators.open(live, tagging.blinded_elements())
+        under = _Under(live, tagging, asking)
+        spare = asking.preferred()
         asked: set[asyncio.Task[Evaluation]] = set()
         try:
             while not tagging.ready:
-                missing = self._key.threshold - len(tagging.accepted)
+                missing = live.key.threshold - len(tagging.accepted)
                 while spare and len(asked) < missing:
-                    asked.add(loop.create_task(self._evaluators.ask(spare.pop(0), blinded)))
+                    asked.add(loop.create_task(asking.ask(spare.pop(0))))
                 if not asked:
-                    raise TaggingUnavailable(len(tagging.accepted), self._key.threshold)
+                    raise under.failed()
                 done, asked = await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED)
-                for task in done:
-                    await self._accept(tagging, task)
+                # What was paid for is looked at before anything is given up.
+                for task in sorted(done, key=lambda task: task.exception() is not None):
+                    await self._accept(under, task)
         finally:
             for task in asked:
                 task.cancel()
         return [Tag(tag) for tag in await loop.run_in_executor(self._pool, tagging.tags)]
 
-    async def _accept(self, tagging: TaggingRound, task: asyncio.Task[Evaluation]) -> None:
+    async def _accept(self, under: _Under, task: asyncio.Task[Evaluation]) -> None:
+        if under.tagging.ready:
+            # Settled without this one; its error, if any, is of no interest any more.
+            return
         try:
             evaluation = task.result()
         except EvaluatorUnavailable as error:
-            log.warning("evaluator unavailable", index=error.index, reason=error.reason)
+            self._note(under, error)
             return
+        except CannotAsk as error:
+            kind = QuotaUsedUp if isinstance(error, QuotaUsed) else TaggingUnavailable
+            good = len(under.tagging.accepted)
+            raise kind(good, under.live.key.threshold, error.reason) from error
         try:
-            await asyncio.get_running_loop().run_in_executor(self._pool, tagging.accept, evaluation)
+            await asyncio.get_running_loop().run_in_executor(
+                self._pool, under.tagging.accept, evaluation
+            )
         except BadEvaluation as error:
             self.bad_evaluations += 1
-            log.error("wrong evaluation refused", reason=str(error))
+            under.asking.wrong(error.index, error.reason)
+
+    def _note(self, under: _Under, error: EvaluatorUnavailable) -> None:
+        """Remember why an evaluator did not answer; raises _KeyChanged if the round is stale."""
+        log.warning("evaluator unavailable", index=error.index, reason=error.reason)
+        if isinstance(error, EvaluatorRefused | NoRelay):
+            under.said.add(error.reason)
+        if isinstance(error, EvaluatorRefused) and error.code is RefusalCode.WRONG_KEY:
+            now = self._live()
+            used = (under.live.key_id, under.live.share_epoch)
+            if now is not None and (now.key_id, now.share_epoch) != used:
+                raise _KeyChanged
 
     async def close(self) -> None:
         """Stop rounds under way."""

@@ -17,7 +17,7 @@ from bulwark.privacy.sharing import split
 from bulwark.privacy.threshold import Evaluation, EvaluatorShare, ThresholdKey
 from node.requests import PeerUnavailable, Topic
 from node.tagging.cache import TagCache
-from node.tagging.evaluators import DirectEvaluators, LocalEvaluator
+from node.tagging.evaluators import DirectEvaluators, FixedKeys, LocalEvaluator
 from node.tagging.tagger import Tagger, TaggingUnavailable
 from node.tagging.wire import decode_evaluation, decode_request, encode_evaluation, encode_request
 
@@ -86,7 +86,8 @@ def tagger_of(alliance: Alliance, pool: ThreadPoolExecutor, own: int | None = 1)
     local = None if own is None else alliance.evaluators[own]
     evaluators = DirectEvaluators(MEMBERS, local, alliance, 1_000)
     cache = TagCache(bytes(32), 1_000)
-    return Tagger(alliance.key, 1, evaluators, cache, pool, deterministic(b"client"))
+    keys = FixedKeys(alliance.key, 1, MEMBERS, None)
+    return Tagger(keys, 1, evaluators, cache, pool, deterministic(b"client"))
 
 
 def expected(alliance: Alliance, tagger: Tagger, kind: str, value: str) -> Tag:
