@@ -1,8 +1,7 @@
 """The description of an alliance before it has keys: who takes part, where, under which rules.
 
 Rules: unknown fields are refused, every refusal names file, field and what is allowed; two nodes
-never share an address; only validators hold OPRF shares, 2f+1 of them make a tag unless the
-description says otherwise. It makes no keys and writes nothing.
+never share an address. It makes no keys and writes nothing.
 """
 
 from __future__ import annotations
@@ -26,7 +25,6 @@ from bulwark.ledger.genesis import (
 from bulwark.ledger.genesismember import MAX_MEMBERS, MAX_NAME_CHARS, ROLES
 from bulwark.ledger.ids import MemberId
 from bulwark.ledger.permissions import Permissions
-from bulwark.ledger.validators import max_faulty
 from genesis.errors import AllianceInvalid
 
 MAX_FILE_BYTES: Final = 1024 * 1024
@@ -76,20 +74,13 @@ class Alliance:
     consensus: ConsensusParameters
     privacy: PrivacyParameters
     permissions: Permissions
-    threshold: int
-    """OPRF shares that make a tag."""
     members: tuple[MemberPlan, ...]
     """In ledger order."""
 
     @property
     def validators(self) -> tuple[MemberPlan, ...]:
-        """The voting members in ledger order; holder i of the OPRF key is the i-th, from 1."""
+        """The voting members in ledger order."""
         return tuple(member for member in self.members if member.is_validator)
-
-
-def default_threshold(validators: int) -> int:
-    """2f+1 of n validators: two evaluation quorums of 3f+1 share an honest one (design 7.2)."""
-    return 2 * max_faulty(validators) + 1
 
 
 def is_loopback(host: str) -> bool:
@@ -129,18 +120,13 @@ def parse_alliance(data: bytes, source: str) -> Alliance:
 
 
 def _read_alliance(document: Mapping[str, object]) -> Alliance:
-    optional = ("gas_limit", "consensus", "oprf", "privacy", "permissions")
+    optional = ("gas_limit", "consensus", "privacy", "permissions")
     doc = _table(document, "", ("name", "chain_id", "members"), optional)
     consensus = _table(doc.get("consensus", {}), "consensus", (), ConsensusParameters.__slots__)
-    oprf = _table(doc.get("oprf", {}), "oprf", (), ("threshold",))
     privacy = _table(doc.get("privacy", {}), "privacy", (), PrivacyParameters.__slots__)
     rights = _table(doc.get("permissions", {}), "permissions", (), ("send", "deploy"))
     members = jf.items(doc["members"], "members", MAX_MEMBERS, _read_member)
     _check_members(members)
-    voting = sum(member.is_validator for member in members)
-    threshold = _ranged(
-        oprf.get("threshold", default_threshold(voting)), "oprf.threshold", 1, voting
-    )
     return Alliance(
         name=_name(doc["name"], "name", MAX_ALLIANCE_NAME_CHARS),
         chain_id=_ranged(doc["chain_id"], "chain_id", 1, MAX_CHAIN_ID),
@@ -156,7 +142,6 @@ def _read_alliance(document: Mapping[str, object]) -> Alliance:
         permissions=Permissions(
             **{name: jf.text(value, f"permissions.{name}", 32) for name, value in rights.items()}
         ),
-        threshold=threshold,
         members=members,
     )
 

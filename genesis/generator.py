@@ -4,8 +4,7 @@ Rules: it writes into a new or empty folder only and leaves it empty when it fai
 from the randomness, time and passphrases handed in, drawn in ledger order, so that the same input
 gives the same genesis document (the signatures on certificates and the sealing of the CA key are
 the exception: their library draws its own randomness). Whoever runs it sees every secret for a
-moment: it is the dealer of the OPRF key, whose secret it drops. The issue on privacy replaces the
-dealer by a distributed key generation among the members and this file loses `_deal`.
+moment, but never the key of the tags: that one the members make together once their nodes run.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from bulwark.ledger.genesis import Genesis, GenesisAccount, OprfParameters
 from bulwark.ledger.genesismember import GenesisMember
 from bulwark.ledger.ids import Address, MemberId, TimestampMs
 from bulwark.ledger.signing import SigningKey
-from bulwark.privacy.group import random_scalar, self_test
+from bulwark.privacy.group import self_test
 from bulwark.privacy.memberkeys import (
     decode_regulator_secret,
     decode_ring_secret,
@@ -28,7 +27,6 @@ from bulwark.privacy.memberkeys import (
     register_regulator,
 )
 from bulwark.privacy.sealing import SealingKey
-from bulwark.privacy.sharing import Dealing, split
 from consensus.config import Config
 from contracts.bindings import Member, Role, governed_contracts, member_id_bytes
 from contracts.placement import PlacedContract
@@ -96,9 +94,8 @@ def generate(
     _claim(out)
     try:
         ca = create_ca(alliance.name, now_ms=now_ms, random_bytes=random_bytes)
-        dealing = _deal(alliance, random_bytes)
-        keyed = _make_members(alliance, ca, dealing, now_ms, random_bytes)
-        genesis = _document(alliance, dealing, tuple(k.record for k in keyed), now_ms)
+        keyed = _make_members(alliance, ca, now_ms, random_bytes)
+        genesis = _document(alliance, tuple(k.record for k in keyed), now_ms)
         _save_authority(out / AUTHORITY, ca, passphrase_of(AUTHORITY), unattended)
         document = genesis.to_json()
         homes = []
@@ -149,28 +146,15 @@ def _empty(out: Path) -> None:
             child.unlink(missing_ok=True)
 
 
-def _deal(alliance: Alliance, random_bytes: RandomBytes) -> Dealing:
-    """Share a fresh OPRF key among the validators; the key itself is kept nowhere."""
-    secret = random_scalar(random_bytes)
-    return split(secret, alliance.threshold, len(alliance.validators), random_bytes)
-
-
 def _make_members(
     alliance: Alliance,
     ca: CertificateAuthority,
-    dealing: Dealing,
     now_ms: int,
     random_bytes: RandomBytes,
 ) -> list[_Keyed]:
-    shares = iter(dealing.shares)
     made = []
     for plan in alliance.members:
-        share = next(shares) if plan.is_validator else None
-        secrets = NodeSecrets.generate(
-            random_bytes,
-            None if share is None else (share.index, share.value.encoding),
-            is_regulator="regulator" in plan.roles,
-        )
+        secrets = NodeSecrets.generate(random_bytes, is_regulator="regulator" in plan.roles)
         certificate = issue(
             ca, plan.id, secrets.tls_public_key(), now_ms=now_ms, random_bytes=random_bytes
         )
@@ -181,10 +165,6 @@ def _make_members(
             node=SigningKey(secrets.vote_key).address,
             account=SigningKey(secrets.account_key).address,
             tls_pin=spki_pin(certificate),
-            oprf_index=None if share is None else share.index,
-            oprf_key=(
-                None if share is None else dealing.commitments.share_key(share.index).encoding
-            ),
             **_privacy_keys(alliance.chain_id, plan, secrets, random_bytes),
         )
         made.append(_Keyed(secrets, certificate_pem(certificate), record))
@@ -209,16 +189,13 @@ def _privacy_keys(
     return found
 
 
-def _document(
-    alliance: Alliance, dealing: Dealing, members: tuple[GenesisMember, ...], now_ms: int
-) -> Genesis:
+def _document(alliance: Alliance, members: tuple[GenesisMember, ...], now_ms: int) -> Genesis:
     registered = [
         Member(
             id=member_id_bytes(member.id),
             node=member.node,
             account=member.account,
             roles=_role_bits(member.roles),
-            oprf_key=member.oprf_key or bytes(32),
             tls_pin=member.tls_pin,
         )
         for member in members
@@ -230,11 +207,7 @@ def _document(
         gas_limit=alliance.gas_limit,
         consensus=alliance.consensus,
         members=members,
-        oprf=OprfParameters(
-            threshold=alliance.threshold,
-            public_key=dealing.commitments.public_key.encoding,
-            key_id=OPRF_KEY_ID,
-        ),
+        oprf=OprfParameters(key_id=OPRF_KEY_ID),
         privacy=alliance.privacy,
         permissions=alliance.permissions,
         alloc={

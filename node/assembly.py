@@ -15,9 +15,11 @@ from bulwark.ledger.genesis import Genesis
 from bulwark.ledger.genesismember import GenesisMember
 from bulwark.ledger.ids import MemberId
 from bulwark.ledger.signing import SigningKey
-from bulwark.privacy.errors import PrivacyError
-from bulwark.privacy.group import decode_element, decode_scalar
-from bulwark.privacy.threshold import EvaluatorShare, ThresholdKey
+from bulwark.privacy.memberkeys import possession_context
+from bulwark.privacy.schnorr import REGULATOR_KEY, RING_KEY, verify_encoded_possession
+from contracts.bindings import member_id_bytes
+from node.ceremony.shares import FILE_NAME as SHARES_FILE
+from node.ceremony.shares import ShareStore
 from node.config import NodeConfig, load_config
 from node.directory import Directory
 from node.keys import NodeSecrets, passphrase_from
@@ -46,9 +48,8 @@ class Home:
     genesis: Genesis
     member: GenesisMember
     secrets: NodeSecrets
-    threshold_key: ThresholdKey
-    share: EvaluatorShare | None
-    """This node's part of the OPRF key; None for an observer."""
+    shares: ShareStore
+    """This node's shares of the keys that the members made together."""
 
     @property
     def voted_marker(self) -> Path:
@@ -79,12 +80,30 @@ def open_home(path: Path) -> Home:
         member = _own_member(config, genesis, secrets, path)
     except GenesisInvalid as error:
         raise HomeInvalid("member", str(error)) from error
-    try:
-        key = threshold_key_of(genesis)
-        share = _share_of(member, secrets)
-    except PrivacyError as error:
-        raise HomeInvalid("OPRF key", str(error)) from error
-    return Home(path, config, genesis, member, secrets, key, share)
+    _check_privacy_keys(genesis)
+    folder = (path / config.keystore.path).parent
+    shares = ShareStore(folder / SHARES_FILE, secrets.vault_key, os.urandom)
+    return Home(path, config, genesis, member, secrets, shares)
+
+
+def _check_privacy_keys(genesis: Genesis) -> None:
+    """Refuse a genesis document with a key whose owner did not prove that it knows its secret.
+
+    A ring or an opener with such a key would let somebody act for others. Raises HomeInvalid.
+    """
+    for member in genesis.members:
+        context = possession_context(genesis.chain_id, member_id_bytes(member.id))
+        for purpose, key, proof in (
+            (RING_KEY, member.ring_key, member.ring_proof),
+            (REGULATOR_KEY, member.regulator_key, member.regulator_proof),
+        ):
+            if key is not None and not verify_encoded_possession(
+                purpose, context, key, proof or b""
+            ):
+                raise HomeInvalid(
+                    "genesis.json",
+                    f"the proof of possession of {member.id}'s {purpose.decode()} does not hold",
+                )
 
 
 def _own_member(
@@ -148,29 +167,6 @@ def _read_genesis(path: Path) -> Genesis:
         raise HomeInvalid(str(path), error.strerror or "can not be read") from error
     except GenesisInvalid as error:
         raise HomeInvalid(str(path), str(error)) from error
-
-
-def threshold_key_of(genesis: Genesis) -> ThresholdKey:
-    """The public OPRF key of an alliance; raises PrivacyError if its parts do not fit."""
-    keys = {m.oprf_index: m.oprf_key for m in genesis.members if m.oprf_index is not None}
-    shares = tuple(decode_element(keys[index] or b"") for index in sorted(keys))
-    return ThresholdKey(genesis.oprf.threshold, decode_element(genesis.oprf.public_key), shares)
-
-
-def evaluators_of(genesis: Genesis) -> dict[int, MemberId]:
-    """Members that hold a share, by its index."""
-    return {m.oprf_index: m.id for m in genesis.members if m.oprf_index is not None}
-
-
-def _share_of(member: GenesisMember, secrets: NodeSecrets) -> EvaluatorShare | None:
-    if secrets.oprf_share is None:
-        if member.oprf_index is not None:
-            raise HomeInvalid("keystore", f"the OPRF share of {member.id} is missing")
-        return None
-    index, secret = secrets.oprf_share
-    if index != member.oprf_index or member.oprf_key is None:
-        raise HomeInvalid("keystore", f"the OPRF share is not the one of {member.id}")
-    return EvaluatorShare(index, decode_scalar(secret), decode_element(member.oprf_key))
 
 
 def network_identity(home: Home) -> LocalIdentity:

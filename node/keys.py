@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 ENVIRONMENT_NAME: Final = "BULWARK_KEYSTORE_PASSPHRASE"
 FORMAT: Final = "bulwark-keystore"
 VERSION: Final = 2
-"""2 has the ring key and the sealing key."""
+"""2 has the ring key and the sealing key, and no share of the tag key."""
 MAX_KEYSTORE_BYTES: Final = 64 * 1024
 """A keystore is about 2 KB; more is not read."""
 MAX_PASSPHRASE_BYTES: Final = 1024
@@ -87,8 +87,6 @@ class NodeSecrets:
     """32-byte secp256k1 key of the member's transactions."""
     tls_key_pem: bytes
     """EC P-256 key of the node's certificate, PKCS#8 PEM."""
-    oprf_share: tuple[int, bytes] | None
-    """(index from 1, 32-byte little-endian scalar) of a validator, None on an observer."""
     vault_key: bytes
     """32 bytes: encrypts consent receipts at rest."""
     index_key: bytes
@@ -107,11 +105,6 @@ class NodeSecrets:
         for name in ("vote_key", "account_key"):
             if not 0 < int.from_bytes(getattr(self, name), "big") < _SECP256K1_ORDER:
                 raise ValueError(f"{name} is outside [1, group order)")
-        if self.oprf_share is not None:
-            index, scalar = self.oprf_share
-            if not 1 <= index <= 255:
-                raise ValueError(f"oprf_share index {index} is outside 1..255")
-            _check_scalar("oprf_share", scalar)
         for name in ("ring_key", "regulator_key"):
             scalar = getattr(self, name)
             if scalar is not None:
@@ -121,23 +114,20 @@ class NodeSecrets:
         _load_tls_key(self.tls_key_pem)
 
     def __repr__(self) -> str:
-        index = None if self.oprf_share is None else self.oprf_share[0]
-        return f"NodeSecrets(oprf_index={index}, keys hidden)"
+        return "NodeSecrets(keys hidden)"
 
     @classmethod
     def generate(
         cls,
         random_bytes: RandomBytes = os.urandom,
-        oprf_share: tuple[int, bytes] | None = None,
         *,
         is_regulator: bool = False,
     ) -> NodeSecrets:
-        """Fresh keys; an OPRF share is given by a dealer only, a ceremony's is kept elsewhere."""
+        """Fresh keys; shares of the members' keys come from ceremonies and are kept elsewhere."""
         return cls(
             vote_key=_scalar(random_bytes, _SECP256K1_ORDER).to_bytes(32, "big"),
             account_key=_scalar(random_bytes, _SECP256K1_ORDER).to_bytes(32, "big"),
             tls_key_pem=generate_tls_key(random_bytes),
-            oprf_share=oprf_share,
             vault_key=random_bytes(32),
             index_key=random_bytes(32),
             ring_key=_scalar(random_bytes, _RISTRETTO_ORDER).to_bytes(32, "little"),
@@ -199,12 +189,10 @@ class NodeSecrets:
             raise KeystoreDamaged(path, f"bad content ({type(error).__name__})") from None
 
     def _plaintext(self) -> bytes:
-        share = self.oprf_share
         document = {
             "vote_key": self.vote_key.hex(),
             "account_key": self.account_key.hex(),
             "tls_key_pem": self.tls_key_pem.decode("ascii"),
-            "oprf_share": None if share is None else [share[0], share[1].hex()],
             "vault_key": self.vault_key.hex(),
             "index_key": self.index_key.hex(),
             "ring_key": self.ring_key.hex(),
@@ -216,12 +204,11 @@ class NodeSecrets:
     @classmethod
     def _from_plaintext(cls, plain: bytes) -> NodeSecrets:
         document = json.loads(plain)
-        share, regulator = document["oprf_share"], document["regulator_key"]
+        regulator = document["regulator_key"]
         return cls(
             vote_key=bytes.fromhex(document["vote_key"]),
             account_key=bytes.fromhex(document["account_key"]),
             tls_key_pem=document["tls_key_pem"].encode("ascii"),
-            oprf_share=None if share is None else (int(share[0]), bytes.fromhex(share[1])),
             vault_key=bytes.fromhex(document["vault_key"]),
             index_key=bytes.fromhex(document["index_key"]),
             ring_key=bytes.fromhex(document["ring_key"]),

@@ -23,9 +23,7 @@ from bulwark.ledger.genesismember import (
     check_length,
     check_name,
     check_range,
-    hex_or_none,
     member_document,
-    read_hex,
     read_member,
 )
 from bulwark.ledger.hashing import sha256
@@ -91,21 +89,14 @@ class ConsensusParameters:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OprfParameters:
-    """Public data of the threshold OPRF key; group membership is checked where it is used."""
+    """What tags are made with; the key itself the members make together, on the ledger."""
 
-    threshold: int
-    """Shares of the first key that make a tag."""
-    public_key: bytes | None
-    """ristretto255 encoding, 32 bytes, of a dealer's key; None: the members make it together."""
     key_id: int
     """16 bits; the records' oprf_key_id of the first key."""
     tag_version: int = 1
     """One byte: version of the OPRF input."""
 
     def __post_init__(self) -> None:
-        check_range("oprf.threshold", self.threshold, 1, MAX_MEMBERS)
-        if self.public_key is not None:
-            check_length("oprf.public_key", self.public_key, 32)
         check_range("oprf.key_id", self.key_id, 0, 0xFFFF)
         check_range("oprf.tag_version", self.tag_version, 1, 0xFF)
 
@@ -187,15 +178,6 @@ class Genesis:
         for name in ("ring_key", "sealing_key"):
             keys = [getattr(m, name) for m in self.members if getattr(m, name) is not None]
             _check_unique(f"members.{name}", keys)
-        holders = [m.oprf_index for m in self.members if m.oprf_index is not None]
-        _check_unique("members.oprf_index", holders)
-        shares = len(holders)
-        if self.oprf.public_key is None:
-            if holders:
-                raise GenesisInvalid("members.oprf_index", "there is no dealer's key to share")
-            shares = sum(m.is_validator for m in self.members)
-        if self.oprf.threshold > shares:
-            raise GenesisInvalid("oprf.threshold", f"{self.oprf.threshold} of {shares} shares")
 
     def domain(self, epoch: Epoch = Epoch(0)) -> SigningDomain:
         """What signatures of this alliance in this epoch are bound to."""
@@ -221,8 +203,6 @@ class Genesis:
                 "consensus": {n: getattr(self.consensus, n) for n in self.consensus.__slots__},
                 "members": [member_document(member) for member in self.members],
                 "oprf": {
-                    "threshold": self.oprf.threshold,
-                    "public_key": hex_or_none(self.oprf.public_key),
                     "key_id": self.oprf.key_id,
                     "tag_version": self.oprf.tag_version,
                 },
@@ -269,7 +249,7 @@ def _read_genesis(document: object) -> Genesis:
         raise jf.FieldInvalid("format", f"{FORMAT!r} is needed")
     consensus_names = ConsensusParameters.__slots__
     consensus = jf.fields(doc["consensus"], "consensus", consensus_names)
-    oprf = jf.fields(doc["oprf"], "oprf", ("threshold", "public_key", "key_id", "tag_version"))
+    oprf = jf.fields(doc["oprf"], "oprf", ("key_id", "tag_version"))
     privacy = jf.fields(doc["privacy"], "privacy", ("epoch_seconds",))
     permissions = jf.fields(doc["permissions"], "permissions", ("send", "deploy"))
     alloc = jf.mapping(doc["alloc"], "alloc")
@@ -283,8 +263,6 @@ def _read_genesis(document: object) -> Genesis:
         ),
         members=jf.items(doc["members"], "members", MAX_MEMBERS, read_member),
         oprf=OprfParameters(
-            threshold=jf.integer(oprf["threshold"], "oprf.threshold"),
-            public_key=read_hex(oprf["public_key"], "oprf.public_key", 32),
             key_id=jf.integer(oprf["key_id"], "oprf.key_id"),
             tag_version=jf.integer(oprf["tag_version"], "oprf.tag_version"),
         ),

@@ -61,10 +61,6 @@ class GenesisMember:
     """Address of its account key."""
     tls_pin: bytes
     """SHA-256 of the SubjectPublicKeyInfo of its TLS key, 32 bytes."""
-    oprf_index: int | None = None
-    """Position of its OPRF share from a dealer, 1..128; None holds no share at genesis."""
-    oprf_key: bytes | None = None
-    """Public key of its OPRF share, 32 bytes; None holds no share at genesis."""
     ring_key: bytes | None = None
     """ristretto255 key of its membership proofs, 32 bytes; None asks no guarded questions."""
     ring_proof: bytes | None = None
@@ -88,13 +84,6 @@ class GenesisMember:
             if address == ZERO_ADDRESS:
                 raise GenesisInvalid(f"{path}.{name}", "is the zero address")
         check_length(f"{path}.tls_pin", self.tls_pin, 32)
-        if (self.oprf_index is None) != (self.oprf_key is None):
-            raise GenesisInvalid(f"{path}.oprf_key", "index and key are given both or not at all")
-        if self.oprf_index is not None and self.oprf_key is not None:
-            check_range(f"{path}.oprf_index", self.oprf_index, 1, MAX_MEMBERS)
-            check_length(f"{path}.oprf_key", self.oprf_key, 32)
-            if not self.is_validator:
-                raise GenesisInvalid(f"{path}.oprf_index", "only validators hold a share")
         self._check_privacy_keys(path)
 
     def _check_privacy_keys(self, path: str) -> None:
@@ -125,16 +114,13 @@ def member_document(member: GenesisMember) -> dict[str, str | int | list[str] | 
         "node": f"0x{member.node.hex()}",
         "account": f"0x{member.account.hex()}",
         "tls_pin": member.tls_pin.hex(),
-        "oprf_index": member.oprf_index,
-        "oprf_key": hex_or_none(member.oprf_key),
         **{name: hex_or_none(getattr(member, name)) for name in PRIVACY_KEYS},
     }
 
 
 def read_member(value: object, path: str) -> GenesisMember:
-    names = ("id", "name", "roles", "node", "account", "tls_pin", "oprf_index", "oprf_key")
+    names = ("id", "name", "roles", "node", "account", "tls_pin")
     doc = jf.fields(value, path, (*names, *PRIVACY_KEYS))
-    index = doc["oprf_index"]
     return GenesisMember(
         id=MemberId(jf.text(doc["id"], f"{path}.id", 31)),
         name=jf.text(doc["name"], f"{path}.name", MAX_NAME_CHARS),
@@ -144,8 +130,6 @@ def read_member(value: object, path: str) -> GenesisMember:
         node=Address(jf.prefixed(doc["node"], f"{path}.node", exactly=ADDRESS_BYTES)),
         account=Address(jf.prefixed(doc["account"], f"{path}.account", exactly=ADDRESS_BYTES)),
         tls_pin=jf.hexadecimal(doc["tls_pin"], f"{path}.tls_pin", exactly=32),
-        oprf_index=None if index is None else jf.integer(index, f"{path}.oprf_index"),
-        oprf_key=read_hex(doc["oprf_key"], f"{path}.oprf_key", 32),
         **{
             name: read_hex(doc[name], f"{path}.{name}", length)
             for name, length in PRIVACY_KEYS.items()

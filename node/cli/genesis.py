@@ -112,7 +112,6 @@ def _document(generated: Generated, kept: Path | None) -> dict[str, object]:
         "genesis_hash": genesis.hash.hex(),
         "genesis": str(generated.out / "genesis.json"),
         "quorum": genesis.validator_set.quorum,
-        "oprf_threshold": genesis.oprf.threshold,
         "authority": str(generated.out / AUTHORITY),
         "passphrases": None if kept is None else str(kept),
         "members": [
@@ -133,7 +132,7 @@ def _tell(generated: Generated, kept: Path | None) -> None:
         ("alliance", f"{genesis.alliance} (chain id {genesis.chain_id})"),
         ("genesis hash", genesis.hash.hex()),
         ("validators", f"{len(validators)}, {validators.quorum} votes make a certificate"),
-        ("tag key", f"{genesis.oprf.threshold} of {len(validators)} shares make a tag"),
+        ("tag key", f"made by the {len(validators)} validators together once their nodes run"),
     ]
     pairs += [(f"home of {made.id}", str(made.home)) for made in generated.homes]
     pairs.append(("API keys", f"{CLEAR_API_KEYS_FILE} in each home: hand out, then delete it"))

@@ -14,7 +14,8 @@ from bulwark.ledger.genesis import Genesis
 from bulwark.ledger.genesismember import GenesisMember
 from bulwark.ledger.ids import MemberId
 from bulwark.ledger.signing import SigningKey
-from bulwark.privacy.group import decode_scalar, multiply_base
+from bulwark.privacy.memberkeys import decode_regulator_secret, decode_ring_secret
+from bulwark.privacy.sealing import SealingKey
 from node.cli.faults import BadSetup, Failed, faults
 from node.cli.homes import open_config, open_genesis, open_secrets
 from node.cli.options import emit_json, emit_pairs, home_option, json_option
@@ -36,7 +37,7 @@ def command() -> None:
 @home_option
 @json_option
 def show(home: Path, as_json: bool) -> None:
-    """Print addresses, pin and share key of this home, and whether they are the member's.
+    """Print addresses, pin and public keys of this home, and whether they are the member's.
 
     \b
     Example:
@@ -71,30 +72,34 @@ def _identity(genesis: Genesis, member: GenesisMember) -> dict[str, object]:
     }
 
 
-def _public_keys(secrets: NodeSecrets) -> dict[str, str | int | None]:
-    share = secrets.oprf_share
-    key = None if share is None else multiply_base(decode_scalar(share[1])).encoding.hex()
+def _public_keys(secrets: NodeSecrets) -> dict[str, str | None]:
+    regulator = secrets.regulator_key
     return {
         "node": f"0x{SigningKey(secrets.vote_key).address.hex()}",
         "account": f"0x{SigningKey(secrets.account_key).address.hex()}",
         "tls_pin": public_key_pin(secrets.tls_public_key()).hex(),
-        "oprf_index": None if share is None else share[0],
-        "oprf_key": key,
+        "ring_key": decode_ring_secret(secrets.ring_key).public.encoding.hex(),
+        "sealing_key": SealingKey(secrets.sealing_key).public.hex(),
+        "regulator_key": (
+            None if regulator is None else decode_regulator_secret(regulator).public.encoding.hex()
+        ),
     }
 
 
-def _differences(keys: dict[str, str | int | None], member: GenesisMember) -> list[str]:
+def _differences(keys: dict[str, str | None], member: GenesisMember) -> list[str]:
     expected = {
         "node": f"0x{member.node.hex()}",
         "account": f"0x{member.account.hex()}",
         "tls_pin": member.tls_pin.hex(),
-        "oprf_index": member.oprf_index,
-        "oprf_key": None if member.oprf_key is None else member.oprf_key.hex(),
     }
+    for name in ("ring_key", "sealing_key", "regulator_key"):
+        listed: bytes | None = getattr(member, name)
+        if listed is not None:
+            expected[name] = listed.hex()
     return [name for name, value in expected.items() if keys[name] != value]
 
 
-def _certificate_facts(path: Path, pin: str | int | None) -> dict[str, object]:
+def _certificate_facts(path: Path, pin: str | None) -> dict[str, object]:
     try:
         with faults(setup=(CertificateUnusable,)):
             certificate = load_certificate(path.read_bytes())
@@ -108,7 +113,7 @@ def _certificate_facts(path: Path, pin: str | int | None) -> dict[str, object]:
 
 def _text(value: object) -> str:
     if value is None:
-        return "none (observer)"
+        return "none"
     if isinstance(value, bool):
         return "yes" if value else "no"
     return ", ".join(value) if isinstance(value, list) else str(value)

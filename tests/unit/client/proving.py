@@ -58,8 +58,6 @@ def make(name: str = "proving") -> Proved:
             node=votes[at].address,
             account=accounts[at],
             tls_pin=sha256(f"{name} pin {at}".encode()),
-            oprf_index=at + 1,
-            oprf_key=sha256(f"{name} oprf {at}".encode()),
         )
         for at in range(4)
     )
@@ -70,7 +68,7 @@ def make(name: str = "proving") -> Proved:
         gas_limit=30_000_000,
         consensus=ConsensusParameters(),
         members=members,
-        oprf=OprfParameters(threshold=3, public_key=sha256(b"public"), key_id=1),
+        oprf=OprfParameters(key_id=1),
         alloc={},
     )
     records = [Record.of(sha256(b"s%d" % i), sha256(b"t%d" % i), PAYLOAD) for i in range(3)]

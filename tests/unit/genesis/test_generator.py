@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,17 +11,20 @@ from api.auth import ApiKeys, generate_api_keys
 from bulwark.ledger.genesis import Genesis
 from bulwark.ledger.ids import Address, MemberId
 from bulwark.ledger.signing import SigningKey
-from bulwark.privacy.group import decode_element, decode_scalar, multiply_base
-from bulwark.privacy.threshold import EvaluatorShare, TaggingRound, ThresholdKey, evaluate
+from bulwark.privacy.memberkeys import decode_ring_secret, possession_context
+from bulwark.privacy.schnorr import REGULATOR_KEY, RING_KEY, verify_encoded_possession
+from bulwark.privacy.sealing import SealingKey
 from contracts.bindings import (
     GOVERNANCE,
     MEMBER_REGISTRY,
     PARAMETERS,
     RECORD_REGISTRY,
+    member_id_bytes,
     read_members,
     read_parameters,
     roles_slot,
 )
+from contracts.privacy.keys import read_keys_at, read_regulator_key_at
 from genesis.alliance import Alliance
 from genesis.errors import FolderInUse, FolderUnusable
 from genesis.generator import Generated, generate
@@ -41,14 +42,6 @@ GOLDEN_HASH = "3eeef822e01c2d2cfc54eed015802376a28ca098d3347326e797f392412cae8d"
 
 def secrets_of(generated: Generated, name: str) -> NodeSecrets:
     return NodeSecrets.load(generated.out / name / "keys/keystore.json", passphrase_of(name))
-
-
-def evaluators(generated: Generated) -> Iterator[EvaluatorShare]:
-    for member in generated.genesis.members:
-        share = secrets_of(generated, member.id).oprf_share
-        if share is not None and member.oprf_key is not None:
-            assert member.oprf_index == share[0]
-            yield EvaluatorShare(share[0], decode_scalar(share[1]), decode_element(member.oprf_key))
 
 
 def test_one_seed_gives_one_genesis_document(made: Generated) -> None:
@@ -94,36 +87,43 @@ def test_the_keys_of_a_home_are_those_of_its_member_in_the_document(made: Genera
         assert client_context(local) is not None
 
 
-def test_observers_vote_not_and_hold_no_share(made: Generated) -> None:
+def test_observers_do_not_vote(made: Generated) -> None:
     assert [home.id for home in made.homes if not home.is_validator] == ["regulator"]
     assert made.genesis.validator_set.index_of(made.genesis.members[4].node) is None
-    assert secrets_of(made, "regulator").oprf_share is None
-    assert made.genesis.members[4].oprf_key is None
 
 
-def test_the_dealt_shares_make_one_threshold_key(made: Generated) -> None:
-    held = list(evaluators(made))
-    public = decode_element(made.genesis.oprf.public_key)
-    key = ThresholdKey(made.genesis.oprf.threshold, public, tuple(s.public_share for s in held))
-    assert (key.threshold, key.holders) == (3, 4)
+def test_every_asking_member_has_a_proven_ring_key_and_the_regulator_its_part(
+    made: Generated,
+) -> None:
+    chain_id, regulator = made.genesis.chain_id, made.genesis.members[4]
+    for member in made.genesis.members[:4]:
+        secrets = secrets_of(made, member.id)
+        context = possession_context(chain_id, member_id_bytes(member.id))
+        ring_key, proof = member.ring_key or b"", member.ring_proof or b""
+        assert ring_key == decode_ring_secret(secrets.ring_key).public.encoding
+        assert verify_encoded_possession(RING_KEY, context, ring_key, proof)
+        assert member.sealing_key == SealingKey(secrets.sealing_key).public
+        assert (member.regulator_key, secrets.regulator_key) == (None, None)
+    context = possession_context(chain_id, member_id_bytes(regulator.id))
+    key, proof = regulator.regulator_key or b"", regulator.regulator_proof or b""
+    assert verify_encoded_possession(REGULATOR_KEY, context, key, proof)
+    assert regulator.ring_key is None
+    assert regulator.sealing_key is not None
 
 
-def test_any_quorum_of_shares_gives_one_tag(made: Generated) -> None:
-    held = list(evaluators(made))
-    public = decode_element(made.genesis.oprf.public_key)
-    key = ThresholdKey(made.genesis.oprf.threshold, public, tuple(s.public_share for s in held))
-    tags = set()
-    for chosen in (held[:3], held[1:]):
-        asked = TaggingRound(key, [b"an indicator"], os.urandom)
-        for evaluator in chosen:
-            asked.accept(evaluate(evaluator, asked.blinded_elements(), os.urandom))
-        tags.add(asked.tags()[0])
-    assert len(tags) == 1
+def test_the_keys_are_in_the_state_from_the_start(made: Generated) -> None:
+    alloc = {bytes(address): account for address, account in made.genesis.alloc.items()}
 
+    def read(contract: Address, slot: int) -> int:
+        return alloc[bytes(contract)].storage.get(slot, 0)
 
-def test_no_file_and_no_share_holds_the_whole_oprf_key(made: Generated) -> None:
-    for evaluator in evaluators(made):
-        assert multiply_base(evaluator.secret_share).encoding != made.genesis.oprf.public_key
+    for member in made.genesis.members[:4]:
+        keys = read_keys_at(read, member_id_bytes(member.id), 0)
+        assert keys is not None
+        assert (keys.ring_key, keys.sealing_key) == (member.ring_key, member.sealing_key)
+    part = read_regulator_key_at(read, 0)
+    assert part is not None
+    assert part.key == made.genesis.members[4].regulator_key
 
 
 def test_the_registries_are_in_the_state_with_the_members_roles(made: Generated) -> None:

@@ -77,8 +77,6 @@ def make_member(position: int) -> GenesisMember:
         node=key_of(f"vote {position}").address,
         account=key_of(f"account {position}").address,
         tls_pin=sha256(f"pin {position}".encode()),
-        oprf_index=position + 1,
-        oprf_key=sha256(f"oprf {position}".encode()),
     )
 
 
@@ -91,7 +89,7 @@ def alliance() -> Alliance:
         gas_limit=30_000_000,
         consensus=ConsensusParameters(),
         members=tuple(make_member(i) for i in range(4)),
-        oprf=OprfParameters(threshold=3, public_key=sha256(b"public"), key_id=1),
+        oprf=OprfParameters(key_id=1),
         alloc={Address(b"\x10" * 20): GenesisAccount(1, 0, b"\x60\x00", {5: 6})},
     )
     return Alliance(

@@ -56,7 +56,7 @@ def test_genesis_gives_domain_validators_and_members(genesis, alliance):
 
 
 def test_validators_keep_the_order_of_the_members_and_observers_do_not_vote(genesis):
-    observer = replace(genesis.members[1], roles=("regulator",), oprf_index=None, oprf_key=None)
+    observer = replace(genesis.members[1], roles=("regulator",))
     changed = replace(genesis, members=(genesis.members[3], observer, *genesis.members[::2]))
     assert [v.member for v in changed.validator_set.validators] == [
         "member-3", "member-0", "member-2",
@@ -129,20 +129,14 @@ def test_every_value_of_another_type_is_refused(document):
         (("members", 0, "name"), "", "members[member-0].name"),
         (("members", 0, "roles"), ["king"], "members[member-0].roles"),
         (("members", 0, "roles"), ["validator"] * 2, "members[member-0].roles"),
-        (("members", 0, "roles"), ["reporter"], "members[member-0].oprf_index"),
         (("members", 0, "node"), "0x" + "00" * 20, "members[member-0].node"),
         (("members", 0, "account"), "0x" + "00" * 20, "members[member-0].account"),
         (("members", 0, "node"), "0x" + "AA" * 20, "members[0].node"),
-        (("members", 0, "oprf_key"), None, "members[member-0].oprf_key"),
-        (("members", 0, "oprf_index"), 0, "members[member-0].oprf_index"),
-        (("members", 0, "oprf_index"), 2, "members.oprf_index"),
         (("members", 0, "ring_key"), "00" * 32, "members[member-0].ring_proof"),
         (("members", 0, "sealing_key"), "00" * 31, "members[0].sealing_key"),
         (("privacy", "epoch_seconds"), 9, "privacy.epoch_seconds"),
         (("permissions", "send"), "nobody", "permissions.send"),
         (("permissions", "deploy"), "members", "permissions.deploy"),
-        (("oprf", "threshold"), 0, "oprf.threshold"),
-        (("oprf", "threshold"), 5, "oprf.threshold"),
         (("oprf", "key_id"), 65_536, "oprf.key_id"),
         (("oprf", "tag_version"), 0, "oprf.tag_version"),
         (("alloc", "0x" + "10" * 20, "storage", "0x" + "00" * 32), "0x" + "00" * 32,
@@ -191,19 +185,9 @@ def test_only_a_regulator_has_a_part_of_the_opener(document):
     assert Genesis.from_json(json.dumps(document).encode()).members[0].regulator_key
 
 
-def test_an_alliance_may_leave_its_key_to_a_ceremony(document):
-    document["oprf"]["public_key"] = None
-    assert refusal(document) == "members.oprf_index"
-    for member in document["members"]:
-        member.update(oprf_index=None, oprf_key=None)
-    assert Genesis.from_json(json.dumps(document).encode()).oprf.public_key is None
-    document["oprf"]["threshold"] = 5
-    assert refusal(document) == "oprf.threshold"
-
-
 def test_alliance_without_a_validator_is_refused(genesis, document):
     for member in document["members"]:
-        member.update(roles=["reporter"], oprf_index=None, oprf_key=None)
+        member.update(roles=["reporter"])
     assert refusal(document) == "validators"
 
 
@@ -215,7 +199,7 @@ def test_more_members_than_the_registry_holds_are_refused(document):
 @pytest.mark.parametrize(
     ("change", "field"),
     [
-        ({"oprf_key": b"short"}, "oprf_key"),
+        ({"sealing_key": b"short"}, "sealing_key"),
         ({"tls_pin": b"short"}, "tls_pin"),
         ({"node": b"short"}, "node"),
     ],
@@ -226,8 +210,8 @@ def test_member_built_in_code_is_checked_as_well(genesis, change, field):
 
 
 def test_parameters_built_in_code_are_checked_as_well(genesis):
-    with pytest.raises(GenesisInvalid, match="public_key"):
-        replace(genesis.oprf, public_key=b"short")
+    with pytest.raises(GenesisInvalid, match="key_id"):
+        replace(genesis.oprf, key_id=-1)
     with pytest.raises(GenesisInvalid, match="alloc address"):
         replace(genesis, alloc={b"short": GenesisAccount()})
     with pytest.raises(GenesisInvalid, match="storage slot"):

@@ -23,11 +23,10 @@ from node.keys import (
 )
 
 PASSPHRASE = b"correct horse"
-SHARE = (3, (12345).to_bytes(32, "little"))
 
 
-def secrets_of(seed: int = 1, share: tuple[int, bytes] | None = SHARE) -> NodeSecrets:
-    return NodeSecrets.generate(random.Random(seed).randbytes, share)
+def secrets_of(seed: int = 1) -> NodeSecrets:
+    return NodeSecrets.generate(random.Random(seed).randbytes)
 
 
 @pytest.fixture
@@ -39,12 +38,6 @@ def saved(tmp_path: Path) -> Path:
 
 def test_saved_secrets_come_back_equal(saved: Path) -> None:
     assert NodeSecrets.load(saved, PASSPHRASE) == secrets_of()
-
-
-def test_observer_without_share_comes_back_equal(tmp_path: Path) -> None:
-    path = tmp_path / "keystore.json"
-    secrets_of(2, None).save(path, PASSPHRASE)
-    assert NodeSecrets.load(path, PASSPHRASE).oprf_share is None
 
 
 def test_file_is_for_its_owner_and_leaves_no_temporary(saved: Path) -> None:
@@ -132,7 +125,7 @@ def test_other_files_are_refused(saved: Path, content: bytes) -> None:
 def test_sealed_content_that_is_no_set_of_keys_is_refused(
     saved: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for number, content in enumerate((b"{}", b"no JSON", b'{"vote_key": 7, "oprf_share": null}')):
+    for number, content in enumerate((b"{}", b"no JSON", b'{"vote_key": 7}')):
         monkeypatch.setattr(NodeSecrets, "_plaintext", lambda _, c=content: c)
         path = saved.with_name(f"{number}.json")
         secrets_of().save(path, PASSPHRASE)
@@ -151,14 +144,6 @@ def test_existing_keystore_is_overwritten_only_on_request(saved: Path) -> None:
 def test_keystore_in_a_missing_folder_is_an_error_with_the_cause(tmp_path: Path) -> None:
     with pytest.raises(KeystoreError, match="No such file or directory"):
         secrets_of().save(tmp_path / "none" / "keystore.json", PASSPHRASE)
-
-
-@pytest.mark.parametrize(
-    "share", [(0, bytes(32)), (256, bytes(32)), (1, bytes(31)), (1, b"\xff" * 32)]
-)
-def test_share_that_is_no_scalar_is_refused(share: tuple[int, bytes]) -> None:
-    with pytest.raises(ValueError, match="oprf_share"):
-        secrets_of(1, share)
 
 
 @pytest.mark.parametrize(

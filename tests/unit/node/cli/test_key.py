@@ -18,9 +18,9 @@ def test_public_keys_are_those_of_the_genesis_document(bulwark, alliance: Path) 
     genesis = Genesis.from_json((alliance / "genesis.json").read_bytes())
     member = genesis.member(MemberId("hilltel"))
     assert member is not None
-    assert member.oprf_key is not None
+    assert member.ring_key is not None
     assert shown["node"] == f"0x{member.node.hex()}"
-    assert shown["oprf_key"] == member.oprf_key.hex()
+    assert shown["ring_key"] == member.ring_key.hex()
     assert shown["certificate_is_of_this_key"] is True
     assert shown["differs_from_genesis"] == []
 
@@ -29,18 +29,19 @@ def test_no_secret_is_shown(bulwark, alliance: Path) -> None:
     home = alliance / "hilltel"
     passphrase = (home / "keys/passphrase").read_bytes().strip()
     secrets = NodeSecrets.load(home / "keys/keystore.json", passphrase)
-    assert secrets.oprf_share is not None
     hidden = [secrets.vote_key, secrets.account_key, secrets.vault_key, secrets.index_key]
+    hidden += [secrets.ring_key, secrets.sealing_key]
     calls = [("key", "show", "--home", home), ("key", "show", "--home", home, "--json")]
     for output in (bulwark(*words) for words in calls):
-        for secret in (*hidden, secrets.oprf_share[1]):
+        for secret in hidden:
             assert secret.hex() not in output.output
         assert "PRIVATE" not in output.output
 
 
-def test_an_observer_has_no_share(bulwark, alliance: Path) -> None:
-    result = bulwark("key", "show", "--home", alliance / "regulator")
-    assert "oprf key                    none (observer)" in result.stdout
+def test_only_the_regulator_has_a_part_of_the_opener(bulwark, alliance: Path) -> None:
+    for name, has_one in (("regulator", True), ("hilltel", False)):
+        result = bulwark("key", "show", "--home", alliance / name, "--json")
+        assert (json.loads(result.stdout)["regulator_key"] is not None) == has_one
 
 
 def test_keys_of_another_member_are_named_and_code_1(
@@ -51,7 +52,7 @@ def test_keys_of_another_member_are_named_and_code_1(
     shutil.copytree(alliance / "rivertel/keys", home / "keys", dirs_exist_ok=True)
     result = bulwark("key", "show", "--home", home)
     assert result.exit_code == 1
-    assert "node, account, tls_pin, oprf_index, oprf_key" in result.stderr
+    assert "node, account, tls_pin, ring_key, sealing_key" in result.stderr
 
 
 def test_a_missing_passphrase_is_one_line_and_code_2(

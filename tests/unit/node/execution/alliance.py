@@ -77,8 +77,6 @@ def make_genesis(permissions: Permissions = Permissions(), gas_limit: int = 30_0
             node=VOTE_KEYS[i].address,
             account=ACCOUNTS[i].address,
             tls_pin=secret(f"pin {name}"),
-            oprf_index=i + 1,
-            oprf_key=secret(f"oprf {name}"),
         )
         for i, (name, roles) in enumerate(zip(NAMES, ROLES, strict=True))
     )
@@ -98,7 +96,7 @@ def make_genesis(permissions: Permissions = Permissions(), gas_limit: int = 30_0
         gas_limit=gas_limit,
         consensus=ConsensusParameters(),
         members=members,
-        oprf=OprfParameters(threshold=3, public_key=secret("oprf"), key_id=1),
+        oprf=OprfParameters(key_id=1),
         permissions=permissions,
         alloc=alloc,
     )
