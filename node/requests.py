@@ -34,6 +34,8 @@ class Topic(IntEnum):
     """A sealed question for an evaluator, to be passed on without looking into it."""
     GUARDED = 7
     """A sealed question with a membership proof, from whoever passed it on."""
+    QUERY_LOG = 8
+    """Served statements of an evaluator's log: for regulators, and the council in a case."""
     TIME = 9
     """The member's clock and software version, for diagnosis."""
 

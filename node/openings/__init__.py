@@ -1,0 +1,1 @@
+"""Openings: how the alliance tells a regulator who asked, by case, vote and shared key."""
