@@ -39,8 +39,6 @@ from node.keys import KeystoreError, NodeSecrets, RandomBytes, write_private
 from node.pki import CertificateAuthority, certificate_pem, create_ca, issue, spki_pin
 
 OPRF_KEY_ID: Final = 1
-ASKING_ROLES: Final = frozenset({"validator", "reporter"})
-"""Members with one of these ask guarded questions, so they are in the ring."""
 PassphraseOf = Callable[[str], bytes]
 """Passphrase for a member's keystore, or for the CA key by the name `authority`."""
 NewApiKeys = Callable[[RandomBytes], tuple[dict[str, str], dict[str, list[dict[str, str]]]]]
@@ -178,10 +176,12 @@ def _privacy_keys(
     identity = member_id_bytes(plan.id)
     sealing = SealingKey(secrets.sealing_key).public
     ring = decode_ring_secret(secrets.ring_key)
-    found = {"sealing_key": bytes(sealing)}
-    if ASKING_ROLES & set(plan.roles):
-        made = register(ring, sealing, chain_id, identity, random_bytes)
-        found |= {"ring_key": made.ring_key.encoding, "ring_proof": made.possession}
+    made = register(ring, sealing, chain_id, identity, random_bytes)
+    found = {
+        "ring_key": made.ring_key.encoding,
+        "ring_proof": made.possession,
+        "sealing_key": bytes(sealing),
+    }
     if secrets.regulator_key is not None:
         regulator = decode_regulator_secret(secrets.regulator_key)
         part = register_regulator(regulator, chain_id, identity, random_bytes)

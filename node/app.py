@@ -15,12 +15,16 @@ from concurrent.futures import ThreadPoolExecutor
 
 from bulwark.ledger.ids import MemberId
 from bulwark.ledger.receipt import Receipt
+from bulwark.privacy.memberkeys import decode_ring_secret
+from bulwark.privacy.sealing import SealingKey
 from node.assembly import (
     Home,
     check_against_ledger,
-    evaluators_of,
     network_identity,
 )
+from node.ceremony.ceremonies import read_council
+from node.ceremony.keybook import KeyBook
+from node.ceremony.wiring import make_ceremonies
 from node.chain.epochs import ChainEpoch
 from node.chain.records import RecordReader
 from node.chain.store import ChainStore
@@ -34,6 +38,8 @@ from node.driver.worker import Worker
 from node.execution.executor import Executor, load_evm
 from node.follower import Follower
 from node.gatekeeper import Gatekeeper
+from node.guarded.rings import RingBook
+from node.guarded.wiring import GuardedGround, GuardedPath
 from node.housekeeping import Housekeeping
 from node.intake import Intake, StateCheck
 from node.lifecycle import Lifecycle
@@ -58,7 +64,6 @@ from node.supervisor import Supervisor
 from node.sync.server import serve_sync
 from node.sync.watch import SyncWatch
 from node.tagging.cache import TagCache
-from node.tagging.evaluators import DirectEvaluators, FixedKeys, LocalEvaluator
 from node.tagging.tagger import Tagger
 
 PROPOSAL_PACE_MS = 40
@@ -80,6 +85,7 @@ class Node:
         self._build_ledger()
         self._build_network()
         self._build_reporting()
+        self._build_privacy()
         self._build_consensus()
         self._services = self._build_services()
 
@@ -118,7 +124,7 @@ class Node:
         self._sidecars = Sidecars(self._chain, self._mempool, self._mesh)
 
     def _build_reporting(self) -> None:
-        genesis, config, secrets = self._home.genesis, self._home.config, self._home.secrets
+        genesis, secrets = self._home.genesis, self._home.secrets
         self._tracker = StageTracker()
         self._outbox = Outbox(self._store)
         self._idempotency = IdempotencyStore(self._store, secrets.index_key)
@@ -148,16 +154,53 @@ class Node:
             changed=self._mempool_changed,
             also=self._block_executed,
         )
-        share = self._home.share
-        self._local = None if share is None else LocalEvaluator(share, self._pool, os.urandom)
-        holders = evaluators_of(genesis)
+
+    def _build_privacy(self) -> None:
+        home, genesis = self._home, self._home.genesis
+        self._keys = KeyBook()
+        self._rings = RingBook(genesis.privacy.epoch_seconds, read_council)
+        self._guarded = GuardedPath(
+            GuardedGround(
+                own=home.member.id,
+                genesis=genesis,
+                config=home.config.privacy,
+                account_key=home.account_key,
+                ring_key=decode_ring_secret(home.secrets.ring_key),
+                sealing_key=SealingKey(home.secrets.sealing_key),
+                slot_key=home.secrets.index_key,
+                keys=self._keys,
+                rings=self._rings,
+                store=self._store,
+                durability=self._durability,
+                chain=self._chain,
+                clock=self._clock,
+                mesh=self._mesh,
+                lane=self._anchorer,
+                read_slot=self._executor.slot,
+                waits=self._anchorer.waits,
+                account_of=self._directory.account_of,
+                pool=self._pool,
+            )
+        )
         self._tagger = Tagger(
-            FixedKeys(self._home.threshold_key, genesis.oprf.key_id, holders, share),
+            self._keys,
             genesis.oprf.tag_version,
-            DirectEvaluators(holders, self._local, self._mesh, config.tagging.round_timeout_ms),
-            TagCache(secrets.index_key, config.tagging.cache_entries),
+            self._guarded.asker,
+            TagCache(home.secrets.index_key, home.config.tagging.cache_entries),
             self._pool,
             os.urandom,
+        )
+        self._ceremonies = make_ceremonies(
+            home=home,
+            chain=self._chain,
+            read_slot=self._executor.slot,
+            lane=self._anchorer,
+            directory=self._directory,
+            keys=self._keys,
+            rings=self._rings,
+            clock=self._clock,
+            ring_changed=self._guarded.fresh.ring_changed,
+            may_act=lambda: self._sync.target is None,
         )
 
     def _build_consensus(self) -> None:
@@ -228,6 +271,7 @@ class Node:
     def _block_executed(self, receipts: Sequence[Receipt] | None) -> None:
         if self._directory.executed(receipts):
             self._intake.recheck()
+        self._ceremonies.executed(receipts)
 
     def _epoch_entered(self, epoch: ChainEpoch) -> None:
         """Limits that governance may change, taken over with the epoch."""
@@ -278,6 +322,9 @@ class Node:
             self._supervisor.spawn(housekeeping.run())
             self._supervisor.spawn(self._oversight.examiner.run())
             self._supervisor.spawn(self._oversight.timekeeper.run())
+            self._ceremonies.resume()
+            self._supervisor.spawn(self._ceremonies.run())
+            self._supervisor.spawn(self._guarded.run())
             server = self._services.open()
             await server.start()
             log.info(
@@ -298,8 +345,8 @@ class Node:
         network.on_frame(Kind.TRANSACTION, self._intake.receive)
         network.on_request(Topic.SIDECAR, self._sidecars.serve)
         serve_sync(network.on_request, self._store, self._chain)
-        if self._local is not None:
-            network.on_request(Topic.EVALUATE, self._local.serve)
+        network.on_request(Topic.RELAY, self._guarded.relay.serve)
+        network.on_request(Topic.GUARDED, self._guarded.evaluator.serve)
         network.on_up(self._intake.welcome)
         network.on_duplicate(self._duplicate)
         network.on_frame(Kind.CONSENSUS, self._engine.receive)

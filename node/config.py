@@ -118,10 +118,32 @@ class TaggingConfig(Section):
     cache_entries: int = Field(
         1_000_000, ge=0, le=50_000_000, description="tags kept in memory, keyed hashes as names"
     )
-    round_timeout_ms: int = Field(
-        10_000, ge=50, le=60_000, description="wait for one evaluator, milliseconds"
-    )
     threads: int = Field(2, ge=1, le=64, description="threads for group arithmetic")
+
+
+class PrivacyConfig(Section):
+    """How this member asks evaluators without being named, and passes others' questions on."""
+
+    relay_least_ms: int = Field(
+        2, ge=0, le=10_000, description="shortest wait before a question is passed on, milliseconds"
+    )
+    relay_most_ms: int = Field(
+        20, ge=0, le=10_000, description="longest wait before a question is passed on, milliseconds"
+    )
+    pass_timeout_ms: int = Field(
+        5_000, ge=50, le=20_000, description="wait for one pass through a relay, milliseconds"
+    )
+    allow_direct: bool = Field(
+        False,
+        description="ask an evaluator without a relay if no third member is connected; "
+        "it then learns who asks",
+    )
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.relay_least_ms > self.relay_most_ms:
+            raise ValueError("relay_least_ms is over relay_most_ms")
+        return self
 
 
 class MempoolConfig(Section):
@@ -183,6 +205,7 @@ class NodeConfig(Section):
     keystore: KeystoreConfig = Field(KeystoreConfig(), description=str(KeystoreConfig.__doc__))
     reporting: ReportingConfig = Field(ReportingConfig(), description=str(ReportingConfig.__doc__))
     tagging: TaggingConfig = Field(TaggingConfig(), description=str(TaggingConfig.__doc__))
+    privacy: PrivacyConfig = Field(PrivacyConfig(), description=str(PrivacyConfig.__doc__))
     mempool: MempoolConfig = Field(MempoolConfig(), description=str(MempoolConfig.__doc__))
     consensus: ConsensusConfig = Field(ConsensusConfig(), description=str(ConsensusConfig.__doc__))
     sync: SyncConfig = Field(SyncConfig(), description=str(SyncConfig.__doc__))

@@ -61,6 +61,11 @@ class Directory:
         """The member with this id now."""
         return next((member for member in self.members if member.id == member_id), None)
 
+    def account_of(self, member_id: MemberId) -> Address | None:
+        """The account of a member now."""
+        found = self.member(member_id)
+        return None if found is None else found.account
+
     def member_of(self, account: bytes) -> MemberId:
         """Who holds or ever held an account; an account of nobody is shown as its address."""
         known = self._owners.get(account)

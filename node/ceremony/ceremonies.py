@@ -48,8 +48,10 @@ class Ceremonies:
         rings: RingBook,
         clock: Clock,
         may_act: Callable[[], bool],
+        ring_changed: Callable[[], None] = lambda: None,
     ) -> None:
-        """`may_act`: whether this node has caught up and may send transactions."""
+        """`may_act`: whether this node has caught up and may send transactions; `ring_changed` is
+        called when the ring book follows another ring."""
         self._chain = chain
         self._read_slot = read_slot
         self._driver = driver
@@ -57,6 +59,7 @@ class Ceremonies:
         self._rings = rings
         self._clock = clock
         self._may_act = may_act
+        self._ring_changed = ring_changed
         self._is_running = False
 
     def resume(self) -> None:
@@ -97,7 +100,11 @@ class Ceremonies:
 
     def _follow_ring(self, *, is_changed: bool) -> None:
         tip = self._chain.tip
-        self._rings.follow(self._read_slot, tip.height, tip.timestamp_ms, is_changed=is_changed)
+        changed = self._rings.follow(
+            self._read_slot, tip.height, tip.timestamp_ms, is_changed=is_changed
+        )
+        if changed:
+            self._ring_changed()
 
     def _logs_since(self, first: Height) -> Iterator[list[Log]]:
         for number in range(first, self._chain.applied + 1):

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Final, Literal
 
 from bulwark.ledger.errors import GenesisInvalid
-from bulwark.ledger.genesis import ConsensusParameters, Genesis
+from bulwark.ledger.genesis import ConsensusParameters, Genesis, PrivacyParameters
 from bulwark.ledger.ids import MemberId
 from bulwark.ledger.permissions import Permissions
-from genesis.alliance import DEFAULT_GAS_LIMIT, Alliance, MemberPlan, default_threshold
+from genesis.alliance import DEFAULT_GAS_LIMIT, Alliance, MemberPlan
 from genesis.home import CLEAR_API_KEYS_FILE, GENESIS_FILE, NODE_FILE
 from node.devnet.errors import DevnetInvalid
 from node.keys import KeystoreError, write_private
@@ -130,8 +130,8 @@ def devnet_alliance(members: int, observers: int, ports: Sequence[int]) -> Allia
         chain_id=CHAIN_ID,
         gas_limit=DEFAULT_GAS_LIMIT,
         consensus=ConsensusParameters(),
+        privacy=PrivacyParameters(),
         permissions=Permissions(send="anyone", deploy="anyone"),
-        threshold=default_threshold(members),
         members=tuple(plans),
     )
 

@@ -62,6 +62,10 @@ class Anchorer:
         """Own transactions that the ledger reverted, since start."""
         self.address = key.address
 
+    def waits(self, transaction: Digest) -> bool:
+        """Whether an own transaction is still to be executed."""
+        return any(waiting == transaction for waiting, _ in self._unexecuted.values())
+
     @property
     def waiting(self) -> int:
         """Own transactions that are not executed yet."""

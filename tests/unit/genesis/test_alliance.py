@@ -97,7 +97,7 @@ def test_default_threshold_is_2f_plus_1(validators: int, threshold: int) -> None
         (HEAD + MEMBER.replace("7001", "7000"), "members[bank-a].http_port", "7000 is members"),
         (HEAD + MEMBER.replace("127.0.0.1", "a b"), "members[bank-a].host", "no host name"),
         (HEAD + MEMBER.replace("127.0.0.1", "1.2.3"), "members[bank-a].host", "no host name"),
-        (HEAD + "[oprf]\nthreshold = 2\n" + MEMBER, "oprf.threshold", "1..1"),
+        (HEAD + "[privacy]\nepoch_seconds = 2\n" + MEMBER, "privacy.epoch_seconds", "10.."),
         (HEAD + "[consensus]\npipelin = 2\n" + MEMBER, "consensus.pipelin", "pipeline"),
         (HEAD + "[consensus]\npipeline = 0\n" + MEMBER, "consensus.pipeline", "1..64"),
         (HEAD + '[permissions]\nsend = "all"\n' + MEMBER, "permissions.send", "members, anyone"),
