@@ -144,8 +144,10 @@ class GuardedRound:
         prepared = await self._question(None)
         try:
             return await self._tried(prepared, index)
-        except EvaluatorRefused as refused:
-            if refused.code not in STALE or not self._is_outdated(prepared):
+        except EvaluatorUnavailable as failed:
+            # Relays pass the lengths of the rings in time only: a stale one may not get through.
+            may_be_stale = not isinstance(failed, EvaluatorRefused) or failed.code in STALE
+            if not may_be_stale or not self._is_outdated(prepared):
                 raise
         return await self._tried(await self._question(prepared), index)
 
@@ -181,11 +183,10 @@ class GuardedRound:
         if key is None:
             raise EvaluatorUnavailable(index, "it has no sealing key in force")
         used: set[MemberId] = set()
-        reason = "the time of the round is over"
         for _ in range(self._parts.patience.tries):
             left_ms = int(self._ends_ms - self._parts.steady_ms())
             if left_ms <= 0:
-                break
+                raise EvaluatorUnavailable(index, "the time of the round is over")
             relay = self._relay(index, used)
             used.add(evaluator if relay is None else relay)
             try:
@@ -194,9 +195,8 @@ class GuardedRound:
                 back = await self._passed(relay, evaluator, sealed, wait_ms)
                 return self._checked(prepared, index, back)
             except (PeerUnavailable, PrivacyError, _NoGood) as error:
-                reason = "no sound answer came back"
                 log.debug("a pass failed", index=index, error=type(error).__name__)
-        raise EvaluatorUnavailable(index, reason)
+        raise EvaluatorUnavailable(index, "no sound answer came back")
 
     def _relay(self, index: int, used: set[MemberId]) -> MemberId | None:
         """A random third member, None for the direct way; raises NoRelay.

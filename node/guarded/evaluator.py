@@ -124,7 +124,8 @@ class GuardedEvaluator:
         self._parts = parts
         self._envelopes = Envelopes(parts.domain)
         self._waiting: Counter[MemberId] = Counter()
-        self._all_waiting = 0
+        self.waiting = 0
+        """Requests being proved or evaluated."""
         self.refusals: Counter[RefusalCode] = Counter()
         """Refusals since start by code."""
         self.unreadable = 0
@@ -201,10 +202,10 @@ class GuardedEvaluator:
 
     async def _answered(self, relay: MemberId, sound: _Sound) -> EvaluationAnswer:
         """Prove, spend, write, evaluate, within the bounds; raises RequestRefused."""
-        if self._all_waiting >= MAX_WAITING or self._waiting[relay] >= MAX_WAITING_OF_ONE:
+        if self.waiting >= MAX_WAITING or self._waiting[relay] >= MAX_WAITING_OF_ONE:
             raise RequestRefused(RefusalCode.BUSY, "too much work waits")
         self._waiting[relay] += 1
-        self._all_waiting += 1
+        self.waiting += 1
         try:
             if not sound.is_repeated:
                 await self._on_thread(self._check, sound)
@@ -213,7 +214,7 @@ class GuardedEvaluator:
             await self._parts.durability.barrier()
             evaluation = await self._on_thread(self._evaluate, sound)
         finally:
-            self._all_waiting -= 1
+            self.waiting -= 1
             self._waiting[relay] -= 1
             if not self._waiting[relay]:
                 del self._waiting[relay]

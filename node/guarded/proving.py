@@ -154,6 +154,8 @@ class QuestionProver:
     async def _draw(self, view: RingView, scope: Scope) -> int:
         """A fresh slot below the quota of now, which may be less than that of the first draw."""
         quota = view.quotas[scope]
+        if not quota:
+            raise QuotaUsed(f"the alliance allows no {scope.name.lower()} requests")
         try:
             while True:
                 slot = await self._parts.slots.draw(view.epoch, scope, quota)

@@ -4,7 +4,7 @@ Rules: nothing is computed with the council's share unless the case stands appro
 the last block and everything that `checking` names holds; the part is made once a case, over
 restarts: it is kept with the transaction that posts it, and if the ledger did not take that up,
 the same bytes go out again; it leaves sealed to the sealing key that the asking regulator has on
-the ledger. What does not hold is said once, loudly, and never answered.
+the ledger. What does not hold is said once, loudly, and not answered; a better copy may come later.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from bulwark.ledger.ids import Address, Digest, MemberId
 from bulwark.privacy.errors import PrivacyError
 from bulwark.privacy.group import RandomBytes
 from bulwark.privacy.opening import partial, partial_commitment, seal_partial
+from bulwark.privacy.sealing import decode_sealing_key
 from bulwark.privacy.threshold import EvaluatorShare, ThresholdKey
 from contracts.errors import BadMemberId
 from contracts.members import member_id_bytes, member_id_text
@@ -78,7 +79,7 @@ class CouncilMember:
         """Cases whose statement was not found: block time of the last try."""
         self._busy = False
         self.unfit: dict[bytes, str] = {}
-        """Approved cases that this node takes no part in, and why."""
+        """Approved cases that this node took no part in so far, and why; it tries again."""
         self.posted = 0
         """Partials sent since start, repeated ones included."""
 
@@ -107,7 +108,7 @@ class CouncilMember:
     async def _case(self, case_id: bytes) -> None:
         record = self._approved(case_id)
         place = self._book.place(case_id)
-        if record is None or place is None or case_id in self.unfit:
+        if record is None or place is None:
             return
         sent = self._book.own(case_id)
         if sent is not None:
@@ -152,12 +153,13 @@ class CouncilMember:
             self._refuse(case_id, "the regulator has no sealing key on the ledger")
             return
         try:
-            case = checked.under(share.key)
+            case, sealing_to = checked.under(share.key), decode_sealing_key(sealing_key)
             part = partial(case, share.share, self._random_bytes)
-            sealed = seal_partial(case, part, sealing_key)
+            sealed = seal_partial(case, part, sealing_to)
         except (CaseUnfit, PrivacyError) as error:
             self._refuse(case_id, str(error))
             return
+        self.unfit.pop(case_id, None)
         data = encode_post_partial(case_id, sealed, partial_commitment(case, part))
         self._send(case_id, data)
 
@@ -187,5 +189,7 @@ class CouncilMember:
         self.posted += 1
 
     def _refuse(self, case_id: bytes, reason: str) -> None:
+        if self.unfit.get(case_id) == reason:
+            return
         self.unfit[case_id] = reason
         log.error("no part is taken in an approved opening", case=case_id.hex(), reason=reason)

@@ -1,4 +1,4 @@
-"""The regulator's side of an opening: from the sealed parts on the ledger to the record of who asked.
+"""The regulator's side of an opening: from the sealed parts on the ledger to who asked.
 
 Rules: the case and its statement are checked as a council member checks them, since the regulator's
 key decrypts as well; every part is opened and checked before it is used, and a wrong one names its
