@@ -10,7 +10,7 @@ import ipaddress
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -25,6 +25,7 @@ from bulwark.ledger.genesis import (
 from bulwark.ledger.genesismember import MAX_MEMBERS, MAX_NAME_CHARS, ROLES
 from bulwark.ledger.ids import MemberId
 from bulwark.ledger.permissions import Permissions
+from contracts.privacy.parameters import PRIVACY_PARAMETERS
 from genesis.errors import AllianceInvalid
 
 MAX_FILE_BYTES: Final = 1024 * 1024
@@ -73,6 +74,8 @@ class Alliance:
     gas_limit: int
     consensus: ConsensusParameters
     privacy: PrivacyParameters
+    privacy_parameters: Mapping[str, int] = field(default_factory=dict)
+    """What votes may change later: quotas, times of ceremonies and cases."""
     permissions: Permissions
     members: tuple[MemberPlan, ...]
     """In ledger order."""
@@ -123,7 +126,9 @@ def _read_alliance(document: Mapping[str, object]) -> Alliance:
     optional = ("gas_limit", "consensus", "privacy", "permissions")
     doc = _table(document, "", ("name", "chain_id", "members"), optional)
     consensus = _table(doc.get("consensus", {}), "consensus", (), ConsensusParameters.__slots__)
-    privacy = _table(doc.get("privacy", {}), "privacy", (), PrivacyParameters.__slots__)
+    privacy = _table(
+        doc.get("privacy", {}), "privacy", (), (*PrivacyParameters.__slots__, *PRIVACY_PARAMETERS)
+    )
     rights = _table(doc.get("permissions", {}), "permissions", (), ("send", "deploy"))
     members = jf.items(doc["members"], "members", MAX_MEMBERS, _read_member)
     _check_members(members)
@@ -137,8 +142,17 @@ def _read_alliance(document: Mapping[str, object]) -> Alliance:
             **{name: jf.integer(value, f"consensus.{name}") for name, value in consensus.items()}
         ),
         privacy=PrivacyParameters(
-            **{name: jf.integer(value, f"privacy.{name}") for name, value in privacy.items()}
+            **{
+                name: jf.integer(value, f"privacy.{name}")
+                for name, value in privacy.items()
+                if name in PrivacyParameters.__slots__
+            }
         ),
+        privacy_parameters={
+            name: _ranged(value, f"privacy.{name}", bounds.least, bounds.most)
+            for name, bounds in PRIVACY_PARAMETERS.items()
+            if (value := privacy.get(name)) is not None
+        },
         permissions=Permissions(
             **{name: jf.text(value, f"permissions.{name}", 32) for name, value in rights.items()}
         ),

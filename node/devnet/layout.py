@@ -24,6 +24,12 @@ from node.devnet.errors import DevnetInvalid
 from node.keys import KeystoreError, write_private
 
 FILE: Final = "devnet.json"
+DEVNET_PARAMETERS: Final = {
+    "quota_small": 1_000_000,
+    "quota_bulk": 100_000,
+    "ceremony_phase_seconds": 10,
+}
+"""For trying out and for tests: quotas that nobody meets, and a silent node holds nobody up long."""
 LOG_FILE: Final = "logs/node.log"
 HOST: Final = "127.0.0.1"
 CHAIN_ID: Final = 680_400
@@ -131,6 +137,7 @@ def devnet_alliance(members: int, observers: int, ports: Sequence[int]) -> Allia
         gas_limit=DEFAULT_GAS_LIMIT,
         consensus=ConsensusParameters(),
         privacy=PrivacyParameters(),
+        privacy_parameters=DEVNET_PARAMETERS,
         permissions=Permissions(send="anyone", deploy="anyone"),
         members=tuple(plans),
     )

@@ -8,7 +8,6 @@ import pytest
 
 from genesis.alliance import (
     Alliance,
-    default_threshold,
     is_loopback,
     load_alliance,
     parse_alliance,
@@ -50,7 +49,7 @@ def refusal(text: str) -> AllianceInvalid:
 
 def test_what_is_left_out_gets_its_documented_default() -> None:
     alliance = parse(HEAD + MEMBER + OBSERVER)
-    assert (alliance.gas_limit, alliance.threshold) == (10_000_000, 1)
+    assert alliance.gas_limit == 10_000_000
     assert (alliance.permissions.send, alliance.permissions.deploy) == ("members", "deployers")
     assert alliance.consensus.pipeline == 4
     assert [member.id for member in alliance.validators] == ["bank-a"]
@@ -66,11 +65,6 @@ def test_listen_and_http_hosts_can_be_chosen() -> None:
     text = HEAD + MEMBER + 'listen_host = "::"\nhttp_host = "10.1.2.3"\n'
     member = parse(text).members[0]
     assert (member.listen_host, member.http_host) == ("::", "10.1.2.3")
-
-
-@pytest.mark.parametrize(("validators", "threshold"), [(1, 1), (3, 1), (4, 3), (7, 5), (10, 7)])
-def test_default_threshold_is_2f_plus_1(validators: int, threshold: int) -> None:
-    assert default_threshold(validators) == threshold
 
 
 @pytest.mark.parametrize(
@@ -126,16 +120,13 @@ def test_a_missing_file_is_one_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "voting", "all_members", "threshold"),
-    [("four-banks", 4, 5, 3), ("seven-members", 7, 9, 5)],
+    ("name", "voting", "all_members"),
+    [("four-banks", 4, 5), ("seven-members", 7, 9)],
 )
-def test_the_examples_are_what_they_say(
-    name: str, voting: int, all_members: int, threshold: int
-) -> None:
+def test_the_examples_are_what_they_say(name: str, voting: int, all_members: int) -> None:
     alliance = load_alliance(EXAMPLES / f"{name}.toml")
     assert len(alliance.validators) == voting
     assert len(alliance.members) == all_members
-    assert alliance.threshold == threshold
     assert (alliance.permissions.send, alliance.permissions.deploy) == ("members", "deployers")
 
 
@@ -144,3 +135,12 @@ def test_the_members_of_the_bigger_example_run_on_hosts_of_their_own() -> None:
     assert len({member.host for member in members}) == len(members)
     assert not any(is_loopback(member.host) for member in members)
     assert [m.roles for m in members if not m.is_validator] == [("regulator",), ("reporter",)]
+
+
+def test_quotas_and_times_of_the_privacy_layer_are_taken_within_their_bounds() -> None:
+    given = "[privacy]\nepoch_seconds = 600\nquota_small = 5\n"
+    alliance = parse_alliance((HEAD + given + MEMBER).encode(), "file")
+    assert alliance.privacy.epoch_seconds == 600
+    assert alliance.privacy_parameters == {"quota_small": 5}
+    with pytest.raises(AllianceInvalid, match="quota_small"):
+        parse_alliance((HEAD + "[privacy]\nquota_small = 0\n" + MEMBER).encode(), "file")

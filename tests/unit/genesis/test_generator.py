@@ -37,7 +37,7 @@ from node.pki import CertificateAuthority
 from tests.unit.genesis.samples import NOW_MS, make, passphrase_of, seeded
 
 # Changes with the contracts and the format of the document, and with nothing else.
-GOLDEN_HASH = "3eeef822e01c2d2cfc54eed015802376a28ca098d3347326e797f392412cae8d"
+GOLDEN_HASH = "126cf2a1d0be688467d7440f104edee5a05d4e381eadc62b1076029a11fbbea0"
 
 
 def secrets_of(generated: Generated, name: str) -> NodeSecrets:
