@@ -196,10 +196,10 @@ def _check_members(members: tuple[MemberPlan, ...]) -> None:
         if member.id in ids:
             raise jf.FieldInvalid(f"{path}.id", "two members have this id")
         ids.add(member.id)
-        for field, port in (("p2p_port", member.p2p_port), ("http_port", member.http_port)):
-            owner = taken.setdefault((member.host, port), f"{path}.{field}")
-            if owner != f"{path}.{field}":
-                raise jf.FieldInvalid(f"{path}.{field}", f"{member.host}:{port} is {owner} already")
+        for name, port in (("p2p_port", member.p2p_port), ("http_port", member.http_port)):
+            owner = taken.setdefault((member.host, port), f"{path}.{name}")
+            if owner != f"{path}.{name}":
+                raise jf.FieldInvalid(f"{path}.{name}", f"{member.host}:{port} is {owner} already")
 
 
 def _table(

@@ -29,7 +29,7 @@ DEVNET_PARAMETERS: Final = {
     "quota_bulk": 100_000,
     "ceremony_phase_seconds": 10,
 }
-"""For trying out and for tests: quotas that nobody meets, and a silent node holds nobody up long."""
+"""For trying out and for tests: quotas that nobody meets, phases that a silent node ends soon."""
 LOG_FILE: Final = "logs/node.log"
 HOST: Final = "127.0.0.1"
 CHAIN_ID: Final = 680_400
