@@ -305,6 +305,7 @@ class Node:
                 engine=self._engine,
                 sync=self._sync,
                 halted=lambda: self._supervisor.halted,
+                has_keys=lambda: self._keys.tag_key() is not None and self._rings.is_ready,
             )
         )
 

@@ -73,6 +73,8 @@ class Ground:
     engine: Engine
     sync: BlockSync
     halted: Callable[[], str | None]
+    has_keys: Callable[[], bool]
+    """Whether the keys that the members share are there."""
 
 
 class Services:
@@ -117,6 +119,7 @@ class Services:
             now_ms=ground.clock.wall_ms,
             started_ms=ground.clock.wall_ms(),
             validators=lambda: ground.engine.epoch.validators,
+            has_keys=ground.has_keys,
         )
 
     def _make_reporter(self) -> Reporter:

@@ -54,6 +54,8 @@ class Sources:
     started_ms: int
     validators: Callable[[], ValidatorSet]
     """Of the epoch that makes the next block."""
+    has_keys: Callable[[], bool]
+    """Whether the keys that the members share are there."""
 
 
 class StatusBoard:
@@ -105,6 +107,7 @@ class StatusBoard:
             "storage": self._from.halted() is None,
             "quorum_connected": self.quorum_connected(),
             "in_step": self._from.sync_target() is None or self.lag() is None,
+            "shared_keys": self._from.has_keys(),
         }
         return Readiness(all(checks.values()), checks, self._voting())
 

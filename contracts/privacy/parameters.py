@@ -34,7 +34,7 @@ PRIVACY_PARAMETERS: Final[Mapping[str, PrivacyParameter]] = {
     # Slots a member has in a quota epoch, for requests of at most 8 and of at most 256 elements.
     "quota_small": PrivacyParameter(1, 1_000_000, 20_000),
     "quota_bulk": PrivacyParameter(1, 100_000, 1_000),
-    "ceremony_phase_seconds": PrivacyParameter(10, 7 * 86_400, 600),
+    "ceremony_phase_seconds": PrivacyParameter(5, 7 * 86_400, 600),
     "refresh_seconds": PrivacyParameter(3_600, 366 * 86_400, 30 * 86_400),
     # Raising it makes a refresh due at once: how the alliance forces one.
     "refresh_order": PrivacyParameter(1, (1 << 32) - 1, 0),

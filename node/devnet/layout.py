@@ -27,7 +27,7 @@ FILE: Final = "devnet.json"
 DEVNET_PARAMETERS: Final = {
     "quota_small": 1_000_000,
     "quota_bulk": 100_000,
-    "ceremony_phase_seconds": 10,
+    "ceremony_phase_seconds": 5,
 }
 """For trying out and for tests: quotas that nobody meets, phases that a silent node ends soon."""
 LOG_FILE: Final = "logs/node.log"

@@ -147,6 +147,11 @@ class RingBook:
         """The ring after the last block followed."""
         return self._views[-1] if self._views else None
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether there is a ring and an opener."""
+        return self.now is not None and self.now.is_ready
+
     def follow(
         self, read_slot: ReadSlot, height: Height, timestamp_ms: int, *, is_changed: bool
     ) -> bool:
