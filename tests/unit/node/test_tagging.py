@@ -15,7 +15,7 @@ from bulwark.privacy import oprf
 from bulwark.privacy.group import Scalar, multiply_base, random_scalar
 from bulwark.privacy.query import RefusalCode
 from bulwark.privacy.sharing import split
-from bulwark.privacy.threshold import Evaluation, EvaluatorShare, ThresholdKey
+from bulwark.privacy.threshold import MAX_BATCH, Evaluation, EvaluatorShare, ThresholdKey
 from node.guarded.ports import LiveKey
 from node.requests import PeerUnavailable, Topic
 from node.tagging.cache import TagCache
@@ -183,6 +183,19 @@ async def test_many_values_go_in_rounds_and_come_back_in_order(
     assert tagger.rounds == 3
     for number in (0, 63, 64, 149):
         assert found[number] == expected(alliance, tagger, *values[number])
+
+
+async def test_rounds_that_cost_something_are_as_large_as_they_may_be(
+    alliance: Alliance, pool: ThreadPoolExecutor
+) -> None:
+    evaluators = DirectEvaluators(MEMBERS, alliance.evaluators[1], alliance, 1_000)
+    keys = FixedKeys(alliance.key, 1, MEMBERS, None)
+    cache = TagCache(bytes(32), 1_000)
+    tagger = Tagger(keys, 1, evaluators, cache, pool, deterministic(b"client"), MAX_BATCH)
+    values = [("domain", f"{number}.example") for number in range(130)]
+    found = await tagger.tags(values)
+    assert tagger.rounds == 1
+    assert found[129] == expected(alliance, tagger, *values[129])
 
 
 def test_cache_forgets_the_least_recently_used() -> None:
