@@ -12,7 +12,7 @@ from typing import Any, Final
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from api import diagnosis_schemas, governance_schemas, rpc_schemas, schemas
+from api import diagnosis_schemas, governance_schemas, openings_schemas, rpc_schemas, schemas
 
 TEMPLATE: Final = "#/components/schemas/{model}"
 MODELS: Final[tuple[type[BaseModel], ...]] = (
@@ -38,6 +38,7 @@ MODELS: Final[tuple[type[BaseModel], ...]] = (
     diagnosis_schemas.EvidenceOut,
     diagnosis_schemas.EvidencePostIn,
     *governance_schemas.MODELS,
+    *openings_schemas.MODELS,
     rpc_schemas.RpcRequests,
     rpc_schemas.RpcAnswers,
     schemas.ProblemOut,
@@ -83,6 +84,7 @@ _AT: Final = {"type": "string", "pattern": "^(latest|finalized|0|[1-9][0-9]{0,17
 PATH_SCHEMAS: Final[dict[str, dict[str, str]]] = {
     "record_id": _DIGEST,
     "evidence_id": _DIGEST,
+    "case_id": _DIGEST,
     "consent_id": _CONSENT,
     "at": _AT,
     "proposal_id": {"type": "string", "pattern": "^[1-9][0-9]{0,17}$"},

@@ -32,6 +32,7 @@ from api.governance import GovernanceRoutes, governance_routes
 from api.indicators import IndicatorRoutes
 from api.jsonrpc import Dispatcher
 from api.metrics import ApiMetrics
+from api.openings import OpeningRoutes, opening_routes
 from api.routes import (
     consent_routes,
     indicator_routes,
@@ -47,6 +48,7 @@ from api.settings import ApiSettings
 from api.state import StateRoutes
 from node.ethereum import EthereumView
 from node.governance.port import GovernanceService
+from node.openings.port import OpeningsService
 from node.service import NodeService
 
 RPC_PATH = "/rpc"
@@ -70,12 +72,13 @@ def create_app(
     settings: ApiSettings,
     *,
     governance: GovernanceService | None = None,
+    openings: OpeningsService | None = None,
     random_bytes: RandomBytes = secrets.token_bytes,
     clock: Callable[[], int] = now_ms,
 ) -> ASGIApp:
     """The ASGI application of a node; `random_bytes` and `clock` (ms since 1970) are ports.
 
-    Without `governance` there are no routes of it.
+    Without `governance` or `openings` there are no routes of them.
     """
     metrics = ApiMetrics()
     chain = ChainMethods(ethereum, service, settings, random_bytes, clock)
@@ -94,6 +97,8 @@ def create_app(
     ]
     if governance is not None:
         routes += governance_routes(GovernanceRoutes(governance, settings), settings)
+    if openings is not None:
+        routes += opening_routes(OpeningRoutes(openings, settings), settings)
     edge = Edge(
         [*routes, Route("GET", OPENAPI_PATH, openapi.show, ALL_ROLES, {}, 10_000)],
         keys,

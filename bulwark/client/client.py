@@ -274,6 +274,27 @@ class BulwarkClient:
         )
         return decoded(body, dict[str, object], "the outcome of a vote")
 
+    async def openings(self, path: str = "", *, open_only: bool = False) -> dict[str, object]:
+        """What is at /v1/openings/`path`: all cases (or the open ones), ID, ID/record."""
+        query = {"state": "open"} if open_only else {}
+        place = f"/v1/openings/{path}".rstrip("/")
+        request = Request("GET", place, query=query, timeout_s=self._timeout_s)
+        body = await self._transport.send(request)
+        return decoded(body, dict[str, object], "an answer about openings")
+
+    async def act_on_opening(
+        self,
+        path: str,
+        document: Mapping[str, object],
+        *,
+        wait: Stage = Stage.EXECUTED,
+        idempotency_key: str | None = None,
+    ) -> dict[str, object]:
+        """Ask (no path), vote (ID/vote) or finish (ID/finish); raises ApiProblem 403, 404, 409."""
+        place = f"/v1/openings/{path}".rstrip("/")
+        body = await self._write(place, orjson.dumps(dict(document)), wait, idempotency_key)
+        return decoded(body, dict[str, object], "the outcome of an opening")
+
     async def wait_final(self, record_id: str, timeout_s: float = 60.0) -> Record:
         """The record once it is finalized; raises TimedOut."""
 

@@ -31,6 +31,7 @@ COMMANDS: Final = {
     "consent": ("node.cli.consent", "Give, withdraw or show a consent."),
     "import": ("node.cli.import", "Report the indicators of CSV and NDJSON files."),
     "governance": ("node.cli.governance", "Change members and parameters by vote."),
+    "opening": ("node.cli.opening", "Find out who asked, by case and vote."),
     "member": ("node.cli.member", "Prepare the node of a new member."),
     "verify": ("node.cli.verify", "Verify a proof offline, trusting only genesis.json."),
     "doctor": ("node.cli.doctor", "Say why there is no block, and what to do."),

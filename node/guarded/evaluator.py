@@ -3,9 +3,10 @@
 Rules: what is cheap is checked first, so that a refusal costs little: seal, encoding, expiry, key,
 ring, slot, nullifier; only then the proof, on a thread. A nullifier is spent and the statement in
 the query log, both on disk, before the answer leaves; a request asked again is answered again
-without another proof. Work under way is bounded, in all and for each member that passes questions
-on; beyond that the answer is BUSY. Every refusal has a code and is counted by it. Nothing else of a
-request is logged or kept: the evaluator does not know who asks, and its log does not help to guess.
+without another proof, as a rule from memory. Work under way is bounded, in all and for each member
+that passes questions on; beyond that the answer is BUSY. Every refusal has a code and is counted by
+it; nothing else of a request is logged: the evaluator does not know who asks, and its log does not
+help to guess.
 
 A request that can not be opened gets no answer at all, since there is no key to seal one to.
 """
@@ -44,6 +45,7 @@ from bulwark.privacy.threshold import Evaluation, EvaluatorShare, evaluate
 from node.guarded.envelope import EnvelopeRefused, Envelopes, open_question, question_size
 from node.guarded.freshness import FreshRings, RequestRefused
 from node.guarded.ports import Keys
+from node.guarded.recent import RecentAnswers
 from node.guarded.spent import Spending, SpentNullifiers
 from node.logs import Log
 from node.storage.durability import Durability
@@ -105,16 +107,21 @@ class _Sound:
 
     request: EvaluationRequest
     statement: Statement
+    name: bytes
+    """Hash of the statement."""
     proof: Proof
     share: EvaluatorShare
-    is_repeated: bool
 
     @property
     def slot(self) -> tuple[int, int, bytes, bytes]:
         """Epoch, scope, nullifier and statement hash, as the spent set wants them."""
         request = self.request
-        nullifier = self.proof.nullifier.encoding
-        return request.epoch, int(request.scope), nullifier, self.statement.statement_hash()
+        return request.epoch, int(request.scope), self.proof.nullifier.encoding, self.name
+
+    @property
+    def copy(self) -> bytes:
+        """What all copies of this request have in common, and no forged one: it shows T."""
+        return self.name + self.proof.nullifier.encoding
 
 
 class GuardedEvaluator:
@@ -123,6 +130,7 @@ class GuardedEvaluator:
     def __init__(self, parts: EvaluatorParts) -> None:
         self._parts = parts
         self._envelopes = Envelopes(parts.domain)
+        self._recent = RecentAnswers()
         self._waiting: Counter[MemberId] = Counter()
         self.waiting = 0
         """Requests being proved or evaluated."""
@@ -131,8 +139,9 @@ class GuardedEvaluator:
         self.unreadable = 0
         """Requests that could not be opened."""
         self.answered = 0
-        """Requests evaluated since start, repeated ones included."""
+        """Requests evaluated since start."""
         self.repeated = 0
+        """Requests answered again since start."""
         self.evaluated = 0
         """Elements evaluated since start."""
 
@@ -183,12 +192,8 @@ class GuardedEvaluator:
             )
         except (EncodingRefused, InputRefused):
             raise RequestRefused(RefusalCode.MALFORMED, "the proof's encoding") from None
-        sound = _Sound(request, statement, decoded, share, is_repeated=False)
-        found = parts.spent.look(*sound.slot)
-        if found is Spending.CONFLICT:
-            raise RequestRefused(RefusalCode.SPENT, "this slot was used for another request")
-        if found is Spending.REPEATED:
-            return _Sound(request, statement, decoded, share, is_repeated=True)
+        sound = _Sound(request, statement, statement.statement_hash(), decoded, share)
+        self._is_spent(sound)
         return sound
 
     def _share(self, request: EvaluationRequest) -> EvaluatorShare:
@@ -201,27 +206,40 @@ class GuardedEvaluator:
         return live.share
 
     async def _answered(self, relay: MemberId, sound: _Sound) -> EvaluationAnswer:
-        """Prove, spend, write, evaluate, within the bounds; raises RequestRefused."""
+        """An answer within the bounds of work; raises RequestRefused."""
         if self.waiting >= MAX_WAITING or self._waiting[relay] >= MAX_WAITING_OF_ONE:
             raise RequestRefused(RefusalCode.BUSY, "too much work waits")
         self._waiting[relay] += 1
         self.waiting += 1
         try:
-            if not sound.is_repeated:
-                await self._on_thread(self._check, sound)
-                self._spend(sound)
-            # A repeated one waits too: the first answer may not be on disk yet.
-            await self._parts.durability.barrier()
-            evaluation = await self._on_thread(self._evaluate, sound)
+            async with self._recent.turn(sound.copy):
+                return await self._answered_in_turn(sound)
         finally:
             self.waiting -= 1
             self._waiting[relay] -= 1
             if not self._waiting[relay]:
                 del self._waiting[relay]
+
+    async def _answered_in_turn(self, sound: _Sound) -> EvaluationAnswer:
+        """Prove, spend, write, evaluate; or the answer of before."""
+        parts = self._parts
+        given = self._recent.get(sound.copy)
+        if given is not None:
+            self.repeated += 1
+            return given
+        is_repeated = self._is_spent(sound)
+        if not is_repeated:
+            await self._on_thread(self._check, sound)
+            self._spend(sound)
+        # A repeated one waits too: what an earlier run of this node wrote may not be on disk yet.
+        await parts.durability.barrier()
+        evaluation = await self._on_thread(self._evaluate, sound)
         self.answered += 1
-        self.repeated += sound.is_repeated
+        self.repeated += is_repeated
         self.evaluated += len(evaluation.elements)
-        return answer(sound.request, evaluation, self._parts.domain, self._parts.account_key)
+        given = answer(sound.request, evaluation, parts.domain, parts.account_key)
+        self._recent.put(sound.copy, given)
+        return given
 
     def _check(self, sound: _Sound) -> None:
         try:
@@ -231,15 +249,18 @@ class GuardedEvaluator:
         except ProofRefused:
             raise RequestRefused(RefusalCode.BAD_PROOF, "the proof does not hold") from None
 
-    def _spend(self, sound: _Sound) -> None:
-        """Spend the slot, the log first: a crash between the two must not leave a served gap."""
-        spent = self._parts.spent
-        found = spent.look(*sound.slot)
+    def _is_spent(self, sound: _Sound) -> bool:
+        """Whether the slot was spent for this very request; raises RequestRefused for another."""
+        found = self._parts.spent.look(*sound.slot)
         if found is Spending.CONFLICT:
             raise RequestRefused(RefusalCode.SPENT, "this slot was used for another request")
-        if found is Spending.FRESH:
+        return found is Spending.REPEATED
+
+    def _spend(self, sound: _Sound) -> None:
+        """Spend the slot, the log first: a crash between the two must not leave a served gap."""
+        if not self._is_spent(sound):
             self._parts.record_served(sound.statement, sound.proof)
-            spent.spend(*sound.slot)
+            self._parts.spent.spend(*sound.slot)
 
     def _evaluate(self, sound: _Sound) -> Evaluation:
         try:

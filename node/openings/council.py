@@ -141,7 +141,7 @@ class CouncilMember:
             try:
                 return await check(self._ledger, record, place, copy.served)
             except CaseUnfit as error:
-                reason = f"{error.reason} (copy of {giver or 'this node'})"
+                reason = reason or f"{error.reason} (copy of {giver or 'this node'})"
         if reason is not None:
             self._refuse(request.case_id, reason)
         return None

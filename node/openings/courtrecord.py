@@ -209,7 +209,7 @@ def _parsed(
         )
         sealed = SealedHeader.read(fields["sealed"], "opening.sealed")
         return decode_result(result), decode_served(served), sealed, nodes
-    except (LedgerError, PrivacyError) as error:
+    except (LedgerError, PrivacyError, jf.FieldInvalid) as error:
         raise NotShown("file", str(error)) from error
 
 

@@ -93,7 +93,13 @@ class Tagger:
         cache: TagCache,
         pool: Executor,
         random_bytes: RandomBytes,
+        round_size: int = SMALL_ROUND,
     ) -> None:
+        """`round_size`: elements in a round, if no more than some rounds of it wait.
+
+        Small rounds overlap better; where a round costs a slot of a quota, MAX_BATCH saves slots.
+        """
+        self._round_size = round_size
         self._keys = keys
         self._tag_version = tag_version
         self._evaluators = evaluators
@@ -157,7 +163,8 @@ class Tagger:
     def _start_rounds(self) -> None:
         """Start rounds for everything that waits, as even in size as the limits allow."""
         while self._waiting:
-            size = SMALL_ROUND if len(self._waiting) <= SMALL_ROUND * MAX_ROUNDS else MAX_BATCH
+            few = len(self._waiting) <= self._round_size * MAX_ROUNDS
+            size = self._round_size if few else MAX_BATCH
             wanted, self._waiting = self._waiting[:size], self._waiting[size:]
             task = asyncio.get_running_loop().create_task(self._run(wanted))
             self._tasks.add(task)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -13,12 +13,15 @@ from bulwark.ledger.errors import DecodeError
 from bulwark.ledger.ids import MemberId, Tag
 from bulwark.privacy import oprf
 from bulwark.privacy.group import Scalar, multiply_base, random_scalar
+from bulwark.privacy.query import RefusalCode
 from bulwark.privacy.sharing import split
-from bulwark.privacy.threshold import Evaluation, EvaluatorShare, ThresholdKey
+from bulwark.privacy.threshold import MAX_BATCH, Evaluation, EvaluatorShare, ThresholdKey
+from node.guarded.ports import LiveKey
 from node.requests import PeerUnavailable, Topic
 from node.tagging.cache import TagCache
 from node.tagging.evaluators import DirectEvaluators, FixedKeys, LocalEvaluator
-from node.tagging.tagger import Tagger, TaggingUnavailable
+from node.tagging.rounds import CannotAsk, EvaluatorRefused, EvaluatorUnavailable, QuotaUsed
+from node.tagging.tagger import QuotaUsedUp, Tagger, TaggingUnavailable
 from node.tagging.wire import decode_evaluation, decode_request, encode_evaluation, encode_request
 
 MEMBERS = {index: MemberId(f"member-{index}") for index in range(1, 5)}
@@ -182,6 +185,19 @@ async def test_many_values_go_in_rounds_and_come_back_in_order(
         assert found[number] == expected(alliance, tagger, *values[number])
 
 
+async def test_rounds_that_cost_something_are_as_large_as_they_may_be(
+    alliance: Alliance, pool: ThreadPoolExecutor
+) -> None:
+    evaluators = DirectEvaluators(MEMBERS, alliance.evaluators[1], alliance, 1_000)
+    keys = FixedKeys(alliance.key, 1, MEMBERS, None)
+    cache = TagCache(bytes(32), 1_000)
+    tagger = Tagger(keys, 1, evaluators, cache, pool, deterministic(b"client"), MAX_BATCH)
+    values = [("domain", f"{number}.example") for number in range(130)]
+    found = await tagger.tags(values)
+    assert tagger.rounds == 1
+    assert found[129] == expected(alliance, tagger, *values[129])
+
+
 def test_cache_forgets_the_least_recently_used() -> None:
     cache = TagCache(bytes(32), 2)
     names = [cache.name(bytes([number])) for number in range(3)]
@@ -204,3 +220,91 @@ def test_cache_names_depend_on_the_members_key() -> None:
 def test_malformed_request_is_refused(data: bytes) -> None:
     with pytest.raises(DecodeError):
         decode_request(data)
+
+
+def test_cache_of_another_key_starts_empty_and_names_differ() -> None:
+    cache = TagCache(bytes(32), 2)
+    before = cache.name(b"x")
+    cache.put(before, Tag(b"a" * 32))
+    cache.turn_to(0)
+    assert len(cache) == 1
+    cache.turn_to(7)
+    assert (len(cache), cache.key_id) == (0, 7)
+    assert cache.name(b"x") != before
+
+
+class Scripted:
+    """Rounds of a given alliance whose foreign evaluators fail as told."""
+
+    def __init__(self, alliance: Alliance, error: Exception) -> None:
+        self._alliance = alliance
+        self._error = error
+        self.wrongs: list[int] = []
+
+    async def open(self, live: LiveKey, blinded: Sequence[bytes]) -> ScriptedRound:
+        return ScriptedRound(self, tuple(blinded))
+
+    async def answer(self, index: int, blinded: tuple[bytes, ...]) -> Evaluation:
+        if index != 1:
+            raise self._error
+        return await self._alliance.evaluators[1].evaluate(blinded)
+
+
+class ScriptedRound:
+    def __init__(self, script: Scripted, blinded: tuple[bytes, ...]) -> None:
+        self._script, self._blinded = script, blinded
+
+    def preferred(self) -> list[int]:
+        return [1, 2, 3, 4]
+
+    async def ask(self, index: int) -> Evaluation:
+        return await self._script.answer(index, self._blinded)
+
+    def wrong(self, index: int, reason: str) -> None:
+        self._script.wrongs.append(index)
+
+
+def scripted(alliance: Alliance, pool: ThreadPoolExecutor, error: Exception) -> Tagger:
+    keys = FixedKeys(alliance.key, 1, MEMBERS, None)
+    cache = TagCache(bytes(32), 10)
+    return Tagger(keys, 1, Scripted(alliance, error), cache, pool, deterministic(b"client"))
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "said"),
+    [
+        (CannotAsk("no ring yet"), TaggingUnavailable, "no ring yet"),
+        (QuotaUsed("all 5 used"), QuotaUsedUp, "all 5 used"),
+        (
+            EvaluatorRefused(2, RefusalCode.BUSY),
+            TaggingUnavailable,
+            "1 of 3 evaluators answered; refused: busy",
+        ),
+        (
+            EvaluatorUnavailable(2, "secret detail of a peer"),
+            TaggingUnavailable,
+            "1 of 3 evaluators answered",
+        ),
+        (KeyError("defect"), TaggingUnavailable, "the round failed in this node"),
+    ],
+)
+async def test_the_reason_of_a_failed_round_is_told(
+    alliance: Alliance,
+    pool: ThreadPoolExecutor,
+    error: Exception,
+    kind: type[TaggingUnavailable],
+    said: str,
+) -> None:
+    tagger = scripted(alliance, pool, error)
+    found = await tagger.tags([("domain", "a.example"), ("domain", "b.example")])
+    assert [(type(each), str(each)) for each in found] == [(kind, said)] * 2
+    await tagger.close()
+
+
+async def test_a_wrong_key_refusal_without_a_newer_key_is_just_a_refusal(
+    alliance: Alliance, pool: ThreadPoolExecutor
+) -> None:
+    tagger = scripted(alliance, pool, EvaluatorRefused(2, RefusalCode.WRONG_KEY))
+    (found,) = await tagger.tags([("domain", "a.example")])
+    assert isinstance(found, TaggingUnavailable) and "wrong key" in str(found)
+    assert tagger.rounds == 1

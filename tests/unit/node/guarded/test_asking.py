@@ -142,7 +142,7 @@ async def test_an_answer_lost_on_its_way_is_asked_for_again_without_another_slot
 
     world.handlers[evaluator.id, Topic.GUARDED] = loses
     assert (await (await open_round(asker)).ask(evaluator.index)).index == evaluator.index
-    assert (evaluator.evaluator.answered, evaluator.evaluator.repeated) == (2, 1)
+    assert (evaluator.evaluator.answered, evaluator.evaluator.repeated) == (1, 1)
     assert len(evaluator.served) == 1
 
 

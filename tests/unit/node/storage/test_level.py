@@ -116,6 +116,20 @@ def test_flipped_bytes_in_a_table_are_found_by_audit_reads(tmp_path: Path) -> No
             store.close()
 
 
+def test_reading_ever_more_of_the_store_keeps_a_few_mebibytes_of_it_in_memory(
+    tmp_path: Path,
+) -> None:
+    store = LevelStore(tmp_path)
+    rows = {b"k%05d" % number: bytes(400) for number in range(30_000)}  # 11 MiB, and they compress
+    store.write(dict(rows), sync=False)
+    store.compact()
+    for number in range(0, 30_000, 5):  # every block of the table
+        assert store.get(b"k%05d" % number) is not None
+    kept = int(store._db.get_property(b"leveldb.approximate-memory-usage"))
+    store.close()
+    assert kept < 4 << 20, "a node's memory would grow with every record that is looked up"
+
+
 def test_a_missing_table_is_damage(tmp_path: Path) -> None:
     store = LevelStore(tmp_path)
     store.write({b"k%05d" % i: os.urandom(100) for i in range(5000)}, sync=True)

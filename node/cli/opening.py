@@ -1,0 +1,236 @@
+"""`bulwark opening`: ask the alliance who made a question, vote, finish, verify the result.
+
+Rules: asking and finishing are for a regulator's node, voting for members, all with the node's
+admin key; `verify` needs no node and no network, only the file and a genesis document from a source
+that the reader trusts; exit code 0 means that it holds, 1 that it does not, 2 that a file could not
+be read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Final
+
+import click
+
+from bulwark.client import Stage
+from bulwark.ledger.genesis import MAX_GENESIS_BYTES
+from node.cli.connection import Target, connection_options, run, with_client
+from node.cli.faults import BadSetup, Failed
+from node.cli.governance_view import emit_table, entries
+from node.cli.opening_view import emit_case, emit_finished, emit_outcome, emit_verdict
+from node.cli.options import emit_json, json_option
+from node.cli.voting import ADMIN_ROLES, READ_ROLES, wait_option
+
+INVALID: Final = 1
+MAX_BASIS_BYTES: Final = 64 * 1024 * 1024
+_COLUMNS: Final = ("id", "state", "regulator", "votes", "partials", "deadline")
+_ID: Final = re.compile(r"(?:0x)?[0-9a-fA-F]{64}\Z")
+
+
+@click.group(name="opening")
+def command() -> None:
+    """Ask who made a question, vote on it, finish it, verify the result.
+
+    \b
+    Example:
+      bulwark opening request 9c56... --basis order.pdf --home alliance/regulator
+      bulwark opening vote 51d0... approve --home alliance/northbank
+      bulwark opening finish 51d0... --out opened.json --home alliance/regulator
+      bulwark opening verify opened.json --genesis genesis.json
+    """
+
+
+@command.command(name="request")
+@click.argument("statement")
+@click.option(
+    "--basis",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Document with the legal basis; only its SHA-256 goes to the ledger.",
+)
+@wait_option
+@connection_options(*ADMIN_ROLES)
+@json_option
+def request(statement: str, basis: Path, wait: str, target: Target, as_json: bool) -> None:
+    """Ask the alliance to open STATEMENT, the hash of a logged question.
+
+    \b
+    Example:
+      bulwark opening request 9c56... --basis order.pdf --home alliance/regulator
+    """
+    document = {"statement": _hash(statement), "basis": _file_hash(basis)}
+    outcome = run(
+        with_client(target, lambda client: client.act_on_opening("", document, wait=Stage(wait)))
+    )
+    emit_outcome(outcome, as_json=as_json)
+
+
+@command.command(name="list")
+@click.option("--open", "open_only", is_flag=True, help="Only cases that can still be acted on.")
+@connection_options(*READ_ROLES)
+@json_option
+def list_cases(open_only: bool, target: Target, as_json: bool) -> None:
+    """List cases, newest first.
+
+    \b
+    Example:
+      bulwark opening list --home alliance/northbank
+    """
+    found = run(with_client(target, lambda client: client.openings(open_only=open_only)))
+    if as_json:
+        emit_json(found)
+        return
+    rows = [
+        {**case, "votes": f"{case.get('approvals')}/{case.get('needed')}"}
+        for case in entries(found, "cases")
+    ]
+    emit_table(rows, _COLUMNS, "no openings")
+
+
+@command.command(name="show")
+@click.argument("case")
+@connection_options(*READ_ROLES)
+@json_option
+def show(case: str, target: Target, as_json: bool) -> None:
+    """Show one case with its votes.
+
+    \b
+    Example:
+      bulwark opening show 51d0... --home alliance/northbank
+    """
+    name = _hash(case)
+    emit_case(run(with_client(target, lambda client: client.openings(name))), as_json=as_json)
+
+
+@command.command(name="vote")
+@click.argument("case")
+@click.argument("decision", type=click.Choice(["approve", "reject"]))
+@wait_option
+@connection_options(*ADMIN_ROLES)
+@json_option
+def vote(case: str, decision: str, wait: str, target: Target, as_json: bool) -> None:
+    """Vote on a case for this member, once.
+
+    Once enough members approve, every council member's node posts its part by itself.
+
+    \b
+    Example:
+      bulwark opening vote 51d0... approve --home alliance/northbank
+    """
+    path, document = f"{_hash(case)}/vote", {"approve": decision == "approve"}
+    outcome = run(
+        with_client(target, lambda client: client.act_on_opening(path, document, wait=Stage(wait)))
+    )
+    emit_outcome(outcome, as_json=as_json)
+
+
+@command.command(name="finish")
+@click.argument("case")
+@click.option(
+    "--out", required=True, type=click.Path(path_type=Path), help="File for the court, made new."
+)
+@connection_options(*ADMIN_ROLES)
+@json_option
+def finish(case: str, out: Path, target: Target, as_json: bool) -> None:
+    """Combine the parts of an approved case, close it, and write the court's file.
+
+    The file names who asked: it is made readable for its owner alone.
+
+    \b
+    Example:
+      bulwark opening finish 51d0... --out opened.json --home alliance/regulator
+    """
+    name = _hash(case)
+    if out.exists():
+        raise BadSetup(f"{out}: is there already")
+    outcome = run(
+        with_client(
+            target,
+            lambda client: client.act_on_opening(f"{name}/finish", {}, wait=Stage.FINALIZED),
+        )
+    )
+    record = run(with_client(target, lambda client: client.openings(f"{name}/record")))
+    _write(out, json.dumps(record))
+    emit_finished(outcome, out, as_json=as_json)
+
+
+@command.command(name="verify")
+@click.argument("file", type=click.Path(path_type=Path, allow_dash=True))
+@click.option(
+    "--genesis",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="The alliance's genesis document, from a source that you trust.",
+)
+@click.option(
+    "--basis", type=click.Path(path_type=Path), help="Document that must be the legal basis."
+)
+@json_option
+def verify(file: Path, genesis: Path, basis: Path | None, as_json: bool) -> None:
+    """Verify offline who asked, trusting only genesis.json.
+
+    FILE is what `bulwark opening finish` wrote; - is standard input.
+
+    \b
+    Example:
+      bulwark opening verify opened.json --genesis genesis.json --basis order.pdf
+    """
+    # Imported here: the other commands need none of the protocol.
+    from bulwark.ledger.errors import GenesisInvalid
+    from bulwark.ledger.genesis import Genesis
+    from node.openings.courtrecord import MAX_FILE_BYTES, NotShown, verify_court_record
+
+    document = _read(file, MAX_FILE_BYTES)
+    try:
+        trusted = Genesis.from_json(_read(genesis, MAX_GENESIS_BYTES))
+    except GenesisInvalid as error:
+        raise BadSetup(f"{genesis}: {error}") from error
+    try:
+        opened = verify_court_record(document, trusted)
+        if basis is not None and _file_hash(basis) != opened.case.request.basis_hash.hex():
+            raise NotShown("basis", "the case was opened for another document")
+    except NotShown as error:
+        if as_json:
+            emit_json({"valid": False, "where": error.where, "reason": error.reason})
+        else:
+            click.echo(f"INVALID  {error.where}: {error.reason}")
+        sys.exit(INVALID)
+    emit_verdict(opened, trusted, as_json=as_json)
+
+
+def _hash(text: str) -> str:
+    if _ID.match(text) is None:
+        raise click.UsageError(f"{text[:70]}: 64 hexadecimal digits are needed")
+    return text.removeprefix("0x").lower()
+
+
+def _file_hash(path: Path) -> str:
+    data = _read(path, MAX_BASIS_BYTES)
+    if not data or len(data) > MAX_BASIS_BYTES:
+        raise BadSetup(f"{path}: 1 byte to {MAX_BASIS_BYTES >> 20} MiB are needed")
+    return hashlib.sha256(data).hexdigest()
+
+
+def _read(path: Path, most: int) -> bytes:
+    try:
+        if str(path) == "-":
+            return sys.stdin.buffer.read(most + 1)
+        with path.open("rb") as stream:
+            return stream.read(most + 1)
+    except OSError as error:
+        raise BadSetup(f"{path}: {error.strerror}") from error
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.touch(mode=0o600, exist_ok=False)
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise Failed(
+            f"{path}: {error.strerror}; `bulwark opening finish` can be repeated"
+        ) from error
