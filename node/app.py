@@ -17,6 +17,7 @@ from bulwark.ledger.ids import MemberId
 from bulwark.ledger.receipt import Receipt
 from bulwark.privacy.memberkeys import decode_ring_secret
 from bulwark.privacy.sealing import SealingKey
+from bulwark.privacy.threshold import MAX_BATCH
 from node.assembly import (
     Home,
     check_against_ledger,
@@ -189,6 +190,7 @@ class Node:
             TagCache(home.secrets.index_key, home.config.tagging.cache_entries),
             self._pool,
             os.urandom,
+            round_size=MAX_BATCH,
         )
         self._ceremonies = make_ceremonies(
             home=home,

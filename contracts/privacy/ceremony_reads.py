@@ -113,12 +113,18 @@ class Roster:
     holders: tuple[bytes, ...]
     sealing_keys: tuple[bytes, ...]
     threshold: int
+    validators: int
+    """All of them, those without keys in force too."""
 
     @property
     def is_enough(self) -> bool:
-        """Whether n - (n-1)//3 holders reach the threshold; else no session can open."""
-        count = len(self.holders)
-        return count > 0 and count - (count - 1) // 3 >= self.threshold
+        """Whether the holders are a quorum of the validators; else no session can open."""
+        return len(self.holders) >= ceremony_threshold(self.validators)
+
+
+def ceremony_threshold(count: int) -> int:
+    """Shares of so many holders that make the key: ceil((n + f + 1) / 2), 0 for none."""
+    return 0 if count == 0 else (count + (count - 1) // 3 + 2) // 2
 
 
 def read_session_count(read_slot: ReadSlot) -> int:
@@ -257,7 +263,8 @@ def read_roster(read_slot: ReadSlot, epoch: int) -> Roster:
             holders.append(member.id)
             sealing_keys.append(keys.sealing_key)
     validators = read_slot(Address(MEMBER_REGISTRY), VALIDATORS_SLOT)
-    return Roster(tuple(holders), tuple(sealing_keys), 2 * ((validators - 1) // 3) + 1)
+    threshold = ceremony_threshold(len(holders))
+    return Roster(tuple(holders), tuple(sealing_keys), threshold, validators)
 
 
 def read_due(
@@ -267,11 +274,13 @@ def read_due(
 
     As the contract's view, an open session is not looked at. Raises DamagedStorage.
     """
+    roster = read_roster(read_slot, epoch)
+    if not roster.is_enough:
+        return None
     active = read_sharing(read_slot, purpose)
     if active is None:
         return CeremonyKind.GENERATE
     place = mapped_slot(SESSIONS_SLOT, active.session)
-    roster = read_roster(read_slot, epoch)
     held_by = read_word(read_slot, Address(KEY_CEREMONY), place + 2)
     if held_by != roster_hash(roster.threshold, roster.holders):
         return CeremonyKind.RESHARE

@@ -13,8 +13,8 @@
      post says "nothing to say" and only helps to close a phase early. The n holders have the
      indices 1 to n in the order of the member registry; a reshare counts anew. Members that hold
      a share and will hold none have the indices after n and deal for the last time. Validators
-     without keys in force are left out: the next reshare takes them in. The threshold is 2f+1 of
-     all N validators, f = (N-1)//3, and n - (n-1)//3 holders must be able to reach it.
+     without keys in force are left out: the next reshare takes them in. The threshold is the
+     quorum of the holders, and a session opens only when they are a quorum of the validators.
 """
 
 struct Member:
@@ -210,11 +210,11 @@ def open(purpose: uint256, kind: uint256) -> bytes32:
     sealing_keys: DynArray[bytes32, MAX_MEMBERS] = []
     leaving: DynArray[bytes32, MAX_MEMBERS] = []
     holders, sealing_keys, leaving = self._roster(self._sessions[before.session].holders)
-    threshold: uint256 = self._threshold()
+    threshold: uint256 = self._threshold(len(holders))
     roster_hash: bytes32 = keccak256(abi_encode(threshold, holders))
     order: uint256 = staticcall GOVERNANCE.parameter(REFRESH_ORDER)
     assert kind != 0 and kind == self._due(purpose, roster_hash, order), "bulwark: not due"
-    assert self._quorum(len(holders)) >= threshold, "bulwark: too few keys"
+    assert self._is_enough(len(holders)), "bulwark: too few keys"
 
     key_id: uint256 = 1
     share_epoch: uint256 = 0
@@ -399,7 +399,9 @@ def due(purpose: uint256) -> uint256:
     @notice The kind of session that is due, 0 for none; an open session is not looked at.
     """
     holders: DynArray[bytes32, MAX_MEMBERS] = self._roster([])[0]
-    roster_hash: bytes32 = keccak256(abi_encode(self._threshold(), holders))
+    if not self._is_enough(len(holders)):
+        return 0
+    roster_hash: bytes32 = keccak256(abi_encode(self._threshold(len(holders)), holders))
     return self._due(purpose, roster_hash, staticcall GOVERNANCE.parameter(REFRESH_ORDER))
 
 
@@ -508,9 +510,17 @@ def _roster(
 
 
 @internal
+@pure
+def _threshold(n: uint256) -> uint256:
+    # As the quorum of consensus, so that two sets of evaluators share an honest one even when the
+    # asker evaluates for itself; 2f+1 for n = 3f+1.
+    return 0 if n == 0 else (n + (n - 1) // 3 + 2) // 2
+
+
+@internal
 @view
-def _threshold() -> uint256:
-    return 2 * ((staticcall MEMBERS.validator_count() - 1) // 3) + 1
+def _is_enough(holders: uint256) -> bool:
+    return holders >= self._threshold(staticcall MEMBERS.validator_count())
 
 
 @internal

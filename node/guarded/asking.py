@@ -207,11 +207,16 @@ class GuardedRound:
         evaluator = self._live.holders[index]
         third = [m for m in self._parts.mesh.connected() if m not in (self._parts.own, evaluator)]
         if not third:
-            if self._parts.allow_direct:
+            if self._parts.allow_direct or not self._has_third_member():
                 return None
             raise NoRelay(index)
         drawn = {member: self._parts.random_bytes(8) for member in third}
         return min(third, key=lambda m: (m in used, m in self._evaluating, drawn[m]))
+
+    def _has_third_member(self) -> bool:
+        """An alliance of two has nobody to pass a question on, and nobody to hide among."""
+        view = self._parts.prover.view()
+        return view is None or len(view.members) > 2
 
     async def _passed(
         self, relay: MemberId | None, evaluator: MemberId, sealed: bytes, wait_ms: int

@@ -76,7 +76,6 @@ class GuardedPath:
 
     def __init__(self, ground: GuardedGround) -> None:
         self._ground = ground
-        domain = ground.genesis.domain()
         self.fresh = FreshRings(ground.rings, lambda: ground.chain.applied, ground.clock.now_ms)
         self.slots = SlotBook(ground.store, ground.durability, ground.slot_key)
         self.spent = SpentNullifiers(ground.store)
@@ -88,61 +87,71 @@ class GuardedPath:
             ground.durability,
             ground.own,
         )
-        self.prover = QuestionProver(
-            ProverParts(
-                domain=domain,
-                secret=lambda: ground.ring_key,
-                rings=ground.rings,
-                tip=lambda: ground.chain.applied,
-                slots=self.slots,
-                pool=ground.pool,
-                random_bytes=os.urandom,
-                wall_ms=ground.clock.wall_ms,
-                steady_ms=_steady_ms,
-            )
+        self.prover = QuestionProver(self._prover_parts())
+        self.asker = GuardedEvaluators(self._asker_parts())
+        self.evaluator = GuardedEvaluator(self._evaluator_parts())
+        self.relay = self._make_relay()
+        self.wrong_answers = 0
+        """Signed answers of evaluators that were proved wrong, since start."""
+
+    def _prover_parts(self) -> ProverParts:
+        ground = self._ground
+        return ProverParts(
+            domain=ground.genesis.domain(),
+            secret=lambda: ground.ring_key,
+            rings=ground.rings,
+            tip=lambda: ground.chain.applied,
+            slots=self.slots,
+            pool=ground.pool,
+            random_bytes=os.urandom,
+            wall_ms=ground.clock.wall_ms,
+            steady_ms=_steady_ms,
         )
-        self.asker = GuardedEvaluators(
-            AskerParts(
-                own=ground.own,
-                domain=domain,
-                mesh=ground.mesh,
-                prover=self.prover,
-                account_of=ground.account_of,
-                on_wrong=self._wrong,
-                pool=ground.pool,
-                random_bytes=os.urandom,
-                steady_ms=_steady_ms,
-                patience=Patience(pass_ms=ground.config.pass_timeout_ms),
-                allow_direct=ground.config.allow_direct,
-            )
+
+    def _asker_parts(self) -> AskerParts:
+        ground = self._ground
+        return AskerParts(
+            own=ground.own,
+            domain=ground.genesis.domain(),
+            mesh=ground.mesh,
+            prover=self.prover,
+            account_of=ground.account_of,
+            on_wrong=self._wrong,
+            pool=ground.pool,
+            random_bytes=os.urandom,
+            steady_ms=_steady_ms,
+            patience=Patience(pass_ms=ground.config.pass_timeout_ms),
+            allow_direct=ground.config.allow_direct,
         )
-        self.evaluator = GuardedEvaluator(
-            EvaluatorParts(
-                own=ground.own,
-                domain=domain,
-                account_key=ground.account_key,
-                sealing_keys=lambda: (ground.sealing_key,),
-                fresh=self.fresh,
-                keys=ground.keys,
-                spent=self.spent,
-                record_served=self._record,
-                durability=ground.durability,
-                pool=ground.pool,
-                random_bytes=os.urandom,
-                wall_ms=ground.clock.wall_ms,
-            )
+
+    def _evaluator_parts(self) -> EvaluatorParts:
+        ground = self._ground
+        return EvaluatorParts(
+            own=ground.own,
+            domain=ground.genesis.domain(),
+            account_key=ground.account_key,
+            sealing_keys=lambda: (ground.sealing_key,),
+            fresh=self.fresh,
+            keys=ground.keys,
+            spent=self.spent,
+            record_served=self._record,
+            durability=ground.durability,
+            pool=ground.pool,
+            random_bytes=os.urandom,
+            wall_ms=ground.clock.wall_ms,
         )
-        self.relay = Relay(
+
+    def _make_relay(self) -> Relay:
+        ground = self._ground
+        return Relay(
             own=ground.own,
             mesh=ground.mesh,
             evaluators=self._evaluators,
             sizes=self.fresh.sealed_sizes,
             delay=Delay(ground.config.relay_least_ms, ground.config.relay_most_ms),
-            timeout_ms=ground.config.pass_timeout_ms,
+            timeout_ms=ground.config.pass_timeout_ms * 4 // 5,
             random_bytes=os.urandom,
         )
-        self.wrong_answers = 0
-        """Signed answers of evaluators that were proved wrong, since start."""
 
     def _record(self, statement: Statement, proof: Proof) -> None:
         now_ms = self._ground.chain.tip.timestamp_ms

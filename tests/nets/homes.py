@@ -9,12 +9,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from api.auth import generate_api_keys
+from bulwark.ledger.genesis import PrivacyParameters
 from bulwark.ledger.ids import MemberId
 from bulwark.ledger.permissions import Permissions
-from genesis.alliance import DEFAULT_GAS_LIMIT, Alliance, MemberPlan, default_threshold
+from genesis.alliance import DEFAULT_GAS_LIMIT, Alliance, MemberPlan
 from genesis.generator import generate
 from genesis.home import NODE_FILE, node_toml
-from node.devnet.layout import CHAIN_ID
+from node.devnet.layout import CHAIN_ID, DEVNET_PARAMETERS
 from tests.nets.fabric import Fabric
 from tests.nets.manifest import Manifest
 
@@ -27,8 +28,9 @@ def make_homes(manifest: Manifest, fabric: Fabric, folder: Path) -> dict[str, Pa
         chain_id=CHAIN_ID,
         gas_limit=DEFAULT_GAS_LIMIT,
         consensus=manifest.parameters,
+        privacy=PrivacyParameters(),
+        privacy_parameters=DEVNET_PARAMETERS,
         permissions=Permissions(send="anyone", deploy="anyone"),
-        threshold=default_threshold(manifest.validators),
         members=tuple(plans),
     )
     passphrases: dict[str, bytes] = {}

@@ -191,10 +191,15 @@ def max_faults(holders: int) -> int:
 
 
 def quorum_threshold(holders: int) -> int:
-    """The alliance's threshold 2f + 1 (privacy.md 3.4). Raises `SessionRefused` for a bad n."""
+    """The alliance's threshold ceil((n + f + 1) / 2), the quorum of consensus.
+
+    It is 2f + 1 for n = 3f + 1. Any fewer and, where n is another number, two sets of evaluators
+    might share no honest one besides an asker who evaluates for itself, so that a slot could be
+    spent twice (ADR-0015). Raises `SessionRefused` for a bad n.
+    """
     if not 1 <= holders <= MAX_HOLDERS:
         raise SessionRefused(f"{holders} holders, allowed 1 to {MAX_HOLDERS}")
-    return 2 * max_faults(holders) + 1
+    return (holders + max_faults(holders) + 2) // 2
 
 
 def session_id(chain_id: int, genesis_hash: bytes, height: int, ceremony: int) -> bytes:

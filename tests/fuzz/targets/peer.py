@@ -17,11 +17,11 @@ from bulwark.ledger.transaction import Transaction, sign_transaction
 from consensus.messages import encode_message
 from contracts.bindings import RECORD_REGISTRY, encode_anchor
 from node.gossip import make_parcel, split_parcel
+from node.guarded.relay import encode_pass
 from node.network.errors import PeerRefused
 from node.network.kinds import Kind
 from node.requests import Topic
 from node.sync.wire import encode_hashes
-from node.tagging.wire import encode_request
 from tests.fuzz.running import Running
 from tests.fuzz.target import Finding, Target, refusal
 from tests.fuzz.targets.messages import samples
@@ -61,9 +61,9 @@ class Peer(Target):
             anchor = encode_anchor(sidecar.root, sidecar.count, 1, POLICY)
             made.append(b"\1" + self._parcel(nonce, Address(RECORD_REGISTRY), anchor, sidecar))
         made.append(b"\1" + self._parcel(0, home.member.account, b"", None))
-        element = bytes(self._running.home.genesis.oprf.public_key)
         bodies = {
-            Topic.EVALUATE: encode_request([element, element]),
+            Topic.RELAY: encode_pass(home.member.id, bytes(1000)),
+            Topic.GUARDED: bytes(1000),
             Topic.SIDECAR: bytes(32),
             Topic.BLOCKS: (0).to_bytes(7, "big") + b"\1",
             Topic.STATE: encode_hashes([bytes(32), b"\1" * 32]),

@@ -179,18 +179,20 @@ def test_a_reshare_is_due_when_the_validators_are_others():
     assert event.holders == tuple(m.id for m in validators(5))
     assert (event.previous, event.key_id, event.share_epoch) == (first, 1, 1)
     assert state(chain, event.session).dealers_needed == 3
+    assert state(chain, event.session).threshold == 4
     run_to(chain, event.session)
     for index in range(1, 6):
         assert confirm(chain, event.session, index).ok
     assert due(chain) is None
 
 
-def test_another_count_of_validators_is_a_reshare_by_its_threshold():
+def test_a_validator_without_keys_changes_no_threshold():
     chain = privacy_alliance(validators(6))
     make_sharing(chain)
     assert chain.govern(encode_add_member(member("m6"))).ok
-    assert due(chain) is RESHARE
-    assert read_roster(chain.state.get_storage, chain.epoch).threshold == 5
+    assert due(chain) is None
+    roster = read_roster(chain.state.get_storage, chain.epoch)
+    assert (roster.threshold, roster.validators) == (4, 7)
 
 
 def test_indices_are_given_anew_and_who_leaves_deals_last():
@@ -221,7 +223,7 @@ def test_validators_without_keys_are_left_out_and_taken_in_later():
     session = open_session(chain)
     found = state(chain, session)
     assert found.holders == tuple(m.id for m in members[:3])
-    assert (found.threshold, found.dealers_needed) == (3, 3)
+    assert (found.threshold, found.dealers_needed) == (2, 3)
     run_to(chain, session)
     for index in (1, 2, 3):
         assert confirm(chain, session, index).ok
@@ -233,7 +235,7 @@ def test_validators_without_keys_are_left_out_and_taken_in_later():
 
 @pytest.mark.parametrize(
     ("count", "keyed", "ok"),
-    [(1, 0, False), (1, 1, True), (4, 2, False), (4, 3, True), (7, 5, False), (7, 6, True)],
+    [(1, 0, False), (1, 1, True), (4, 2, False), (4, 3, True), (7, 4, False), (7, 5, True)],
 )
 def test_no_session_opens_that_could_not_reach_its_threshold(count, keyed, ok):
     members = validators(count)

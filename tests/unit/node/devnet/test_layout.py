@@ -36,7 +36,6 @@ def test_node_i_has_two_ports_from_the_base() -> None:
 def test_anyone_may_try_contracts_on_a_devnet() -> None:
     alliance = devnet_alliance(4, 1, range(10))
     assert (alliance.permissions.send, alliance.permissions.deploy) == ("anyone", "anyone")
-    assert alliance.threshold == 3
     assert alliance.members[4].roles == ("regulator",)
 
 

@@ -134,8 +134,8 @@ def test_share_of_a_removed_member_is_useless_with_new_ones() -> None:
     removed = seven.shares["member 6"]
     key = secret_of([*seven.shares.values()][:5])
     new = [now.shares[name] for name in names(6)]
-    assert secret_of(new[:3]) == key
-    assert secret_of([*new[:2], removed]) != key
+    assert secret_of(new[:4]) == key
+    assert secret_of([*new[:3], removed]) != key
     with pytest.raises(SessionRefused, match="not of the old sharing"):
         ceremony(Purpose.RESHARE, names(7), old=Alliance(now.sharing, {"member 0": removed}))
 
@@ -162,7 +162,7 @@ def test_member_that_joins_deals_nothing_and_gets_a_share(four: Alliance) -> Non
     made.run()
     assert_sound(made, ())
     now = made.alliance()
-    assert outputs(now, [INPUT], ["newcomer", *names(2)]) == outputs(four, [INPUT])
+    assert outputs(now, [INPUT], ["newcomer", *names(3)]) == outputs(four, [INPUT])
 
 
 def test_reshare_works_with_exactly_t_old_dealers(four: Alliance) -> None:

@@ -117,8 +117,12 @@ def test_digest_changes_with_every_part() -> None:
 def test_quorums_of_the_alliance_are_allowed_thresholds() -> None:
     for holders in range(1, 129):
         faults = max_faults(holders)
-        assert faults < quorum_threshold(holders) <= holders - faults
-    assert [quorum_threshold(n) for n in (1, 3, 4, 5, 7, 10, 16)] == [1, 1, 3, 3, 5, 7, 11]
+        threshold = quorum_threshold(holders)
+        assert faults < threshold <= holders - faults
+        # Two sets of t - 1 others share more than the f - 1 whom a dishonest asker may have.
+        if faults:
+            assert 2 * (threshold - 1) - (holders - 1) > faults - 1
+    assert [quorum_threshold(n) for n in (1, 2, 3, 4, 5, 7, 10, 16)] == [1, 2, 2, 3, 4, 5, 7, 11]
     for holders in (0, 129):
         with pytest.raises(SessionRefused):
             quorum_threshold(holders)
