@@ -148,8 +148,12 @@ class StatementServer:
             raise ValueError("only a regulator, or the council in an approved case, is answered")
         if isinstance(wanted, Wanted):
             return Copies(tuple(self.found(wanted.statement_hash))).encode()
+        return self.page(wanted).encode()
+
+    def page(self, wanted: WantedPage) -> Copies:
+        """A page of the own log."""
         page = self._log.page(wanted.cursor, wanted.most)
-        return Copies(tuple(self._copy(entry) for entry in page.entries), page.next).encode()
+        return Copies(tuple(self._copy(entry) for entry in page.entries), page.next)
 
     def found(self, statement_hash: bytes) -> list[Copy]:
         """The own copies of a statement."""
@@ -204,8 +208,12 @@ class StatementSource:
                 if copy.served.statement_hash == wanted.statement_hash:
                     yield member, copy
 
+    def own_page(self, wanted: WantedPage) -> Copies:
+        """One page of the own log; empty where nothing is served."""
+        return Copies(()) if self._own is None else self._own.page(wanted)
+
     async def page(self, member: MemberId, wanted: WantedPage) -> Copies:
-        """One page of an evaluator's log. Raises PeerUnavailable."""
+        """One page of another evaluator's log. Raises PeerUnavailable."""
         try:
             return decode_copies(
                 await self._mesh.ask(member, Topic.QUERY_LOG, wanted.encode(), self._timeout_ms)
