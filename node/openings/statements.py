@@ -8,6 +8,7 @@ is checked: the proof by whoever uses it, the place against the ledger.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -195,7 +196,7 @@ class StatementSource:
     async def copies(
         self, wanted: Wanted, first: MemberId | None = None
     ) -> AsyncIterator[tuple[MemberId | None, Copy]]:
-        """Copies with who gave them (None: this node), `first` asked before the others.
+        """Copies with who gave them (None: this node), those of `first` before the others'.
 
         Only those that have the wanted hash come; nothing else of them is checked.
         """
@@ -203,8 +204,10 @@ class StatementSource:
             for copy in self._own.found(wanted.statement_hash):
                 yield None, copy
         members = sorted(self._evaluators(), key=lambda member: member != first)
-        for member in members:
-            for copy in await self._ask(member, wanted):
+        # All at once: one that hangs must not cost the others' time, and a copy is small.
+        answers = await asyncio.gather(*(self._ask(member, wanted) for member in members))
+        for member, copies in zip(members, answers, strict=True):
+            for copy in copies:
                 if copy.served.statement_hash == wanted.statement_hash:
                     yield member, copy
 
