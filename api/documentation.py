@@ -85,6 +85,7 @@ PATH_SCHEMAS: Final[dict[str, dict[str, str]]] = {
     "record_id": _DIGEST,
     "evidence_id": _DIGEST,
     "case_id": _DIGEST,
+    "member": {"type": "string", "pattern": "^[a-z0-9][a-z0-9-]{0,30}$"},
     "consent_id": _CONSENT,
     "at": _AT,
     "proposal_id": {"type": "string", "pattern": "^[1-9][0-9]{0,17}$"},

@@ -18,12 +18,22 @@ from api.problems import FieldProblem, Problem, invalid
 from api.settings import ApiSettings
 from api.views import timestamp
 from api.writes import BodyDigest, write_status
-from node.openings.port import CaseOutcome, CaseView, Finished, OpeningsService
+from node.openings.port import (
+    CaseOutcome,
+    CaseView,
+    Finished,
+    OpeningsService,
+    StatementPage,
+)
 from node.service import Role
 
 ADMINS: Final = frozenset({Role.ADMIN})
 READERS: Final = frozenset({Role.ADMIN, Role.OPERATOR, Role.AUDITOR})
 _DIGEST: Final = re.compile(r"(?:0x)?[0-9a-fA-F]{64}\Z")
+_CURSOR_FORM: Final = re.compile(r"[0-9a-f]{88}\Z")
+_MEMBER_FORM: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,30}\Z")
+STATEMENTS: Final = 16
+"""Statements of one page."""
 _WRITE: Final = (doc.WAIT, doc.IDEMPOTENCY)
 _BASE: Final = "/v1/openings"
 _ONE: Final = f"{_BASE}/{{case_id}}"
@@ -34,6 +44,21 @@ _STATE: Final = {
     "schema": {"type": "string", "enum": ["open", "all"], "default": "all"},
 }
 _OUTCOME: Final = {201: schemas.CaseOutcomeOut, 202: schemas.CaseOutcomeOut}
+_CURSOR: Final = {
+    "name": "cursor",
+    "in": "query",
+    "description": "What the page before gave as `next`",
+    "schema": {"type": "string", "pattern": "^[0-9a-f]{88}$"},
+}
+_LOG: Final = doc.operation(
+    "readQueryLog",
+    "openings",
+    "Read and verify an evaluator's log of served statements, page by page",
+    {200: schemas.StatementsOut},
+    parameters=(_CURSOR,),
+    path=["member"],
+    problems=(503,),
+)
 _LIST: Final = doc.operation(
     "listOpenings",
     "openings",
@@ -94,6 +119,21 @@ class OpeningRoutes:
     def __init__(self, service: OpeningsService, settings: ApiSettings) -> None:
         self._service = service
         self._settings = settings
+
+    async def statements(self, exchange: Exchange) -> Reply:
+        """GET /v1/query-logs/{member}."""
+        cursor = exchange.query("cursor").get("cursor")
+        member = exchange.params["member"]
+        for name, text, form in (
+            ("cursor", cursor, _CURSOR_FORM),
+            ("member", member, _MEMBER_FORM),
+        ):
+            if text is not None and form.match(text) is None:
+                error = FieldProblem(name, "not of its form")
+                raise Problem(400, "invalid", f"{name}: not of its form", errors=(error,))
+        after = None if cursor is None else bytes.fromhex(cursor)
+        page = await self._service.statements(member, after, STATEMENTS)
+        return json_reply(200, page_document(page))
 
     async def list(self, exchange: Exchange) -> Reply:
         """GET /v1/openings."""
@@ -164,6 +204,7 @@ def opening_routes(at: OpeningRoutes, settings: ApiSettings) -> list[Route]:
     """The routes with who may use them and what the documentation says."""
     limit = settings.request_timeout_ms
     return [
+        Route("GET", "/v1/query-logs/{member}", at.statements, READERS, _LOG, limit),
         Route("GET", _BASE, at.list, READERS, _LIST, limit),
         Route("GET", _ONE, at.show, READERS, _SHOW, limit),
         Route("POST", _BASE, at.request, ADMINS, _REQUEST, limit),
@@ -194,6 +235,24 @@ def case_document(view: CaseView) -> dict[str, object]:
         "posted": list(view.posted),
         "obstacle": view.obstacle,
     }
+
+
+def page_document(page: StatementPage) -> dict[str, object]:
+    """A page of an evaluator's log."""
+    shown = [
+        {
+            "statement": view.statement_hash.hex(),
+            "nullifier": view.nullifier.hex(),
+            "epoch": view.epoch,
+            "scope": view.scope,
+            "slot": view.slot,
+            "ring_size": view.ring_size,
+            "interval": None if view.interval is None else list(view.interval),
+            "obstacle": view.obstacle,
+        }
+        for view in page.statements
+    ]
+    return {"statements": shown, "next": None if page.next is None else page.next.hex()}
 
 
 def outcome_document(outcome: CaseOutcome) -> dict[str, object]:

@@ -107,7 +107,30 @@ class OpeningRecordOut(Document):
     state: list[str] = Field(description="Nodes of its state that show the closed case, hex")
 
 
+class StatementOut(Document):
+    """A statement of an evaluator's log, verified by this node."""
+
+    statement: Digest = Field(description="Its hash; what a request for an opening names")
+    nullifier: Digest
+    epoch: int = Field(ge=0, description="Quota epoch that it spent a slot of")
+    scope: int = Field(ge=1)
+    slot: int = Field(ge=0)
+    ring_size: int = Field(ge=1)
+    interval: list[int] | None = Field(
+        max_length=2, description="Epoch and number of its anchored interval, null for none yet"
+    )
+    obstacle: str | None = Field(description="Why it does not hold, null if it does")
+
+
+class StatementsOut(Document):
+    """A page of an evaluator's log."""
+
+    statements: list[StatementOut]
+    next: str | None = Field(pattern="^[0-9a-f]{88}$", description="Cursor of the next page")
+
+
 MODELS = (
+    StatementsOut,
     CasesOut,
     CaseOut,
     CaseIn,

@@ -282,6 +282,14 @@ class BulwarkClient:
         body = await self._transport.send(request)
         return decoded(body, dict[str, object], "an answer about openings")
 
+    async def query_log(self, member: str, cursor: str | None = None) -> dict[str, object]:
+        """A page of an evaluator's served statements, verified by the node; 503 if not shown."""
+        query = {} if cursor is None else {"cursor": cursor}
+        place = f"/v1/query-logs/{_segment(member)}"
+        request = Request("GET", place, query=query, timeout_s=self._timeout_s)
+        body = await self._transport.send(request)
+        return decoded(body, dict[str, object], "a page of a query log")
+
     async def act_on_opening(
         self,
         path: str,

@@ -12,6 +12,7 @@ import hashlib
 import json
 import re
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -29,6 +30,7 @@ from node.cli.voting import ADMIN_ROLES, READ_ROLES, wait_option
 INVALID: Final = 1
 MAX_BASIS_BYTES: Final = 64 * 1024 * 1024
 _COLUMNS: Final = ("id", "state", "regulator", "votes", "partials", "deadline")
+_STATEMENTS: Final = ("statement", "epoch", "scope", "slot", "interval", "obstacle")
 _ID: Final = re.compile(r"(?:0x)?[0-9a-fA-F]{64}\Z")
 
 
@@ -68,6 +70,35 @@ def request(statement: str, basis: Path, wait: str, target: Target, as_json: boo
         with_client(target, lambda client: client.act_on_opening("", document, wait=Stage(wait)))
     )
     emit_outcome(outcome, as_json=as_json)
+
+
+@command.command(name="statements")
+@click.argument("member")
+@click.option("--pages", type=click.IntRange(min=1), default=1, show_default=True)
+@click.option("--cursor", help="Where to begin: what the last page ended with.")
+@connection_options(*READ_ROLES)
+@json_option
+def statements(member: str, pages: int, cursor: str | None, target: Target, as_json: bool) -> None:
+    """Read what MEMBER served as an evaluator, each statement verified (a regulator's node).
+
+    \b
+    Example:
+      bulwark opening statements northbank --home alliance/regulator
+    """
+    found: list[Mapping[str, object]] = []
+    for _ in range(pages):
+        page = _page(target, member, cursor)
+        found += entries(page, "statements")
+        after = page.get("next")
+        cursor = after if isinstance(after, str) else None
+        if cursor is None:
+            break
+    if as_json:
+        emit_json({"statements": found, "next": cursor})
+        return
+    emit_table(found, _STATEMENTS, "no statements")
+    if cursor is not None:
+        click.echo(f"more: --cursor {cursor}")
 
 
 @command.command(name="list")
@@ -201,6 +232,10 @@ def verify(file: Path, genesis: Path, basis: Path | None, as_json: bool) -> None
             click.echo(f"INVALID  {error.where}: {error.reason}")
         sys.exit(INVALID)
     emit_verdict(opened, trusted, as_json=as_json)
+
+
+def _page(target: Target, member: str, cursor: str | None) -> Mapping[str, object]:
+    return run(with_client(target, lambda client: client.query_log(member, cursor)))
 
 
 def _hash(text: str) -> str:

@@ -77,6 +77,8 @@ class CouncilMember:
         self._random_bytes = random_bytes
         self._tried: dict[bytes, int] = {}
         """Cases whose statement was not found: block time of the last try."""
+        self._over: set[bytes] = set()
+        """Cases in which nothing is left to do, so that a long history costs a block nothing."""
         self._busy = False
         self.unfit: dict[bytes, str] = {}
         """Approved cases that this node took no part in so far, and why; it tries again."""
@@ -93,7 +95,8 @@ class CouncilMember:
         self._busy = True
         try:
             for case_id in self._book.cases():
-                await self._case(case_id)
+                if case_id not in self._over:
+                    await self._case(case_id)
         finally:
             self._busy = False
 
@@ -101,9 +104,13 @@ class CouncilMember:
         """The case if this node owes it a part now."""
         read_slot, now_ms = self._ledger.read_slot, self._ledger.now_ms()
         record = read_case(read_slot, case_id, now_ms // 1000)
-        if record is None or record.state is not CaseState.APPROVED:
+        if record is None or record.state is CaseState.OPEN:
             return None
-        return None if read_partial(read_slot, case_id, self._id) is not None else record
+        is_posted = read_partial(read_slot, case_id, self._id) is not None
+        if record.state is not CaseState.APPROVED or is_posted:
+            self._over.add(case_id)
+            return None
+        return record
 
     async def _case(self, case_id: bytes) -> None:
         record = self._approved(case_id)

@@ -37,14 +37,16 @@ from contracts.privacy.openings import (
 from contracts.privacy.query_log import StatementProof
 from node.execution.patricia import NodeSource
 from node.guarded.served import decode_served
+from node.openings.audit import LogAudit
 from node.openings.casebook import CaseBook
 from node.openings.checking import CaseUnfit, anchorage_of, check_statement, prove
 from node.openings.council import CouncilMember
 from node.openings.courtrecord import NotShown, court_record
 from node.openings.ledger import Lane, Ledger
-from node.openings.port import CaseOutcome, CaseView, CaseVote, Finished
+from node.openings.port import CaseOutcome, CaseView, CaseVote, Finished, StatementPage
 from node.openings.regulator import Regulator
-from node.openings.statements import Copy, StatementSource, Wanted
+from node.openings.statements import MAX_LISTED as MAX_LISTED_STATEMENTS
+from node.openings.statements import Copy, StatementSource, Wanted, WantedPage
 from node.reporting.idempotency import IdempotencyStore
 from node.reporting.tracker import StageTracker
 from node.service import Conflict, Forbidden, Idempotency, NotFound, Stage
@@ -94,6 +96,7 @@ class OpeningsDesk:
         self._lane = lane
         self._book = book
         self._statements = statements
+        self._audit = LogAudit(member, ledger, statements)
         self._council = council
         self._regulator = regulator
         self._tracker = tracker
@@ -117,6 +120,11 @@ class OpeningsDesk:
             if len(found) == MAX_LISTED:
                 break
         return found
+
+    async def statements(self, evaluator: str, cursor: bytes | None, most: int) -> StatementPage:
+        """See OpeningsService."""
+        wanted = WantedPage(cursor, max(1, min(most, MAX_LISTED_STATEMENTS)))
+        return await self._audit.page(MemberId(evaluator), wanted)
 
     def case(self, case_id: bytes) -> CaseView:
         """See OpeningsService."""

@@ -80,8 +80,40 @@ class Finished:
     """Members whose posted parts do not hold, and why."""
 
 
+@dataclass(frozen=True, slots=True)
+class StatementView:
+    """A statement of an evaluator's log, as it holds against the ledger."""
+
+    statement_hash: bytes
+    nullifier: bytes
+    epoch: int
+    """Quota epoch that it spent a slot of."""
+    scope: int
+    slot: int
+    ring_size: int
+    interval: tuple[int, int] | None
+    """Epoch and number of the interval under which it is anchored, None for none yet."""
+    obstacle: str | None
+    """Why it does not hold, None if proof, place and alliance are right."""
+
+
+@dataclass(frozen=True, slots=True)
+class StatementPage:
+    """Some statements of a log, and where the next page begins."""
+
+    statements: tuple[StatementView, ...]
+    next: bytes | None
+
+
 class OpeningsService(Protocol):
     """Openings as this node sees them."""
+
+    async def statements(self, evaluator: str, cursor: bytes | None, most: int) -> StatementPage:
+        """A page of an evaluator's log, each statement verified; for regulators' nodes.
+
+        Raises Unavailable where the evaluator is not connected or does not show its log.
+        """
+        ...
 
     def cases(self, *, open_only: bool) -> Sequence[CaseView]:
         """Cases, newest first, at most 256; `open_only`: those that can still be acted on."""

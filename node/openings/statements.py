@@ -8,6 +8,7 @@ is checked: the proof by whoever uses it, the place against the ledger.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -148,8 +149,12 @@ class StatementServer:
             raise ValueError("only a regulator, or the council in an approved case, is answered")
         if isinstance(wanted, Wanted):
             return Copies(tuple(self.found(wanted.statement_hash))).encode()
+        return self.page(wanted).encode()
+
+    def page(self, wanted: WantedPage) -> Copies:
+        """A page of the own log."""
         page = self._log.page(wanted.cursor, wanted.most)
-        return Copies(tuple(self._copy(entry) for entry in page.entries), page.next).encode()
+        return Copies(tuple(self._copy(entry) for entry in page.entries), page.next)
 
     def found(self, statement_hash: bytes) -> list[Copy]:
         """The own copies of a statement."""
@@ -191,7 +196,7 @@ class StatementSource:
     async def copies(
         self, wanted: Wanted, first: MemberId | None = None
     ) -> AsyncIterator[tuple[MemberId | None, Copy]]:
-        """Copies with who gave them (None: this node), `first` asked before the others.
+        """Copies with who gave them (None: this node), those of `first` before the others'.
 
         Only those that have the wanted hash come; nothing else of them is checked.
         """
@@ -199,13 +204,19 @@ class StatementSource:
             for copy in self._own.found(wanted.statement_hash):
                 yield None, copy
         members = sorted(self._evaluators(), key=lambda member: member != first)
-        for member in members:
-            for copy in await self._ask(member, wanted):
+        # All at once: one that hangs must not cost the others' time, and a copy is small.
+        answers = await asyncio.gather(*(self._ask(member, wanted) for member in members))
+        for member, copies in zip(members, answers, strict=True):
+            for copy in copies:
                 if copy.served.statement_hash == wanted.statement_hash:
                     yield member, copy
 
+    def own_page(self, wanted: WantedPage) -> Copies:
+        """One page of the own log; empty where nothing is served."""
+        return Copies(()) if self._own is None else self._own.page(wanted)
+
     async def page(self, member: MemberId, wanted: WantedPage) -> Copies:
-        """One page of an evaluator's log. Raises PeerUnavailable."""
+        """One page of another evaluator's log. Raises PeerUnavailable."""
         try:
             return decode_copies(
                 await self._mesh.ask(member, Topic.QUERY_LOG, wanted.encode(), self._timeout_ms)

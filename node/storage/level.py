@@ -7,6 +7,10 @@ Audit reads verify LevelDB's block checksums; ordinary reads rely on the seals o
 LevelDB's own synced write flushes the log file it lands in and no older one, and holds up every
 other write meanwhile; so this store writes without it and flushes all log files itself, which
 covers everything written before and can be done on a thread (ADR-0009).
+No read fills LevelDB's cache of decompressed blocks. A tag is as random as a hash, so a hit is rare
+and spares some 5 to 10 us; but a cached block outlives its table, and lying between the blocks of
+the memtable it leaves holes that fit nothing: a cache of 64 MiB and the holes around it grew a node
+by 2.3 KiB a record. What does not compress is read from the mapped file with or without a cache.
 """
 
 from __future__ import annotations
@@ -34,12 +38,6 @@ else:
 
 WRITE_BUFFER_BYTES: Final = 16 * 1024 * 1024
 """LevelDB memtable: several full blocks, so that a block rarely waits for a flush."""
-CACHE_BYTES: Final = 2 * 1024 * 1024
-"""Cache of decompressed LevelDB blocks; one that does not compress is read from the mapped file and
-never cached. A tag is as random as a hash, so one look-up says nothing about the next: a hit spares
-some 5 us of decompression and is rare. A larger cache only fills: a block stays after a compaction
-has deleted its table, and lying between memtable blocks it leaves holes of about its own size in
-the heap. With 64 MiB a node grew by 2.3 KiB a record and would have for about 75,000 records."""
 OPEN_TABLES: Final = 1_000
 """Table files that LevelDB keeps mapped. Their pages count as resident, yet they are the kernel's
 cache of files and go under pressure; with half of the tables open a random read took five times as
@@ -67,7 +65,6 @@ class LevelStore:
                 create_if_missing=True,
                 paranoid_checks=True,
                 write_buffer_size=WRITE_BUFFER_BYTES,
-                lru_cache_size=CACHE_BYTES,
                 max_open_files=OPEN_TABLES,
                 bloom_filter_bits=BLOOM_BITS,
             )
@@ -169,7 +166,7 @@ class _LevelView:
 
 def _get(source: Any, key: bytes, path: str, *, verify: bool) -> bytes | None:
     try:
-        value: bytes | None = source.get(key, verify_checksums=verify)
+        value: bytes | None = source.get(key, verify_checksums=verify, fill_cache=False)
     except plyvel.Error as error:
         raise _reading_error(path, error) from error
     except RuntimeError as error:
@@ -191,7 +188,7 @@ def _iterate(
             high = above if high is None else min(high, above)
     try:
         with source.iterator(
-            start=low, stop=high, reverse=reverse, verify_checksums=verify
+            start=low, stop=high, reverse=reverse, verify_checksums=verify, fill_cache=False
         ) as pairs:
             for pair in pairs:
                 if reverse and pair[0] < prefix:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import httpx
@@ -13,7 +13,14 @@ from api.auth import ApiKeys, generate_api_keys
 from api.server import create_app
 from api.settings import ApiSettings
 from bulwark.ledger.ids import Digest, Height
-from node.openings.port import CaseOutcome, CaseView, CaseVote, Finished
+from node.openings.port import (
+    CaseOutcome,
+    CaseView,
+    CaseVote,
+    Finished,
+    StatementPage,
+    StatementView,
+)
 from node.service import Idempotency, NotFound, Role, Stage
 from tests.unit.api.fake_chain import FakeChain
 from tests.unit.api.fake_node import FakeNode
@@ -38,6 +45,16 @@ VIEW = CaseView(
     votes=(CaseVote("bank-a", True),),
     posted=("bank-b",),
 )
+STATEMENT = StatementView(
+    statement_hash=b"\x01" * 32,
+    nullifier=b"\x03" * 32,
+    epoch=20,
+    scope=1,
+    slot=7,
+    ring_size=4,
+    interval=(20, 3),
+    obstacle=None,
+)
 RECORD = {"format": "bulwark-opening/1", "result": "00", "served": "00", "sealed": {}, "state": []}
 
 
@@ -60,6 +77,14 @@ class FakeOpenings:
             if view.case_id == case_id:
                 return view
         raise NotFound("there is no such case on the ledger")
+
+    async def statements(self, evaluator: str, cursor: bytes | None, most: int) -> StatementPage:
+        self.asked.append(("statements", evaluator, cursor, most))
+        if self.failure is not None:
+            raise self.failure
+        following = b"\x07" * 44 if cursor is None else None
+        views = (STATEMENT, replace(STATEMENT, interval=None, obstacle="the ring proof is bad"))
+        return StatementPage(views, following)
 
     async def request(
         self,

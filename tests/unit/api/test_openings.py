@@ -7,13 +7,14 @@ from dataclasses import replace
 import pytest
 
 from api import openings_schemas as schemas
-from node.service import Conflict, Forbidden, NotFound, Role, Stage
+from node.service import Conflict, Forbidden, NotFound, Role, Stage, Unavailable
 from tests.unit.api.fake_openings import CASE, VIEW, OpeningsApp
 from tests.unit.api.world import problem_of
 
 BASE = "/v1/openings"
 ONE = f"{BASE}/{CASE.hex()}"
 READERS = {Role.ADMIN, Role.OPERATOR, Role.AUDITOR}
+LOG = "/v1/query-logs/bank-b"
 ASK = {"statement": "01" * 32, "basis": "0x" + "02" * 32}
 
 
@@ -25,6 +26,7 @@ def scene() -> OpeningsApp:
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
     [
+        ("GET", LOG, READERS),
         ("GET", BASE, READERS),
         ("GET", ONE, READERS),
         ("POST", BASE, {Role.ADMIN}),
@@ -43,6 +45,8 @@ async def test_admins_act_and_auditors_and_operators_read(scene, method, path, a
 @pytest.mark.parametrize(
     ("path", "model"),
     [
+        (LOG, schemas.StatementsOut),
+        (f"{LOG}?cursor={'07' * 44}", schemas.StatementsOut),
         (BASE, schemas.CasesOut),
         (f"{BASE}?state=open", schemas.CasesOut),
         (ONE, schemas.CaseOut),
@@ -138,6 +142,21 @@ async def test_a_wrong_field_is_named(scene, path, body, field) -> None:
 async def test_a_bent_id_and_an_unknown_one_are_told_apart(scene) -> None:
     problem_of(await scene.ask("GET", f"{BASE}/xyz"), 400, "invalid")
     problem_of(await scene.ask("GET", f"{BASE}/{'0' * 64}"), 404, "not-found")
+
+
+async def test_a_log_is_read_page_by_page_and_a_silent_evaluator_is_told(scene) -> None:
+    first = (await scene.ask("GET", LOG)).json()
+    assert (first["next"], [s["interval"] for s in first["statements"]]) == (
+        "07" * 44,
+        [[20, 3], None],
+    )
+    last = (await scene.ask("GET", f"{LOG}?cursor={first['next']}")).json()
+    assert last["next"] is None
+    assert scene.openings.asked[1] == ("statements", "bank-b", b"\x07" * 44, 16)
+    for path in (f"{LOG}?cursor=07", "/v1/query-logs/Bank_B"):
+        problem_of(await scene.ask("GET", path), 400, "invalid")
+    scene.openings.failure = Unavailable("bank-b does not show its log: down")
+    problem_of(await scene.ask("GET", LOG), 503, "unavailable")
 
 
 async def test_the_documentation_has_every_route(scene) -> None:

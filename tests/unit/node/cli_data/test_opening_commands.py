@@ -72,6 +72,16 @@ def test_cases_are_listed_and_shown(ask) -> None:
     assert json.loads(ask("show", ID, "--json").output)["state"] == "open"
 
 
+def test_a_log_is_read_in_pages(scene, ask) -> None:
+    one = ask("statements", "bank-b")
+    assert one.exit_code == 0, one.output
+    assert "the ring proof is bad" in one.output
+    assert f"more: --cursor {'07' * 44}" in one.output
+    every = json.loads(ask("statements", "bank-b", "--pages", "9", "--json").output)
+    assert (len(every["statements"]), every["next"]) == (4, None)
+    assert ask("statements", "bank-b", "--cursor", "xyz").exit_code == 1
+
+
 def test_a_vote_is_passed_on(scene, ask) -> None:
     assert ask("vote", ID, "approve").exit_code == 0
     assert json.loads(ask("vote", ID, "reject", "--json").output)["stage"] == "executed"

@@ -12,6 +12,7 @@ from contracts.privacy.query_log import StatementProof
 from node.guarded.served import ServedStatement
 from node.openings import council
 from node.openings.council import RETRY_MS
+from node.openings.statements import Copies
 from node.service import Stage
 from tests.unit.node.openings.opening_scene import BASIS, NAMES, REGULATOR, Scene, asked
 
@@ -208,3 +209,20 @@ async def test_a_full_lane_is_tried_again(scene: Scene, made) -> None:
     await node.council.act()
     scene.deliver()
     assert read_partial(scene.read_slot, case_id, b"m0".ljust(32, b"\0")) is not None
+
+
+async def test_a_case_that_expires_while_its_statement_is_fetched_gets_no_part(
+    scene: Scene, made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await scene.anchored(asked(1, 1), by=("m1",))
+    await scene.approved(asked(1, 1))
+    node = scene.nodes["m0"]
+    found = scene.nodes["m1"].server.found(asked(1, 1).statement_hash)
+
+    async def late(to, topic, body, timeout_ms):
+        scene.chain.wait(15 * 86_400)
+        return Copies(tuple(found)).encode()
+
+    monkeypatch.setattr(node.mesh, "ask", late)
+    await node.council.act()
+    assert (made, node.lane.sent[node.delivered :]) == ([], [])
