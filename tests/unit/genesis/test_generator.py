@@ -37,7 +37,7 @@ from node.pki import CertificateAuthority
 from tests.unit.genesis.samples import NOW_MS, make, passphrase_of, seeded
 
 # Changes with the contracts and the format of the document, and with nothing else.
-GOLDEN_HASH = "126cf2a1d0be688467d7440f104edee5a05d4e381eadc62b1076029a11fbbea0"
+GOLDEN_HASH = "815d0e8427a3015c9b2631267e9f1d6f63cab0c86351631018e5c05f34b872e9"
 
 
 def secrets_of(generated: Generated, name: str) -> NodeSecrets:
