@@ -194,6 +194,7 @@ class Scene:
         self.rings = {1: member_ring(WORLD.ring)}
         self.down: set[str] = set()
         self.reasons: list[str | None] = []
+        self.logs: dict[tuple[str, bytes], list[Log]] = {}
         self.final: FinalState | None = None
         self.nodes = {name: OpeningNode(self, name) for name in (*NAMES, REGULATOR)}
 
@@ -229,6 +230,7 @@ class Scene:
         outcome = self.chain.send(signer(name), to, data)
         self.reasons.append(outcome.reason)
         logs = [Log(Address(a), tuple(map(Digest, t)), d) for a, t, d in outcome.logs]
+        self.logs[name, data] = logs
         for node in self.nodes.values():
             node.book.follow(height, [(data, logs)])
         return outcome.ok
@@ -304,6 +306,7 @@ __all__ = [
     "REGULATOR",
     "WORLD",
     "Scene",
+    "TrieNodes",
     "asked",
     "genesis",
     "sealing_key",
