@@ -196,6 +196,7 @@ class Node:
             home=home,
             chain=self._chain,
             read_slot=self._executor.slot,
+            slot_at=self._executor.slot_at,
             lane=self._anchorer,
             directory=self._directory,
             keys=self._keys,

@@ -12,7 +12,7 @@ import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
-from bulwark.ledger.ids import Address, Height
+from bulwark.ledger.ids import Address, Digest, Height
 from bulwark.ledger.receipt import Log, Receipt
 from contracts.governance import GOVERNANCE
 from contracts.members import MEMBER_REGISTRY
@@ -24,8 +24,11 @@ from node.ceremony.driver import CeremonyDriver
 from node.ceremony.enrolment import Enrolment
 from node.chain.store import ChainStore
 from node.clock import Clock
-from node.guarded.rings import RingBook
+from node.guarded.rings import RingBook, RingView
+from node.storage.errors import StoreDamaged
 
+SlotAt = Callable[[Digest, Address, int], int]
+"""Value of a contract's slot in the state with a root."""
 ACT_S: Final = 1.0
 _RING_CONTRACTS: Final = frozenset((MEMBER_REGISTRY, PRIVACY_KEYS, KEY_CEREMONY, GOVERNANCE))
 
@@ -43,6 +46,7 @@ class Ceremonies:
         *,
         chain: ChainStore,
         read_slot: ReadSlot,
+        slot_at: SlotAt,
         driver: CeremonyDriver,
         enrolment: Enrolment,
         rings: RingBook,
@@ -54,6 +58,7 @@ class Ceremonies:
         called when the ring book follows another ring."""
         self._chain = chain
         self._read_slot = read_slot
+        self._slot_at = slot_at
         self._driver = driver
         self._enrolment = enrolment
         self._rings = rings
@@ -69,7 +74,19 @@ class Ceremonies:
         if first is not None:
             for logs in self._logs_since(Height(first)):
                 self._driver.follow(logs)
-        self._follow_ring(is_changed=True)
+        tip = self._chain.tip.height
+        lowest = min(tip, max(self._rings.lowest_needed(tip), self._chain.state_from))
+        self._rings.begin(self._ring_at, Height(lowest), tip)
+        self._ring_changed()
+
+    def _ring_at(self, height: Height) -> RingView:
+        header = self._chain.tip if height == self._chain.applied else self._chain.header(height)
+        if header is None:
+            raise StoreDamaged(f"header {height}", "is missing")
+        root = header.state_root
+        return self._rings.read(
+            lambda contract, slot: self._slot_at(root, contract, slot), height, header.timestamp_ms
+        )
 
     def executed(self, receipts: Sequence[Receipt] | None) -> None:
         """A block was executed; None: state sync skipped some."""

@@ -11,7 +11,7 @@ from bulwark.privacy.sealing import SealingKey
 from contracts.bindings import member_id_bytes
 from contracts.slots import ReadSlot
 from node.assembly import Home
-from node.ceremony.ceremonies import Ceremonies
+from node.ceremony.ceremonies import Ceremonies, SlotAt
 from node.ceremony.driver import CeremonyDriver
 from node.ceremony.enrolment import Enrolment
 from node.ceremony.keybook import KeyBook
@@ -27,6 +27,7 @@ def make_ceremonies(
     home: Home,
     chain: ChainStore,
     read_slot: ReadSlot,
+    slot_at: SlotAt,
     lane: Anchorer,
     directory: Directory,
     keys: KeyBook,
@@ -72,6 +73,7 @@ def make_ceremonies(
     return Ceremonies(
         chain=chain,
         read_slot=read_slot,
+        slot_at=slot_at,
         driver=driver,
         enrolment=enrolment,
         rings=rings,

@@ -101,7 +101,11 @@ class Executor:
 
     def slot(self, contract: Address, number: int) -> int:
         """Value of a contract's storage slot in the state of the last block."""
-        account = self.account(self._tip.header.state_root, contract)
+        return self.slot_at(self._tip.header.state_root, contract, number)
+
+    def slot_at(self, state_root: Digest, contract: Address, number: int) -> int:
+        """The same in the state with this root. Raises StoreDamaged where the state is missing."""
+        account = self.account(state_root, contract)
         return 0 if account is None else read_slot(self.source, account.storage_root, number)
 
     def roles(self, address: Address) -> int:

@@ -11,7 +11,7 @@ are kept: an older one is refused by height.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from bulwark.ledger.ids import Height, MemberId
@@ -147,6 +147,21 @@ class RingBook:
         """The ring after the last block followed."""
         return self._views[-1] if self._views else None
 
+    def begin(self, view_at: Callable[[Height], RingView], lowest: Height, tip: Height) -> None:
+        """Start with the ring of the tip, from the first height on that has it.
+
+        Not below `lowest`. After a restart a node else would know no ring of the heights that
+        others name, and name a height that shows its restart. `view_at` reads the ring of a height.
+        """
+        now, low, high = view_at(tip), lowest, tip
+        while low < high:
+            middle = Height((low + high) // 2)
+            if view_at(middle).same_as(now):
+                high = middle
+            else:
+                low = Height(middle + 1)
+        self._views = [replace(now, since=high)]
+
     @property
     def is_ready(self) -> bool:
         """Whether there is a ring and an opener."""
@@ -164,7 +179,7 @@ class RingBook:
         epoch = quota_epoch(timestamp_ms // 1000, self._epoch_seconds)
         if now is not None and not is_changed and epoch == now.epoch:
             return False
-        view = read_ring(read_slot, height, timestamp_ms, self._epoch_seconds, self._council)
+        view = self.read(read_slot, height, timestamp_ms)
         if now is not None and now.same_as(view):
             same = (now.sealing_keys, now.quotas) == (view.sealing_keys, view.quotas)
             if same:
@@ -176,6 +191,14 @@ class RingBook:
     def at(self, height: Height) -> RingView | None:
         """The ring of a height, None for one below those that are kept."""
         return next((view for view in reversed(self._views) if view.since <= height), None)
+
+    def lowest_needed(self, tip: Height) -> Height:
+        """The lowest height that anybody may name now, some blocks behind this node included."""
+        return Height(max(0, tip - tip % ROUNDING - 2 * ROUNDING))
+
+    def read(self, read_slot: ReadSlot, height: Height, timestamp_ms: int) -> RingView:
+        """The ring of a height in its state. Raises DamagedStorage."""
+        return read_ring(read_slot, height, timestamp_ms, self._epoch_seconds, self._council)
 
     def height_to_name(self, tip: Height) -> Height:
         """The height that a question names: rounded, so that it does not show when it was made."""
