@@ -1,11 +1,13 @@
 """The asker of the guarded path: sealed questions through relays, answers checked and attributed.
 
 Rules: an evaluator is reached only through a third member, the relay, drawn anew for each try and
-not one that evaluates in this round if there is another; the own share needs no relay, no slot and
-no proof. A try that brings no sound answer is repeated through another relay, within bounds of
-number and time. A refusal for a stale ring or epoch makes the question anew, once, if this node
-knows a newer ring. An answer counts only if it is for this request, key and sharing, from this
-evaluator and signed by its account; if it is then proved wrong it is evidence and is handed on.
+not one that evaluates in this round if there is another; in an alliance of two there is none, and
+nobody to hide among. The own share needs no relay, no slot and no proof. A try that brings no sound
+answer is repeated through another relay, within bounds of number and time. A refusal for a stale
+ring or epoch makes the question anew, once, if this node knows a newer ring; one because the slot
+is spent means that this node lost its count with its database: it leaps ahead to a free one. An
+answer counts only if it is for this request, key and sharing, from this evaluator and signed by its
+account; if it is then proved wrong it is evidence and is handed on.
 
 The signature is the evaluator's and the request names nobody, but whoever publishes such evidence
 shows that it asked that question.
@@ -37,6 +39,9 @@ from node.tagging.rounds import EvaluatorRefused, EvaluatorUnavailable, NoRelay
 
 STALE: Final = frozenset({RefusalCode.WRONG_EPOCH, RefusalCode.FOREIGN_RING})
 """Refusals that a newer ring may mend."""
+
+MAX_LEAPS: Final = 24
+"""Each doubles the count of slots: enough to get past any quota."""
 
 OnWrong = Callable[[bytes, bytes, int], None]
 """Takes the encoded request, the encoded signed answer and the evaluator's index."""
@@ -142,6 +147,17 @@ class GuardedRound:
             return await local.evaluate(self._blinded)
         self._evaluating.add(self._live.holders[index])
         prepared = await self._question(None)
+        for _ in range(MAX_LEAPS):
+            try:
+                return await self._asked(prepared, index)
+            except EvaluatorRefused as refused:
+                if refused.code is not RefusalCode.SPENT:
+                    raise
+            prepared = await self._with_another_slot(prepared)
+        return await self._asked(prepared, index)
+
+    async def _asked(self, prepared: Prepared, index: int) -> Evaluation:
+        """One evaluator's answer to a question, made anew once if it is stale."""
         try:
             return await self._tried(prepared, index)
         except EvaluatorUnavailable as failed:
@@ -168,6 +184,15 @@ class GuardedRound:
                 self._was_remade = stale is not None
                 self._prepared = made
             return self._prepared
+
+    async def _with_another_slot(self, spent: Prepared) -> Prepared:
+        """The round's question with a slot far ahead, if it still is the spent one."""
+        async with self._preparing:
+            if self._prepared is spent:
+                log.warning("a slot was spent before: this node lost its count, it leaps ahead")
+                await self._parts.prover.leap(spent)
+                self._prepared = await self._parts.prover.prepare(self._live, self._blinded)
+            return self._prepared or spent
 
     def _is_outdated(self, prepared: Prepared) -> bool:
         """Whether another question than this one may do better, and may be made."""

@@ -104,6 +104,11 @@ class QuestionProver:
         """The ring that a question would be about now."""
         return self._parts.rings.now
 
+    async def leap(self, spent: Prepared) -> None:
+        """The slot of a question was spent by an earlier life of this node: skip many."""
+        request = spent.request
+        await self._parts.slots.leap(request.epoch, request.scope)
+
     async def prepare(
         self, live: LiveKey, blinded: tuple[bytes, ...], before: Prepared | None = None
     ) -> Prepared:

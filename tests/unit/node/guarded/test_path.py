@@ -65,22 +65,24 @@ async def test_past_the_last_slot_people_are_told_and_known_tags_go_on(world: Wo
     assert tag == world.expected("domain", "20.example")
 
 
-async def test_a_member_that_forgets_its_slots_is_stopped_by_the_evaluators(
+async def test_a_member_that_forgets_its_slots_is_stopped_and_leaps_past_them(
     pool: ThreadPoolExecutor,
 ) -> None:
     """Where t = 2f+1 of n = 3f+1: two sets of evaluators share one that knows the slot."""
     world = World(pool, ["bank-a", "bank-b", "bank-c", "tel-d"], 3)
+    world.follow(world.view(since=101, epoch=10, quotas={Scope.SMALL: 1_000, Scope.BULK: 3}))
     asker = world["bank-a"]
     tagger = asker.tagger()
-    for number in range(20):
+    for number in range(10):
         await tagger.tags([("domain", f"{number}.example")])
     for key, _ in list(asker.store.iterate(b"u\x02")):
         asker.store.write({key: None}, sync=False)
     asker.slots._open.clear()
-    (refused,) = await tagger.tags([("domain", "20.example")])
-    assert isinstance(refused, TaggingUnavailable) and "refused: spent" in str(refused)
+    (tag,) = await tagger.tags([("domain", "10.example")])
+    assert tag == world.expected("domain", "10.example")
     others = [member for member in world.members.values() if member is not asker]
     assert sum(member.evaluator.refusals[RefusalCode.SPENT] for member in others) >= 1
+    assert asker.slots.used(10, Scope.SMALL) > 10
     world.close()
 
 
@@ -162,10 +164,11 @@ async def test_silent_evaluators_are_replaced_and_too_few_are_counted(world: Wor
     assert "no third member" in str(refused)
 
 
-async def test_an_alliance_of_two_needs_the_direct_way_to_be_allowed(
+async def test_without_a_third_member_connected_the_direct_way_must_be_allowed(
     pool: ThreadPoolExecutor,
 ) -> None:
-    world = World(pool, ["bank-a", "bank-b"], 2)
+    world = World(pool, ["bank-a", "bank-b", "bank-c"], 2)
+    world.down.add("bank-c")
     asker = world["bank-a"]
     (refused,) = await asker.tagger().tags([("domain", "evil.example")])
     assert isinstance(refused, TaggingUnavailable) and "no third member" in str(refused)
@@ -174,6 +177,13 @@ async def test_an_alliance_of_two_needs_the_direct_way_to_be_allowed(
     found = await asker.tagger(direct).tags([("domain", "evil.example")])
     assert found == [world.expected("domain", "evil.example")]
     assert direct.direct == 1
+    world.close()
+
+
+async def test_in_an_alliance_of_two_there_is_only_the_direct_way(pool: ThreadPoolExecutor) -> None:
+    world = World(pool, ["bank-a", "bank-b"], 2)
+    found = await world["bank-a"].tagger().tags([("domain", "evil.example")])
+    assert found == [world.expected("domain", "evil.example")]
     world.close()
 
 

@@ -85,3 +85,19 @@ async def test_old_epochs_are_forgotten(store: MemoryStore, durability: Durabili
     assert book.used(1, Scope.SMALL) == 0
     assert book.used(2, Scope.SMALL) == 3
     assert len(list(store.iterate(b"u"))) == 1
+
+
+async def test_a_leap_gets_past_slots_that_an_earlier_life_gave_out(
+    store: MemoryStore, durability: Durability
+) -> None:
+    used = set(await draw(SlotBook(store, durability, KEY), 200, quota=1000))
+    lost = MemoryStore()
+    again = SlotBook(lost, durability, KEY)
+    leaps = 0
+    while (await again.draw(1, Scope.SMALL, 1000)) in used:
+        await again.leap(1, Scope.SMALL)
+        leaps += 1
+    assert leaps == 3
+    await again.leap(2, Scope.SMALL)
+    after = SlotBook(lost, durability, KEY)
+    assert not used & set(await draw(after, 50, quota=1000))
