@@ -51,7 +51,7 @@ def sealing_key(name: str) -> SealingKey:
 
 @functools.cache
 def genesis() -> Genesis:
-    def one(place: int, name: str) -> GenesisMember:
+    def one(name: str) -> GenesisMember:
         return GenesisMember(
             id=MemberId(name),
             name=name.title(),
@@ -59,8 +59,6 @@ def genesis() -> Genesis:
             node=vote_key(name).address,
             account=Address(signer(name).address),
             tls_pin=sha256(b"pin " + name.encode()),
-            oprf_index=place + 1,
-            oprf_key=sha256(b"oprf " + name.encode()),
         )
 
     return Genesis(
@@ -69,8 +67,8 @@ def genesis() -> Genesis:
         created_ms=TimestampMs(1_700_000_000_000),
         gas_limit=30_000_000,
         consensus=ConsensusParameters(),
-        members=tuple(one(place, name) for place, name in enumerate(NAMES)),
-        oprf=OprfParameters(threshold=3, public_key=sha256(b"public"), key_id=1),
+        members=tuple(one(name) for name in NAMES),
+        oprf=OprfParameters(key_id=1),
         alloc={Address(b"\x10" * 20): GenesisAccount(1, 0, b"\x60\x00", {5: 6})},
     )
 

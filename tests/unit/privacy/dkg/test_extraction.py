@@ -61,8 +61,8 @@ def test_reshare_of_something_else_than_the_old_shares_is_refused() -> None:
 
 
 def test_result_hash_names_session_dealers_and_keys() -> None:
-    one = ceremony(Purpose.GENERATE, names(2)).session
-    other = ceremony(Purpose.GENERATE, names(2), seed="other").session
+    one = ceremony(Purpose.GENERATE, names(2), threshold=1).session
+    other = ceremony(Purpose.GENERATE, names(2), threshold=1, seed="other").session
     point, twice = (multiply_base(ONE),), (multiply_base(ONE + ONE),)
     results = [
         combine(one, {1: twice}, {}),
