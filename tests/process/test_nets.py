@@ -61,7 +61,14 @@ def test_an_interrupted_run_leaves_no_process_and_no_namespace(tmp_path: Path) -
         pytest.skip(why_no_namespaces())
     words = [sys.executable, "-m", "tests.nets", "run", str(FOLDER / "two_against_two.toml")]
     options = ["--backend", "netns", "--keep", str(tmp_path / "net")]
-    process = subprocess.Popen([*words, *options], cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [*words, *options],
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A test run in the background ignores the signal, and its children would inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     assert process.stderr is not None
     for line in process.stderr:
         if "partition" in line:
