@@ -76,6 +76,7 @@ class Replica:
         "_seen",
         "_started",
         "_state",
+        "_was_silent",
     )
 
     def __init__(
@@ -123,6 +124,7 @@ class Replica:
         self._mark: tuple[Height, View] | None = None
         """Window and view at the last look at what had to wait (W2)."""
         restoring.restore(state, self._changer, self._ordering, recovery)
+        self._was_silent = state.silent
 
     # -- the one entry -----------------------------------------------------------------------
 
@@ -257,6 +259,9 @@ class Replica:
     def _follow_up(self) -> None:
         """W2: whenever the window or the view moved, look again at what had to wait."""
         state = self._state
+        if self._was_silent and not state.silent:
+            self._was_silent = False
+            self._changer.join()  # what others asked for while it could not (V4, P6)
         while self._mark != (state.low, state.active_view):
             self._mark = (state.low, state.active_view)
             self._ordering.adopt_plan()

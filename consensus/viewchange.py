@@ -145,7 +145,7 @@ class ViewChanger:
                 return  # the forgotten one, sent again by somebody (P6)
         self.pool[message.signer] = message
         self._compare_commits(message)
-        self._join()
+        self.join()
         self._review()
 
     def _waiting_for(self, message: ViewChange) -> list[ValidatorIndex]:
@@ -174,8 +174,8 @@ class ViewChanger:
             self._accused.add(mark)
             self._state.outbox.append(Report(evidence))
 
-    def _join(self) -> None:
-        """V4: the highest view that f + 1 others ask for; an honest one is among them."""
+    def join(self) -> None:
+        """V4: leave for the highest view that f + 1 others ask for; an honest one is among them."""
         state = self._state
         views = sorted(
             (c.view for i, c in self.pool.items() if i != state.me and c.view > state.view),

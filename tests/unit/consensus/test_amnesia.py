@@ -111,3 +111,18 @@ def test_later_answers_do_not_lengthen_the_silence() -> None:
     for peer in (0, 2, 3):
         subject.hear(subject.status(peer, stable=40, executed=40))
     assert subject.replica.snapshot().silent_until == 62
+
+
+def test_what_others_asked_for_during_its_silence_is_joined_when_that_ends_v4() -> None:
+    """Seeds 825 and 1079 of the long run: it stayed in a view that f + 1 others had left."""
+    subject = wiped()
+    subject.hear(StableProof(subject.checkpoint(30)), 2)
+    for peer in (0, 2, 3):
+        subject.hear(subject.status(peer, stable=30, executed=30))
+    install(subject, 61)
+    for peer in (2, 3):
+        assert not sent(subject.hear(subject.view_change(2, peer)), ViewChange)
+    certificate = subject.checkpoint(62)
+    effects = subject.give(StateInstalled(Height(62), certificate.subject.digest, certificate))
+    (message,) = sent(effects, ViewChange)
+    assert (message.view, message.signer) == (2, 1)
