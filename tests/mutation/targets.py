@@ -82,11 +82,11 @@ EQUIVALENT: dict[str, str] = {
     _CHANGER + "on_view_change: message.base_above(state.terms.start) < "
     "known.base_above(state.terms.start) => message.base_above(state.terms.start) <= "
     "known.base_above(state.terms.start)": "the two lie at least 2L apart here",
-    _CHANGER + "_join: i != state.me and c.view > state.view => "
+    _CHANGER + "join: i != state.me and c.view > state.view => "
     "i != state.me or c.view > state.view": (
         "more views at or below the own one make start() refuse, as it does"
     ),
-    _CHANGER + "_join: c.view > state.view => c.view >= state.view": (
+    _CHANGER + "join: c.view > state.view => c.view >= state.view": (
         "start() refuses the own view"
     ),
     _CHANGER + "_review: sorted(self.pool) => sorted(self.pool, reverse=True)": (

@@ -89,7 +89,7 @@ PLANTED: dict[str, tuple[Callable[[], AbstractContextManager[None]], str]] = {
         replaced(LaterBuffer, "add", lambda *given: None),
         "l01_just_above_the_window",
     ),
-    "no f+1 rule": (replaced(ViewChanger, "_join", lambda self: None), "l05_f_plus_one_rule"),
+    "no f+1 rule": (replaced(ViewChanger, "join", lambda self: None), "l05_f_plus_one_rule"),
     "NEW-VIEW never forwarded": (
         replaced(Retransmission, "_send_view", lambda *given: None),
         "l05_restarted_node_learns_the_view",

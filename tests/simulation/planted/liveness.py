@@ -145,7 +145,7 @@ LIVENESS: tuple[PlantedBug, ...] = (
     ),
     PlantedBug(
         "L5-join", "L5, V4", "Views that f + 1 others ask for are not joined",
-        instead(ViewChanger, "_join", nothing), UNSETTLED,
+        instead(ViewChanger, "join", nothing), UNSETTLED,
     ),
     PlantedBug(
         "L5-proof", "L5, R5", "A node in an old view is not shown the NEW-VIEW",
