@@ -235,12 +235,15 @@ def _stay(devnet: Devnet) -> None:
 
 @contextmanager
 def _interrupts() -> Iterator[None]:
-    """SIGTERM and SIGHUP end the foreground as Ctrl-C does, so that the nodes are stopped."""
+    """SIGTERM and SIGHUP end the foreground as Ctrl-C does, so that the nodes are stopped.
+
+    SIGINT is set, too: a shell that starts the command in the background has it ignored.
+    """
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    numbers = (signal.SIGTERM, signal.SIGHUP)
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     earlier = [signal.signal(number, interrupt) for number in numbers]
     try:
         yield
