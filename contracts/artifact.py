@@ -22,6 +22,10 @@ CONTRACT_NAMES: Final = (
     "ConsentRegistry",
     "Governance",
     "EvidenceRegistry",
+    "PrivacyKeys",
+    "KeyCeremony",
+    "QueryLog",
+    "Openings",
 )
 
 _HERE: Final = Path(__file__).resolve().parent

@@ -6,9 +6,6 @@ a compiler. Slots and selectors stay in the modules that own them.
 
 from __future__ import annotations
 
-from contracts.privacy.artifact import (
-    PRIVACY_CONTRACT_NAMES,
-)
 from contracts.privacy.ceremony import (
     KEY_CEREMONY,
     MAX_POST_BYTES,
@@ -166,7 +163,6 @@ __all__ = [
     "NO_AGREEMENT",
     "OPENINGS",
     "POSSESSION_PRECOMPILE",
-    "PRIVACY_CONTRACT_NAMES",
     "PRIVACY_KEYS",
     "PRIVACY_PARAMETERS",
     "PROOF_BYTES",

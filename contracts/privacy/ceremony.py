@@ -14,8 +14,8 @@ from typing import Final
 
 from eth_hash.auto import keccak
 
+from contracts.artifact import load_artifact
 from contracts.errors import OutOfRange
-from contracts.privacy.artifact import load_artifact
 from contracts.privacy.logs import bytes_tail, words_tail
 from contracts.words import WORD, address_word, bytes32_word, uint_word
 

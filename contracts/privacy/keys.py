@@ -13,9 +13,9 @@ from typing import Final
 from eth_hash.auto import keccak
 
 from bulwark.ledger.ids import Address
+from contracts.artifact import load_artifact
 from contracts.errors import OutOfRange, WrongLength
 from contracts.members import MAX_MEMBERS
-from contracts.privacy.artifact import load_artifact
 from contracts.privacy.logs import EventShape, event_fields
 from contracts.privacy.precompiles import PROOF_BYTES
 from contracts.slots import ReadSlot, mapped_slot, read_word

@@ -11,8 +11,8 @@ from enum import IntEnum
 from typing import Final
 
 from bulwark.ledger.ids import Address
+from contracts.artifact import load_artifact
 from contracts.errors import DamagedStorage, OutOfRange
-from contracts.privacy.artifact import load_artifact
 from contracts.privacy.logs import bytes_tail, words_tail
 from contracts.privacy.query_log import MAX_SIBLINGS, StatementProof
 from contracts.slots import ReadSlot, mapped_slot, read_word

@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from contracts.artifact import load_artifact
 from contracts.errors import ContractError, OutOfRange
 from contracts.governance import GOVERNANCE
 from contracts.members import MAX_MEMBERS, MEMBER_REGISTRY
 from contracts.placement import CONTRACT_NONCE, PlacedContract
-from contracts.privacy.artifact import load_artifact
 from contracts.privacy.ceremony import KEY_CEREMONY
 from contracts.privacy.keys import (
     DEFAULT_EPOCH_SECONDS,

@@ -14,8 +14,8 @@ from eth_hash.auto import keccak
 
 from bulwark.ledger.ids import Address, Digest
 from bulwark.ledger.merkle import inclusion_path, leaf_hash, node_hash
+from contracts.artifact import load_artifact
 from contracts.errors import OutOfRange
-from contracts.privacy.artifact import load_artifact
 from contracts.privacy.logs import EventShape, event_fields
 from contracts.slots import ReadSlot, mapped_slot, read_word
 from contracts.words import address_word, bytes32_word, uint_word

@@ -193,8 +193,9 @@ def test_solidity_interface_states_the_same_functions_and_events(name):
     assert _solidity_signatures(text) == _abi_signatures(load_artifact(name).abi)
 
 
-def test_bindings_import_neither_web3_nor_an_evm_nor_a_compiler():
-    code = "import sys, contracts.bindings; print(*{m.split('.')[0] for m in sys.modules})"
+@pytest.mark.parametrize("module", ["contracts.bindings", "contracts.privacy.bindings"])
+def test_bindings_import_neither_web3_nor_an_evm_nor_a_compiler(module):
+    code = f"import sys, {module}; print(*{{m.split('.')[0] for m in sys.modules}})"
     root = Path(__file__).parents[2]
     environment = {**os.environ, "PYTHONPATH": str(root)}
     done = subprocess.run(

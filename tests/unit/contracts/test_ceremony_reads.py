@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from bulwark.ledger.ids import Address
+from contracts.artifact import load_artifact
 from contracts.bindings import Role, encode_set_roles
 from contracts.errors import DamagedStorage
-from contracts.privacy.artifact import load_artifact
 from contracts.privacy.bindings import (
     KEY_CEREMONY,
     OPENINGS,

@@ -1,18 +1,14 @@
-"""Committed artifacts of the privacy contracts, and the constants and tables that follow them."""
+"""The constants and tables of the privacy bindings are those of the artifacts."""
 
 from __future__ import annotations
 
-import hashlib
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from eth_hash.auto import keccak
 
-from contracts.errors import DamagedArtifact, UnknownContract
+from contracts.artifact import CONTRACT_NAMES, load_artifact, source_path
 from contracts.privacy import (
     ceremony,
     ceremony_events,
@@ -22,70 +18,10 @@ from contracts.privacy import (
     openings,
     query_log,
 )
-from contracts.privacy.artifact import (
-    ARTIFACT_FOLDER,
-    PRIVACY_CONTRACT_NAMES,
-    artifact_path,
-    load_artifact,
-    source_path,
-)
-from contracts.privacy.build import build, main
 from contracts.privacy.parameters import PRIVACY_PARAMETERS
-from tests.contracts.test_build import _abi_signatures, _solidity_signatures
 
 ROOT = Path(__file__).parents[3]
 INTERFACES = ROOT / "contracts" / "interfaces"
-
-
-@pytest.mark.parametrize("name", PRIVACY_CONTRACT_NAMES)
-def test_committed_artifact_is_byte_for_byte_what_the_source_builds(name):
-    assert artifact_path(name).read_text(encoding="utf-8") == build(name)
-
-
-def test_check_names_an_artifact_that_is_not_what_the_source_builds(tmp_path, monkeypatch, capsys):
-    """On the contract that compiles fastest."""
-    monkeypatch.setattr("contracts.privacy.build.PRIVACY_CONTRACT_NAMES", ("QueryLog",))
-    monkeypatch.setattr("contracts.privacy.artifact.ARTIFACT_FOLDER", tmp_path)
-    (tmp_path / "QueryLog.json").write_text("{}")
-    assert main(["--check"]) == 1
-    assert "QueryLog" in capsys.readouterr().err
-    assert main(["--write"]) == 0
-    assert main(["--check"]) == 0
-
-
-@pytest.mark.parametrize("name", PRIVACY_CONTRACT_NAMES)
-def test_artifact_names_its_source_compiler_and_evm(name):
-    artifact = load_artifact(name)
-    assert artifact.name == name
-    assert artifact.source_sha256 == hashlib.sha256(source_path(name).read_bytes()).hexdigest()
-    assert (artifact.compiler, artifact.evm_version) == ("vyper 0.4.3", "prague")
-    assert artifact.runtime_bytecode in artifact.bytecode
-    assert len(artifact.runtime_bytecode) <= 24_576
-
-
-def test_no_artifact_without_a_source():
-    assert {path.stem for path in ARTIFACT_FOLDER.iterdir()} == set(PRIVACY_CONTRACT_NAMES)
-
-
-def test_unknown_contract_is_refused_by_name():
-    with pytest.raises(UnknownContract, match="QueryLog"):
-        load_artifact("../../etc/passwd")
-
-
-@pytest.mark.parametrize(
-    ("text", "problem"),
-    [("{}", "is missing"), ("[]", "malformed"), ("no json", "malformed"), (None, "not readable")],
-)
-def test_damaged_artifact_is_reported_with_its_name(tmp_path, monkeypatch, text, problem):
-    monkeypatch.setattr("contracts.privacy.artifact.ARTIFACT_FOLDER", tmp_path)
-    if text is not None:
-        (tmp_path / "QueryLog.json").write_text(text)
-    load_artifact.cache_clear()
-    try:
-        with pytest.raises(DamagedArtifact, match=f"QueryLog: .*{problem}"):
-            load_artifact("QueryLog")
-    finally:
-        load_artifact.cache_clear()
 
 
 @pytest.mark.parametrize(
@@ -162,14 +98,8 @@ def test_storage_slots_of_the_binding_are_those_of_the_artifact():
     }
 
 
-@pytest.mark.parametrize("name", PRIVACY_CONTRACT_NAMES)
-def test_solidity_interface_states_the_same_functions_and_events(name):
-    text = (INTERFACES / f"I{name}.sol").read_text(encoding="utf-8")
-    assert _solidity_signatures(text) == _abi_signatures(load_artifact(name).abi)
-
-
 def test_parameters_have_defaults_within_their_bounds_and_stand_in_the_sources():
-    texts = "".join(source_path(n).read_text(encoding="utf-8") for n in PRIVACY_CONTRACT_NAMES)
+    texts = "".join(source_path(n).read_text(encoding="utf-8") for n in CONTRACT_NAMES)
     for name, parameter in PRIVACY_PARAMETERS.items():
         assert 0 < parameter.least <= parameter.most
         assert parameter.default == 0 or parameter.least <= parameter.default <= parameter.most
@@ -188,12 +118,3 @@ def test_defaults_of_the_contracts_are_those_of_the_table():
         factors = [int(factor) for factor in stated.split("*")]
         value = factors[0] * (factors[1] if len(factors) > 1 else 1)
         assert value == PRIVACY_PARAMETERS[name].default
-
-
-def test_bindings_import_neither_web3_nor_an_evm_nor_a_compiler():
-    code = "import sys, contracts.privacy.bindings; print(*{m.split('.')[0] for m in sys.modules})"
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment
-    )
-    assert not {"web3", "eth", "vyper", "rlp"} & set(done.stdout.split())
