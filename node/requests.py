@@ -20,8 +20,7 @@ MAX_SYNC_BYTES = 6 * 1024 * 1024
 class Topic(IntEnum):
     """What is asked; the number is on the wire."""
 
-    EVALUATE = 1
-    """OPRF: multiply blinded elements with the evaluator's share."""
+    # 1 was a question for an evaluator that showed who asks.
     SIDECAR = 2
     """The sidecar with this root."""
     BLOCKS = 3

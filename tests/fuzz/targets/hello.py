@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from bulwark.ledger.codec import Writer
 from bulwark.ledger.hashing import sha256
 from bulwark.ledger.ids import MemberId
+from bulwark.privacy.query import decode_reply
 from node.network.errors import PeerRefused, RequestError
 from node.network.frames import FrameDecoder, encode_frame
 from node.network.hello import Opening, Stage
@@ -17,7 +18,6 @@ from node.network.kinds import MAX_PAYLOAD_BYTES, SIZE_LIMITS, Kind
 from node.network.limits import Limits
 from node.network.network import Network
 from node.network.peer import Link
-from node.tagging import wire
 from tests.fuzz.choices import Choices
 from tests.fuzz.target import Finding, Target
 from tests.unit.node.network.harness import (
@@ -268,7 +268,7 @@ async def _echo(member: MemberId, body: bytes) -> bytes:
 
 
 async def _fails(member: MemberId, body: bytes) -> bytes:
-    wire.decode_request(body)
+    decode_reply(body)
     return b""
 
 

@@ -9,7 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from bulwark.ledger.errors import DecodeError
 from bulwark.ledger.ids import MemberId, Tag
 from bulwark.privacy import oprf
 from bulwark.privacy.group import Scalar, multiply_base, random_scalar
@@ -17,12 +16,10 @@ from bulwark.privacy.query import RefusalCode
 from bulwark.privacy.sharing import split
 from bulwark.privacy.threshold import MAX_BATCH, Evaluation, EvaluatorShare, ThresholdKey
 from node.guarded.ports import LiveKey
-from node.requests import PeerUnavailable, Topic
 from node.tagging.cache import TagCache
-from node.tagging.evaluators import DirectEvaluators, FixedKeys, LocalEvaluator
+from node.tagging.evaluators import LocalEvaluator
 from node.tagging.rounds import CannotAsk, EvaluatorRefused, EvaluatorUnavailable, QuotaUsed
-from node.tagging.tagger import QuotaUsedUp, Tagger, TaggingUnavailable
-from node.tagging.wire import decode_evaluation, decode_request, encode_evaluation, encode_request
+from node.tagging.tagger import SMALL_ROUND, QuotaUsedUp, Tagger, TaggingUnavailable
 
 MEMBERS = {index: MemberId(f"member-{index}") for index in range(1, 5)}
 
@@ -38,8 +35,21 @@ def deterministic(label: bytes) -> Callable[[int], bytes]:
     return draw
 
 
+class Keys:
+    """One key that never changes."""
+
+    def __init__(self, key: ThresholdKey) -> None:
+        self._live = LiveKey(key, 1, 0, MEMBERS, None)
+
+    def tag_key(self) -> LiveKey | None:
+        return self._live
+
+    def council_key(self) -> LiveKey | None:
+        return None
+
+
 class Alliance:
-    """Four evaluators behind a mesh that can lose or spoil their answers."""
+    """Four evaluators that may be silent or answer wrongly."""
 
     def __init__(self, pool: ThreadPoolExecutor) -> None:
         draw = deterministic(b"dealer")
@@ -58,20 +68,37 @@ class Alliance:
         self.silent: set[int] = set()
         self.wrong: set[int] = set()
         self.asked: list[int] = []
+        self.named: list[int] = []
+        """Evaluators that were found to be wrong."""
 
-    def connected(self) -> list[MemberId]:
-        return [member for index, member in MEMBERS.items() if index not in self.silent]
+    async def open(self, live: LiveKey, blinded: Sequence[bytes]) -> AllianceRound:
+        return AllianceRound(self, tuple(blinded))
 
-    async def ask(self, member: MemberId, topic: Topic, body: bytes, timeout_ms: int) -> bytes:
-        index = next(i for i, m in MEMBERS.items() if m == member)
+    async def answer(self, index: int, blinded: tuple[bytes, ...]) -> Evaluation:
         self.asked.append(index)
         if index in self.silent:
-            raise PeerUnavailable(member, "no answer")
-        answer = decode_evaluation(await self.evaluators[index].serve(member, body))
+            raise EvaluatorUnavailable(index, "no answer")
+        answer = await self.evaluators[index].evaluate(blinded)
         if index in self.wrong:
             spoiled = (answer.elements[-1], *answer.elements[1:])
-            answer = Evaluation(index, spoiled[::-1], answer.proof[::-1])
-        return encode_evaluation(answer)
+            return Evaluation(index, spoiled[::-1], answer.proof[::-1])
+        return answer
+
+
+class AllianceRound:
+    def __init__(self, alliance: Alliance, blinded: tuple[bytes, ...]) -> None:
+        self._alliance, self._blinded = alliance, blinded
+
+    def preferred(self) -> list[int]:
+        """Each evaluator is the first in turn."""
+        turn = len(self._alliance.asked) % 4
+        return [1 + (turn + place) % 4 for place in range(4)]
+
+    async def ask(self, index: int) -> Evaluation:
+        return await self._alliance.answer(index, self._blinded)
+
+    def wrong(self, index: int, reason: str) -> None:
+        self._alliance.named.append(index)
 
 
 @pytest.fixture
@@ -85,12 +112,10 @@ def alliance(pool: ThreadPoolExecutor) -> Alliance:
     return Alliance(pool)
 
 
-def tagger_of(alliance: Alliance, pool: ThreadPoolExecutor, own: int | None = 1) -> Tagger:
-    local = None if own is None else alliance.evaluators[own]
-    evaluators = DirectEvaluators(MEMBERS, local, alliance, 1_000)
+def tagger_of(alliance: Alliance, pool: ThreadPoolExecutor, size: int = SMALL_ROUND) -> Tagger:
     cache = TagCache(bytes(32), 1_000)
-    keys = FixedKeys(alliance.key, 1, MEMBERS, None)
-    return Tagger(keys, 1, evaluators, cache, pool, deterministic(b"client"))
+    keys = Keys(alliance.key)
+    return Tagger(keys, 1, alliance, cache, pool, deterministic(b"client"), size)
 
 
 def expected(alliance: Alliance, tagger: Tagger, kind: str, value: str) -> Tag:
@@ -107,15 +132,6 @@ async def test_tag_is_that_of_the_undivided_key(
         expected(alliance, tagger, "phone", "+442079460958"),
         expected(alliance, tagger, "iban", "GB82WEST12345698765432"),
     ]
-
-
-async def test_member_without_a_share_gets_the_same_tag(
-    alliance: Alliance, pool: ThreadPoolExecutor
-) -> None:
-    observer = tagger_of(alliance, pool, own=None)
-    validator = tagger_of(alliance, pool, own=2)
-    question = [("ip", "192.0.2.7")]
-    assert await observer.tags(question) == await validator.tags(question)
 
 
 async def test_second_question_is_answered_from_the_cache(
@@ -156,7 +172,8 @@ async def test_wrong_evaluation_is_counted_and_never_used(
     values = [("domain", f"{number}.example") for number in range(6)]
     for kind, value in values:
         assert await tagger.tags([(kind, value)]) == [expected(alliance, tagger, kind, value)]
-    assert tagger.bad_evaluations > 0
+    assert tagger.bad_evaluations == len(alliance.named) > 0
+    assert set(alliance.named) == {3}
 
 
 async def test_too_few_evaluators_is_said_and_not_guessed(
@@ -188,10 +205,7 @@ async def test_many_values_go_in_rounds_and_come_back_in_order(
 async def test_rounds_that_cost_something_are_as_large_as_they_may_be(
     alliance: Alliance, pool: ThreadPoolExecutor
 ) -> None:
-    evaluators = DirectEvaluators(MEMBERS, alliance.evaluators[1], alliance, 1_000)
-    keys = FixedKeys(alliance.key, 1, MEMBERS, None)
-    cache = TagCache(bytes(32), 1_000)
-    tagger = Tagger(keys, 1, evaluators, cache, pool, deterministic(b"client"), MAX_BATCH)
+    tagger = tagger_of(alliance, pool, MAX_BATCH)
     values = [("domain", f"{number}.example") for number in range(130)]
     found = await tagger.tags(values)
     assert tagger.rounds == 1
@@ -211,15 +225,6 @@ def test_cache_forgets_the_least_recently_used() -> None:
 
 def test_cache_names_depend_on_the_members_key() -> None:
     assert TagCache(bytes(32), 1).name(b"x") != TagCache(b"k" * 32, 1).name(b"x")
-
-
-@pytest.mark.parametrize(
-    "data",
-    [b"", encode_request([]), encode_request([bytes(32)]) + b"x", (257).to_bytes(4, "big")],
-)
-def test_malformed_request_is_refused(data: bytes) -> None:
-    with pytest.raises(DecodeError):
-        decode_request(data)
 
 
 def test_cache_of_another_key_starts_empty_and_names_differ() -> None:
@@ -265,7 +270,7 @@ class ScriptedRound:
 
 
 def scripted(alliance: Alliance, pool: ThreadPoolExecutor, error: Exception) -> Tagger:
-    keys = FixedKeys(alliance.key, 1, MEMBERS, None)
+    keys = Keys(alliance.key)
     cache = TagCache(bytes(32), 10)
     return Tagger(keys, 1, Scripted(alliance, error), cache, pool, deterministic(b"client"))
 
