@@ -261,8 +261,26 @@ def test_a_request_that_waits_for_more_than_f_plus_1_rotations_is_noticed(world:
     block = node.ledger.blocks[-1]
     empty = replace(block, batch=Batch(TimestampMs(1), ()))
     fairness.on_new_block(node, empty)
-    late = replace(block, height=500, batch=Batch(TimestampMs(1), (b"tx late",)))
+    for _ in range(500):
+        fairness.on_new_block(node, empty)
+    late = replace(block, batch=Batch(TimestampMs(1), (b"tx late",)))
     fires(13, "fairness", lambda: fairness.on_new_block(node, late))
+
+
+def test_blocks_that_a_new_view_had_to_carry_do_not_count_against_its_proposers(
+    world: World,
+) -> None:
+    node, checkers = world.nodes[0], world.checkers
+    world.submitted.append(b"tx behind O")
+    block = node.ledger.blocks[-1]
+    empty = replace(block, batch=Batch(TimestampMs(1), ()))
+    checkers.fairness.on_new_block(node, empty)
+    epoch = checkers.record.terms(node).domain.epoch
+    checkers.record.first_fresh[epoch, block.commit.subject.view] = block.height + 1
+    for _ in range(500):
+        checkers.fairness.on_new_block(node, empty)
+    served = replace(block, batch=Batch(TimestampMs(1), (b"tx behind O",)))
+    checkers.fairness.on_new_block(node, served)
 
 
 def test_a_request_that_starves_while_blocks_go_on_is_noticed(world: World) -> None:

@@ -94,18 +94,21 @@ class Fairness:
     def __init__(self, record: Record) -> None:
         self._record = record
         self._index: dict[bytes, int] = {}
+        self._fresh = 0
+        """Blocks so far whose proposer could choose the requests (not carried into a view by O)."""
         self._born: list[tuple[int, int, int, int]] = []
-        """Height, view and time of each request's first block, and blocks full before it."""
+        """Fresh blocks, view and time at each request's first block, and blocks full before it."""
 
     def on_new_block(self, node: SimNode, block: Block) -> None:
         """The first block of a height anywhere: how old are its requests."""
         record, requests = self._record, self._record.world.submitted
         view = block.commit.subject.view
+        self._fresh += not self._carried(node, block)
         for transaction in block.batch.transactions:
             place = self._index.pop(transaction, None)
             if place is not None:
-                self._judge(node, place, block.height, view)
-        height = block.height if record.after_gst() else -1
+                self._judge(node, place, view)
+        height = self._fresh if record.after_gst() else -1
         # A burst is one queue: at another node its last request may be the first.
         waiting = len(self._index) + len(requests) - len(self._born)
         for place in range(len(self._born), len(requests)):
@@ -115,6 +118,11 @@ class Fairness:
                 self._index[requests[place]] = place
         if height >= 0 and self._index:
             self._starving(node, next(iter(self._index.values())))
+
+    def _carried(self, node: SimNode, block: Block) -> bool:
+        """The O of its view holds it: a liar may have had a window of heights prepared before."""
+        subject, epoch = block.commit.subject, self._record.terms(node).domain.epoch
+        return block.height < self._record.first_fresh.get((epoch, subject.view), 0)
 
     def _starving(self, node: SimNode, place: int) -> None:
         """The oldest request waits: f + 1 proposers may be deposed for it, one after another."""
@@ -128,7 +136,7 @@ class Fairness:
         if waited > 2 * most + 4 * config.timeout_ms(faulty + 1) + config.heartbeat_ms:
             record.fail(13, "fairness", f"request {place} waits for {waited} ms")
 
-    def _judge(self, node: SimNode, place: int, height: int, view: int) -> None:
+    def _judge(self, node: SimNode, place: int, view: int) -> None:
         born, first_view, _, backlog = self._born[place]
         if born < 0:
             return
@@ -136,9 +144,10 @@ class Fairness:
         faulty = reference_faulty(len(record.terms(node).validators))
         turns = faulty + 1 + max(0, view - first_view)
         most = turns * config.rotation + 2 * config.pipeline + backlog + config.rotation
-        if height - born > most:
+        if self._fresh - born > most:
             record.fail(
                 13,
                 "fairness",
-                f"request {place} of height {born} executed at {height}, {most} later allowed",
+                f"request {place} of fresh block {born} executed at {self._fresh},"
+                f" {most} later allowed",
             )
