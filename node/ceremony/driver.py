@@ -172,9 +172,15 @@ class CeremonyDriver:
                 room.close()
 
     def _activated(self, event: SharingActivated) -> None:
-        party = self._parties.get(event.session)
+        """Take the share also if this node did nothing in the ceremony: it was away meanwhile."""
         room = self._rooms[event.purpose]
-        if party is not None and room.board is not None:
+        index = _party_index(room, self._member)
+        if room.session != event.session or room.board is None or index is None:
+            return
+        if index > room.board.session.holders:
+            return
+        party = self._party(room, index)
+        if party is not None:
             self._keep_share(room, party)
 
     def _forget(self, session: bytes) -> None:
