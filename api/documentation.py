@@ -12,7 +12,14 @@ from typing import Any, Final
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from api import diagnosis_schemas, governance_schemas, openings_schemas, rpc_schemas, schemas
+from api import (
+    access_schemas,
+    diagnosis_schemas,
+    governance_schemas,
+    openings_schemas,
+    rpc_schemas,
+    schemas,
+)
 
 TEMPLATE: Final = "#/components/schemas/{model}"
 MODELS: Final[tuple[type[BaseModel], ...]] = (
@@ -39,6 +46,7 @@ MODELS: Final[tuple[type[BaseModel], ...]] = (
     diagnosis_schemas.EvidencePostIn,
     *governance_schemas.MODELS,
     *openings_schemas.MODELS,
+    *access_schemas.MODELS,
     rpc_schemas.RpcRequests,
     rpc_schemas.RpcAnswers,
     schemas.ProblemOut,

@@ -18,7 +18,7 @@ from starlette.types import Receive, Scope
 from api.auth import Principal
 from api.problems import FieldProblem, Problem, malformed, too_large
 from api.settings import ApiSettings
-from node.service import Role, Stage
+from node.service import Caller, Role, Stage
 
 JSON_TYPE: Final = b"application/json"
 NDJSON_TYPE: Final = b"application/x-ndjson"
@@ -84,6 +84,13 @@ class Exchange:
         """Address of the client's end of the connection."""
         client = self.scope.get("client")
         return client[0] if client else "unknown"
+
+    @property
+    def caller(self) -> Caller:
+        """Who asks; only for routes that need a key."""
+        if self.principal is None:
+            raise RuntimeError(f"{self.route} is served without a key")
+        return Caller(self.principal.key_id, self.principal.role)
 
     def content_type(self, *allowed: bytes) -> bytes:
         """The media type of the body, one of `allowed`; Problem 415 otherwise."""

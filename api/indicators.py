@@ -94,7 +94,7 @@ class IndicatorRoutes:
         body = await exchange.body(self._settings.max_body_bytes)
         report = IndicatorReport.from_mapping(read_object(body), now_ms=self._now_ms())
         outcomes = await self._service.report(
-            [report], wait=wait, idempotency=digest.idempotency(body)
+            [report], by=exchange.caller, wait=wait, idempotency=digest.idempotency(body)
         )
         outcome = outcomes[0]
         if outcome.refusal is not None:
@@ -123,7 +123,10 @@ class IndicatorRoutes:
         outcomes: Sequence[ReportOutcome] = ()
         if rows.parsed:
             outcomes = await self._service.report(
-                rows.parsed, wait=wait, idempotency=digest.idempotency()
+                rows.parsed,
+                by=exchange.caller,
+                wait=wait,
+                idempotency=digest.idempotency(),
             )
         return await self._summary(rows, outcomes)
 

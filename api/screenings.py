@@ -42,7 +42,7 @@ class ScreeningRoutes:
         exchange.query()
         body = await exchange.body(self._settings.max_body_bytes)
         request = ScreeningRequest.from_mapping(read_object(body))
-        answer = (await self._service.screen([request]))[0]
+        answer = (await self._service.screen([request], by=exchange.caller))[0]
         if answer.refusal is not None:
             raise invalid(refusal_problem(answer.refusal))
         return json_reply(200, screening_document(answer, self._now_ms()))
@@ -57,7 +57,9 @@ class ScreeningRoutes:
         rows = await read_rows(
             exchange, self._settings, ScreeningRequest.from_mapping, SCREENING_FIELDS
         )
-        answers = await self._service.screen(rows.parsed) if rows.parsed else []
+        answers: Sequence[ScreeningAnswer] = ()
+        if rows.parsed:
+            answers = await self._service.screen(rows.parsed, by=exchange.caller)
         return await self._summary(rows, answers)
 
     async def _summary(

@@ -21,6 +21,7 @@ from starlette.routing import Router
 from starlette.types import ASGIApp
 
 from api import documentation as doc
+from api.access import AccessRoutes, access_routes
 from api.auth import ApiKeys, RandomBytes
 from api.consents import ConsentRoutes
 from api.diagnosis import DiagnosisRoutes
@@ -48,6 +49,7 @@ from api.settings import ApiSettings
 from api.state import StateRoutes
 from node.ethereum import EthereumView
 from node.governance.port import GovernanceService
+from node.guarded.accessport import AccessService
 from node.openings.port import OpeningsService
 from node.service import NodeService
 
@@ -73,12 +75,13 @@ def create_app(
     *,
     governance: GovernanceService | None = None,
     openings: OpeningsService | None = None,
+    access: AccessService | None = None,
     random_bytes: RandomBytes = secrets.token_bytes,
     clock: Callable[[], int] = now_ms,
 ) -> ASGIApp:
     """The ASGI application of a node; `random_bytes` and `clock` (ms since 1970) are ports.
 
-    Without `governance` or `openings` there are no routes of them.
+    Without `governance`, `openings` or `access` there are no routes of them.
     """
     metrics = ApiMetrics()
     chain = ChainMethods(ethereum, service, settings, random_bytes, clock)
@@ -99,6 +102,8 @@ def create_app(
         routes += governance_routes(GovernanceRoutes(governance, settings), settings)
     if openings is not None:
         routes += opening_routes(OpeningRoutes(openings, settings), settings)
+    if access is not None:
+        routes += access_routes(AccessRoutes(access), settings)
     edge = Edge(
         [*routes, Route("GET", OPENAPI_PATH, openapi.show, ALL_ROLES, {}, 10_000)],
         keys,

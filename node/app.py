@@ -15,8 +15,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 from bulwark.ledger.ids import MemberId
 from bulwark.ledger.receipt import Receipt
-from bulwark.privacy.memberkeys import decode_ring_secret
-from bulwark.privacy.sealing import SealingKey
 from bulwark.privacy.threshold import MAX_BATCH
 from node.assembly import (
     Home,
@@ -40,7 +38,7 @@ from node.execution.executor import Executor, load_evm
 from node.follower import Follower
 from node.gatekeeper import Gatekeeper
 from node.guarded.rings import RingBook
-from node.guarded.wiring import GuardedGround, GuardedPath
+from node.guarded.wiring import GuardedGround, GuardedMember, GuardedPath
 from node.housekeeping import Housekeeping
 from node.intake import Intake, StateCheck
 from node.lifecycle import Lifecycle
@@ -162,13 +160,7 @@ class Node:
         self._rings = RingBook(genesis.privacy.epoch_seconds, read_council)
         self._guarded = GuardedPath(
             GuardedGround(
-                own=home.member.id,
-                genesis=genesis,
-                config=home.config.privacy,
-                account_key=home.account_key,
-                ring_key=decode_ring_secret(home.secrets.ring_key),
-                sealing_key=SealingKey(home.secrets.sealing_key),
-                slot_key=home.secrets.index_key,
+                member=GuardedMember.of(home),
                 keys=self._keys,
                 rings=self._rings,
                 store=self._store,
@@ -304,6 +296,7 @@ class Node:
                 anchorer=self._anchorer,
                 lifecycle=self._lifecycle,
                 tagger=self._tagger,
+                access=self._guarded.access,
                 oversight=self._oversight,
                 engine=self._engine,
                 sync=self._sync,

@@ -138,6 +138,16 @@ class PrivacyConfig(Section):
         description="ask an evaluator without a relay if no third member is connected; "
         "it then learns who asks",
     )
+    access_anchor_seconds: int = Field(
+        3_600,
+        ge=1,
+        le=86_400,
+        description="pause between two anchors of this member's access log on the ledger; the "
+        "ledger then shows how many accesses lie between them, seconds",
+    )
+    access_log_days: int = Field(
+        1_830, ge=30, le=36_500, description="how long access log entries are kept, days"
+    )
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:

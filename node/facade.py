@@ -22,6 +22,7 @@ from node.directory import Directory
 from node.evidence import EvidenceEntry
 from node.evidence_book import EvidenceBook
 from node.examiner import Examiner
+from node.guarded.accessdesk import AccessDesk
 from node.mesh import NetworkMesh
 from node.reporting.evidence_poster import EvidencePoster
 from node.reporting.payload import fields_of
@@ -30,6 +31,7 @@ from node.reporting.tracker import StageTracker
 from node.screening.screener import Screener
 from node.service import (
     BlockView,
+    Caller,
     Conflict,
     ConsentView,
     Forbidden,
@@ -57,6 +59,7 @@ class Parts:
     reporter: Reporter
     screener: Screener
     consents: ConsentDesk
+    access: AccessDesk
     tracker: StageTracker
     mesh: NetworkMesh
     board: StatusBoard
@@ -78,15 +81,20 @@ class Facade:
         self,
         reports: Sequence[IndicatorReport],
         *,
+        by: Caller,
         wait: Stage,
         idempotency: Idempotency | None = None,
     ) -> list[ReportOutcome]:
         """See NodeService."""
         self._need_reporter()
+        await self._parts.access.reporting(by, reports)
         return await self._parts.reporter.report(reports, wait=wait, idempotency=idempotency)
 
-    async def screen(self, requests: Sequence[ScreeningRequest]) -> list[ScreeningAnswer]:
+    async def screen(
+        self, requests: Sequence[ScreeningRequest], *, by: Caller
+    ) -> list[ScreeningAnswer]:
         """See NodeService."""
+        await self._parts.access.screening(by, requests)
         return await self._parts.screener.screen(requests)
 
     async def give_consent(

@@ -11,12 +11,17 @@ from api.settings import ApiSettings
 from node.assembly import Home
 from node.ethereum import EthereumView
 from node.governance.port import GovernanceService
+from node.guarded.accessport import AccessService
 from node.server import HttpServer
 from node.service import NodeService
 
 
 def front_door(
-    home: Home, service: NodeService, ethereum: EthereumView, governance: GovernanceService
+    home: Home,
+    service: NodeService,
+    ethereum: EthereumView,
+    governance: GovernanceService,
+    access: AccessService,
 ) -> HttpServer:
     """The server, not started yet. Raises what a bad key file or certificate raises."""
     http = home.config.http
@@ -26,5 +31,5 @@ def front_door(
         access_log=http.access_log == "all",
     )
     keys = ApiKeys.load(home.path / http.api_keys)
-    app = create_app(service, ethereum, keys, settings, governance=governance)
+    app = create_app(service, ethereum, keys, settings, governance=governance, access=access)
     return HttpServer(app, home.path, http)

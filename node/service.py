@@ -36,6 +36,14 @@ class Role(StrEnum):
     """Propose changes of the alliance and vote on them for this member."""
 
 
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks, as the access log names it: the id of the API key, never the key, and its role."""
+
+    key_id: str
+    role: Role
+
+
 class Stage(IntEnum):
     """How far a write got; each includes the ones before it."""
 
@@ -243,14 +251,23 @@ class NodeService(Protocol):
         self,
         reports: Sequence[IndicatorReport],
         *,
+        by: Caller,
         wait: Stage,
         idempotency: Idempotency | None = None,
     ) -> list[ReportOutcome]:
-        """Take up to 100,000 rows; one outcome a row, in order. Raises ServiceError."""
+        """Take up to 100,000 rows; one outcome a row, in order. Raises ServiceError.
+
+        That `by` reports is in the access log before anything is taken.
+        """
         ...
 
-    async def screen(self, requests: Sequence[ScreeningRequest]) -> list[ScreeningAnswer]:
-        """Answer up to 100,000 questions, in order."""
+    async def screen(
+        self, requests: Sequence[ScreeningRequest], *, by: Caller
+    ) -> list[ScreeningAnswer]:
+        """Answer up to 100,000 questions, in order.
+
+        That `by` asks is in the access log before anything is asked.
+        """
         ...
 
     async def give_consent(

@@ -25,6 +25,8 @@ from node.execution.executor import Executor
 from node.facade import Facade, Parts
 from node.front import front_door
 from node.governance.wiring import make_desk
+from node.guarded.accessdesk import AccessDesk
+from node.guarded.accesslog import AccessLog
 from node.intake import Intake
 from node.lifecycle import Lifecycle
 from node.mempool import Mempool
@@ -69,6 +71,7 @@ class Ground:
     anchorer: Anchorer
     lifecycle: Lifecycle
     tagger: Tagger
+    access: AccessLog
     oversight: Oversight
     engine: Engine
     sync: BlockSync
@@ -93,6 +96,7 @@ class Services:
         )
         self._board.attach(self._reporter, self._screener)
         self._board.examine_with(ground.oversight.examiner)
+        self._access = self._make_access()
         self._facade = Facade(self._parts())
         self._ethereum = EthereumReader(
             store=ground.store,
@@ -141,6 +145,18 @@ class Services:
             wait_timeout_ms=config.wait_timeout_ms,
         )
 
+    def _make_access(self) -> AccessDesk:
+        ground = self._ground
+        return AccessDesk(
+            ground.access,
+            ground.store,
+            ground.chain,
+            ground.durability,
+            ground.directory,
+            ground.clock,
+            ground.home.member.id,
+        )
+
     def _parts(self) -> Parts:
         ground, home = self._ground, self._ground.home
         consents = ConsentDesk(
@@ -165,6 +181,7 @@ class Services:
             reporter=self._reporter,
             screener=self._screener,
             consents=consents,
+            access=self._access,
             tracker=ground.tracker,
             mesh=ground.mesh,
             board=self._board,
@@ -194,7 +211,7 @@ class Services:
             clock=ground.clock,
             place_of=self._facade.stage_of_transaction,
         )
-        return front_door(ground.home, self._facade, self._ethereum, governance)
+        return front_door(ground.home, self._facade, self._ethereum, governance, self._access)
 
     def close(self) -> None:
         """Stop what runs in threads."""

@@ -290,6 +290,13 @@ class BulwarkClient:
         body = await self._transport.send(request)
         return decoded(body, dict[str, object], "a page of a query log")
 
+    async def access_log(self, path: str = "access-log", *, after: int = 0) -> dict[str, object]:
+        """What is at /v1/`path`: access-log, access-log/check or access-anchors/MEMBER."""
+        query = {"after": str(after)} if after else {}
+        request = Request("GET", f"/v1/{path}", query=query, timeout_s=self._timeout_s)
+        body = await self._transport.send(request)
+        return decoded(body, dict[str, object], "an answer about access logs")
+
     async def act_on_opening(
         self,
         path: str,

@@ -32,6 +32,7 @@ COMMANDS: Final = {
     "import": ("node.cli.import", "Report the indicators of CSV and NDJSON files."),
     "governance": ("node.cli.governance", "Change members and parameters by vote."),
     "opening": ("node.cli.opening", "Find out who asked, by case and vote."),
+    "access-log": ("node.cli.access_log", "Read and verify who asked what, and why."),
     "member": ("node.cli.member", "Prepare the node of a new member."),
     "verify": ("node.cli.verify", "Verify a proof offline, trusting only genesis.json."),
     "doctor": ("node.cli.doctor", "Say why there is no block, and what to do."),

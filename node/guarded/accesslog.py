@@ -23,6 +23,7 @@ from bulwark.ledger.accesslog import (
     verify_chain,
 )
 from bulwark.ledger.codec import Reader, Writer
+from bulwark.ledger.errors import DecodeError
 from bulwark.ledger.ids import Address, Digest
 from contracts.privacy.query_log import QUERY_LOG, encode_anchor_access, read_access_anchor
 from node.guarded.atrest import AtRest
@@ -31,6 +32,7 @@ from node.logs import Log
 from node.reporting.evidence_poster import Lane
 from node.service import Busy
 from node.storage.durability import Durability
+from node.storage.errors import StoreDamaged
 from node.storage.port import KeyValueStore
 from node.storage.schema import EVALUATIONS, number8
 from node.storage.seal import seal, unseal
@@ -114,9 +116,38 @@ class AccessLog:
             found.append(entry)
         return found
 
+    def readable(self, after: int, most: int) -> tuple[list[AccessEntry], Gap | None]:
+        """As `page`, but it ends before an entry that does not open and says which one."""
+        found: list[AccessEntry] = []
+        damaged: list[Gap] = []
+        for entry in self._until_damage(after + 1, damaged):
+            if len(found) >= most:
+                break
+            found.append(entry)
+        return found, damaged[0] if damaged else None
+
     def check(self, anchors: list[Head]) -> Gap | None:
-        """The first gap against heads that the ledger has; reads the whole log."""
-        return verify_chain(self._entries(0), anchors, self.start)
+        """The first gap against heads that the ledger has; reads the whole log.
+
+        An entry that does not open is one. May run on a thread while entries are added.
+        """
+        damaged: list[Gap] = []
+        gap = verify_chain(self._until_damage(0, damaged), anchors, self.start)
+        if damaged and (gap is None or gap.number >= damaged[0].number):
+            return damaged[0]
+        return gap
+
+    def _until_damage(self, first: int, damaged: list[Gap]) -> Iterator[AccessEntry]:
+        """Entries from a number on up to one that does not open, which goes into `damaged`."""
+        first = max(first, self.start.count + 1)
+        for key, value in self._store.iterate(ENTRIES, start=ENTRIES + number8(first)):
+            try:
+                entry = self._entry(key, value)
+            except (StoreDamaged, DecodeError):
+                number = int.from_bytes(key[len(ENTRIES) :], "big")
+                damaged.append(Gap(number, "it does not open under this member's key"))
+                return
+            yield entry
 
     def anchors(self) -> list[tuple[Head, int]]:
         """Heads that the ledger is known to have, with the block time in ms."""

@@ -1,4 +1,4 @@
-"""Puts the guarded path together: asker, relay, evaluator and query log of one node."""
+"""Puts the guarded path together: asker, relay, evaluator, query and access log of one node."""
 
 from __future__ import annotations
 
@@ -13,14 +13,18 @@ from typing import Final
 from bulwark.ledger.genesis import Genesis
 from bulwark.ledger.ids import Address, Digest, MemberId
 from bulwark.ledger.signing import SigningKey
-from bulwark.privacy.memberkeys import RingSecret
+from bulwark.privacy.memberkeys import RingSecret, decode_ring_secret
 from bulwark.privacy.ring.ristretto import Proof, Statement
 from bulwark.privacy.sealing import SealingKey
+from contracts.members import member_id_bytes
 from contracts.slots import ReadSlot
+from node.assembly import Home
 from node.chain.store import ChainStore
 from node.clock import Clock
 from node.config import PrivacyConfig
+from node.guarded.accesslog import AccessAnchorer, AccessLog
 from node.guarded.asking import AskerParts, GuardedEvaluators, Patience
+from node.guarded.atrest import AtRest
 from node.guarded.evaluator import EvaluatorParts, GuardedEvaluator
 from node.guarded.freshness import FreshRings
 from node.guarded.loganchor import AnchorLedger, LogAnchorer
@@ -40,13 +44,14 @@ from node.storage.port import KeyValueStore
 
 FOLLOW_S: Final = 5.0
 PRUNE_TURNS: Final = 720
+DAY_MS: Final = 86_400_000
 
 log = Log("guarded")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GuardedGround:
-    """The parts of a node that the guarded path stands on."""
+class GuardedMember:
+    """Who this node is to the guarded path, with its secrets."""
 
     own: MemberId
     genesis: Genesis
@@ -56,6 +61,30 @@ class GuardedGround:
     sealing_key: SealingKey
     slot_key: bytes
     """32 secret bytes for the order of slots."""
+    vault_key: bytes
+    """32 secret bytes for what is encrypted at rest."""
+
+    @classmethod
+    def of(cls, home: Home) -> GuardedMember:
+        """The member whose home this is. Raises PrivacyError for a ring key that is none."""
+        secrets = home.secrets
+        return cls(
+            own=home.member.id,
+            genesis=home.genesis,
+            config=home.config.privacy,
+            account_key=home.account_key,
+            ring_key=decode_ring_secret(secrets.ring_key),
+            sealing_key=SealingKey(secrets.sealing_key),
+            slot_key=secrets.index_key,
+            vault_key=secrets.vault_key,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuardedGround:
+    """The parts of a node that the guarded path stands on."""
+
+    member: GuardedMember
     keys: Keys
     rings: RingBook
     store: KeyValueStore
@@ -75,17 +104,27 @@ class GuardedPath:
     """One node's part in guarded questions: its own, others', and those it passes on."""
 
     def __init__(self, ground: GuardedGround) -> None:
-        self._ground = ground
+        self._ground, self._member = ground, ground.member
         self.fresh = FreshRings(ground.rings, lambda: ground.chain.applied, ground.clock.now_ms)
-        self.slots = SlotBook(ground.store, ground.durability, ground.slot_key)
+        self.slots = SlotBook(ground.store, ground.durability, self._member.slot_key)
         self.spent = SpentNullifiers(ground.store)
-        self.query_log = QueryLog(ground.store, epoch_seconds=ground.genesis.privacy.epoch_seconds)
+        genesis = self._member.genesis
+        self.query_log = QueryLog(ground.store, epoch_seconds=genesis.privacy.epoch_seconds)
+        ledger = AnchorLedger(ground.read_slot, ground.waits)
         self.log_anchorer = LogAnchorer(
-            self.query_log,
+            self.query_log, ground.lane, ledger, ground.durability, self._member.own
+        )
+        identity = member_id_bytes(self._member.own)
+        at_rest = AtRest(self._member.vault_key, b"access-log", os.urandom)
+        self.access = AccessLog(ground.store, at_rest, genesis.hash, identity)
+        self.access_anchorer = AccessAnchorer(
+            self.access,
+            ground.store,
             ground.lane,
-            AnchorLedger(ground.read_slot, ground.waits),
+            ledger,
             ground.durability,
-            ground.own,
+            identity,
+            self._member.config.access_anchor_seconds * 1000,
         )
         self.prover = QuestionProver(self._prover_parts())
         self.asker = GuardedEvaluators(self._asker_parts())
@@ -97,8 +136,8 @@ class GuardedPath:
     def _prover_parts(self) -> ProverParts:
         ground = self._ground
         return ProverParts(
-            domain=ground.genesis.domain(),
-            secret=lambda: ground.ring_key,
+            domain=ground.member.genesis.domain(),
+            secret=lambda: ground.member.ring_key,
             rings=ground.rings,
             tip=lambda: ground.chain.applied,
             slots=self.slots,
@@ -111,8 +150,8 @@ class GuardedPath:
     def _asker_parts(self) -> AskerParts:
         ground = self._ground
         return AskerParts(
-            own=ground.own,
-            domain=ground.genesis.domain(),
+            own=ground.member.own,
+            domain=ground.member.genesis.domain(),
             mesh=ground.mesh,
             prover=self.prover,
             account_of=ground.account_of,
@@ -120,17 +159,17 @@ class GuardedPath:
             pool=ground.pool,
             random_bytes=os.urandom,
             steady_ms=_steady_ms,
-            patience=Patience(pass_ms=ground.config.pass_timeout_ms),
-            allow_direct=ground.config.allow_direct,
+            patience=Patience(pass_ms=ground.member.config.pass_timeout_ms),
+            allow_direct=ground.member.config.allow_direct,
         )
 
     def _evaluator_parts(self) -> EvaluatorParts:
         ground = self._ground
         return EvaluatorParts(
-            own=ground.own,
-            domain=ground.genesis.domain(),
-            account_key=ground.account_key,
-            sealing_keys=lambda: (ground.sealing_key,),
+            own=ground.member.own,
+            domain=ground.member.genesis.domain(),
+            account_key=ground.member.account_key,
+            sealing_keys=lambda: (ground.member.sealing_key,),
             fresh=self.fresh,
             keys=ground.keys,
             spent=self.spent,
@@ -144,12 +183,12 @@ class GuardedPath:
     def _make_relay(self) -> Relay:
         ground = self._ground
         return Relay(
-            own=ground.own,
+            own=ground.member.own,
             mesh=ground.mesh,
             evaluators=self._evaluators,
             sizes=self.fresh.sealed_sizes,
-            delay=Delay(ground.config.relay_least_ms, ground.config.relay_most_ms),
-            timeout_ms=ground.config.pass_timeout_ms * 4 // 5,
+            delay=Delay(ground.member.config.relay_least_ms, ground.member.config.relay_most_ms),
+            timeout_ms=ground.member.config.pass_timeout_ms * 4 // 5,
             random_bytes=os.urandom,
         )
 
@@ -166,7 +205,7 @@ class GuardedPath:
         log.error("a signed answer is wrong", index=index, request=len(request), answer=len(answer))
 
     async def run(self) -> None:
-        """Anchor what was served and forget old epochs, by the clock, until cancelled.
+        """Anchor what was served and asked, forget what is old, by the clock, until cancelled.
 
         Raises StoreWriteFailed.
         """
@@ -174,12 +213,15 @@ class GuardedPath:
         while True:
             await asyncio.sleep(FOLLOW_S)
             await self.log_anchorer.follow(self._ground.chain.tip.timestamp_ms)
+            await self.access_anchorer.follow(self._ground.chain.tip.timestamp_ms)
             turns += 1
             if turns % PRUNE_TURNS == 0:
                 self.prune()
 
     def prune(self) -> None:
-        """Forget what belongs to quota epochs long over."""
+        """Forget what belongs to quota epochs long over, and accesses past their time."""
+        kept_ms = self._member.config.access_log_days * DAY_MS
+        self.access.prune(max(0, self._ground.clock.wall_ms() - kept_ms))
         view = self._ground.rings.now
         if view is not None:
             self.spent.prune(view.epoch)

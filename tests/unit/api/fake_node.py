@@ -22,6 +22,7 @@ from node.diagnosis.verdict import diagnose
 from node.evidence import EvidenceEntry
 from node.service import (
     BlockView,
+    Caller,
     Conflict,
     ConsentView,
     Idempotency,
@@ -60,6 +61,7 @@ class FakeNode:
     reachable: bool = True
     ready: bool = True
     failure: Exception | None = None
+    callers: list[Caller] = field(default_factory=list)
     seen: list[IndicatorReport] = field(default_factory=list)
     facts: Facts = field(default_factory=lambda: Facts(START_MS, "bank-a", (), 0, 4, 3, START_MS))
     cases: dict[Digest, EvidenceEntry] = field(default_factory=dict)
@@ -85,10 +87,12 @@ class FakeNode:
         self,
         reports: Sequence[IndicatorReport],
         *,
+        by: Caller,
         wait: Stage,
         idempotency: Idempotency | None = None,
     ) -> list[ReportOutcome]:
         self._fail()
+        self.callers.append(by)
         known = self._promised(idempotency)
         if isinstance(known, list):
             return known
@@ -112,8 +116,11 @@ class FakeNode:
         self.tags.setdefault(tag, []).append(record.record_id)
         return ReportOutcome(record.record_id, wait, Height(1) if wait >= 3 else None)
 
-    async def screen(self, requests: Sequence[ScreeningRequest]) -> list[ScreeningAnswer]:
+    async def screen(
+        self, requests: Sequence[ScreeningRequest], *, by: Caller
+    ) -> list[ScreeningAnswer]:
         self._fail()
+        self.callers.append(by)
         return [self._screen(request) for request in requests]
 
     def _screen(self, request: ScreeningRequest) -> ScreeningAnswer:

@@ -32,10 +32,12 @@ from node.devnet.ports import free_ports
 from node.directory import Directory
 from node.facade import Facade
 from node.service import (
+    Caller,
     Conflict,
     Forbidden,
     Idempotency,
     NotFound,
+    Role,
     Stage,
 )
 from node.storage.memory import MemoryStore
@@ -71,6 +73,9 @@ def homes(tmp_path_factory: pytest.TempPathFactory) -> list[Home]:
         unattended=True,
     )
     return [open_home(home.home) for home in made.homes]
+
+
+BY = Caller("desk-7", Role.REPORTER)
 
 
 class Running:
@@ -124,13 +129,15 @@ TERMS = {
 
 
 async def test_a_report_of_one_member_is_a_hit_at_every_other(running: Running) -> None:
-    (outcome,) = await running.facades[0].report([report_of("+442079460958")], wait=Stage.FINALIZED)
+    (outcome,) = await running.facades[0].report(
+        [report_of("+442079460958")], by=BY, wait=Stage.FINALIZED
+    )
     assert outcome.stage is Stage.FINALIZED and outcome.record_id is not None
     height = outcome.height
     assert height is not None
     await until(lambda: all(n._chain.finalized >= height for n in running.nodes), 30)
     for facade in running.facades:
-        answer = (await facade.screen([question("+442079460958")]))[0]
+        answer = (await facade.screen([question("+442079460958")], by=BY))[0]
         assert answer.hit and answer.complete
         view = await facade.record(outcome.record_id)
         assert (view.reporter, view.stage) == ("bank-a", Stage.FINALIZED)
@@ -139,7 +146,7 @@ async def test_a_report_of_one_member_is_a_hit_at_every_other(running: Running) 
         block = await facade.block(height)
         assert block.record_count == 1 and block.checkpoint is not None
         assert (await facade.block("finalized")).header.height >= height
-    nothing = await running.facades[1].screen([question("+442079460959"), question("x")])
+    nothing = await running.facades[1].screen([question("+442079460959"), question("x")], by=BY)
     assert (nothing[0].hit, nothing[0].complete) == (False, True)
     assert nothing[1].refusal is not None and not nothing[1].complete
     with pytest.raises(NotFound):
@@ -167,7 +174,7 @@ async def test_a_node_says_what_it_is_and_how_it_does(running: Running) -> None:
     assert not running.facades[0].readiness().ready
     running.nodes[0]._sync.target = None
     with pytest.raises(Forbidden):
-        await running.facades[4].report([report_of("+442079460958")], wait=Stage.ACCEPTED)
+        await running.facades[4].report([report_of("+442079460958")], by=BY, wait=Stage.ACCEPTED)
 
 
 async def test_a_consent_is_given_shown_proved_and_withdrawn_once(running: Running) -> None:

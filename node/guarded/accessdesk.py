@@ -1,0 +1,141 @@
+"""The access desk: writes who asks and why before anything is asked, and shows it to auditors.
+
+Rules: a request waits until its entries are on the disk, so there is no answer without its entry;
+an upload has one entry for each purpose, basis and case that occur in it, with the number of their
+rows; an entry says that something was asked, whatever became of it. Nobody is named but the API
+key: no identifier, no tag and no answer reaches the log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+
+from bulwark.indicators.model import IndicatorReport, ScreeningRequest
+from bulwark.ledger.accesslog import AccessKind, Head
+from bulwark.ledger.ids import Address, Digest, Height, MemberId
+from contracts.bindings import member_id_bytes
+from contracts.privacy.query_log import (
+    ACCESS_ANCHORED_TOPIC,
+    QUERY_LOG,
+    AccessAnchored,
+    decode_query_log_event,
+)
+from node.chain.store import ChainStore
+from node.clock import Clock
+from node.directory import Directory
+from node.guarded.accesslog import AccessLog
+from node.guarded.accessport import MAX_PAGE, AccessCheck, AccessPage, AnchoredAccess
+from node.service import Caller, NotFound
+from node.storage.durability import Durability
+from node.storage.port import KeyValueStore
+from node.storage.schema import event
+
+TURN = 200
+"""Entries or rows between two turns of the event loop: about 5 ms."""
+Asked = ScreeningRequest | IndicatorReport
+
+
+class AccessDesk:
+    """The access log of this member before its service, and AccessService over it."""
+
+    def __init__(
+        self,
+        access: AccessLog,
+        store: KeyValueStore,
+        chain: ChainStore,
+        durability: Durability,
+        directory: Directory,
+        clock: Clock,
+        member: MemberId,
+    ) -> None:
+        self._access = access
+        self._store = store
+        self._chain = chain
+        self._durability = durability
+        self._directory = directory
+        self._clock = clock
+        self._member = member
+
+    async def screening(self, by: Caller, requests: Sequence[ScreeningRequest]) -> None:
+        """Note questions durably. Raises StoreWriteFailed."""
+        one = len(requests) == 1
+        kind = AccessKind.SCREENING if one else AccessKind.SCREENING_BATCH
+        await self._note(by, kind, requests)
+
+    async def reporting(self, by: Caller, reports: Sequence[IndicatorReport]) -> None:
+        """Note reports durably. Raises StoreWriteFailed."""
+        kind = AccessKind.REPORT if len(reports) == 1 else AccessKind.REPORT_BATCH
+        await self._note(by, kind, reports)
+
+    async def _note(self, by: Caller, kind: AccessKind, rows: Sequence[Asked]) -> None:
+        groups: Counter[tuple[str, str, str]] = Counter()
+        for number, row in enumerate(rows, 1):
+            groups[row.purpose.label, row.lawful_basis.label, row.case_ref] += 1
+            if number % TURN == 0:
+                await asyncio.sleep(0)
+        for number, ((purpose, basis, case_ref), count) in enumerate(groups.items(), 1):
+            self._access.record(
+                who=by.key_id,
+                role=by.role,
+                purpose=purpose,
+                lawful_basis=basis,
+                case_ref=case_ref,
+                kind=kind,
+                count=count,
+                now_ms=self._clock.wall_ms(),
+            )
+            if number % TURN == 0:
+                await asyncio.sleep(0)
+        await self._durability.barrier()
+
+    def page(self, after: int, most: int) -> AccessPage:
+        """See AccessService."""
+        entries, damaged = self._access.readable(after, min(most, MAX_PAGE))
+        access = self._access
+        return AccessPage(self._member, access.start, access.head, tuple(entries), damaged)
+
+    def anchors(self, member: str, after: int, most: int) -> list[AnchoredAccess]:
+        """See AccessService."""
+        if self._directory.member(MemberId(member)) is None:
+            raise NotFound(f"the ledger has no member {member}")
+        return self._anchors(member, after, min(most, MAX_PAGE))
+
+    def _anchors(self, member: str, after: int, most: int | None) -> list[AnchoredAccess]:
+        """Anchors of a member with a sequence over `after`, all of them for `most` None."""
+        wanted = member_id_bytes(member)
+        found: list[AnchoredAccess] = []
+        first = event(Address(QUERY_LOG), ACCESS_ANCHORED_TOPIC, Height(0))
+        for key, _ in self._store.iterate(first[:-8]):
+            height = Height(int.from_bytes(key[-8:], "big"))
+            if most is not None and len(found) >= most:
+                break
+            found += [at for at in self._at(height, wanted) if at.sequence > after]
+        return found[:most]
+
+    def _at(self, height: Height, wanted: bytes) -> list[AnchoredAccess]:
+        block = self._chain.block(height) if height <= self._chain.applied else None
+        if block is None:
+            return []
+        found: list[AnchoredAccess] = []
+        for receipt in block.receipts:
+            for log in receipt.logs:
+                made = decode_query_log_event(log.address, log.topics, log.data)
+                if isinstance(made, AccessAnchored) and made.id == wanted:
+                    head = Head(made.count, Digest(made.root))
+                    found.append(
+                        AnchoredAccess(made.sequence, head, height, block.header.timestamp_ms)
+                    )
+        return found
+
+    async def check(self) -> AccessCheck:
+        """See AccessService."""
+        return await asyncio.get_running_loop().run_in_executor(None, self._check)
+
+    def _check(self) -> AccessCheck:
+        anchors = self._anchors(self._member, 0, None)
+        gap = self._access.check([anchor.head for anchor in anchors])
+        newest = max((anchor.head.count for anchor in anchors), default=0)
+        access = self._access
+        return AccessCheck(gap, access.head.count, newest, len(anchors), access.start)

@@ -1,0 +1,70 @@
+"""What the outside may ask of a node about access logs: a Protocol and its views.
+
+The desk (`node.guarded.accessdesk`) implements it, the API translates it to HTTP. Entries are this
+member's own; anchors are on the ledger, so any node shows those of any member.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from bulwark.ledger.accesslog import AccessEntry, Gap, Head
+from bulwark.ledger.ids import Height
+
+MAX_PAGE = 1_000
+"""Entries or anchors of one page."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccessPage:
+    """Consecutive entries of this member's log."""
+
+    member: str
+    start: Head
+    """Before the oldest entry that is kept."""
+    head: Head
+    """After the newest entry."""
+    entries: tuple[AccessEntry, ...]
+    damaged: Gap | None
+    """The entry behind these if it can not be opened; the page ends before it."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnchoredAccess:
+    """One anchor of a member's log, as its block has it."""
+
+    sequence: int
+    head: Head
+    height: Height
+    time_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class AccessCheck:
+    """What comparing the whole log with the ledger came to."""
+
+    gap: Gap | None
+    entries: int
+    """Entries by the log's own count, dropped ones included."""
+    anchored: int
+    """Entries that the newest anchor covers."""
+    anchors: int
+    start: Head
+
+
+class AccessService(Protocol):
+    """Access logs as this node sees them."""
+
+    def page(self, after: int, most: int) -> AccessPage:
+        """Entries behind number `after`, at most `most` and at most MAX_PAGE."""
+        ...
+
+    def anchors(self, member: str, after: int, most: int) -> Sequence[AnchoredAccess]:
+        """A member's anchors with a sequence over `after` in their order; NotFound."""
+        ...
+
+    async def check(self) -> AccessCheck:
+        """This member's whole log against all anchors on this node's ledger."""
+        ...
