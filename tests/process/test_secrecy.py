@@ -151,23 +151,21 @@ def tags_of(store: LevelStore) -> set[bytes]:
 def test_the_tap_sees_what_the_member_sends(scene: Scene) -> None:
     """Otherwise finding nothing on the wire would prove nothing."""
     others = [name for name in scene.alliance.names if name != scene.reporter]
-    assert {to for to, _, _ in scene.tap.sent} == set(others)
+    assert {piece.receiver for piece in scene.tap.sent} == set(others)
     for other in others:
-        kinds = {kind for kind, _ in scene.tap.frames(other)}
+        kinds = {kind for kind, _ in scene.tap.frames(scene.reporter, other)}
         assert {Kind.HELLO, Kind.TRANSACTION} <= kinds
-    sidecars = [
-        payload for kind, payload in scene.tap.frames(others[0]) if kind is Kind.TRANSACTION
-    ]
+    frames = scene.tap.frames(scene.reporter, others[0])
+    sidecars = [payload for kind, payload in frames if kind is Kind.TRANSACTION]
     wanted = {bytes.fromhex(answer["record_id"]): answer for answer in scene.answers}
     seen = {r.record_id for p in sidecars for r in records_of(p)}
     assert wanted.keys() <= seen, "the records that went out were not seen in the clear"
 
 
 def test_nothing_clear_is_on_the_wire(scene: Scene) -> None:
-    for other in {to for to, _, _ in scene.tap.sent}:
-        assert needles.search(scene.tap.stream(other), scene.secrets) == [], (
-            f"on the wire to {other}"
-        )
+    for other in {piece.receiver for piece in scene.tap.sent}:
+        stream = scene.tap.stream(scene.reporter, other)
+        assert needles.search(stream, scene.secrets) == [], f"on the wire to {other}"
 
 
 def test_neither_blocks_nor_answers_to_others_show_anything(scene: Scene) -> None:

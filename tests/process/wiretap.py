@@ -1,8 +1,8 @@
-"""A wiretap on one node's mesh: relays each of its connections and keeps both directions in clear.
+"""A wiretap on nodes' meshes: relays their connections and keeps what they send in clear.
 
 It can because the test holds every member's keystore: it shows each end the other's certificate and
-key, so pins and signed hellos hold. In both directions between the node and each other member it
-replaces the port that the dialling side has in its configuration.
+key, so pins and signed hellos hold. Between a tapped node and each other member it replaces the
+port that the dialling side has in its configuration.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import contextlib
 import socket
 import threading
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from node.assembly import network_identity, open_home
@@ -23,22 +24,33 @@ from tests.process.support import Alliance
 CHUNK = 256 * 1024
 
 
-class Wiretap:
-    """Relays of all mesh connections of `name`."""
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Bytes as they were read from a node, in clear."""
 
-    def __init__(self, alliance: Alliance, name: str) -> None:
+    sender: str
+    receiver: str
+    connection: int
+    data: bytes
+
+
+class Wiretap:
+    """Relays of all mesh connections of some nodes."""
+
+    def __init__(self, alliance: Alliance, *tapped: str) -> None:
         """Points the configurations of all nodes, which must not run yet, at the relays."""
         self._alliance = alliance
-        self._name = name
-        self.sent: list[tuple[str, int, bytes]] = []
-        """(to whom, which connection, bytes) that left the node, in clear, as they were read."""
+        self._tapped = frozenset(tapped)
+        self.sent: list[Piece] = []
+        """Everything that left a tapped node."""
         self.connections = 0
         self._sockets: dict[tuple[str, str], socket.socket] = {}
-        others = [other for other in alliance.names if other != name]
-        pairs = [(name, other) for other in others] + [(other, name) for other in others]
+        names = alliance.names
+        pairs = [(one, other) for one in names for other in names if one != other]
         for pair in pairs:
-            self._sockets[pair] = socket.create_server(("127.0.0.1", 0))
-            self._redirect(*pair, self._sockets[pair].getsockname()[1])
+            if self._tapped.intersection(pair):
+                self._sockets[pair] = socket.create_server(("127.0.0.1", 0))
+                self._redirect(*pair, self._sockets[pair].getsockname()[1])
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
 
@@ -87,11 +99,10 @@ class Wiretap:
                 writer.close()
                 return
             self.connections += 1
-            to = dialled if dialler == self._name else None
-            from_ = dialler if dialled == self._name else None
             number = self.connections
             await asyncio.gather(
-                self._copy(reader, back, to, number), self._copy(onward, writer, from_, number)
+                self._copy(reader, back, (dialler, dialled), number),
+                self._copy(onward, writer, (dialled, dialler), number),
             )
 
         server = await asyncio.start_server(relay, sock=listening, ssl=shown_to_dialler)
@@ -101,29 +112,32 @@ class Wiretap:
         self,
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
-        tapped: str | None,
+        way: tuple[str, str],
         number: int,
     ) -> None:
-        """Copy until either side ends; keep the bytes if they are the node's own."""
+        """Copy until either side ends; keep the bytes if they are a tapped node's own."""
         with contextlib.suppress(OSError, asyncio.IncompleteReadError):
             while data := await reader.read(CHUNK):
-                if tapped is not None:
-                    self.sent.append((tapped, number, data))
+                if way[0] in self._tapped:
+                    self.sent.append(Piece(*way, number, data))
                 writer.write(data)
                 await writer.drain()
         with contextlib.suppress(OSError, RuntimeError):
             writer.close()
 
-    def stream(self, to: str) -> bytes:
-        """All bytes that the node sent to a member."""
-        return b"".join(data for name, _, data in list(self.sent) if name == to)
+    def stream(self, sender: str, receiver: str) -> bytes:
+        """All bytes that a tapped node sent to a member."""
+        return b"".join(piece.data for piece in self._pieces(sender, receiver))
 
-    def frames(self, to: str) -> Iterator[tuple[Kind, bytes]]:
-        """Frames that the node sent to a member."""
+    def frames(self, sender: str, receiver: str) -> Iterator[tuple[Kind, bytes]]:
+        """Frames that a tapped node sent to a member."""
         decoders: dict[int, FrameDecoder] = {}
-        for name, number, data in list(self.sent):
-            if name == to:
-                decoder = decoders.setdefault(number, FrameDecoder(SIZE_LIMITS))
-                decoder.feed(data)
-                while (frame := decoder.next()) is not None:
-                    yield frame
+        for piece in self._pieces(sender, receiver):
+            decoder = decoders.setdefault(piece.connection, FrameDecoder(SIZE_LIMITS))
+            decoder.feed(piece.data)
+            while (frame := decoder.next()) is not None:
+                yield frame
+
+    def _pieces(self, sender: str, receiver: str) -> Iterator[Piece]:
+        way = (sender, receiver)
+        return (piece for piece in list(self.sent) if (piece.sender, piece.receiver) == way)
