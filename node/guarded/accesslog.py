@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
 from bulwark.ledger.accesslog import (
@@ -118,12 +119,8 @@ class AccessLog:
 
     def readable(self, after: int, most: int) -> tuple[list[AccessEntry], Gap | None]:
         """As `page`, but it ends before an entry that does not open and says which one."""
-        found: list[AccessEntry] = []
         damaged: list[Gap] = []
-        for entry in self._until_damage(after + 1, damaged):
-            if len(found) >= most:
-                break
-            found.append(entry)
+        found = list(islice(self._until_damage(after + 1, damaged), most))
         return found, damaged[0] if damaged else None
 
     def check(self, anchors: list[Head]) -> Gap | None:

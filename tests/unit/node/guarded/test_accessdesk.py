@@ -1,0 +1,138 @@
+"""The access desk: entries are on the disk before anything is asked, one for each reason."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from bulwark.indicators.model import IndicatorReport, ScreeningRequest
+from bulwark.ledger.accesslog import AccessKind, Gap
+from bulwark.ledger.ids import MemberId
+from node.clock import Clock
+from node.facade import Facade, Parts
+from node.guarded.accessdesk import AccessDesk
+from node.guarded.accesslog import ENTRIES
+from node.service import Caller, Role, ScreeningAnswer, Stage
+from node.storage.durability import Durability
+from node.storage.errors import StoreWriteFailed
+from node.storage.memory import MemoryStore
+from node.storage.schema import number8
+from tests.unit.node.guarded.test_accesslog import access
+
+BY = Caller("desk-7", Role.ANALYST)
+
+
+def question(value: str, case: str = "", purpose: str = "fraud_prevention") -> ScreeningRequest:
+    row = {"kind": "domain", "value": value, "purpose": purpose, "case_ref": case}
+    return ScreeningRequest.from_mapping({**row, "lawful_basis": "legitimate_interests"})
+
+
+class Service:
+    """Screener and reporter that note what a power cut at their call would leave."""
+
+    def __init__(self, store: MemoryStore) -> None:
+        self.store = store
+        self.left: list[AccessKind] = []
+
+    def _cut(self) -> None:
+        self.left += [entry.kind for entry in access(self.store.crash()).page()]
+
+    async def screen(self, requests: Sequence[ScreeningRequest]) -> list[ScreeningAnswer]:
+        self._cut()
+        return []
+
+    async def report(self, reports: Sequence[IndicatorReport], **how: Any) -> list[object]:
+        self._cut()
+        return []
+
+
+class Scene:
+    def __init__(self) -> None:
+        self.store = MemoryStore()
+        self.durability = Durability(self.store)
+        self.log = access(self.store)
+        unused: Any = None
+        self.desk = AccessDesk(
+            self.log, self.store, unused, self.durability, unused, Clock(), MemberId("m0")
+        )
+        self.service = Service(self.store)
+        parts = SimpleNamespace(
+            access=self.desk,
+            screener=self.service,
+            reporter=self.service,
+            is_reporter=lambda: True,
+        )
+        self.facade = Facade(cast(Parts, parts))
+
+
+@pytest.fixture
+def scene() -> Iterator[Scene]:
+    made = Scene()
+    yield made
+    made.durability.close()
+
+
+REPORT = IndicatorReport.from_mapping(
+    {"kind": "domain", "value": "one.example", "fraud_type": "phishing"}, now_ms=0
+)
+
+
+@pytest.mark.parametrize(
+    ("ask", "kinds"),
+    [
+        (lambda facade: facade.screen([question("a.example")], by=BY), [AccessKind.SCREENING]),
+        (
+            lambda facade: facade.screen([question("a.example"), question("b.example")], by=BY),
+            [AccessKind.SCREENING_BATCH],
+        ),
+        (
+            lambda facade: facade.report([REPORT], by=BY, wait=Stage.ACCEPTED),
+            [AccessKind.REPORT],
+        ),
+        (
+            lambda facade: facade.report([REPORT, REPORT], by=BY, wait=Stage.ACCEPTED),
+            [AccessKind.REPORT_BATCH],
+        ),
+    ],
+)
+async def test_what_is_asked_or_reported_is_durable_in_the_log_before_anything_happens(
+    scene: Scene, ask: Callable[[Facade], Awaitable[object]], kinds: list[AccessKind]
+) -> None:
+    await ask(scene.facade)
+    assert scene.service.left == kinds
+
+
+async def test_nothing_is_asked_when_the_entry_can_not_be_written(scene: Scene) -> None:
+    scene.store.refuse_writes = True
+    with pytest.raises(StoreWriteFailed):
+        await scene.facade.screen([question("one.example")], by=BY)
+    assert scene.service.left == []
+
+
+async def test_an_upload_has_an_entry_for_each_purpose_basis_and_case(scene: Scene) -> None:
+    rows = [question(f"{n}.example", f"CASE-{n % 3}") for n in range(500)]
+    rows += [question("x.example", "CASE-0", "supervision")]
+    await scene.desk.screening(BY, rows)
+    found = [(entry.case_ref, entry.purpose, entry.count) for entry in scene.log.page()]
+    assert found == [
+        ("CASE-0", "fraud_prevention", 167),
+        ("CASE-1", "fraud_prevention", 167),
+        ("CASE-2", "fraud_prevention", 166),
+        ("CASE-0", "supervision", 1),
+    ]
+
+
+async def test_an_entry_that_does_not_open_is_named_and_ends_the_page(scene: Scene) -> None:
+    for number in range(4):
+        await scene.desk.screening(BY, [question(f"{number}.example")])
+    key = ENTRIES + number8(3)
+    scene.store.write({key: b"\x01" * 40}, sync=True)
+    page = scene.desk.page(0, 1000)
+    reason = "it does not open under this member's key"
+    assert [entry.number for entry in page.entries] == [1, 2]
+    assert page.damaged == Gap(3, reason)
+    assert scene.log.check([]) == Gap(3, reason)
+    assert scene.desk.page(0, 2).damaged is None
