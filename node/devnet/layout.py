@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, Literal
@@ -121,8 +121,16 @@ def observer_name(index: int) -> str:
     return "regulator" if index == 0 else f"regulator-{index + 1}"
 
 
-def devnet_alliance(members: int, observers: int, ports: Sequence[int]) -> Alliance:
-    """An alliance on loopback; `ports` are two a node. Anyone may send and deploy."""
+def devnet_alliance(
+    members: int,
+    observers: int,
+    ports: Sequence[int],
+    parameters: Mapping[str, int] = DEVNET_PARAMETERS,
+) -> Alliance:
+    """An alliance on loopback; `ports` are two a node. Anyone may send and deploy.
+
+    `parameters`: initial values of the ledger's privacy parameters; the default ones hinder nobody.
+    """
     names = [member_name(index) for index in range(members)]
     plans = [
         _plan(name, ("validator", "reporter", "deployer"), ports[2 * i : 2 * i + 2])
@@ -137,7 +145,7 @@ def devnet_alliance(members: int, observers: int, ports: Sequence[int]) -> Allia
         gas_limit=DEFAULT_GAS_LIMIT,
         consensus=ConsensusParameters(),
         privacy=PrivacyParameters(),
-        privacy_parameters=DEVNET_PARAMETERS,
+        privacy_parameters=dict(parameters),
         permissions=Permissions(send="anyone", deploy="anyone"),
         members=tuple(plans),
     )

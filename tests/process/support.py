@@ -23,7 +23,7 @@ import httpx
 
 from bulwark.ledger.genesis import Genesis
 from node.devnet.devnet import Devnet
-from node.devnet.layout import DevnetNode
+from node.devnet.layout import DEVNET_PARAMETERS, DevnetNode
 from node.fsck import FsckReport, fsck
 from node.storage.level import LevelStore
 
@@ -59,9 +59,13 @@ class Alliance:
         LIVE.append(self)
 
     @classmethod
-    def create(cls, home: Path, members: int = 4, observers: int = 1) -> Alliance:
-        """A new alliance, not started."""
-        return cls(Devnet.create(home, members, observers, command=NODE_COMMAND))
+    def create(
+        cls, home: Path, members: int = 4, observers: int = 1, **parameters: int
+    ) -> Alliance:
+        """A new alliance, not started; some privacy parameters may be others than a devnet's."""
+        given = {**DEVNET_PARAMETERS, **parameters}
+        made = Devnet.create(home, members, observers, command=NODE_COMMAND, parameters=given)
+        return cls(made)
 
     # Processes
 
