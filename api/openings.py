@@ -233,6 +233,7 @@ def case_document(view: CaseView) -> dict[str, object]:
         "result": None if view.result_hash is None else view.result_hash.hex(),
         "votes": [{"member": vote.member, "approve": vote.approve} for vote in view.votes],
         "posted": list(view.posted),
+        "stale": list(view.stale),
         "obstacle": view.obstacle,
     }
 

@@ -34,12 +34,15 @@ class CaseOut(Document):
     voters: int = Field(ge=1)
     approvals: int = Field(ge=0)
     rejections: int = Field(ge=0)
-    partials: int = Field(ge=0, description="Parts that members posted")
+    partials: int = Field(ge=0, description="Parts that members posted and that count")
     height: int = Field(ge=0, description="Block that opened it")
     deadline: str = Field(description="When it expires")
     result: Digest | None = Field(description="Hash of what came out, null until it is closed")
     votes: list[CaseVoteOut] = Field(description="Empty in a list")
     posted: list[str] = Field(description="Members that posted a part; empty in a list")
+    stale: list[str] = Field(
+        description="Members whose part is of an earlier sharing of the council's key"
+    )
     obstacle: str | None = Field(description="Why this node took no part in it so far")
 
 

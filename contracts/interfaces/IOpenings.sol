@@ -13,6 +13,7 @@ interface IOpenings {
         bytes32 e2;
         bytes32 basis_hash;
         bytes32 result_hash;
+        bytes32 session;
     }
 
     event CaseOpened(
@@ -37,7 +38,11 @@ interface IOpenings {
     event CaseApproved(bytes32 indexed case_id, uint256 deadline);
     event CaseRefused(bytes32 indexed case_id);
     event PartialPosted(
-        bytes32 indexed case_id, bytes32 indexed id, bytes32 commitment, bytes sealed_part
+        bytes32 indexed case_id,
+        bytes32 indexed id,
+        bytes32 indexed session,
+        bytes32 commitment,
+        bytes sealed_part
     );
     event CaseClosed(bytes32 indexed case_id, bytes32 indexed regulator, bytes32 result_hash);
 
@@ -55,8 +60,12 @@ interface IOpenings {
 
     function vote(bytes32 case_id, bool approve) external;
 
-    function post_partial(bytes32 case_id, bytes calldata sealed_part, bytes32 commitment)
-        external;
+    function post_partial(
+        bytes32 case_id,
+        bytes calldata sealed_part,
+        bytes32 commitment,
+        bytes32 session
+    ) external;
 
     function close_case(bytes32 case_id, bytes32 result_hash) external;
 
@@ -66,5 +75,5 @@ interface IOpenings {
 
     function vote_of(bytes32 case_id, bytes32 id) external view returns (uint256);
 
-    function partial_of(bytes32 case_id, bytes32 id) external view returns (bytes32);
+    function partial_of(bytes32 case_id, bytes32 id) external view returns (bytes32, bytes32);
 }

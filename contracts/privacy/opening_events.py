@@ -22,8 +22,8 @@ EVENTS: Final[Mapping[bytes, EventShape]] = {
     keccak(b"Voted(bytes32,bytes32,bool,uint256,uint256)"): EventShape("Voted", 2, 3),
     keccak(b"CaseApproved(bytes32,uint256)"): EventShape("CaseApproved", 1, 1),
     keccak(b"CaseRefused(bytes32)"): EventShape("CaseRefused", 1, 0),
-    keccak(b"PartialPosted(bytes32,bytes32,bytes32,bytes)"): EventShape(
-        "PartialPosted", 2, 1, most_bytes=MAX_SEALED_BYTES
+    keccak(b"PartialPosted(bytes32,bytes32,bytes32,bytes32,bytes)"): EventShape(
+        "PartialPosted", 3, 1, most_bytes=MAX_SEALED_BYTES
     ),
     keccak(b"CaseClosed(bytes32,bytes32,bytes32)"): EventShape("CaseClosed", 2, 1),
 }
@@ -67,10 +67,11 @@ class CaseRefused:
 
 @dataclass(frozen=True, slots=True)
 class PartialPosted:
-    """A member's part of the opening, sealed to the regulator."""
+    """A member's part of the opening, sealed to the regulator, made with a share of `session`."""
 
     case_id: bytes
     id: bytes
+    session: bytes
     commitment: bytes
     sealed: bytes
 
@@ -110,7 +111,8 @@ def _event(found: EventFields) -> OpeningEvent | None:
         case "CaseRefused":
             return CaseRefused(case_id)
         case "PartialPosted":
-            return PartialPosted(case_id, found.topics[1], found.words[0], found.blob)
+            member, session = found.topics[1:]
+            return PartialPosted(case_id, member, session, found.words[0], found.blob)
     return CaseClosed(case_id, found.topics[1], found.words[0])
 
 

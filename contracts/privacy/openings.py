@@ -26,7 +26,7 @@ PARTIALS_SLOT: Final = 2
 
 OPEN_CASE_SELECTOR: Final = bytes.fromhex("045dba69")
 VOTE_SELECTOR: Final = bytes.fromhex("9f2ce678")
-POST_PARTIAL_SELECTOR: Final = bytes.fromhex("6f63665a")
+POST_PARTIAL_SELECTOR: Final = bytes.fromhex("f9b43515")
 CLOSE_CASE_SELECTOR: Final = bytes.fromhex("679b6c2d")
 CASE_OF_SELECTOR: Final = bytes.fromhex("43f5a9d4")
 STATE_SELECTOR: Final = bytes.fromhex("61d585da")
@@ -74,10 +74,12 @@ class CaseRecord:
         regulator: member id of who opened it.
         state: where it stands at that block.
         voters: validators when it was opened; `needed` of them approve it.
-        approvals, rejections, partials: so many by now.
+        approvals, rejections: so many by now.
+        partials: so many of the sharing of `session`; those of sharings before count no more.
         deadline_s: block time in seconds at which it expires; anew from its approval.
         block_number: block that opened it.
         result_hash: what came out, None before it is closed.
+        session: ceremony whose sharing of the council's key the last partial is of, None for none.
     """
 
     request: CaseRequest
@@ -91,15 +93,27 @@ class CaseRecord:
     deadline_s: int
     block_number: int
     result_hash: bytes | None
+    session: bytes | None = None
 
 
-def openings_init_code(members: bytes, governance: bytes, query_log: bytes) -> bytes:
-    """Init code of the contract over these three others."""
+@dataclass(frozen=True, slots=True)
+class PartialRecord:
+    """A member's last partial opening: its commitment, and the ceremony that made the share."""
+
+    commitment: bytes
+    session: bytes
+
+
+def openings_init_code(
+    members: bytes, governance: bytes, query_log: bytes, ceremony: bytes
+) -> bytes:
+    """Init code of the contract over these four others."""
     return (
         load_artifact("Openings").bytecode
         + address_word("members", members)
         + address_word("governance", governance)
         + address_word("query_log", query_log)
+        + address_word("ceremony", ceremony)
     )
 
 
@@ -127,15 +141,19 @@ def encode_vote(case_id: bytes, approve: bool) -> bytes:
     return VOTE_SELECTOR + bytes32_word("case_id", case_id) + uint_word("approve", approve, 8)
 
 
-def encode_post_partial(case_id: bytes, sealed: bytes, commitment: bytes) -> bytes:
-    """Calldata of a sealed partial opening, 1 to 1,024 bytes. Raises OutOfRange and WrongLength."""
+def encode_post_partial(case_id: bytes, sealed: bytes, commitment: bytes, session: bytes) -> bytes:
+    """Calldata of a sealed partial opening, 1 to 1,024 bytes, made with a share of `session`.
+
+    Raises OutOfRange and WrongLength.
+    """
     if not 1 <= len(sealed) <= MAX_SEALED_BYTES:
         raise OutOfRange("bytes of a partial", len(sealed), 1, MAX_SEALED_BYTES)
     return (
         POST_PARTIAL_SELECTOR
         + bytes32_word("case_id", case_id)
-        + uint_word("offset", 3 * WORD, 256)
+        + uint_word("offset", 4 * WORD, 256)
         + bytes32_word("commitment", commitment)
+        + bytes32_word("session", session)
         + bytes_tail(sealed)
     )
 
@@ -171,7 +189,7 @@ def read_case(read_slot: ReadSlot, case_id: bytes, now_s: int) -> CaseRecord | N
     deadline_s = packed >> 48 & (1 << 64) - 1
     if state in (CaseState.OPEN, CaseState.APPROVED) and now_s >= deadline_s:
         state = CaseState.EXPIRED
-    fields = [read_word(read_slot, contract, place + at) for at in range(1, 9)]
+    fields = [read_word(read_slot, contract, place + at) for at in range(1, 10)]
     return CaseRecord(
         request=CaseRequest(
             case_id=case_id,
@@ -188,10 +206,11 @@ def read_case(read_slot: ReadSlot, case_id: bytes, now_s: int) -> CaseRecord | N
         needed=packed >> 16 & 255,
         approvals=packed >> 24 & 255,
         rejections=packed >> 32 & 255,
-        partials=packed >> 176,
+        partials=packed >> 176 & (1 << 16) - 1,
         deadline_s=deadline_s,
         block_number=packed >> 112 & (1 << 64) - 1,
         result_hash=fields[7] if any(fields[7]) else None,
+        session=fields[8] if any(fields[8]) else None,
     )
 
 
@@ -205,11 +224,13 @@ def read_vote(read_slot: ReadSlot, case_id: bytes, member_id: bytes) -> bool | N
     return stored == 1 if stored else None
 
 
-def read_partial(read_slot: ReadSlot, case_id: bytes, member_id: bytes) -> bytes | None:
-    """Commitment of a member's partial opening, None for none. Raises WrongLength."""
-    slot = _of_member(PARTIALS_SLOT, case_id, member_id)
-    found = read_word(read_slot, Address(OPENINGS), slot)
-    return found if any(found) else None
+def read_partial(read_slot: ReadSlot, case_id: bytes, member_id: bytes) -> PartialRecord | None:
+    """A member's last partial opening, None for none. Raises WrongLength."""
+    contract, slot = Address(OPENINGS), _of_member(PARTIALS_SLOT, case_id, member_id)
+    commitment = read_word(read_slot, contract, slot)
+    if not any(commitment):
+        return None
+    return PartialRecord(commitment, read_word(read_slot, contract, slot + 1))
 
 
 def _of_member(slot: int, case_id: bytes, member_id: bytes) -> int:

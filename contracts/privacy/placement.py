@@ -59,13 +59,13 @@ def privacy_contracts(
     governance = address_word("governance", GOVERNANCE)
     seconds = uint_word("epoch_seconds", epoch_seconds, 256)
     storage = _key_storage(keys, regulator)
-    log = address_word("query_log", QUERY_LOG)
+    others = address_word("query_log", QUERY_LOG) + address_word("ceremony", KEY_CEREMONY)
     keys_at = address_word("keys", PRIVACY_KEYS)
     return (
         _placed(PRIVACY_KEYS, "PrivacyKeys", members + seconds, storage),
         _placed(KEY_CEREMONY, "KeyCeremony", members + governance + keys_at, {}),
         _placed(QUERY_LOG, "QueryLog", members + seconds, {}),
-        _placed(OPENINGS, "Openings", members + governance + log, {}),
+        _placed(OPENINGS, "Openings", members + governance + others, {}),
     )
 
 

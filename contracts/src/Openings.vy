@@ -7,11 +7,13 @@
         by every member.
         Rules: a case names a statement that an evaluator anchored, shown by a Merkle proof; each
         validator has one vote, by member, not to be changed; enough approvals approve, too many
-        rejections refuse; only an approved case takes partial openings, one a member; what is not
-        decided or closed in time expires. Nothing here is in clear: partials are sealed.
+        rejections refuse; only an approved case takes partial openings, one a member and sharing of
+        the council's key, and only of the sharing that is active; what is not decided or closed in
+        time expires. Nothing here is in clear: partials are sealed.
 @dev The number of approvals is fixed when the case is opened: ceil(2/3) of the validators, or the
      voted parameter, never under f+1 so that an honest member is among them. A regulator may ask
-     again with another case; members see it and vote.
+     again with another case; members see it and vote. Parts of different sharings do not combine:
+     once a refresh or reshare is through, the parts before count no more and are made anew.
 """
 
 interface Members:
@@ -25,9 +27,12 @@ interface QueryLog:
 interface Governance:
     def parameter(name: bytes32) -> uint256: view
 
+interface KeyCeremony:
+    def sharing(purpose: uint256) -> (bytes32, bytes32, uint256): view
+
 struct Case:
     # state (bits 0-7) | voters (8-15) | needed (16-23) | approvals (24-31) | rejections (32-39)
-    # | deadline (48-111) | block number (112-175) | partials (176-191)
+    # | deadline (48-111) | block number (112-175) | partials of `session` (176-191)
     packed: uint256
     regulator: bytes32
     evaluator: bytes32
@@ -37,6 +42,11 @@ struct Case:
     e2: bytes32
     basis_hash: bytes32
     result_hash: bytes32
+    session: bytes32  # ceremony whose sharing the last partials are of
+
+struct Partial:
+    commitment: bytes32
+    session: bytes32
 
 event CaseOpened:
     case_id: indexed(bytes32)
@@ -67,6 +77,7 @@ event CaseRefused:
 event PartialPosted:
     case_id: indexed(bytes32)
     id: indexed(bytes32)
+    session: indexed(bytes32)
     commitment: bytes32
     sealed_part: Bytes[MAX_SEALED]
 
@@ -79,6 +90,7 @@ MAX_SEALED: constant(uint256) = 1024
 MAX_SIBLINGS: constant(uint256) = 24
 VALIDATOR: constant(uint256) = 1
 REGULATOR: constant(uint256) = 4
+COUNCIL: constant(uint256) = 2
 DEFAULT_CASE_SECONDS: constant(uint256) = 14 * 86_400
 
 OPEN: constant(uint256) = 1
@@ -97,22 +109,25 @@ COUNCIL_APPROVALS: constant(bytes32) = (
 MEMBERS: immutable(Members)
 GOVERNANCE: immutable(Governance)
 QUERY_LOG: immutable(QueryLog)
+CEREMONY: immutable(KeyCeremony)
 
 _cases: HashMap[bytes32, Case]
 # case id -> member id -> 1 approved, 2 rejected
 _votes: HashMap[bytes32, HashMap[bytes32, uint256]]
-# case id -> member id -> commitment
-_partials: HashMap[bytes32, HashMap[bytes32, bytes32]]
+# case id -> member id -> the last one
+_partials: HashMap[bytes32, HashMap[bytes32, Partial]]
 
 
 @deploy
-def __init__(members: address, governance: address, query_log: address):
+def __init__(members: address, governance: address, query_log: address, ceremony: address):
     assert members != empty(address), "bulwark: zero members"
     assert governance != empty(address), "bulwark: zero governance"
     assert query_log != empty(address), "bulwark: zero query log"
+    assert ceremony != empty(address), "bulwark: zero ceremony"
     MEMBERS = Members(members)
     GOVERNANCE = Governance(governance)
     QUERY_LOG = QueryLog(query_log)
+    CEREMONY = KeyCeremony(ceremony)
 
 
 @external
@@ -159,6 +174,7 @@ def open_case(
         e2=e2,
         basis_hash=basis_hash,
         result_hash=empty(bytes32),
+        session=empty(bytes32),
     )
     log CaseOpened(
         case_id=case_id,
@@ -202,31 +218,47 @@ def vote(case_id: bytes32, approve: bool):
 
 
 @external
-def post_partial(case_id: bytes32, sealed_part: Bytes[MAX_SEALED], commitment: bytes32):
+def post_partial(
+    case_id: bytes32, sealed_part: Bytes[MAX_SEALED], commitment: bytes32, session: bytes32
+):
     """
-    @notice The caller's part of an approved opening.
+    @notice The caller's part of an approved opening; again only once the sharing has changed.
     @param sealed_part Partial opening and its proof, sealed to the regulator.
     @param commitment Hash that the regulator can be held to, not zero.
+    @param session Ceremony that made the share; its sharing of the council's key must be active.
     """
     id: bytes32 = self._voter()
     packed: uint256 = self._in_state(case_id, APPROVED)
     assert len(sealed_part) != 0, "bulwark: empty partial"
     assert commitment != empty(bytes32), "bulwark: zero commitment"
-    assert self._partials[case_id][id] == empty(bytes32), "bulwark: posted already"
-    self._partials[case_id][id] = commitment
+    assert session != empty(bytes32), "bulwark: zero session"
+    active: bytes32 = (staticcall CEREMONY.sharing(COUNCIL))[0]
+    assert session == active, "bulwark: sharing not active"
+    assert self._partials[case_id][id].session != session, "bulwark: posted already"
+    self._partials[case_id][id] = Partial(commitment=commitment, session=session)
+    if self._cases[case_id].session != session:
+        self._cases[case_id].session = session
+        packed &= ~((2**16 - 1) << 176)
     self._cases[case_id].packed = packed + (1 << 176)
-    log PartialPosted(case_id=case_id, id=id, commitment=commitment, sealed_part=sealed_part)
+    log PartialPosted(
+        case_id=case_id,
+        id=id,
+        session=session,
+        commitment=commitment,
+        sealed_part=sealed_part,
+    )
 
 
 @external
 def close_case(case_id: bytes32, result_hash: bytes32):
     """
-    @notice Ends an approved case with the hash of what came out.
+    @notice Ends the caller's approved case with the hash of what came out.
     """
     id: bytes32 = self._caller()
     assert staticcall MEMBERS.has_role(msg.sender, REGULATOR), "bulwark: not a regulator"
     assert result_hash != empty(bytes32), "bulwark: zero result"
     packed: uint256 = self._in_state(case_id, APPROVED)
+    assert self._cases[case_id].regulator == id, "bulwark: another regulator's case"
     self._cases[case_id].packed = (packed & ~255) | CLOSED
     self._cases[case_id].result_hash = result_hash
     log CaseClosed(case_id=case_id, regulator=id, result_hash=result_hash)
@@ -261,11 +293,12 @@ def vote_of(case_id: bytes32, id: bytes32) -> uint256:
 
 @external
 @view
-def partial_of(case_id: bytes32, id: bytes32) -> bytes32:
+def partial_of(case_id: bytes32, id: bytes32) -> (bytes32, bytes32):
     """
-    @notice Commitment of a member's partial opening, zero for none.
+    @notice Commitment of a member's last partial opening and the session of its share, or zeros.
     """
-    return self._partials[case_id][id]
+    p: Partial = self._partials[case_id][id]
+    return (p.commitment, p.session)
 
 
 @internal

@@ -75,6 +75,7 @@ class KeyBook:
                 for index, id_ in enumerate(sharing.members, start=1)
             },
             share=own,
+            session=session,
         )
         log.info(
             "shared key in force",

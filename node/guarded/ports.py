@@ -22,6 +22,8 @@ class LiveKey:
     """Member of each index from 1 on."""
     share: EvaluatorShare | None
     """None on a node that holds none."""
+    session: bytes = bytes(32)
+    """Ceremony that made this sharing: how the ledger names it."""
 
     def index_of(self, member: MemberId) -> int | None:
         """Where a member stands among the holders."""

@@ -16,6 +16,7 @@ from typing import Final
 from bulwark.ledger.codec import Reader, Writer
 from bulwark.ledger.ids import Height
 from bulwark.ledger.receipt import Log
+from bulwark.privacy.sharing import MAX_HOLDERS
 from contracts.privacy.opening_events import CaseOpened, PartialPosted, decode_opening_event
 from contracts.privacy.openings import MAX_SEALED_BYTES
 from contracts.privacy.query_log import MAX_SIBLINGS, StatementProof
@@ -28,14 +29,15 @@ from node.storage.seal import seal, unseal
 CASES: Final = EVALUATIONS + b"\x10"
 """case id32 -> height8 | place of its statement, sealed."""
 PARTIALS: Final = EVALUATIONS + b"\x11"
-"""case id32 | member id32 -> commitment32 | sealed partial, sealed."""
+"""case id32 | member id32 -> session32 | commitment32 | its last sealed partial, sealed."""
 OWN: Final = EVALUATIONS + b"\x12"
-"""case id32 -> this member's own partial as it was sent, sealed."""
+"""case id32 -> this member's own last partial as it was sent, sealed."""
 RESULTS: Final = EVALUATIONS + b"\x13"
 """case id32 -> the result as this regulator closed the case with it, encrypted."""
 FOLLOWED: Final = EVALUATIONS + b"\x14"
 """-> height8 of the last block with an event of openings, sealed."""
 MAX_POSTED_BYTES: Final = 4096
+MAX_TEXT_BYTES: Final = 300
 MAX_RESULT_BYTES: Final = 1 << 18
 """A record of an opening and the statement with a ring of 1,024 keys take about 75 kB."""
 
@@ -49,6 +51,8 @@ class Posted:
 
     member: bytes
     """Member id, 32 bytes."""
+    session: bytes
+    """Ceremony that made the share it was made with, 32 bytes."""
     commitment: bytes
     sealed: bytes
 
@@ -61,7 +65,23 @@ class Sent:
     """Calldata, to be sent again unchanged where the ledger did not take it up."""
     transaction: bytes
     sent_ms: int
-    """Block time."""
+    """By this node's clock."""
+    session: bytes
+    """Ceremony that made the share it was made with, 32 bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """What a regulator closed a case with."""
+
+    result: bytes
+    """Encoded OpeningResult."""
+    served: bytes
+    """Encoded ServedStatement."""
+    bad: tuple[tuple[str, str], ...]
+    """Members whose parts did not hold, and why."""
+    transaction: bytes
+    """Hash of the transaction that closes the case."""
 
 
 class CaseBook:
@@ -91,7 +111,7 @@ class CaseBook:
                     puts |= self._opened(height, data, event)
                 elif isinstance(event, PartialPosted):
                     key = PARTIALS + event.case_id + event.id
-                    puts[key] = seal(key, event.commitment + event.sealed)
+                    puts[key] = seal(key, event.session + event.commitment + event.sealed)
         if count:
             puts[FOLLOWED] = seal(FOLLOWED, number8(height))
             self._store.write(puts, sync=False)
@@ -129,15 +149,15 @@ class CaseBook:
         return StatementProof(lefts, siblings)
 
     def partials(self, case_id: bytes) -> Iterator[Posted]:
-        """Partials that members posted in a case."""
+        """The last partial of each member in a case."""
         prefix = PARTIALS + case_id
         for key, value in self._store.iterate(prefix):
             stored = unseal(key, value)
-            sealed = stored[32:][:MAX_SEALED_BYTES]
-            yield Posted(key[len(prefix) :], stored[:32], sealed)
+            sealed = stored[64:][:MAX_SEALED_BYTES]
+            yield Posted(key[len(prefix) :], stored[:32], stored[32:64], sealed)
 
     def own(self, case_id: bytes) -> Sent | None:
-        """This member's own partial, None while it made none."""
+        """This member's own last partial, None while it made none."""
         key = OWN + case_id
         held = self._store.get(key)
         if held is None:
@@ -147,6 +167,7 @@ class CaseBook:
             data=reader.blob("data", MAX_POSTED_BYTES),
             transaction=reader.fixed(32, "transaction"),
             sent_ms=reader.uint(8, "sent"),
+            session=reader.fixed(32, "session"),
         )
         reader.end()
         return sent
@@ -155,27 +176,38 @@ class CaseBook:
         """The put that goes with the transaction of the own partial."""
         key = OWN + case_id
         writer = Writer().blob(sent.data).fixed(sent.transaction, 32).uint(sent.sent_ms, 8)
+        writer.fixed(sent.session, 32)
         return {key: seal(key, writer.done())}
 
-    def result(self, case_id: bytes) -> tuple[bytes, bytes, bytes] | None:
-        """Result, served statement and closing transaction of a case this regulator finished."""
+    def result(self, case_id: bytes) -> Closing | None:
+        """What this regulator closed a case with, None for a case that it did not."""
         key = RESULTS + case_id
         held = self._store.get(key)
         if held is None:
             return None
         reader = Reader(self._at_rest.decrypt(key, held), "result")
-        found = (
-            reader.blob("result", MAX_RESULT_BYTES),
-            reader.blob("served", MAX_RESULT_BYTES),
-            reader.fixed(32, "transaction"),
+        found = Closing(
+            result=reader.blob("result", MAX_RESULT_BYTES),
+            served=reader.blob("served", MAX_RESULT_BYTES),
+            bad=reader.sequence("bad parts", MAX_HOLDERS, _read_bad),
+            transaction=reader.fixed(32, "transaction"),
         )
         reader.end()
         return found
 
-    def result_puts(
-        self, case_id: bytes, result: bytes, served: bytes, transaction: bytes
-    ) -> dict[bytes, bytes | None]:
+    def result_puts(self, case_id: bytes, closing: Closing) -> dict[bytes, bytes | None]:
         """The put that goes with the transaction that closes a case."""
         key = RESULTS + case_id
-        writer = Writer().blob(result).blob(served).fixed(transaction, 32)
+        writer = Writer().blob(closing.result).blob(closing.served)
+        writer.sequence(closing.bad, _write_bad).fixed(closing.transaction, 32)
         return {key: self._at_rest.encrypt(key, writer.done())}
+
+
+def _write_bad(writer: Writer, bad: tuple[str, str]) -> None:
+    for text in bad:
+        writer.blob(text.encode()[:MAX_TEXT_BYTES])
+
+
+def _read_bad(reader: Reader) -> tuple[str, str]:
+    member, reason = (reader.blob(name, MAX_TEXT_BYTES) for name in ("member", "reason"))
+    return member.decode(), reason.decode(errors="replace")

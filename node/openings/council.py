@@ -1,14 +1,17 @@
 """The council member: this node's part in opening what the ledger approved.
 
 Rules: nothing is computed with the council's share unless the case stands approved in the state of
-the last block and everything that `checking` names holds; the part is made once a case, over
-restarts: it is kept with the transaction that posts it, and if the ledger did not take that up,
-the same bytes go out again; it leaves sealed to the sealing key that the asking regulator has on
-the ledger. What does not hold is said once, loudly, and not answered; a better copy may come later.
+the last block and everything that `checking` names holds; the part is made once a case and sharing
+of the key, over restarts: it is kept with the transaction that posts it, and if the ledger did not
+take that up, the same bytes go out again; parts of different sharings do not combine, so one is
+made anew once another sharing is in force, and none while a handover is under way; it leaves
+sealed to the sealing key that the asking regulator has on the ledger. What does not hold is said
+once, loudly, and not answered; a better copy may come later.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -34,14 +37,14 @@ from node.guarded.ports import Keys
 from node.logs import Log
 from node.openings.casebook import CaseBook, Sent
 from node.openings.checking import CaseUnfit, CheckedCase, check
-from node.openings.ledger import Lane, Ledger
+from node.openings.ledger import Lane, Ledger, council_session
 from node.openings.statements import StatementSource, Wanted
 from node.service import Busy
 
 PARTIAL_GAS: Final = 250_000
-"""Gas limit of a posted partial: the dearest measured one takes 88,236."""
+"""Gas limit of a posted partial: the dearest measured one takes 142,926."""
 RETRY_MS: Final = 30_000
-"""Block time between tries to find a statement, and before a lost posting goes out again."""
+"""Between tries to find a statement, and before a lost posting goes out again."""
 
 log = Log("openings")
 
@@ -52,6 +55,7 @@ class _Share:
 
     key: ThresholdKey
     share: EvaluatorShare
+    session: bytes
 
 
 class CouncilMember:
@@ -67,7 +71,9 @@ class CouncilMember:
         keys: Keys,
         statements: StatementSource,
         random_bytes: RandomBytes,
+        clock_ms: Callable[[], int],
     ) -> None:
+        """`clock_ms` is the node's clock: without traffic there is no block time to wait by."""
         self._id = member_id_bytes(member)
         self._ledger = ledger
         self._lane = lane
@@ -75,10 +81,11 @@ class CouncilMember:
         self._keys = keys
         self._statements = statements
         self._random_bytes = random_bytes
-        self._tried: dict[bytes, int] = {}
-        """Cases whose statement was not found: block time of the last try."""
+        self._clock_ms = clock_ms
+        self._tried: dict[tuple[bytes, bytes], int] = {}
+        """When the statement of a case was last looked for, by case and sharing."""
         self._over: set[bytes] = set()
-        """Cases in which nothing is left to do, so that a long history costs a block nothing."""
+        """Cases that take no parts any more, so that a long history costs a block nothing."""
         self._busy = False
         self.unfit: dict[bytes, str] = {}
         """Approved cases that this node took no part in so far, and why; it tries again."""
@@ -100,40 +107,50 @@ class CouncilMember:
         finally:
             self._busy = False
 
-    def _approved(self, case_id: bytes) -> CaseRecord | None:
-        """The case if this node owes it a part now."""
+    def _owed(self, case_id: bytes) -> tuple[CaseRecord, _Share] | None:
+        """The case and the share if this node owes it a part now."""
         read_slot, now_ms = self._ledger.read_slot, self._ledger.now_ms()
         record = read_case(read_slot, case_id, now_ms // 1000)
         if record is None or record.state is CaseState.OPEN:
             return None
-        is_posted = read_partial(read_slot, case_id, self._id) is not None
-        if record.state is not CaseState.APPROVED or is_posted:
+        if record.state is not CaseState.APPROVED:
             self._over.add(case_id)
             return None
-        return record
+        share = self._share()
+        if share is None:
+            return None
+        posted = read_partial(read_slot, case_id, self._id)
+        is_posted = posted is not None and posted.session == share.session
+        return None if is_posted else (record, share)
 
     async def _case(self, case_id: bytes) -> None:
-        record = self._approved(case_id)
+        owed = self._owed(case_id)
         place = self._book.place(case_id)
-        if record is None or place is None:
+        if owed is None or place is None:
             return
+        record, share = owed
         sent = self._book.own(case_id)
-        if sent is not None:
+        if sent is not None and sent.session == share.session:
             self._again(case_id, sent)
             return
-        now_ms = self._ledger.now_ms()
-        if self._share() is None or now_ms - self._tried.get(case_id, -RETRY_MS) < RETRY_MS:
+        mark, now_ms = (case_id, share.session), self._clock_ms()
+        if mark in self._tried and now_ms - self._tried[mark] < RETRY_MS:
             return
-        self._tried[case_id] = now_ms
+        self._tried[mark] = now_ms
         checked = await self._checked(record, place)
         # Much may have happened meanwhile: vote, share and state are read again.
-        share = self._share()
-        if checked is not None and share is not None and self._approved(case_id) is not None:
-            self._post(checked, record, share)
+        still = self._owed(case_id)
+        if checked is not None and still is not None:
+            self._post(checked, *still)
 
     def _share(self) -> _Share | None:
+        """The own share, None also while the ledger hands over to another sharing."""
         live = self._keys.council_key()
-        return None if live is None or live.share is None else _Share(live.key, live.share)
+        if live is None or live.share is None:
+            return None
+        if live.session != council_session(self._ledger.read_slot):
+            return None
+        return _Share(live.key, live.share, live.session)
 
     async def _checked(self, record: CaseRecord, place: StatementProof) -> CheckedCase | None:
         """The case with the first copy of its statement that holds."""
@@ -149,8 +166,8 @@ class CouncilMember:
                 return await check(self._ledger, record, place, copy.served)
             except CaseUnfit as error:
                 reason = reason or f"{error.reason} (copy of {giver or 'this node'})"
-        if reason is not None:
-            self._refuse(request.case_id, reason)
+        reason = reason or "no evaluator that is connected shows its statement"
+        self._refuse(request.case_id, reason)
         return None
 
     def _post(self, checked: CheckedCase, record: CaseRecord, share: _Share) -> None:
@@ -167,8 +184,8 @@ class CouncilMember:
             self._refuse(case_id, str(error))
             return
         self.unfit.pop(case_id, None)
-        data = encode_post_partial(case_id, sealed, partial_commitment(case, part))
-        self._send(case_id, data)
+        commitment = partial_commitment(case, part)
+        self._send(case_id, encode_post_partial(case_id, sealed, commitment, share.session), share)
 
     def _sealing_key(self, regulator: bytes) -> bytes | None:
         epoch = quota_epoch(self._ledger.now_ms() // 1000, self._ledger.epoch_seconds)
@@ -179,16 +196,18 @@ class CouncilMember:
         """The own part stands on no block: send the same bytes again if they got lost."""
         if self._ledger.waits(Digest(sent.transaction)):
             return
-        if self._ledger.now_ms() - sent.sent_ms >= RETRY_MS:
-            self._send(case_id, sent.data)
+        if self._clock_ms() - sent.sent_ms >= RETRY_MS:
+            self._send(case_id, sent.data, sent)
 
-    def _send(self, case_id: bytes, data: bytes) -> None:
-        now_ms = self._ledger.now_ms()
+    def _send(self, case_id: bytes, data: bytes, made: _Share | Sent) -> None:
+        now_ms, session = self._clock_ms(), made.session
         try:
             self._lane.send(
                 Address(OPENINGS),
                 data,
-                extra=lambda signed: self._book.own_puts(case_id, Sent(data, signed.hash, now_ms)),
+                extra=lambda signed: self._book.own_puts(
+                    case_id, Sent(data, signed.hash, now_ms, session)
+                ),
                 gas=min(PARTIAL_GAS, self._ledger.gas_limit()),
             )
         except Busy:

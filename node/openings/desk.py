@@ -38,11 +38,11 @@ from contracts.privacy.query_log import StatementProof
 from node.execution.patricia import NodeSource
 from node.guarded.served import decode_served
 from node.openings.audit import LogAudit
-from node.openings.casebook import CaseBook
+from node.openings.casebook import CaseBook, Closing
 from node.openings.checking import CaseUnfit, anchorage_of, check_statement, prove
 from node.openings.council import CouncilMember
 from node.openings.courtrecord import NotShown, court_record
-from node.openings.ledger import Lane, Ledger
+from node.openings.ledger import Lane, Ledger, council_session
 from node.openings.port import CaseOutcome, CaseView, CaseVote, Finished, StatementPage
 from node.openings.regulator import Regulator
 from node.openings.statements import MAX_LISTED as MAX_LISTED_STATEMENTS
@@ -53,7 +53,7 @@ from node.service import Conflict, Forbidden, Idempotency, NotFound, Stage
 from node.storage.durability import Durability
 
 OPEN_GAS: Final = 600_000
-"""Gas limit of a request: the dearest measured one takes 222,988."""
+"""Gas limit of a request: the dearest measured one takes 225,199."""
 CALL_GAS: Final = 200_000
 """Gas limit of a vote or a closing: under 70,000 measured."""
 MAX_LISTED: Final = 256
@@ -132,13 +132,22 @@ class OpeningsDesk:
         read_slot = self._ledger.read_slot
         votes: list[CaseVote] = []
         posted: list[str] = []
+        stale: list[str] = []
+        session = self._session(record)
         for member in read_members(read_slot):
             vote = read_vote(read_slot, case_id, member.id)
             if vote is not None:
                 votes.append(CaseVote(_shown(member.id), vote))
-            if read_partial(read_slot, case_id, member.id) is not None:
-                posted.append(_shown(member.id))
-        return self._view(record, tuple(votes), tuple(posted))
+            part = read_partial(read_slot, case_id, member.id)
+            if part is not None:
+                (posted if part.session == session else stale).append(_shown(member.id))
+        return self._view(record, tuple(votes), tuple(posted), tuple(stale))
+
+    def _session(self, record: CaseRecord) -> bytes | None:
+        """Whose parts count: of the active sharing, in a closed case of the one it closed with."""
+        if record.state is CaseState.CLOSED:
+            return record.session
+        return council_session(self._ledger.read_slot)
 
     def _record(self, case_id: bytes) -> CaseRecord | None:
         return read_case(self._ledger.read_slot, case_id, self._ledger.now_ms() // 1000)
@@ -154,6 +163,7 @@ class OpeningsDesk:
         record: CaseRecord,
         votes: tuple[CaseVote, ...] = (),
         posted: tuple[str, ...] = (),
+        stale: tuple[str, ...] = (),
     ) -> CaseView:
         asked = record.request
         unfit = {} if self._council is None else self._council.unfit
@@ -168,12 +178,13 @@ class OpeningsDesk:
             voters=record.voters,
             approvals=record.approvals,
             rejections=record.rejections,
-            partials=record.partials,
+            partials=record.partials if record.session == self._session(record) else 0,
             height=_height(record),
             deadline_ms=record.deadline_s * 1000,
             result_hash=record.result_hash,
             votes=votes,
             posted=posted,
+            stale=stale,
             obstacle=unfit.get(asked.case_id),
         )
 
@@ -255,22 +266,27 @@ class OpeningsDesk:
             record = self._find(case_id)
             held = self._book.result(case_id)
             if held is not None:
-                result, transaction = decode_result(held[0]), Digest(held[2])
+                result, transaction = decode_result(held.result), Digest(held.transaction)
                 if record.state is CaseState.APPROVED and not self._ledger.waits(transaction):
-                    outcome = await self._close(case_id, result, held[1], wait)
+                    outcome = await self._close(case_id, result, held.served, held.bad, wait)
                 else:
                     outcome = await self._outcome(transaction, case_id, wait)
-                return self._finished(outcome, result, ())
+                return self._finished(outcome, result, held.bad)
             if record.state is not CaseState.APPROVED:
                 raise Conflict(f"the case is {record.state.name.lower()}, it must be approved")
             concluded = await self._regulator.conclude(record)
             result = concluded.result
-            outcome = await self._close(case_id, result, concluded.served.encode(), wait)
             bad = tuple((part.member, part.reason) for part in concluded.bad)
+            outcome = await self._close(case_id, result, concluded.served.encode(), bad, wait)
             return self._finished(outcome, result, bad)
 
     async def _close(
-        self, case_id: bytes, result: OpeningResult, served: bytes, wait: Stage
+        self,
+        case_id: bytes,
+        result: OpeningResult,
+        served: bytes,
+        bad: tuple[tuple[str, str], ...],
+        wait: Stage,
     ) -> CaseOutcome:
         encoded = result.encode()
         return await self._send(
@@ -278,7 +294,9 @@ class OpeningsDesk:
             case_id,
             wait,
             None,
-            extra=lambda signed: self._book.result_puts(case_id, encoded, served, signed.hash),
+            extra=lambda signed: self._book.result_puts(
+                case_id, Closing(encoded, served, bad, signed.hash)
+            ),
         )
 
     def _finished(
@@ -294,7 +312,7 @@ class OpeningsDesk:
         held = self._book.result(case_id)
         if held is None:
             raise NotFound("this node has no result of such a case")
-        result = decode_result(held[0])
+        result = decode_result(held.result)
         record = self._find(case_id)
         if record.result_hash != result.result_hash:
             raise Conflict("the ledger has not closed the case with this node's result yet")
@@ -302,7 +320,7 @@ class OpeningsDesk:
         if final is None:
             raise Conflict("no block is final yet")
         try:
-            return court_record(result, decode_served(held[1]), final.sealed, final.source)
+            return court_record(result, decode_served(held.served), final.sealed, final.source)
         except NotShown as error:
             raise Conflict(f"no final block shows the closed case yet: {error.reason}") from error
 

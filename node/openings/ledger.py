@@ -12,6 +12,8 @@ from bulwark.privacy.group import Element
 from bulwark.privacy.memberkeys import RegulatorSecret
 from bulwark.privacy.ring.ristretto import MemberRing
 from bulwark.privacy.sealing import SealingKey
+from contracts.privacy.ceremony import KeyPurpose
+from contracts.privacy.ceremony_reads import read_sharing
 from contracts.slots import ReadSlot
 from node.guarded.ports import LiveKey
 from node.service import Stage
@@ -71,6 +73,14 @@ class RegulatorKeys(Protocol):
         ...
 
 
-CouncilSharings = Callable[[], Sequence[LiveKey]]
-"""The sharings of the council's key that this node knows, the one in force first: a case may have
-been answered under the one before."""
+CouncilKey = Callable[[], LiveKey | None]
+"""The council's key in force, None before the first ceremony."""
+
+
+def council_session(read_slot: ReadSlot) -> bytes | None:
+    """Ceremony whose sharing of the council's key is active: the contract takes parts of no other.
+
+    It is in force (published) some blocks later.
+    """
+    found = read_sharing(read_slot, KeyPurpose.COUNCIL)
+    return None if found is None else found.session

@@ -42,7 +42,7 @@ class CaseView:
     approvals: int
     rejections: int
     partials: int
-    """Parts of the opening that members posted."""
+    """Parts of the opening that members posted and that count."""
     height: Height
     """Block that opened it."""
     deadline_ms: int
@@ -50,7 +50,9 @@ class CaseView:
     votes: tuple[CaseVote, ...] = ()
     """Of the members of now; empty in a list."""
     posted: tuple[str, ...] = ()
-    """Members that posted a part; empty in a list."""
+    """Members that posted a part that counts; empty in a list."""
+    stale: tuple[str, ...] = ()
+    """Members whose part is of an earlier sharing of the key; their nodes make it anew."""
     obstacle: str | None = None
     """Why this node took no part in it so far."""
 

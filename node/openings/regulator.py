@@ -2,14 +2,14 @@
 
 Rules: the case and its statement are checked as a council member checks them, since the regulator's
 key decrypts as well; every part is opened and checked before it is used, and a wrong one names its
-maker; the parts belong to one sharing of the council's key, so each sharing that this node knows is
-tried. Nothing is concluded with fewer than t parts.
+maker; parts of different sharings of the council's key do not combine, so those of a sharing that
+is not in force are left out and named: their makers' nodes make them anew. Nothing is concluded
+with fewer than t parts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bulwark.ledger.ids import MemberId
 from bulwark.privacy.errors import (
@@ -31,7 +31,7 @@ from node.guarded.ports import LiveKey
 from node.guarded.served import ServedStatement
 from node.openings.casebook import CaseBook, Posted
 from node.openings.checking import CaseUnfit, CheckedCase, check
-from node.openings.ledger import CouncilSharings, Ledger, RegulatorKeys
+from node.openings.ledger import CouncilKey, Ledger, RegulatorKeys
 from node.openings.statements import StatementSource, Wanted
 from node.service import Conflict, Forbidden, Unavailable
 
@@ -54,6 +54,30 @@ class Concluded:
     bad: tuple[BadPart, ...]
 
 
+@dataclass(slots=True)
+class _Parts:
+    """Posted parts of a case under one sharing."""
+
+    case: OpeningCase
+    good: list[PartialOpening] = field(default_factory=list)
+    bad: list[BadPart] = field(default_factory=list)
+    stale: list[str] = field(default_factory=list)
+    """Members whose last part is of a sharing that is not in force."""
+
+    @property
+    def others(self) -> str:
+        """Why parts that were posted do not count."""
+        found = ""
+        if self.bad:
+            found += "; bad parts: " + "; ".join(f"{p.member}: {p.reason}" for p in self.bad)
+        if self.stale:
+            found += (
+                "; of another sharing of the council's key, being made anew by their nodes: "
+                + ", ".join(self.stale)
+            )
+        return found
+
+
 class Regulator:
     """Finishes cases with the regulator's part of the opener."""
 
@@ -63,14 +87,14 @@ class Regulator:
         ledger: Ledger,
         book: CaseBook,
         keys: RegulatorKeys,
-        sharings: CouncilSharings,
+        council: CouncilKey,
         statements: StatementSource,
         random_bytes: RandomBytes,
     ) -> None:
         self._ledger = ledger
         self._book = book
         self._keys = keys
-        self._sharings = sharings
+        self._council = council
         self._statements = statements
         self._random_bytes = random_bytes
 
@@ -84,11 +108,11 @@ class Regulator:
         if place is None:
             raise Conflict("this node has not followed the block that opened the case yet")
         checked = await self._checked(record, place)
-        tries = [self._gather(checked, record, live) for live in self._sharings()]
-        if not tries:
+        live = self._council()
+        if live is None:
             raise Conflict("the council has no key yet")
-        case, good, bad = max(tries, key=lambda found: len(found[1]))
-        return Concluded(self._combine(checked, case, good, bad), _served(checked), bad)
+        parts = self._gather(checked, record, live)
+        return Concluded(self._combine(checked, parts), _served(checked), tuple(parts.bad))
 
     async def _checked(self, record: CaseRecord, place: StatementProof) -> CheckedCase:
         reason = None
@@ -101,28 +125,28 @@ class Regulator:
             raise Unavailable("no evaluator that is connected shows the statement of this case")
         raise Conflict(f"the case does not hold: {reason}")
 
-    def _gather(
-        self, checked: CheckedCase, record: CaseRecord, live: LiveKey
-    ) -> tuple[OpeningCase, list[PartialOpening], tuple[BadPart, ...]]:
-        """Good and bad parts under one sharing."""
+    def _gather(self, checked: CheckedCase, record: CaseRecord, live: LiveKey) -> _Parts:
+        """The parts on the ledger, as they are under the sharing in force."""
         try:
             case = checked.under(live.key)
         except CaseUnfit as error:
             raise Conflict(f"the case does not hold: {error.reason}") from error
-        good: list[PartialOpening] = []
-        bad: list[BadPart] = []
+        parts = _Parts(case)
         for posted in self._book.partials(record.request.case_id):
             name = _name(posted.member)
-            index = None if name is None else live.index_of(MemberId(name))
+            if posted.session != live.session:
+                parts.stale.append(name)
+                continue
+            index = live.index_of(MemberId(name))
             if index is None:
-                bad.append(BadPart(name or posted.member.hex(), "it holds no share of the key"))
+                parts.bad.append(BadPart(name, "it holds no share of the key"))
                 continue
             found = self._open(case, index, posted)
             if isinstance(found, PartialOpening):
-                good.append(found)
+                parts.good.append(found)
             else:
-                bad.append(BadPart(name or posted.member.hex(), found))
-        return case, good, tuple(bad)
+                parts.bad.append(BadPart(name, found))
+        return parts
 
     def _open(self, case: OpeningCase, index: int, posted: Posted) -> PartialOpening | str:
         """The part, or why it is bad under every sealing key of this regulator."""
@@ -134,22 +158,15 @@ class Regulator:
                 reason = str(error)
         return reason
 
-    def _combine(
-        self,
-        checked: CheckedCase,
-        case: OpeningCase,
-        good: Sequence[PartialOpening],
-        bad: Sequence[BadPart],
-    ) -> OpeningResult:
+    def _combine(self, checked: CheckedCase, parts: _Parts) -> OpeningResult:
         secret = self._keys.opener_part(checked.regulator)
         if secret is None:
             raise Forbidden("this node does not hold the regulator's key of this opener")
         try:
-            own = regulator_part(case, secret, self._random_bytes)
-            return conclude(case, own, good, checked.query.statement.ring.keys)
+            own = regulator_part(parts.case, secret, self._random_bytes)
+            return conclude(parts.case, own, parts.good, checked.query.statement.ring.keys)
         except TooFewPartials as error:
-            wrong = "; ".join(f"{part.member}: {part.reason}" for part in bad)
-            raise Conflict(f"{error}" + (f"; bad parts: {wrong}" if wrong else "")) from error
+            raise Conflict(f"{error}{parts.others}") from error
         except OpensToNobody as error:
             raise Conflict(str(error)) from error
         except PrivacyError as error:
@@ -160,8 +177,8 @@ def _served(checked: CheckedCase) -> ServedStatement:
     return ServedStatement(checked.query.statement, checked.query.proof)
 
 
-def _name(member: bytes) -> str | None:
+def _name(member: bytes) -> str:
     try:
         return member_id_text(member)
     except BadMemberId:
-        return None
+        return member.hex()

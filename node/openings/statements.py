@@ -1,8 +1,9 @@
 """Committed statements between nodes: who is given which, and how one is fetched.
 
-Rules: an evaluator shows its log to a regulator, and to a holder of the council's key only the
-statement of a case that the ledger approved: a statement names nobody, but when and how much is
-asked is nobody else's affair. Answers are bounded. What a node was given is worth nothing until it
+Rules: an evaluator shows its log to a regulator, and to other members with keys only the statement
+of a case that the ledger approved (the council needs it for its parts, whoever is suspected to
+clear itself): a statement names nobody, but when and how much is asked is nobody else's affair.
+Answers are bounded. What a node was given is worth nothing until it
 is checked: the proof by whoever uses it, the place against the ledger.
 """
 
@@ -19,8 +20,8 @@ from bulwark.ledger.ids import MemberId
 from bulwark.privacy.errors import PrivacyError
 from bulwark.privacy.openingcase import Anchorage
 from contracts.members import member_id_bytes
+from contracts.privacy.keys import quota_epoch, read_keys_at
 from contracts.privacy.openings import CaseState, read_case
-from node.guarded.ports import Keys
 from node.guarded.querylog import Entry, QueryLog
 from node.guarded.served import MAX_SERVED_BYTES, ServedStatement, decode_served
 from node.openings.ledger import Ledger
@@ -37,7 +38,7 @@ _PAGE: Final = 2
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """One statement; a council member names the case that it needs it for."""
+    """One statement; who is no regulator names the case that it needs it for."""
 
     statement_hash: bytes
     case_id: bytes | None = None
@@ -130,13 +131,11 @@ class StatementServer:
         log: QueryLog,
         own: MemberId,
         ledger: Ledger,
-        keys: Keys,
         is_regulator: Callable[[MemberId], bool],
     ) -> None:
         self._log = log
         self._own = member_id_bytes(own)
         self._ledger = ledger
-        self._keys = keys
         self._is_regulator = is_regulator
 
     async def serve(self, asker: MemberId, payload: bytes) -> bytes:
@@ -146,7 +145,7 @@ class StatementServer:
         except DecodeError as error:
             raise ValueError(str(error)) from error
         if not self._may_see(asker, wanted):
-            raise ValueError("only a regulator, or the council in an approved case, is answered")
+            raise ValueError("only a regulator, or a member in an approved case, is answered")
         if isinstance(wanted, Wanted):
             return Copies(tuple(self.found(wanted.statement_hash))).encode()
         return self.page(wanted).encode()
@@ -168,11 +167,12 @@ class StatementServer:
             return True
         if isinstance(wanted, WantedPage) or wanted.case_id is None:
             return False
-        council = self._keys.council_key()
-        if council is None or council.index_of(asker) is None:
+        read_slot, now_s = self._ledger.read_slot, self._ledger.now_ms() // 1000
+        epoch = quota_epoch(now_s, self._ledger.epoch_seconds)
+        if read_keys_at(read_slot, member_id_bytes(asker), epoch) is None:
             return False
-        case = read_case(self._ledger.read_slot, wanted.case_id, self._ledger.now_ms() // 1000)
-        if case is None or case.state is not CaseState.APPROVED:
+        case = read_case(read_slot, wanted.case_id, now_s)
+        if case is None or case.state not in (CaseState.APPROVED, CaseState.CLOSED):
             return False
         return case.request.statement_hash == wanted.statement_hash
 

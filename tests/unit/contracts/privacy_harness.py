@@ -30,6 +30,7 @@ from contracts.privacy.bindings import (
     QUERY_LOG,
     YES,
     GenesisKeys,
+    KeyPurpose,
     RegulatorKey,
     decode_question,
     key_ceremony_init_code,
@@ -39,6 +40,9 @@ from contracts.privacy.bindings import (
     privacy_parameter_slot,
     query_log_init_code,
 )
+from contracts.privacy.ceremony_reads import SHARINGS_SLOT
+from contracts.slots import mapped_slot
+from contracts.words import uint_word
 from tests.contracts import harness
 from tests.contracts.harness import CHAIN_ID, PARAMETERS, Chain, Outcome, Signer, governed, member
 
@@ -95,6 +99,13 @@ class PrivacyChain(Chain):
     def parameter(self, name: str, value: int) -> None:
         """What a vote would leave in the governance."""
         self.state.set_storage(GOVERNANCE, privacy_parameter_slot(name), value)
+        self.state.lock_changes()
+        self.next_block()
+
+    def council(self, session: bytes) -> None:
+        """What a ceremony would leave: its sharing of the council's key is active."""
+        place = mapped_slot(SHARINGS_SLOT, uint_word("purpose", KeyPurpose.COUNCIL, 256))
+        self.state.set_storage(KEY_CEREMONY, place, int.from_bytes(session, "big"))
         self.state.lock_changes()
         self.next_block()
 
@@ -182,7 +193,7 @@ def _genesis(
         (PRIVACY_KEYS, privacy_keys_init_code(MEMBER_REGISTRY, DAY, first, regulator)),
         (KEY_CEREMONY, key_ceremony_init_code(MEMBER_REGISTRY, GOVERNANCE, PRIVACY_KEYS)),
         (QUERY_LOG, query_log_init_code(MEMBER_REGISTRY, DAY)),
-        (OPENINGS, openings_init_code(MEMBER_REGISTRY, GOVERNANCE, QUERY_LOG)),
+        (OPENINGS, openings_init_code(MEMBER_REGISTRY, GOVERNANCE, QUERY_LOG, KEY_CEREMONY)),
     ):
         outcome = chain.place(address, code)
         if not outcome.ok:

@@ -28,6 +28,7 @@ from contracts.privacy.bindings import (
     CaseRefused,
     CaseRequest,
     CaseState,
+    KeyPurpose,
     PartialPosted,
     StatementProof,
     Voted,
@@ -46,8 +47,14 @@ from contracts.privacy.bindings import (
     statement_leaf,
     statement_proof,
 )
-from contracts.privacy.openings import CASE_OF_SELECTOR, PARTIAL_OF_SELECTOR, VOTE_OF_SELECTOR
+from contracts.privacy.openings import (
+    CASE_OF_SELECTOR,
+    PARTIAL_OF_SELECTOR,
+    VOTE_OF_SELECTOR,
+    PartialRecord,
+)
 from tests.contracts.harness import Chain, Outcome, Signer, member, signer
+from tests.unit.contracts.ceremony_steps import make_sharing
 from tests.unit.contracts.privacy_harness import (
     DAY,
     REGULATOR,
@@ -68,6 +75,8 @@ REQUEST = CaseRequest(
 )
 PROOF = statement_proof(LEAVES, ASKED)
 RESULT = b"\x99" * 32
+SHARING = b"\x5e" * 32
+LATER = b"\x5f" * 32
 BY = signer("regulator")
 FOURTEEN_DAYS = 14 * DAY
 OPEN, APPROVED, REFUSED, CLOSED, EXPIRED = CaseState
@@ -79,6 +88,7 @@ def alliance(count: int = 4) -> PrivacyChain:
     root = root_of(LEAVES)
     data = encode_statements_anchor(chain.epoch, 1, len(LEAVES), root)
     assert chain.send(signer("m1" if count > 1 else "m0"), QUERY_LOG, data).ok
+    chain.council(SHARING)
     return chain
 
 
@@ -97,8 +107,11 @@ def vote(chain: PrivacyChain, index: int, approve: bool = True) -> Outcome:
     return chain.send(signer(f"m{index}"), OPENINGS, encode_vote(CASE, approve))
 
 
-def partial(chain: PrivacyChain, name: str = "m0", sealed: bytes = b"sealed") -> Outcome:
-    return chain.send(signer(name), OPENINGS, encode_post_partial(CASE, sealed, RESULT))
+def partial(
+    chain: PrivacyChain, name: str = "m0", sealed: bytes = b"sealed", session: bytes = SHARING
+) -> Outcome:
+    data = encode_post_partial(CASE, sealed, RESULT, session)
+    return chain.send(signer(name), OPENINGS, data)
 
 
 def close(chain: PrivacyChain, by: Signer = BY) -> Outcome:
@@ -122,6 +135,7 @@ def case(chain: PrivacyChain) -> CaseRecord:
         asked.e2,
         asked.basis_hash,
         found.result_hash or bytes(32),
+        found.session or bytes(32),
     ]
     return found
 
@@ -156,13 +170,15 @@ def test_a_whole_case_leads_to_its_result():
     now = chain.now_s
     assert events(vote(chain, 2))[1] == CaseApproved(CASE, now + FOURTEEN_DAYS)
     assert (case(chain).state, case(chain).deadline_s) == (APPROVED, now + FOURTEEN_DAYS)
-    assert events(partial(chain)) == [PartialPosted(CASE, member("m0").id, RESULT, b"sealed")]
+    posted = PartialPosted(CASE, member("m0").id, SHARING, RESULT, b"sealed")
+    assert events(partial(chain)) == [posted]
     assert partial(chain, "m3", b"\x01" * MAX_SEALED_BYTES).ok
     assert case(chain).partials == 2
     read = chain.state.get_storage
-    assert read_partial(read, CASE, member("m0").id) == RESULT
+    assert read_partial(read, CASE, member("m0").id) == PartialRecord(RESULT, SHARING)
     assert read_partial(read, CASE, member("m1").id) is None
-    assert chain.view(OPENINGS, PARTIAL_OF_SELECTOR + CASE + member("m0").id) == RESULT
+    shown = chain.view(OPENINGS, PARTIAL_OF_SELECTOR + CASE + member("m0").id)
+    assert shown == RESULT + SHARING
     assert events(close(chain)) == [CaseClosed(CASE, REGULATOR.id, RESULT)]
     assert (case(chain).state, case(chain).result_hash) == (CLOSED, RESULT)
     chain.wait(2 * FOURTEEN_DAYS)
@@ -250,6 +266,18 @@ def test_only_a_regulator_opens_and_closes():
 )
 def test_a_case_without_name_or_legal_basis_is_refused(change, reason):
     assert ask(alliance(), replace(REQUEST, **change)).reason == f"bulwark: {reason}"
+
+
+def test_no_regulator_closes_the_case_of_another():
+    other = member("regulator-2", Role.REGULATOR)
+    chain = privacy_alliance([*validators(4), REGULATOR, other], [])
+    data = encode_statements_anchor(chain.epoch, 1, len(LEAVES), root_of(LEAVES))
+    assert chain.send(signer("m1"), QUERY_LOG, data).ok
+    assert ask(chain).ok
+    for index in range(3):
+        assert vote(chain, index).ok
+    assert close(chain, signer("regulator-2")).reason == "bulwark: another regulator's case"
+    assert close(chain).ok
 
 
 def test_a_case_id_is_used_once():
@@ -350,14 +378,46 @@ def test_partials_are_for_approved_cases_one_a_validator():
     assert partial(chain).ok
     assert partial(chain).reason == "bulwark: posted already"
     assert partial(chain, "regulator").reason == "bulwark: not a voter"
-    zero = encode_post_partial(CASE, b"x", bytes(32))
+    zero = encode_post_partial(CASE, b"x", bytes(32), SHARING)
     assert chain.send(signer("m1"), OPENINGS, zero).reason == "bulwark: zero commitment"
-    empty = bytearray(encode_post_partial(CASE, b"x", RESULT))
-    empty[100:164] = bytes(64)
+    empty = bytearray(encode_post_partial(CASE, b"x", RESULT, SHARING))
+    empty[132:196] = bytes(64)
     assert chain.send(signer("m1"), OPENINGS, bytes(empty)).reason == "bulwark: empty partial"
     for length in (0, MAX_SEALED_BYTES + 1):
         with pytest.raises(OutOfRange, match="bytes of a partial"):
-            encode_post_partial(CASE, bytes(length), RESULT)
+            encode_post_partial(CASE, bytes(length), RESULT, SHARING)
+
+
+def test_partials_of_an_older_sharing_count_no_more_and_are_made_anew():
+    chain = approved()
+    assert partial(chain).ok
+    assert partial(chain, "m1").ok
+    chain.council(LATER)
+    assert case(chain).partials == 2
+    assert partial(chain, "m2").reason == "bulwark: sharing not active"
+    assert partial(chain, "m2", session=LATER).ok
+    assert (case(chain).partials, case(chain).session) == (1, LATER)
+    assert partial(chain, session=LATER).ok
+    assert partial(chain, session=LATER).reason == "bulwark: posted already"
+    assert (case(chain).partials, case(chain).state) == (2, APPROVED)
+    read = chain.state.get_storage
+    kept = [read_partial(read, CASE, member(f"m{i}").id) for i in range(3)]
+    assert [found.session for found in kept if found] == [LATER, SHARING, LATER]
+
+
+def test_partials_name_a_sharing_that_a_ceremony_made_active():
+    chain = approved()
+    chain.council(bytes(32))
+    assert partial(chain, session=bytes(32)).reason == "bulwark: zero session"
+    assert partial(chain).reason == "bulwark: sharing not active"
+    keyed = privacy_alliance([*validators(4), REGULATOR])
+    data = encode_statements_anchor(keyed.epoch, 1, len(LEAVES), root_of(LEAVES))
+    assert keyed.send(signer("m1"), QUERY_LOG, data).ok
+    assert ask(keyed).ok
+    for index in range(3):
+        assert vote(keyed, index).ok
+    session = make_sharing(keyed, purpose=KeyPurpose.COUNCIL)
+    assert partial(keyed, session=session).ok
 
 
 def test_only_an_approved_case_closes_and_with_a_result():
@@ -384,10 +444,10 @@ def test_accounts_with_code_take_no_part():
     assert outcome.reason == "bulwark: not an account"
 
 
-@pytest.mark.parametrize("place", [0, 1, 2])
+@pytest.mark.parametrize("place", [0, 1, 2, 3])
 def test_a_contract_without_its_others_cannot_be_made(place):
-    addresses = [MEMBER_REGISTRY] * 3
+    addresses = [MEMBER_REGISTRY] * 4
     addresses[place] = bytes(20)
-    names = ("members", "governance", "query log")
+    names = ("members", "governance", "query log", "ceremony")
     outcome = Chain().place(OPENINGS, openings_init_code(*addresses))
     assert outcome.reason == f"bulwark: zero {names[place]}"

@@ -106,7 +106,8 @@ def others() -> dict[str, int]:
         return outcome.gas_used
 
     vote = encode_vote(request.case_id, True)
-    partial = encode_post_partial(request.case_id, b"\xee" * MAX_SEALED_BYTES, WORD)
+    chain.council(WORD)
+    partial = encode_post_partial(request.case_id, b"\xee" * MAX_SEALED_BYTES, WORD, WORD)
     return {
         "register": used("m0", PRIVACY_KEYS, keys),
         "register_regulator": used(

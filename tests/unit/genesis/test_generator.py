@@ -37,7 +37,7 @@ from node.pki import CertificateAuthority
 from tests.unit.genesis.samples import NOW_MS, make, passphrase_of, seeded
 
 # Changes with the contracts and the format of the document, and with nothing else.
-GOLDEN_HASH = "815d0e8427a3015c9b2631267e9f1d6f63cab0c86351631018e5c05f34b872e9"
+GOLDEN_HASH = "6a93fec9d522a86b87a63435b2bc606a85c7e8a2bc5954e7ee8c4bb682b6cb2d"
 
 
 def secrets_of(generated: Generated, name: str) -> NodeSecrets:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bulwark.ledger.ids import Digest
 from bulwark.ledger.merkle import inclusion_path, leaf_hash, root_of
@@ -26,7 +26,7 @@ from bulwark.privacy.openingcase import (
     statement_leaf,
 )
 from bulwark.privacy.openingresult import LedgerFacts
-from bulwark.privacy.sharing import split
+from bulwark.privacy.sharing import Share, recover, split
 from bulwark.privacy.threshold import EvaluatorShare, ThresholdKey
 
 CHAIN = 7001
@@ -88,6 +88,22 @@ class OpeningWorld:
             opener=Opener(5, regulator.public, council),
             random_bytes=random_bytes,
         )
+
+    def refreshed(self, seed: str) -> OpeningWorld:
+        """The same keys with the council's shared anew, as a refresh leaves it."""
+        council, random_bytes = self.opener.council, stream(seed)
+        held = self.shares[: council.threshold]
+        secret = recover([Share(share.index, share.secret_share) for share in held])
+        dealing = split(secret, council.threshold, council.holders, random_bytes)
+        shares = tuple(
+            EvaluatorShare(share.index, share.value, dealing.commitments.share_key(share.index))
+            for share in dealing.shares
+        )
+        key = ThresholdKey(
+            council.threshold, council.public_key, tuple(s.public_share for s in shares)
+        )
+        opener = Opener(self.opener.epoch, self.opener.regulator, key)
+        return replace(self, shares=shares, opener=opener, random_bytes=random_bytes)
 
     @property
     def ring(self) -> tuple[Element, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bulwark.ledger.genesis import (
     ConsensusParameters,
@@ -27,7 +27,7 @@ from bulwark.privacy.ring.prover import prove
 from bulwark.privacy.ring.ristretto import member_ring
 from bulwark.privacy.ring.statement import RingStatement
 from bulwark.privacy.sealing import SealingKey
-from bulwark.privacy.threshold import EvaluatorShare
+from bulwark.privacy.threshold import EvaluatorShare, ThresholdKey
 from node.execution.nodes import Node, decode_node
 from node.guarded.ports import LiveKey
 from node.guarded.served import ServedStatement
@@ -38,6 +38,7 @@ from tests.unit.privacy.opening_world import OpeningWorld
 WORLD = OpeningWorld.build(3, 4, seed="scene")
 NAMES = ("m0", "m1", "m2", "m3")
 REGULATOR = "regulator"
+SHARING = hashlib.sha256(b"first ceremony").digest()
 BASIS = hashlib.sha256(b"court order 17").digest()
 
 
@@ -102,18 +103,16 @@ class HeldKeys:
     regulator: RegulatorSecret | None = None
     sealing: tuple[SealingKey, ...] = ()
     live: bool = True
+    session: bytes = SHARING
+    key: ThresholdKey = field(default_factory=lambda: WORLD.opener.council)
 
     def tag_key(self) -> LiveKey | None:
         return None
 
     def council_key(self) -> LiveKey | None:
         holders = {at: MemberId(name) for at, name in enumerate(NAMES, 1)}
-        council = WORLD.opener.council
-        return LiveKey(council, 1, 0, holders, self.share) if self.live else None
-
-    def sharings(self) -> Sequence[LiveKey]:
-        held = self.council_key()
-        return [] if held is None else [held]
+        found = LiveKey(self.key, 1, 0, holders, self.share, self.session)
+        return found if self.live else None
 
     def opener_part(self, public: Element) -> RegulatorSecret | None:
         return self.regulator if self.regulator and self.regulator.public == public else None

@@ -52,6 +52,7 @@ from tests.unit.node.openings.opening_parts import (
     BASIS,
     NAMES,
     REGULATOR,
+    SHARING,
     WORLD,
     HeldKeys,
     TrieNodes,
@@ -120,9 +121,7 @@ class OpeningNode:
         self.log = QueryLog(self.store, epoch_seconds=DAY)
         anchor_ledger = AnchorLedger(scene.read_slot, self.waits)
         self.anchorer = LogAnchorer(self.log, self.lane, anchor_ledger, self.durability, own)
-        self.server = StatementServer(
-            self.log, own, self.ledger, self.keys, lambda asker: asker == REGULATOR
-        )
+        self.server = StatementServer(self.log, own, self.ledger, lambda asker: asker == REGULATOR)
         self.source = StatementSource(self.mesh, self.mesh.connected, self.server)
         self.book = CaseBook(self.store, AtRest(b"\x05" * 32, b"openings", random_bytes))
         self.council = CouncilMember(
@@ -133,12 +132,13 @@ class OpeningNode:
             keys=self.keys,
             statements=self.source,
             random_bytes=random_bytes,
+            clock_ms=lambda: scene.chain.now_s * 1000,
         )
         self.regulator = Regulator(
             ledger=self.ledger,
             book=self.book,
             keys=self.keys,
-            sharings=self.keys.sharings,
+            council=self.keys.council_key,
             statements=self.source,
             random_bytes=random_bytes,
         )
@@ -191,6 +191,7 @@ class Scene:
         keys.append(GenesisKeys(member_id_bytes(REGULATOR), own, sealing_key(REGULATOR).public))
         part = RegulatorKey(WORLD.regulator.public.encoding, member_id_bytes(REGULATOR), 0)
         self.chain = privacy_alliance(everybody, keys, part)
+        self.chain.council(SHARING)
         self.rings = {1: member_ring(WORLD.ring)}
         self.down: set[str] = set()
         self.reasons: list[str | None] = []
@@ -271,6 +272,15 @@ class Scene:
             await self.nodes[name].council.act()
         self.deliver()
 
+    def refresh(self, seed: str = "refreshed") -> None:
+        """A ceremony shared the council's key anew: every node has it, the ledger says so."""
+        world, session = WORLD.refreshed(seed), sha256(seed.encode())
+        self.chain.council(session)
+        for name, node in self.nodes.items():
+            share = world.shares[NAMES.index(name)] if name in NAMES else None
+            node.keys.share, node.keys.session = share, session
+            node.keys.key = world.opener.council
+
     def finalize(self) -> None:
         """The state of now gets a certificate."""
         header = Header(
@@ -304,6 +314,7 @@ __all__ = [
     "BASIS",
     "NAMES",
     "REGULATOR",
+    "SHARING",
     "WORLD",
     "Scene",
     "TrieNodes",

@@ -12,7 +12,7 @@ from contracts.privacy.openings import CaseRequest, encode_open_case, encode_vot
 from contracts.privacy.query_log import StatementProof
 from node.guarded.atrest import AtRest
 from node.openings.calls import MAX_CALL_BYTES, decode_open_case
-from node.openings.casebook import CaseBook, Sent
+from node.openings.casebook import CaseBook, Closing, Sent
 from node.storage.errors import StoreDamaged
 from node.storage.memory import MemoryStore
 from tests.unit.node.openings.opening_scene import REGULATOR, Scene, asked
@@ -86,11 +86,12 @@ def test_the_own_part_and_the_result_come_back() -> None:
     store = MemoryStore()
     it = book(store)
     assert (it.own(b"\1" * 32), it.result(b"\1" * 32)) == (None, None)
-    sent = Sent(b"data", b"\2" * 32, 77)
+    sent = Sent(b"data", b"\2" * 32, 77, b"\4" * 32)
+    closing = Closing(b"result", b"served", (("m3", "no proof"),), b"\3" * 32)
     store.write(it.own_puts(b"\1" * 32, sent), sync=False)
-    store.write(it.result_puts(b"\1" * 32, b"result", b"served", b"\3" * 32), sync=False)
+    store.write(it.result_puts(b"\1" * 32, closing), sync=False)
     assert book(store).own(b"\1" * 32) == sent
-    assert book(store).result(b"\1" * 32) == (b"result", b"served", b"\3" * 32)
+    assert book(store).result(b"\1" * 32) == closing
     stored = b"".join(value for _, value in store.iterate(b"u\x13"))
     assert b"result" not in stored
     with pytest.raises(StoreDamaged):

@@ -15,12 +15,14 @@ from node.service import Conflict, Forbidden, NotFound, Stage, Unavailable
 from tests.unit.node.openings.opening_scene import (
     NAMES,
     REGULATOR,
+    SHARING,
     WORLD,
     Scene,
     asked,
     genesis,
     sealing_key,
 )
+from tests.unit.privacy.opening_world import OpeningWorld
 
 
 async def post_bad(scene: Scene, case_id: bytes, name: str, kind: str) -> None:
@@ -42,7 +44,7 @@ async def post_bad(scene: Scene, case_id: bytes, name: str, kind: str) -> None:
     elif kind == "other":
         wrong = partial(case, WORLD.shares[0], WORLD.random_bytes)
         sealed = seal_partial(case, wrong, sealing_key(REGULATOR).public)
-    assert scene.execute(name, OPENINGS, encode_post_partial(case_id, sealed, commitment))
+    assert scene.execute(name, OPENINGS, encode_post_partial(case_id, sealed, commitment, SHARING))
 
 
 @pytest.mark.parametrize("kind", ["garbage", "commitment", "other"])
@@ -58,6 +60,8 @@ async def test_a_bad_part_is_named_and_the_others_suffice(scene: Scene, kind: st
     finished = await desk.finish(case_id, wait=Stage.EXECUTED)
     assert finished.member == "m1"
     assert [name for name, _ in finished.bad] == ["m3"]
+    again = await desk.finish(case_id, wait=Stage.EXECUTED)
+    assert again.bad == finished.bad
 
 
 async def test_too_few_parts_open_nothing_and_close_nothing(scene: Scene) -> None:
@@ -107,20 +111,68 @@ async def test_a_restart_between_result_and_block_closes_with_the_same_result(sc
     assert again.outcome.case.result_hash == first.result_hash
 
 
-async def test_a_refreshed_sharing_is_tried_beside_the_one_before(scene: Scene) -> None:
-    from tests.unit.privacy.opening_world import OpeningWorld
+async def test_a_refresh_between_the_parts_has_all_of_them_made_anew(scene: Scene) -> None:
+    """Two parts of one sharing and two of the next would else be too few for ever."""
+    await scene.anchored(asked(1, 1))
+    case_id = await scene.approved(asked(1, 1))
+    await scene.act("m0", "m1")
+    scene.refresh()
+    desk = scene.nodes[REGULATOR].desk
+    view = desk.case(case_id)
+    assert (view.partials, view.posted, view.stale) == (0, (), ("m0", "m1"))
+    with pytest.raises(Conflict, match=r"0 .*another sharing .*made anew by their nodes: m0, m1"):
+        await desk.finish(case_id, wait=Stage.EXECUTED)
+    await scene.act("m2")
+    with pytest.raises(Conflict, match=r"1 .*: m0, m1"):
+        await desk.finish(case_id, wait=Stage.EXECUTED)
+    await scene.act()
+    view = desk.case(case_id)
+    assert (view.partials, view.posted, view.stale) == (4, NAMES, ())
+    finished = await desk.finish(case_id, wait=Stage.EXECUTED)
+    assert (finished.member, finished.bad) == ("m1", ())
+    scene.refresh("after the end")
+    view = desk.case(case_id)
+    assert (view.state, view.partials, view.posted) == ("closed", 4, NAMES)
+    scene.finalize()
+    assert verify_court_record(desk.record(case_id), genesis()).member == "m1"
 
+
+async def test_a_part_that_a_refresh_overtook_is_refused_and_its_maker_not_blamed(
+    scene: Scene,
+) -> None:
+    await scene.anchored(asked(1, 1))
+    case_id = await scene.approved(asked(1, 1))
+    await scene.nodes["m3"].council.act()
+    scene.refresh()
+    await scene.act("m0", "m1", "m2")
+    assert "bulwark: sharing not active" in scene.reasons
+    finished = await scene.nodes[REGULATOR].desk.finish(case_id, wait=Stage.EXECUTED)
+    assert (finished.member, finished.bad) == ("m1", ())
+
+
+async def test_while_the_key_is_handed_over_no_part_is_made(scene: Scene) -> None:
+    """The new sharing is active in the contract, and not published: nodes have the old one."""
+    await scene.anchored(asked(1, 1))
+    case_id = await scene.approved(asked(1, 1))
+    scene.chain.council(b"\x5f" * 32)
+    await scene.act()
+    assert [node.council.posted for node in scene.nodes.values()] == [0] * 5
+    scene.refresh()
+    await scene.act()
+    finished = await scene.nodes[REGULATOR].desk.finish(case_id, wait=Stage.EXECUTED)
+    assert finished.member == "m1"
+
+
+async def test_without_a_council_or_with_another_one_nothing_is_concluded(scene: Scene) -> None:
     await scene.anchored(asked(1, 1))
     case_id = await scene.approved(asked(1, 1))
     await scene.act()
     node = scene.nodes[REGULATOR]
-    live = node.keys.council_key()
-    assert live is not None
+    node.keys.live = False
     with pytest.raises(Conflict, match="no key yet"):
-        node.regulator._sharings = list
         await node.desk.finish(case_id, wait=Stage.EXECUTED)
-    other = OpeningWorld.build(3, 4, seed="another").opener.council
-    node.regulator._sharings = lambda: [live.__class__(other, 1, 1, live.holders, None)]
+    node.keys.live = True
+    node.keys.key = OpeningWorld.build(3, 4, seed="another").opener.council
     with pytest.raises(Conflict, match="another opener's key"):
         await node.desk.finish(case_id, wait=Stage.EXECUTED)
 

@@ -15,6 +15,7 @@ from node.openings.statements import (
     decode_wanted,
 )
 from node.requests import PeerUnavailable
+from node.service import Stage
 from tests.unit.node.openings.opening_scene import REGULATOR, Scene, asked
 
 HASH, CASE = b"\x01" * 32, b"\x02" * 32
@@ -71,7 +72,9 @@ async def test_only_a_regulator_reads_the_log(scene: Scene) -> None:
         await server.serve(MemberId(REGULATOR), b"")
 
 
-async def test_the_council_is_shown_the_statement_of_an_approved_case_alone(scene: Scene) -> None:
+async def test_members_see_the_statement_of_an_approved_or_closed_case_alone(
+    scene: Scene,
+) -> None:
     await scene.anchored(asked(1, 1), asked(1, 2))
     server = scene.nodes["m2"].server
     case_id = await scene.opened(asked(1, 1))
@@ -88,9 +91,9 @@ async def test_the_council_is_shown_the_statement_of_an_approved_case_alone(scen
     ):
         with pytest.raises(ValueError, match="only"):
             await server.serve(MemberId(asker), body)
-    scene.nodes["m2"].keys.live = False
-    with pytest.raises(ValueError, match="only"):
-        await server.serve(MemberId("m0"), wanted)
+    await scene.act()
+    await scene.nodes[REGULATOR].desk.finish(approved, wait=Stage.EXECUTED)
+    assert len(decode_copies(await server.serve(MemberId("m0"), wanted)).copies) == 1
 
 
 async def test_a_regulator_reads_a_log_page_by_page(scene: Scene) -> None:
