@@ -12,8 +12,6 @@ from typing import Final
 from contracts.errors import OutOfRange, WrongLength
 from contracts.words import WORD
 
-RING_PROOF_PRECOMPILE: Final = bytes(18) + b"\xb1\x01"
-"""Address of the precompile that verifies a ring proof."""
 POSSESSION_PRECOMPILE: Final = bytes(18) + b"\xb1\x02"
 """Address of the precompile that verifies a proof of possession."""
 RING_KEY_PURPOSE: Final = b"ring-key"

@@ -16,9 +16,9 @@ from bulwark.ledger.ids import Address, Digest, Height
 from bulwark.ledger.receipt import Log, Receipt
 from contracts.governance import GOVERNANCE
 from contracts.members import MEMBER_REGISTRY
-from contracts.privacy.ceremony import KEY_CEREMONY, KeyPurpose
-from contracts.privacy.ceremony_reads import read_public_key
+from contracts.privacy.ceremony import KEY_CEREMONY
 from contracts.privacy.keys import PRIVACY_KEYS
+from contracts.privacy.rings import read_council as read_council
 from contracts.slots import ReadSlot
 from node.ceremony.driver import CeremonyDriver
 from node.ceremony.enrolment import Enrolment
@@ -31,11 +31,6 @@ SlotAt = Callable[[Digest, Address, int], int]
 """Value of a contract's slot in the state with a root."""
 ACT_S: Final = 1.0
 _RING_CONTRACTS: Final = frozenset((MEMBER_REGISTRY, PRIVACY_KEYS, KEY_CEREMONY, GOVERNANCE))
-
-
-def read_council(read_slot: ReadSlot) -> bytes | None:
-    """The council's public key in force."""
-    return read_public_key(read_slot, KeyPurpose.COUNCIL)
 
 
 class Ceremonies:

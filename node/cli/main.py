@@ -31,6 +31,7 @@ COMMANDS: Final = {
     "consent": ("node.cli.consent", "Give, withdraw or show a consent."),
     "import": ("node.cli.import", "Report the indicators of CSV and NDJSON files."),
     "governance": ("node.cli.governance", "Change members and parameters by vote."),
+    "prove": ("node.cli.prove", "Prove to a contract that a member says something."),
     "opening": ("node.cli.opening", "Find out who asked, by case and vote."),
     "access-log": ("node.cli.access_log", "Read and verify who asked what, and why."),
     "member": ("node.cli.member", "Prepare the node of a new member."),

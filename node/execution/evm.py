@@ -24,7 +24,7 @@ from eth.vm.forks.prague.state import PragueState, PragueTransactionExecutor
 from eth.vm.forks.spurious_dragon._utils import collect_touched_accounts
 from eth.vm.message import Message
 
-from bulwark.ledger.ids import ZERO_ADDRESS, Address
+from bulwark.ledger.ids import ZERO_ADDRESS, Address, Digest
 from bulwark.ledger.transaction import Transaction, intrinsic_gas
 from node.execution.accounts import Accounts
 from node.execution.native import NATIVE
@@ -239,20 +239,30 @@ class AllianceState(PragueState):
         return CancunTransactionContext(gas_price=0, origin=transaction.sender)
 
 
+class AllianceContext(ExecutionContext):
+    """What a call may know besides its state: the block, and what genesis fixed for ever."""
+
+    genesis_hash: Digest
+    epoch_seconds: int
+    """Length of a quota epoch in block time."""
+
+
 def block_context(
     *,
     chain_id: int,
+    genesis_hash: Digest,
+    epoch_seconds: int,
     height: int,
     timestamp_ms: int,
     randomness: bytes,
     gas_limit: int,
     earlier_hashes: Iterable[bytes],
-) -> ExecutionContext:
+) -> AllianceContext:
     """What opcodes may ask about the block; `earlier_hashes` begins with the parent's.
 
     TIMESTAMP is in whole seconds, PREVRANDAO is `randomness` (the batch digest), COINBASE is zero.
     """
-    return ExecutionContext(
+    context = AllianceContext(
         coinbase=eth_typing.Address(ZERO_ADDRESS),
         timestamp=timestamp_ms // 1000,
         block_number=eth_typing.BlockNumber(height),
@@ -264,3 +274,6 @@ def block_context(
         base_fee_per_gas=0,
         excess_blob_gas=0,
     )
+    context.genesis_hash = genesis_hash
+    context.epoch_seconds = epoch_seconds
+    return context

@@ -201,6 +201,8 @@ class Executor:
 
         context = block_context(
             chain_id=self._genesis.chain_id,
+            genesis_hash=self._genesis.hash,
+            epoch_seconds=self._genesis.privacy.epoch_seconds,
             height=height,
             timestamp_ms=timestamp_ms,
             randomness=randomness,

@@ -2,8 +2,9 @@
 
 Rules: their addresses, inputs, answers and prices are consensus rules, fixed at genesis. A
 question that is not well-formed is answered with 0 and never with an error, so that a contract
-has one way to refuse; the price is taken before anything is computed. 0x..b102 checks a proof of
-possession (`contracts.privacy.precompiles` has the layout of the question).
+has one way to refuse; the price is taken before anything is computed. 0x..b101 verifies a proof of
+membership (`node.execution.membership`), 0x..b102 checks a proof of possession
+(`contracts.privacy.precompiles` has the layout of the question).
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from bulwark.privacy.schnorr import verify_encoded_possession
+from contracts.privacy.membership import MEMBERSHIP_PRECOMPILE
 from contracts.privacy.precompiles import NO, POSSESSION_PRECOMPILE, YES, decode_question
+from node.execution.membership import membership
 
 POSSESSION_GAS: Final = 3_000
 """0.1 ms, priced like ecrecover, which takes as long here."""
@@ -35,5 +38,8 @@ def possession(computation: Any) -> Any:
     return computation
 
 
-NATIVE: Final[dict[bytes, _Precompile]] = {POSSESSION_PRECOMPILE: possession}
+NATIVE: Final[dict[bytes, _Precompile]] = {
+    MEMBERSHIP_PRECOMPILE: membership,
+    POSSESSION_PRECOMPILE: possession,
+}
 """Address -> precompile."""

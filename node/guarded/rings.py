@@ -1,11 +1,8 @@
 """The ring at a height: whose keys prove membership now, to whom proofs can be opened, the quotas.
 
-Rules: everything is read from the state of a block, never from a request. The ring holds the keys
-in force in the quota epoch of the block's own time, of members that have a role now, ascending by
-member id: a removed or suspended member leaves at once, a new key waits for the next epoch. The
-opener is the sum of the regulator's part and the council's key; without a regulator it is the
-council's alone, without a council there is none and nothing can be asked. Only the latest rings
-are kept: an older one is refused by height.
+Rules: everything is read from the state of a block, never from a request; `contracts.privacy.rings`
+has what a state's ring and opener are. Without an opener nothing can be asked. Only the latest
+rings are kept: an older one is refused by height.
 """
 
 from __future__ import annotations
@@ -15,31 +12,22 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from bulwark.ledger.ids import Height, MemberId
-from bulwark.privacy.errors import PrivacyError
-from bulwark.privacy.group import Element, decode_element
 from bulwark.privacy.query import Scope
-from bulwark.privacy.ring.ristretto import MemberRing, member_ring
+from bulwark.privacy.ring.ristretto import MemberRing
 from contracts.bindings import member_id_text
-from contracts.members import read_members
-from contracts.privacy.keys import quota_epoch, read_keys_at, read_regulator_key_at
+from contracts.privacy.keys import quota_epoch
 from contracts.privacy.parameters import read_privacy_parameter
+from contracts.privacy.rings import Opener, ReadCouncil, read_ring_state
 from contracts.slots import ReadSlot
 from node.logs import Log
+
+__all__ = ["Opener", "ReadCouncil", "RingBook", "RingView", "read_ring"]
 
 KEPT_RINGS: Final = 4
 ROUNDING: Final = 64
 """Heights that askers name are multiples of this where they can be, so that they tell little."""
 
 log = Log("rings")
-
-
-@dataclass(frozen=True, slots=True)
-class Opener:
-    """Whom a proof can be opened by."""
-
-    key: Element
-    epoch: int
-    """Quota epoch in which the regulator's part came into force."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +61,6 @@ class RingView:
         return same and self.epoch == other.epoch
 
 
-ReadCouncil = Callable[[ReadSlot], bytes | None]
-"""The council's public key in a state, 32 bytes, None before the first ceremony."""
-
-
 def read_ring(
     read_slot: ReadSlot,
     height: Height,
@@ -85,53 +69,21 @@ def read_ring(
     council: ReadCouncil,
 ) -> RingView:
     """The ring in the state of a block. Raises DamagedStorage."""
-    epoch = quota_epoch(timestamp_ms // 1000, epoch_seconds)
-    asking: list[tuple[bytes, Element]] = []
-    sealing: dict[MemberId, bytes] = {}
-    for member in read_members(read_slot):
-        keys = read_keys_at(read_slot, member.id, epoch)
-        if keys is None or not member.roles:
-            continue
-        sealing[MemberId(member_id_text(member.id))] = keys.sealing_key
-        key = _element(keys.ring_key)
-        if key is not None:
-            asking.append((member.id, key))
-    asking.sort(key=lambda pair: pair[0])
+    state = read_ring_state(read_slot, timestamp_ms // 1000, epoch_seconds, council)
+    for key in state.refused:
+        log.warning("a key of the ledger is no group element", key=key.hex())
     return RingView(
         since=height,
-        epoch=epoch,
-        members=tuple(MemberId(member_id_text(id_)) for id_, _ in asking),
-        ring=member_ring([key for _, key in asking]) if asking else None,
-        opener=_opener(read_slot, epoch, council),
-        sealing_keys=sealing,
+        epoch=state.epoch,
+        members=tuple(MemberId(member_id_text(id_)) for id_ in state.members),
+        ring=state.ring,
+        opener=state.opener,
+        sealing_keys={MemberId(member_id_text(id_)): keys.sealing_key for id_, keys in state.keys},
         quotas={
             Scope.SMALL: read_privacy_parameter(read_slot, "quota_small"),
             Scope.BULK: read_privacy_parameter(read_slot, "quota_bulk"),
         },
     )
-
-
-def _opener(read_slot: ReadSlot, epoch: int, council: ReadCouncil) -> Opener | None:
-    shared = council(read_slot)
-    key = None if shared is None else _element(shared)
-    if key is None:
-        return None
-    regulator = read_regulator_key_at(read_slot, epoch)
-    if regulator is None:
-        return Opener(key, 0)
-    part = _element(regulator.key)
-    if part is None or (key + part).is_identity:
-        return None
-    return Opener(key + part, regulator.since)
-
-
-def _element(encoding: bytes) -> Element | None:
-    """A key of the state; genesis may hold one that nobody proved to be an element."""
-    try:
-        return decode_element(encoding)
-    except PrivacyError:
-        log.warning("a key of the ledger is no group element", key=encoding.hex())
-        return None
 
 
 class RingBook:

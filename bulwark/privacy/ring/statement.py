@@ -114,19 +114,26 @@ class RingStatement(Generic[E, S]):
         suite = self.ring.suite
         if self.opener == suite.identity:
             raise InputRefused("opener's key", "the identity element", "any other element")
-        point = scope_point(suite, self.chain_id, self.epoch, self.scope, self.slot)
-        object.__setattr__(self, "scope_point", point)
+        object.__setattr__(self, "scope_point", self._point())
         object.__setattr__(self, "_prefix", self._hashed())
 
     def transcript(self) -> Transcript:
         """The beginning of the challenge's transcript: every field of the statement."""
         return self._prefix.fork()
 
+    def _point(self) -> E:
+        """U, whose multiple is the nullifier."""
+        return scope_point(self.ring.suite, self.chain_id, self.epoch, self.scope, self.slot)
+
+    def _begun(self) -> Transcript:
+        """The transcript's label, and what this kind of statement alone has."""
+        return Transcript(LABEL)
+
     def _hashed(self) -> Transcript:
         ring = self.ring
         encode = ring.suite.encode_element
         return (
-            Transcript(LABEL)
+            self._begun()
             .add(ring.suite.identifier)
             .add_int(self.chain_id)
             .add(self.genesis_hash)

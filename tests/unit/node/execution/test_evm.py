@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from eth.vm.forks.prague.computation import PRAGUE_PRECOMPILES
 
-from bulwark.ledger.ids import Address
+from bulwark.ledger.ids import Address, Digest
 from node.execution.evm import (
     PRECOMPILE_FACTORS,
     REFUSED_PRECOMPILES,
@@ -117,6 +117,8 @@ def test_the_context_reads_earlier_hashes_only_when_asked() -> None:
 
     block_context(
         chain_id=1,
+        genesis_hash=Digest(bytes(32)),
+        epoch_seconds=1,
         height=5,
         timestamp_ms=0,
         randomness=bytes(32),
