@@ -112,7 +112,12 @@ class Rogue:
         """The node itself, for what it does honestly."""
         return self._node
 
-    def request(self, slot: int, **changes: Any) -> EvaluationRequest:
+    @property
+    def now_ms(self) -> int:
+        """The rogue's clock."""
+        return self._node._clock.wall_ms()
+
+    def request(self, slot: int, /, **changes: Any) -> EvaluationRequest:
         """A request that every evaluator accepts if the slot is free, but for the changes."""
         view, key = self.view, self.key
         assert view.opener is not None
@@ -125,26 +130,24 @@ class Rogue:
             ring_height=self._node._rings.height_to_name(self._node._chain.applied),
             opener_epoch=view.opener.epoch,
             nonce=os.urandom(NONCE_BYTES),
-            expires_ms=self._node._clock.wall_ms() + 45_000,
+            expires_ms=self.now_ms + 45_000,
             reply_key=self._reply_key.public,
             blinded=elements(1),
         )
         return replace(given, **changes)
 
-    def prove(
+    def statement(
         self,
         request: EvaluationRequest,
         *,
         ring: MemberRing | None = None,
-        secret: RingSecret | None = None,
         opener: Element | None = None,
         message: bytes | None = None,
-    ) -> GuardedRequest:
-        """The request with a ring proof; what is given takes the place of what is true."""
-        view, who = self.view, secret or self.ring_secret
-        used = ring or view.ring
+    ) -> Statement:
+        """What a proof of the request shows; what is given takes the place of what is true."""
+        view, used = self.view, ring or self.view.ring
         assert used is not None and view.opener is not None
-        statement: Statement = RingStatement(
+        return RingStatement(
             chain_id=self.domain.chain_id,
             genesis_hash=self.domain.genesis_hash,
             ring_height=request.ring_height,
@@ -156,7 +159,20 @@ class Rogue:
             slot=request.slot,
             message=message or request.digest(),
         )
-        position = used.position(who.public)
+
+    def prove(
+        self,
+        request: EvaluationRequest,
+        *,
+        ring: MemberRing | None = None,
+        secret: RingSecret | None = None,
+        opener: Element | None = None,
+        message: bytes | None = None,
+    ) -> GuardedRequest:
+        """The request with a ring proof of this or another secret."""
+        who = secret or self.ring_secret
+        statement = self.statement(request, ring=ring, opener=opener, message=message)
+        position = statement.ring.position(who.public)
         assert position is not None, "nobody can prove without a place in the ring"
         proof = prove(statement, who.secret, position, os.urandom)
         return GuardedRequest(request, proof.encode())

@@ -11,15 +11,14 @@ from dataclasses import replace
 
 import pytest
 
-from bulwark.ledger.ids import Address, Height, MemberId
-from bulwark.privacy.group import Element, multiply_base, random_scalar
-from bulwark.privacy.memberkeys import RingSecret, new_ring_key, register
+from bulwark.ledger.ids import Address, MemberId
+from bulwark.privacy.memberkeys import new_ring_key, register
 from bulwark.privacy.query import EvaluationAnswer, GuardedRequest, RefusalCode, Refused, Scope
-from bulwark.privacy.ring.ristretto import MemberRing, member_ring
+from bulwark.privacy.ring.ristretto import member_ring
 from contracts.bindings import member_id_bytes
 from contracts.privacy.keys import PRIVACY_KEYS, encode_register, read_keys
-from node.guarded.evaluator import MAX_AHEAD_MS
 from tests.nets.rogue import Rogue, elements
+from tests.nets.wrongs import WRONGS, wrong
 from tests.process.support import Alliance, until
 
 pytestmark = pytest.mark.process
@@ -149,83 +148,11 @@ def test_a_new_ring_key_in_the_middle_of_an_epoch_gains_nothing(
     assert codes(rogue, rogue.prove(rogue.request(4)), others) == {RefusalCode.SPENT}
 
 
-def wrong(rogue: Rogue, case: str) -> GuardedRequest:
-    """A question with one thing wrong, for a slot that is free."""
-    ask, prove = rogue.request, rogue.prove
-    now, slot = rogue.node._clock.wall_ms(), 5
-    match case:
-        case "expired":
-            return prove(ask(slot, expires_ms=now - 1))
-        case "too far ahead":
-            return prove(ask(slot, expires_ms=now + MAX_AHEAD_MS + 30_000))
-        case "another key":
-            return prove(ask(slot, key_id=rogue.key.key_id + 1))
-        case "another share epoch":
-            return prove(ask(slot, share_epoch=rogue.key.share_epoch + 1))
-        case "epoch before":
-            return prove(ask(slot, epoch=rogue.view.epoch - 1))
-        case "next epoch":
-            return prove(ask(slot, epoch=rogue.view.epoch + 1))
-        case "height to come":
-            return prove(ask(slot, ring_height=Height(10**6)))
-        case "foreign ring":
-            ring, _ = foreign_ring(rogue)
-            return prove(ask(slot), ring=ring)
-        case "stranger":
-            ring, stranger = foreign_ring(rogue)
-            return prove(ask(slot), ring=ring, secret=stranger)
-        case "nobody can open it":
-            return prove(ask(slot), opener=multiply_base(random_scalar(os.urandom)))
-        case "another message":
-            return prove(ask(slot), message=bytes(64))
-        case "changed after the proof":
-            return replace(prove(ask(slot)), request=ask(slot))
-        case "bent proof":
-            good = prove(ask(slot))
-            return replace(good, proof=good.proof[:-1] + bytes([good.proof[-1] ^ 1]))
-        case "bent element":
-            bent = bytearray(elements(1)[0])
-            bent[31] |= 0x80
-            return prove(ask(6, blinded=(bytes(bent),)))
-        case "identity":
-            return prove(ask(7, blinded=(bytes(32),)))
-    raise AssertionError(case)
-
-
-def foreign_ring(rogue: Rogue) -> tuple[MemberRing, RingSecret]:
-    """The ring with a stranger in another member's place, and the stranger."""
-    stranger = new_ring_key(os.urandom)
-    assert rogue.view.ring is not None
-    keys: list[Element] = list(rogue.view.ring.keys)
-    other = next(i for i, key in enumerate(keys) if key != rogue.ring_secret.public)
-    keys[other] = stranger.public
-    return member_ring(keys), stranger
-
-
-@pytest.mark.parametrize(
-    ("case", "code"),
-    [
-        ("expired", RefusalCode.EXPIRED),
-        ("too far ahead", RefusalCode.EXPIRED),
-        ("another key", RefusalCode.WRONG_KEY),
-        ("another share epoch", RefusalCode.WRONG_KEY),
-        ("epoch before", RefusalCode.WRONG_EPOCH),
-        ("next epoch", RefusalCode.WRONG_EPOCH),
-        ("height to come", RefusalCode.FOREIGN_RING),
-        ("foreign ring", RefusalCode.BAD_PROOF),
-        ("stranger", RefusalCode.BAD_PROOF),
-        ("nobody can open it", RefusalCode.BAD_PROOF),
-        ("another message", RefusalCode.BAD_PROOF),
-        ("changed after the proof", RefusalCode.BAD_PROOF),
-        ("bent proof", RefusalCode.BAD_PROOF),
-        ("bent element", RefusalCode.MALFORMED),
-        ("identity", RefusalCode.MALFORMED),
-    ],
-)
+@pytest.mark.parametrize(("case", "code"), WRONGS.items(), ids=list(WRONGS))
 def test_a_question_with_one_thing_wrong_is_refused_by_all_with_its_code(
     rogue: Rogue, others: list[str], case: str, code: RefusalCode
 ) -> None:
-    assert codes(rogue, wrong(rogue, case), others) == {code}
+    assert codes(rogue, wrong(rogue, case, slot=5), others) == {code}
 
 
 def test_what_is_no_sealed_question_gets_no_answer(rogue: Rogue, others: list[str]) -> None:
