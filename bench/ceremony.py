@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
+from bench.figures import Figure
 from bulwark.privacy.dkg.board import Board
 from bulwark.privacy.dkg.outcome import Done
 from bulwark.privacy.dkg.participant import Participant
@@ -76,6 +77,18 @@ def measure(session: Session, keys: list[SealingKey]) -> Counter[str]:
     if not isinstance(board.outcome, Done):
         raise SystemExit(f"the ceremony of {session.holders} ended as {board.outcome}")
     return watch.spent
+
+
+def ceremony_figures() -> list[Figure]:
+    """`ceremony.N.node`: all that one node computes in a generation of N holders, ms."""
+    return [
+        Figure(f"ceremony.{holders}.node", _own_ms(*open_session(holders))) for holders in SIZES
+    ]
+
+
+def _own_ms(session: Session, keys: list[SealingKey]) -> float:
+    spent = measure(session, keys)
+    return sum(spent[name] for name in COLUMNS) / 1000
 
 
 def main() -> None:

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
+from bench.ceremony import SIZES as CEREMONY_SIZES
 from bench.figures import Figure
+from bench.ring import MEMBERS as RING_MEMBERS
 
 
 class Better(Enum):
@@ -64,6 +66,33 @@ GOALS: Final = (
     Goal("ask.fresh.p50", "fresh screening at 20/s, p50", "ms"),
     Goal("ask.fresh.p99", "fresh screening at 20/s, p99", "ms", goal=100),
     Goal("ask.fresh.max", "  longest", "ms"),
+    _more("oprf.client.rate", "tags of a client, 3 of 5 in bulk", "tags/s", None, 1_500),
+    _more("oprf.evaluator.rate", "evaluations of a node", "evaluations/s"),
+    *(
+        row
+        for members in RING_MEMBERS
+        for row in (
+            Goal(
+                f"ring.{members}.prove",
+                f"ring proof over {members} members: prove",
+                "ms",
+                goal=13 if members == 64 else None,
+            ),
+            Goal(f"ring.{members}.verify", "  verify", "ms", goal=5 if members == 64 else None),
+            Goal(
+                f"ring.{members}.batch",
+                "  verify in a batch of 16, a proof",
+                "ms",
+                goal=1.5 if members == 64 else None,
+            ),
+            Goal(f"ring.{members}.decode", "  decode", "ms"),
+            Goal(f"ring.{members}.bytes", "  length", "bytes"),
+        )
+    ),
+    *(
+        Goal(f"ceremony.{holders}.node", f"key ceremony of {holders}, CPU of one node", "ms")
+        for holders in CEREMONY_SIZES
+    ),
     Goal(
         "proposer.next_block",
         "proposer killed under load, to the next block",

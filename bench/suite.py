@@ -13,11 +13,15 @@ from dataclasses import dataclass
 from typing import Final
 
 from bench.alliance import Alliance, BenchFailed
+from bench.ceremony import ceremony_figures
 from bench.client import RequestFailed
 from bench.faults import Faults
 from bench.figures import Figure
 from bench.goals import GOALS
+from bench.oprf import oprf_figures
 from bench.reads import Reads
+from bench.ring import MEMBERS as RING_MEMBERS
+from bench.ring import ring_figures
 from bench.values import Values
 from bench.writes import Sizes, Writes
 
@@ -35,6 +39,8 @@ class Plan:
     idle_s: float
     rounds: int
     """Kills of a proposer."""
+    crypto_runs: int
+    """Runs of which a median of pure computing is taken."""
     total_s: float
     """The whole run, starting and stopping nodes included, is meant to stay below this."""
     faults_s: float
@@ -42,9 +48,11 @@ class Plan:
 
 
 PLANS: Final = {
-    "full": Plan("full", Sizes(8.0, 256, 10_000, 2, 8_000, 6.0, 4_000), 6.0, 4.0, 3, 340.0, 120.0),
-    "quick": Plan("quick", Sizes(2.0, 256, 5_000, 2, 1_000, 2.0, 600), 1.5, 1.5, 1, 85.0, 32.0),
-    "smoke": Plan("smoke", Sizes(0.5, 16, 100, 1, 40, 0.5, 60), 0.5, 0.5, 1, 110.0, 50.0),
+    "full": Plan(
+        "full", Sizes(8.0, 256, 10_000, 2, 8_000, 6.0, 4_000), 6.0, 4.0, 3, 11, 345.0, 120.0
+    ),
+    "quick": Plan("quick", Sizes(2.0, 256, 5_000, 2, 1_000, 2.0, 600), 1.5, 1.5, 1, 3, 89.0, 32.0),
+    "smoke": Plan("smoke", Sizes(0.5, 16, 100, 1, 40, 0.5, 60), 0.5, 0.5, 1, 1, 115.0, 50.0),
 }
 
 
@@ -74,6 +82,9 @@ MEASUREMENTS: Final = (
     Measurement("hit-1000", "hit.1000.", 40),
     Measurement("ask-fresh", "ask.fresh.", 40),
     Measurement("memory", "memory.", 10),
+    Measurement("oprf", "oprf.", 30),
+    Measurement("ring", "ring.", 60),
+    Measurement("ceremony", "ceremony.", 30),
     Measurement("proposer", "proposer.", 120, fault=True),
     Measurement("all-killed", "all.", 90, fault=True),
     Measurement("lost", "faults.", 30, fault=True),
@@ -106,6 +117,9 @@ class Suite:
             "hit-1000": lambda: reads.hit(1_000),
             "ask-fresh": lambda: reads.fresh(20),
             "memory": self._memory,
+            "oprf": lambda: asyncio.to_thread(oprf_figures, plan.crypto_runs),
+            "ring": lambda: asyncio.to_thread(ring_figures, RING_MEMBERS, plan.crypto_runs),
+            "ceremony": lambda: asyncio.to_thread(ceremony_figures),
             "proposer": faults.proposer,
             "all-killed": faults.all_nodes,
             "lost": faults.lost,
