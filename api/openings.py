@@ -112,6 +112,15 @@ _RECORD: Final = doc.operation(
     problems=(404, 409),
 )
 
+_EXCULPATION: Final = doc.operation(
+    "makeExculpation",
+    "openings",
+    "The proof that this member's key did not make a case's question; costs its nullifier",
+    {200: schemas.ExculpationOut},
+    path=["case_id"],
+    problems=(404, 409, 503),
+)
+
 
 class OpeningRoutes:
     """Handlers of /v1/openings."""
@@ -199,6 +208,11 @@ class OpeningRoutes:
         exchange.query()
         return json_reply(200, dict(self._service.record(_id(exchange))))
 
+    async def exculpation(self, exchange: Exchange) -> Reply:
+        """GET /v1/openings/{case_id}/exculpation."""
+        exchange.query()
+        return json_reply(200, dict(await self._service.exculpation(_id(exchange))))
+
 
 def opening_routes(at: OpeningRoutes, settings: ApiSettings) -> list[Route]:
     """The routes with who may use them and what the documentation says."""
@@ -211,6 +225,7 @@ def opening_routes(at: OpeningRoutes, settings: ApiSettings) -> list[Route]:
         Route("POST", f"{_ONE}/vote", at.vote, ADMINS, _VOTE, limit),
         Route("POST", f"{_ONE}/finish", at.finish, ADMINS, _FINISH, limit),
         Route("GET", f"{_ONE}/record", at.record, ADMINS, _RECORD, limit),
+        Route("GET", f"{_ONE}/exculpation", at.exculpation, ADMINS, _EXCULPATION, limit),
     ]
 
 

@@ -110,6 +110,17 @@ class OpeningRecordOut(Document):
     state: list[str] = Field(description="Nodes of its state that show the closed case, hex")
 
 
+class ExculpationOut(Document):
+    """A member's proof that it did not ask, for `bulwark opening verify FILE --genesis FILE`."""
+
+    format: Literal["bulwark-exculpation/1"]
+    exculpation: str = Field(pattern="^[0-9a-f]+$", description="Own nullifier and proof, hex")
+    member_key: Digest = Field(description="The ring key that it clears")
+    served: str = Field(pattern="^[0-9a-f]+$", description="The statement with its ring proof")
+    sealed: dict[str, Any] = Field(description="A certified header")
+    state: list[str] = Field(description="Nodes of its state that show whose key it is, hex")
+
+
 class StatementOut(Document):
     """A statement of an evaluator's log, verified by this node."""
 

@@ -267,6 +267,7 @@ class Node:
         if self._directory.executed(receipts):
             self._intake.recheck()
         self._ceremonies.executed(receipts)
+        self._services.openings.executed(receipts)
 
     def _epoch_entered(self, epoch: ChainEpoch) -> None:
         """Limits that governance may change, taken over with the epoch."""
@@ -297,6 +298,9 @@ class Node:
                 lifecycle=self._lifecycle,
                 tagger=self._tagger,
                 access=self._guarded.access,
+                keys=self._keys,
+                rings=self._rings,
+                query_log=self._guarded.query_log,
                 oversight=self._oversight,
                 engine=self._engine,
                 sync=self._sync,
@@ -320,6 +324,8 @@ class Node:
             self._supervisor.spawn(self._oversight.examiner.run())
             self._supervisor.spawn(self._oversight.timekeeper.run())
             self._ceremonies.resume()
+            self._services.openings.resume()
+            self._supervisor.spawn(self._services.openings.run())
             self._supervisor.spawn(self._ceremonies.run())
             self._supervisor.spawn(self._guarded.run())
             server = self._services.open()
@@ -344,6 +350,7 @@ class Node:
         serve_sync(network.on_request, self._store, self._chain)
         network.on_request(Topic.RELAY, self._guarded.relay.serve)
         network.on_request(Topic.GUARDED, self._guarded.evaluator.serve)
+        network.on_request(Topic.QUERY_LOG, self._services.openings.server.serve)
         network.on_up(self._intake.welcome)
         network.on_duplicate(self._duplicate)
         network.on_frame(Kind.CONSENSUS, self._engine.receive)

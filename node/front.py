@@ -5,6 +5,8 @@ It is the one module that brings in what serves HTTP.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from api.auth import ApiKeys
 from api.server import create_app
 from api.settings import ApiSettings
@@ -12,16 +14,25 @@ from node.assembly import Home
 from node.ethereum import EthereumView
 from node.governance.port import GovernanceService
 from node.guarded.accessport import AccessService
+from node.openings.port import OpeningsService
 from node.server import HttpServer
 from node.service import NodeService
+
+
+@dataclass(frozen=True, slots=True)
+class Desks:
+    """What serves besides reports and screenings."""
+
+    governance: GovernanceService
+    access: AccessService
+    openings: OpeningsService
 
 
 def front_door(
     home: Home,
     service: NodeService,
     ethereum: EthereumView,
-    governance: GovernanceService,
-    access: AccessService,
+    desks: Desks,
 ) -> HttpServer:
     """The server, not started yet. Raises what a bad key file or certificate raises."""
     http = home.config.http
@@ -31,5 +42,13 @@ def front_door(
         access_log=http.access_log == "all",
     )
     keys = ApiKeys.load(home.path / http.api_keys)
-    app = create_app(service, ethereum, keys, settings, governance=governance, access=access)
+    app = create_app(
+        service,
+        ethereum,
+        keys,
+        settings,
+        governance=desks.governance,
+        access=desks.access,
+        openings=desks.openings,
+    )
     return HttpServer(app, home.path, http)

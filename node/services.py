@@ -1,7 +1,7 @@
 """The services of a node: what clients ask it for, built over the ledger side.
 
-Rules: reporting, screening, consents, governance and the views for Ethereum tools are put together
-here and nowhere else.
+Rules: reporting, screening, consents, governance, openings and the views for Ethereum tools are put
+together here and nowhere else.
 """
 
 from __future__ import annotations
@@ -23,15 +23,19 @@ from node.driver.engine import Engine
 from node.driver.sync import BlockSync
 from node.execution.executor import Executor
 from node.facade import Facade, Parts
-from node.front import front_door
+from node.front import Desks, front_door
 from node.governance.wiring import make_desk
 from node.guarded.accessdesk import AccessDesk
 from node.guarded.accesslog import AccessLog
+from node.guarded.ports import Keys
+from node.guarded.querylog import QueryLog
+from node.guarded.rings import RingBook
 from node.intake import Intake
 from node.lifecycle import Lifecycle
 from node.mempool import Mempool
 from node.mesh import NetworkMesh
 from node.network.network import Network
+from node.openings.wiring import OpeningsGround, OpeningsPath
 from node.oversight import Oversight
 from node.reporting.anchorer import Anchorer
 from node.reporting.gatherer import Gatherer
@@ -72,6 +76,9 @@ class Ground:
     lifecycle: Lifecycle
     tagger: Tagger
     access: AccessLog
+    keys: Keys
+    rings: RingBook
+    query_log: QueryLog
     oversight: Oversight
     engine: Engine
     sync: BlockSync
@@ -98,6 +105,7 @@ class Services:
         self._board.examine_with(ground.oversight.examiner)
         self._access = self._make_access()
         self._facade = Facade(self._parts())
+        self.openings = self._make_openings()
         self._ethereum = EthereumReader(
             store=ground.store,
             chain=ground.chain,
@@ -192,6 +200,29 @@ class Services:
             is_reporter=self._is_reporter,
         )
 
+    def _make_openings(self) -> OpeningsPath:
+        ground = self._ground
+        return OpeningsPath(
+            OpeningsGround(
+                home=ground.home,
+                store=ground.store,
+                durability=ground.durability,
+                clock=ground.clock,
+                chain=ground.chain,
+                executor=ground.executor,
+                directory=ground.directory,
+                mesh=ground.mesh,
+                anchorer=ground.anchorer,
+                tracker=ground.tracker,
+                idempotency=ground.idempotency,
+                keys=ground.keys,
+                rings=ground.rings,
+                query_log=ground.query_log,
+                place_of=self._facade.stage_of_transaction,
+                may_act=lambda: ground.sync.target is None,
+            )
+        )
+
     def _is_reporter(self) -> bool:
         own = self._ground.directory.member(self._ground.home.member.id)
         return own is not None and "reporter" in own.roles
@@ -211,7 +242,8 @@ class Services:
             clock=ground.clock,
             place_of=self._facade.stage_of_transaction,
         )
-        return front_door(ground.home, self._facade, self._ethereum, governance, self._access)
+        desks = Desks(governance, self._access, self.openings.desk)
+        return front_door(ground.home, self._facade, self._ethereum, desks)
 
     def close(self) -> None:
         """Stop what runs in threads."""

@@ -1,9 +1,9 @@
-"""`bulwark opening`: ask the alliance who made a question, vote, finish, verify the result.
+"""`bulwark opening`: ask the alliance who made a question, vote, finish, clear oneself, verify.
 
-Rules: asking and finishing are for a regulator's node, voting for members, all with the node's
-admin key; `verify` needs no node and no network, only the file and a genesis document from a source
-that the reader trusts; exit code 0 means that it holds, 1 that it does not, 2 that a file could not
-be read.
+Rules: asking and finishing are for a regulator's node, voting and clearing oneself for members, all
+with the node's admin key; `verify` needs no node and no network, only the file and a genesis
+document from a source that the reader trusts; exit code 0 means that it holds, 1 that it does not,
+2 that a file could not be read.
 """
 
 from __future__ import annotations
@@ -23,8 +23,14 @@ from bulwark.ledger.genesis import MAX_GENESIS_BYTES
 from node.cli.connection import Target, connection_options, run, with_client
 from node.cli.faults import BadSetup, Failed
 from node.cli.governance_view import emit_table, entries
-from node.cli.opening_view import emit_case, emit_finished, emit_outcome, emit_verdict
-from node.cli.options import emit_json, json_option
+from node.cli.opening_view import (
+    emit_case,
+    emit_cleared,
+    emit_finished,
+    emit_outcome,
+    emit_verdict,
+)
+from node.cli.options import emit_json, emit_pairs, json_option
 from node.cli.voting import ADMIN_ROLES, READ_ROLES, wait_option
 
 INVALID: Final = 1
@@ -40,9 +46,11 @@ def command() -> None:
 
     \b
     Example:
+      bulwark opening statements northbank --home alliance/regulator
       bulwark opening request 9c56... --basis order.pdf --home alliance/regulator
       bulwark opening vote 51d0... approve --home alliance/northbank
       bulwark opening finish 51d0... --out opened.json --home alliance/regulator
+      bulwark opening exculpate 51d0... --out cleared.json --home alliance/southbank
       bulwark opening verify opened.json --genesis genesis.json
     """
 
@@ -60,6 +68,9 @@ def command() -> None:
 @json_option
 def request(statement: str, basis: Path, wait: str, target: Target, as_json: bool) -> None:
     """Ask the alliance to open STATEMENT, the hash of a logged question.
+
+    Prints the case with its id, which voters and `finish` need. A statement can be named once its
+    evaluator has anchored it: about a minute after the question, with the next block.
 
     \b
     Example:
@@ -145,9 +156,10 @@ def show(case: str, target: Target, as_json: bool) -> None:
 @connection_options(*ADMIN_ROLES)
 @json_option
 def vote(case: str, decision: str, wait: str, target: Target, as_json: bool) -> None:
-    """Vote on a case for this member, once.
+    """Vote on a case for this member, once and for good.
 
-    Once enough members approve, every council member's node posts its part by itself.
+    Compare the legal basis with `sha256sum` of the document that the regulator sent you. Once
+    enough members approve, every council member's node posts its part by itself.
 
     \b
     Example:
@@ -170,7 +182,8 @@ def vote(case: str, decision: str, wait: str, target: Target, as_json: bool) -> 
 def finish(case: str, out: Path, target: Target, as_json: bool) -> None:
     """Combine the parts of an approved case, close it, and write the court's file.
 
-    The file names who asked: it is made readable for its owner alone.
+    The file names who asked: it is made readable for its owner alone. Members whose parts do not
+    hold are named. Repeated, it gives the same result.
 
     \b
     Example:
@@ -190,6 +203,33 @@ def finish(case: str, out: Path, target: Target, as_json: bool) -> None:
     emit_finished(outcome, out, as_json=as_json)
 
 
+@command.command(name="exculpate")
+@click.argument("case")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="File, made new.")
+@connection_options(*ADMIN_ROLES)
+@json_option
+def exculpate(case: str, out: Path, target: Target, as_json: bool) -> None:
+    """Write the proof that this member did not ask the question of an approved case.
+
+    It shows this member's own nullifier of that slot to whoever reads the file: if the member used
+    the slot for another question, that one is known as its own from then on. Nobody may conclude
+    anything from a member that writes none.
+
+    \b
+    Example:
+      bulwark opening exculpate 51d0... --out cleared.json --home alliance/southbank
+    """
+    name = _hash(case)
+    if out.exists():
+        raise BadSetup(f"{out}: is there already")
+    made = run(with_client(target, lambda client: client.openings(f"{name}/exculpation")))
+    _write(out, json.dumps(made))
+    if as_json:
+        emit_json({"member_key": made.get("member_key"), "file": str(out)})
+        return
+    emit_pairs([("ring key", str(made.get("member_key"))), ("file", str(out))])
+
+
 @command.command(name="verify")
 @click.argument("file", type=click.Path(path_type=Path, allow_dash=True))
 @click.option(
@@ -203,25 +243,33 @@ def finish(case: str, out: Path, target: Target, as_json: bool) -> None:
 )
 @json_option
 def verify(file: Path, genesis: Path, basis: Path | None, as_json: bool) -> None:
-    """Verify offline who asked, trusting only genesis.json.
+    """Verify offline who asked, or that a member did not, trusting only genesis.json.
 
-    FILE is what `bulwark opening finish` wrote; - is standard input.
+    FILE is what `bulwark opening finish` or `exculpate` wrote; - is standard input.
 
     \b
     Example:
       bulwark opening verify opened.json --genesis genesis.json --basis order.pdf
+      bulwark opening verify cleared.json --genesis genesis.json
     """
     # Imported here: the other commands need none of the protocol.
     from bulwark.ledger.errors import GenesisInvalid
     from bulwark.ledger.genesis import Genesis
-    from node.openings.courtrecord import MAX_FILE_BYTES, NotShown, verify_court_record
+    from node.openings.courtfile import MAX_FILE_BYTES, NotShown, format_of
+    from node.openings.courtrecord import verify_court_record
+    from node.openings.exculpating import FORMAT, verify_exculpation
 
     document = _read(file, MAX_FILE_BYTES)
     try:
         trusted = Genesis.from_json(_read(genesis, MAX_GENESIS_BYTES))
     except GenesisInvalid as error:
         raise BadSetup(f"{genesis}: {error}") from error
+    if basis is not None and format_of(document) == FORMAT:
+        raise click.UsageError("--basis goes with the file of an opening")
     try:
+        if format_of(document) == FORMAT:
+            emit_cleared(verify_exculpation(document, trusted), trusted, as_json=as_json)
+            return
         opened = verify_court_record(document, trusted)
         if basis is not None and _file_hash(basis) != opened.case.request.basis_hash.hex():
             raise NotShown("basis", "the case was opened for another document")
@@ -266,6 +314,4 @@ def _write(path: Path, text: str) -> None:
         path.touch(mode=0o600, exist_ok=False)
         path.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise Failed(
-            f"{path}: {error.strerror}; `bulwark opening finish` can be repeated"
-        ) from error
+        raise Failed(f"{path}: {error.strerror}; the same command can be repeated") from error

@@ -15,6 +15,7 @@ from node.cli.options import emit_json, emit_pairs
 
 if TYPE_CHECKING:  # it brings the whole protocol, which only `verify` needs
     from node.openings.courtrecord import Opened
+    from node.openings.exculpating import Cleared
 
 Document = Mapping[str, object]
 
@@ -41,6 +42,9 @@ def emit_case(case: Document, *, as_json: bool) -> None:
         ("parts", f"{case.get('partials')}: {', '.join(parts) or '-'}"),
         ("expires", str(case.get("deadline"))),
     ]
+    stale = case.get("stale")
+    if isinstance(stale, list) and stale:
+        pairs.append(("made anew", f"parts of an earlier sharing: {', '.join(map(str, stale))}"))
     if case.get("result") is not None:
         pairs.append(("result", str(case.get("result"))))
     if case.get("obstacle") is not None:
@@ -96,6 +100,28 @@ def emit_verdict(opened: Opened, genesis: Genesis, *, as_json: bool) -> None:
         "approvals": f"{opened.case.approvals} of {opened.case.needed} needed",
         "closed_by_height": opened.height,
         "closed_by": at,
+    }
+    if as_json:
+        emit_json({"valid": True, **facts})
+        return
+    click.echo("VALID")
+    emit_pairs([(name, str(value)) for name, value in facts.items()])
+
+
+def emit_cleared(cleared: Cleared, genesis: Genesis, *, as_json: bool) -> None:
+    """What a valid exculpation shows."""
+    statement = cleared.served.statement
+    facts: dict[str, object] = {
+        "did_not_ask": cleared.member,
+        "alliance": genesis.alliance,
+        "genesis_hash": genesis.hash.hex(),
+        "statement": cleared.served.statement_hash.hex(),
+        "quota_epoch": statement.epoch,
+        "scope": statement.scope,
+        "slot": statement.slot,
+        "ring_of": len(statement.ring),
+        "ring_key": cleared.member_key.hex(),
+        "key_shown_by_height": cleared.height,
     }
     if as_json:
         emit_json({"valid": True, **facts})

@@ -1,27 +1,20 @@
-"""Puts the governance desk over the parts of a running node.
-
-Rules: calls that ask the contract run on a throw-away state with a deadline, so that a question can
-not hold the event loop for long.
-"""
+"""Puts the governance desk over the parts of a running node."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Final
 
 from bulwark.ledger.genesis import Genesis
 from bulwark.ledger.ids import Address, Digest, Height
 from bulwark.ledger.receipt import Log
 from contracts.actions import BOUNDS
-from contracts.governance import decode_failure
 from node.assembly import Home
 from node.chain.epochs import GAS_LIMIT, effective
 from node.chain.store import ChainStore
 from node.clock import Clock
-from node.execution.calls import run_call
 from node.execution.executor import Executor
+from node.execution.refusals import refusal
 from node.governance.desk import VOTE_GAS, GovernanceDesk, Ledger
 from node.mesh import NetworkMesh
 from node.reporting.anchorer import Anchorer
@@ -29,9 +22,6 @@ from node.reporting.idempotency import IdempotencyStore
 from node.reporting.tracker import StageTracker
 from node.service import Stage
 from node.storage.durability import Durability
-
-CALL_DEADLINE_S: Final = 1.0
-
 
 def make_desk(
     *,
@@ -71,20 +61,7 @@ def make_desk(
 def _refusal(
     executor: Executor, chain: ChainStore, sender: Address, contract: Address, data: bytes
 ) -> str | None:
-    """Why a call reverts in the state of the last block."""
-    outcome = run_call(
-        executor,
-        chain.tip,
-        sender=sender,
-        to=contract,
-        data=data,
-        value=0,
-        gas=VOTE_GAS,
-        deadline_s=time.monotonic() + CALL_DEADLINE_S,
-    )
-    if outcome.success:
-        return None
-    return decode_failure(outcome.output) if outcome.output else str(outcome.failure)
+    return refusal(executor, chain.tip, sender, contract, data, VOTE_GAS)
 
 
 def _effective(genesis: Genesis, parameters: Mapping[str, int]) -> Mapping[str, int]:

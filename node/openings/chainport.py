@@ -22,7 +22,7 @@ from node.chain.epochs import EpochBook
 from node.chain.store import StoredBlock
 from node.execution.patricia import NodeSource
 from node.openings.casebook import Call, CaseBook
-from node.openings.desk import FinalState
+from node.openings.ledger import FinalState
 from node.storage.port import KeyValueStore
 from node.storage.schema import event
 

@@ -12,48 +12,29 @@ is a good one (only the hash of it is on the ledger).
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from bulwark.ledger import jsonfields as jf
 from bulwark.ledger.errors import LedgerError
 from bulwark.ledger.genesis import Genesis
 from bulwark.ledger.ids import MemberId
-from bulwark.ledger.proofs import MAX_PROOF_BYTES, SealedHeader
+from bulwark.ledger.proofs import SealedHeader
 from bulwark.privacy.errors import PrivacyError
 from bulwark.privacy.openingcase import Anchor, statement_leaf
 from bulwark.privacy.openingresult import MAX_RESULT_BYTES as MAX_RESULT
 from bulwark.privacy.openingresult import OpeningResult, decode_result
-from contracts.errors import BadMemberId
-from contracts.members import member_id_text
 from contracts.privacy.keys import read_ring_key_owner
 from contracts.privacy.openings import CaseRecord, CaseState, read_case
 from contracts.privacy.query_log import StatementAnchor, read_anchor
 from contracts.slots import ReadSlot
 from node.execution.patricia import NodeSource
 from node.guarded.served import MAX_SERVED_BYTES, ServedStatement, decode_served
-from node.openings.stateproof import (
-    MAX_NODE_BYTES,
-    MAX_NODES,
-    StateNotShown,
-    prove_reads,
-    proven_reads,
-)
+from node.openings.courtfile import CourtFile, NotShown, member_text, read_file
+from node.openings.stateproof import prove_reads
 
 FORMAT: Final = "bulwark-opening/1"
-MAX_FILE_BYTES: Final = MAX_PROOF_BYTES
-_FIELDS: Final = ("format", "result", "served", "sealed", "state")
-
-
-class NotShown(Exception):
-    """A file does not show an opening; `where` says which part of it fails."""
-
-    def __init__(self, where: str, reason: str) -> None:
-        self.where = where
-        self.reason = reason
-        super().__init__(f"{where}: {reason}")
+_PARTS: Final = {"result": MAX_RESULT, "served": MAX_SERVED_BYTES}
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,29 +76,16 @@ def court_record(
         source, header.state_root, lambda slot: _read(slot, result, header.timestamp_ms)
     )
     _closed(facts, result)
-    return {
-        "format": FORMAT,
-        "result": result.encode().hex(),
-        "served": served.encode().hex(),
-        "sealed": sealed.document(),
-        "state": [node.hex() for node in nodes],
-    }
+    parts = {"result": result.encode(), "served": served.encode()}
+    return CourtFile(FORMAT, parts, sealed, nodes).document()
 
 
 def verify_court_record(document: bytes | Mapping[str, object], genesis: Genesis) -> Opened:
     """Check a file against the genesis document alone. Raises NotShown."""
-    result, served, sealed, nodes = _parsed(document)
-    try:
-        sealed.verify(genesis)
-    except LedgerError as error:
-        raise NotShown("sealed", str(error)) from error
-    header = sealed.header
-    try:
-        facts = proven_reads(
-            header.state_root, nodes, lambda slot: _read(slot, result, header.timestamp_ms)
-        )
-    except StateNotShown as error:
-        raise NotShown("state", str(error)) from error
+    file = read_file(document, FORMAT, _PARTS)
+    result, served = _parsed(file)
+    header = file.sealed.header
+    facts = file.proven(genesis, lambda slot: _read(slot, result, header.timestamp_ms))
     case = _closed(facts, result)
     if (served.statement.chain_id, served.statement.genesis_hash) != (
         genesis.chain_id,
@@ -128,12 +96,12 @@ def verify_court_record(document: bytes | Mapping[str, object], genesis: Genesis
     if facts.owner is None:
         raise NotShown("state", "no member registered the ring key that came out")
     return Opened(
-        member=MemberId(_text(facts.owner)),
+        member=MemberId(member_text(facts.owner)),
         place=place,
         ring_size=len(served.statement.ring),
         case=case,
-        regulator=_text(case.regulator),
-        evaluator=_text(case.request.evaluator),
+        regulator=member_text(case.regulator),
+        evaluator=member_text(case.request.evaluator),
         served=served,
         height=header.height,
         timestamp_ms=header.timestamp_ms,
@@ -191,30 +159,8 @@ def _combined(result: OpeningResult, served: ServedStatement, anchor: Anchor) ->
         raise NotShown("result", str(error)) from error
 
 
-def _parsed(
-    document: bytes | Mapping[str, object],
-) -> tuple[OpeningResult, ServedStatement, SealedHeader, tuple[bytes, ...]]:
-    raw = document if isinstance(document, bytes) else json.dumps(dict(document)).encode()
+def _parsed(file: CourtFile) -> tuple[OpeningResult, ServedStatement]:
     try:
-        fields = jf.fields(jf.parse(raw, MAX_FILE_BYTES), "opening", _FIELDS)
-        if fields["format"] != FORMAT:
-            raise NotShown("format", f"{FORMAT} is needed")
-        result = jf.hexadecimal(fields["result"], "opening.result", most=MAX_RESULT)
-        served = jf.hexadecimal(fields["served"], "opening.served", most=MAX_SERVED_BYTES)
-        nodes = jf.items(
-            fields["state"],
-            "opening.state",
-            MAX_NODES,
-            lambda value, path: jf.hexadecimal(value, path, most=MAX_NODE_BYTES),
-        )
-        sealed = SealedHeader.read(fields["sealed"], "opening.sealed")
-        return decode_result(result), decode_served(served), sealed, nodes
-    except (LedgerError, PrivacyError, jf.FieldInvalid) as error:
+        return decode_result(file.parts["result"]), decode_served(file.parts["served"])
+    except (LedgerError, PrivacyError) as error:
         raise NotShown("file", str(error)) from error
-
-
-def _text(member: bytes) -> str:
-    try:
-        return member_id_text(member)
-    except BadMemberId:
-        return member.hex()

@@ -11,11 +11,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from bulwark.ledger.ids import Address, Digest, Height, MemberId
-from bulwark.ledger.proofs import SealedHeader
 from bulwark.ledger.transaction import Transaction
 from bulwark.privacy.group import RandomBytes
 from bulwark.privacy.openingresult import OpeningResult, decode_result
@@ -35,14 +33,15 @@ from contracts.privacy.openings import (
     read_vote,
 )
 from contracts.privacy.query_log import StatementProof
-from node.execution.patricia import NodeSource
 from node.guarded.served import decode_served
 from node.openings.audit import LogAudit
 from node.openings.casebook import CaseBook, Closing
 from node.openings.checking import CaseUnfit, anchorage_of, check_statement, prove
 from node.openings.council import CouncilMember
-from node.openings.courtrecord import NotShown, court_record
-from node.openings.ledger import Lane, Ledger, council_session
+from node.openings.courtfile import NotShown
+from node.openings.courtrecord import court_record
+from node.openings.exculpating import Exculpator
+from node.openings.ledger import FinalState, Lane, Ledger, council_session
 from node.openings.port import CaseOutcome, CaseView, CaseVote, Finished, StatementPage
 from node.openings.regulator import Regulator
 from node.openings.statements import MAX_LISTED as MAX_LISTED_STATEMENTS
@@ -61,14 +60,6 @@ _LIVE: Final = (CaseState.OPEN, CaseState.APPROVED)
 _ROLES: Final = ("not a voter", "not a regulator", "not a member")
 
 
-@dataclass(frozen=True, slots=True)
-class FinalState:
-    """A certified header and the trie nodes of its state."""
-
-    sealed: SealedHeader
-    source: NodeSource
-
-
 class OpeningsDesk:
     """OpeningsService of one member's node."""
 
@@ -82,6 +73,7 @@ class OpeningsDesk:
         statements: StatementSource,
         council: CouncilMember | None,
         regulator: Regulator | None,
+        exculpator: Exculpator,
         tracker: StageTracker,
         idempotency: IdempotencyStore,
         durability: Durability,
@@ -99,6 +91,7 @@ class OpeningsDesk:
         self._audit = LogAudit(member, ledger, statements)
         self._council = council
         self._regulator = regulator
+        self._exculpator = exculpator
         self._tracker = tracker
         self._idempotency = idempotency
         self._durability = durability
@@ -323,6 +316,10 @@ class OpeningsDesk:
             return court_record(result, decode_served(held.served), final.sealed, final.source)
         except NotShown as error:
             raise Conflict(f"no final block shows the closed case yet: {error.reason}") from error
+
+    async def exculpation(self, case_id: bytes) -> Mapping[str, object]:
+        """See OpeningsService."""
+        return await self._exculpator.clear(self._find(case_id))
 
     # Sending
 

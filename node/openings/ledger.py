@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from bulwark.ledger.ids import Address, Digest, Height
+from bulwark.ledger.proofs import SealedHeader
 from bulwark.ledger.transaction import Transaction
 from bulwark.privacy.group import Element
 from bulwark.privacy.memberkeys import RegulatorSecret
@@ -15,6 +16,7 @@ from bulwark.privacy.sealing import SealingKey
 from contracts.privacy.ceremony import KeyPurpose
 from contracts.privacy.ceremony_reads import read_sharing
 from contracts.slots import ReadSlot
+from node.execution.patricia import NodeSource
 from node.guarded.ports import LiveKey
 from node.service import Stage
 
@@ -39,6 +41,14 @@ class Ledger:
     """How far an own transaction got."""
     ring_at: Callable[[int], MemberRing | None]
     """The ring of a height, None where this node does not know it any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class FinalState:
+    """A certified header and the trie nodes of its state."""
+
+    sealed: SealedHeader
+    source: NodeSource
 
 
 class Lane(Protocol):

@@ -146,6 +146,13 @@ class OpeningsService(Protocol):
         """Combine the parts and close the case. Raises NotFound, Conflict, Forbidden, Busy."""
         ...
 
+    async def exculpation(self, case_id: bytes) -> Mapping[str, object]:
+        """The proof that this member's key did not make a case's question.
+
+        Raises NotFound, Conflict (it did, or the case is not approved), Unavailable.
+        """
+        ...
+
     def record(self, case_id: bytes) -> Mapping[str, object]:
         """The court's file of a case that this regulator closed. Raises NotFound, Conflict."""
         ...

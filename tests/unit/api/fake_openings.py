@@ -44,6 +44,7 @@ VIEW = CaseView(
     result_hash=None,
     votes=(CaseVote("bank-a", True),),
     posted=("bank-b",),
+    stale=("bank-c",),
 )
 STATEMENT = StatementView(
     statement_hash=b"\x01" * 32,
@@ -56,6 +57,15 @@ STATEMENT = StatementView(
     obstacle=None,
 )
 RECORD = {"format": "bulwark-opening/1", "result": "00", "served": "00", "sealed": {}, "state": []}
+
+EXCULPATION = {
+    "format": "bulwark-exculpation/1",
+    "exculpation": "00",
+    "member_key": "05" * 32,
+    "served": "00",
+    "sealed": {},
+    "state": [],
+}
 
 
 @dataclass
@@ -112,6 +122,13 @@ class FakeOpenings:
         if self.failure is not None:
             raise self.failure
         return self.shown
+
+    async def exculpation(self, case_id: bytes) -> Mapping[str, object]:
+        self.asked.append(("exculpation", case_id))
+        self.case(case_id)
+        if self.failure is not None:
+            raise self.failure
+        return EXCULPATION
 
     def _outcome(self, case_id: bytes) -> CaseOutcome:
         if self.failure is not None:

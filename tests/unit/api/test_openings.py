@@ -163,4 +163,11 @@ async def test_the_documentation_has_every_route(scene) -> None:
     document = (await scene.ask("GET", "/v1/openapi.json")).json()
     paths = {path for path in document["paths"] if path.startswith(BASE)}
     one = f"{BASE}/{{case_id}}"
-    assert paths == {BASE, one, f"{one}/vote", f"{one}/finish", f"{one}/record"}
+    assert paths == {
+        BASE,
+        one,
+        f"{one}/vote",
+        f"{one}/finish",
+        f"{one}/record",
+        f"{one}/exculpation",
+    }

@@ -35,8 +35,9 @@ from node.guarded.querylog import QueryLog
 from node.guarded.served import ServedStatement
 from node.openings.casebook import CaseBook
 from node.openings.council import CouncilMember
-from node.openings.desk import FinalState, OpeningsDesk
-from node.openings.ledger import Ledger
+from node.openings.desk import OpeningsDesk
+from node.openings.exculpating import Exculpator
+from node.openings.ledger import FinalState, Ledger
 from node.openings.regulator import Regulator
 from node.openings.statements import StatementServer, StatementSource
 from node.reporting.idempotency import IdempotencyStore
@@ -142,6 +143,14 @@ class OpeningNode:
             statements=self.source,
             random_bytes=random_bytes,
         )
+        place = NAMES.index(self.name) if self.name in NAMES else 0
+        self.exculpator = Exculpator(
+            ledger=self.ledger,
+            statements=self.source,
+            ring_key=WORLD.secrets[place],
+            final_state=scene.final_state,
+            random_bytes=random_bytes,
+        )
         self.desk = OpeningsDesk(
             member=own,
             ledger=self.ledger,
@@ -150,6 +159,7 @@ class OpeningNode:
             statements=self.source,
             council=self.council,
             regulator=self.regulator if self.keys.regulator else None,
+            exculpator=self.exculpator,
             tracker=self,
             idempotency=IdempotencyStore(self.store, b"\x06" * 32),
             durability=self.durability,

@@ -10,7 +10,8 @@ from bulwark.privacy.opening import partial, partial_commitment, seal_partial
 from contracts.privacy.bindings import OPENINGS
 from contracts.privacy.openings import encode_post_partial, read_case
 from node.openings.checking import check
-from node.openings.courtrecord import NotShown, verify_court_record
+from node.openings.courtfile import NotShown
+from node.openings.courtrecord import verify_court_record
 from node.service import Conflict, Forbidden, NotFound, Stage, Unavailable
 from tests.unit.node.openings.opening_scene import (
     NAMES,
