@@ -54,10 +54,12 @@ class Access:
         """POST of JSON with a role's key; raises Unreachable."""
         return self._send("POST", path, role, timeout_s, body)
 
-    def upload(self, path: str, rows: str, timeout_s: float) -> httpx.Response:
-        """POST of NDJSON with the reporter's key; raises Unreachable."""
+    def upload(
+        self, path: str, rows: str, timeout_s: float, role: str = "reporter"
+    ) -> httpx.Response:
+        """POST of NDJSON with a role's key; raises Unreachable."""
         headers = {
-            "Authorization": f"Bearer {self._keys['reporter']}",
+            "Authorization": f"Bearer {self._keys[role]}",
             "content-type": "application/x-ndjson",
         }
         try:
@@ -132,6 +134,15 @@ class Access:
         answer = self.post("/rpc", "operator", {**body, "params": [hex(height), False]}, TIMEOUT_S)
         found = answer.json().get("result")
         return None if found is None else str(found["hash"])
+
+    def rpc(self, method: str, *params: object, timeout_s: float = TIMEOUT_S) -> Any:
+        """The result of one JSON-RPC call; raises Unreachable, also for an error."""
+        body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": list(params)}
+        answer = self.post("/rpc", "operator", body, timeout_s)
+        document = answer.json() if answer.status_code == 200 else {}
+        if "result" not in document:
+            raise Unreachable(f"{self.name}: {method}: {answer.status_code} {answer.text[:200]}")
+        return document["result"]
 
     def metrics(self) -> dict[str, float]:
         """Every sample of GET /metrics by name and labels as written; raises Unreachable."""

@@ -17,19 +17,22 @@ from genesis.generator import generate
 from genesis.home import NODE_FILE, node_toml
 from node.devnet.layout import CHAIN_ID, DEVNET_PARAMETERS
 from tests.nets.fabric import Fabric
-from tests.nets.manifest import Manifest
+from tests.nets.manifest import EPOCH_SECONDS, Manifest
+
+DAY_S = 86_400
 
 
 def make_homes(manifest: Manifest, fabric: Fabric, folder: Path) -> dict[str, Path]:
     """One home a node under `folder`, by name."""
     plans = [_plan(name, manifest, fabric, i) for i, name in enumerate(manifest.names)]
+    chosen = {name: value for name, value in manifest.privacy.items() if name != EPOCH_SECONDS}
     alliance = Alliance(
         name=f"net {manifest.name}"[:64],
         chain_id=CHAIN_ID,
         gas_limit=DEFAULT_GAS_LIMIT,
         consensus=manifest.parameters,
-        privacy=PrivacyParameters(),
-        privacy_parameters=DEVNET_PARAMETERS,
+        privacy=PrivacyParameters(epoch_seconds=manifest.privacy.get(EPOCH_SECONDS, DAY_S)),
+        privacy_parameters={**DEVNET_PARAMETERS, **chosen},
         permissions=Permissions(send="anyone", deploy="anyone"),
         members=tuple(plans),
     )

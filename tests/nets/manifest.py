@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from bulwark.ledger.genesis import ConsensusParameters
+from contracts.privacy.parameters import PRIVACY_PARAMETERS
 from node.devnet.layout import member_name, observer_name
 
 T = TypeVar("T")
@@ -35,6 +36,7 @@ ACTIONS: Final = (
     "fill_disk",
     "free_disk",
 )
+EPOCH_SECONDS: Final = "epoch_seconds"
 FAST: Final = {
     "base_timeout_ms": 600,
     "max_timeout_ms": 2_000,
@@ -114,6 +116,9 @@ class Manifest:
     disk_mb: int = 0
     """Size of each node's own small file system; 0 = the data lies in an ordinary folder."""
     consensus: Mapping[str, int] = field(default_factory=lambda: dict(FAST))
+    privacy: Mapping[str, int] = field(default_factory=dict)
+    """Times of ceremonies, quotas, `epoch_seconds`, over those of a devnet; shorter than a
+    description may have them, so that a net need not wait."""
     links: tuple[Link, ...] = ()
     load: LoadProfile = LoadProfile()
     steps: tuple[Step, ...] = ()
@@ -137,6 +142,9 @@ class Manifest:
             if step.do in ("fill_disk", "free_disk") and not self.disk_mb:
                 raise ManifestInvalid(where, "needs disk_mb")
         _known(self.name, {*self.load.members, *self.expect.halted}, known)
+        for name in self.privacy:
+            if name not in PRIVACY_PARAMETERS and name != EPOCH_SECONDS:
+                raise ManifestInvalid(self.name, f"privacy: {name!r} is no parameter")
         _known(
             self.name, {end for li in self.links for end in (li.source, li.target)} - {"*"}, known
         )
@@ -233,6 +241,8 @@ def dump(manifest: Manifest) -> str:
     ]
     parts = ["\n".join(head)]
     parts.append(_table("[consensus]", dict(manifest.consensus), {}))
+    if manifest.privacy:
+        parts.append(_table("[privacy]", dict(manifest.privacy), {}))
     parts.append(_table("[load]", asdict(manifest.load), asdict(LoadProfile())))
     parts.append(_table("[expect]", asdict(manifest.expect), asdict(Expect())))
     parts += [_table("[[links]]", asdict(link), asdict(Link())) for link in manifest.links]
