@@ -138,7 +138,7 @@ class Run:
         self.net.admit(NEW, new.home, new.url)
         self.net.clocks.set(NEW, self._offset_s)
         self.net.start([NEW])
-        carry([self.net.access[name] for name in self.voters], new.join_action())
+        self._vote(new.join_action())
         self._tell(f"  {NEW} is voted in")
         self.askers.append(NEW)
         self.voters.append(NEW)
@@ -151,14 +151,11 @@ class Run:
         began = self._begin("leave")
         epoch = self._next_epoch()
         action = {"kind": "set_roles", "id": self.leaver, "roles": ["reporter"]}
-        carry([self.net.access[name] for name in self.voters], action)
+        self._vote(action)
         self._tell(f"  {self.leaver} votes no more, deals for the last time")
         self.voters.remove(self.leaver)
         self._finish("leave", began, epoch)
-        carry(
-            [self.net.access[name] for name in self.voters],
-            {"kind": "remove_member", "id": self.leaver},
-        )
+        self._vote({"kind": "remove_member", "id": self.leaver})
         self.net.terminate([self.leaver])
         self.askers.remove(self.leaver)
         self._report(2)
@@ -166,6 +163,11 @@ class Run:
         self._tell(f"  {self.leaver} is removed and gone; everything is still found")
 
     # Parts of a step
+
+    def _vote(self, action: Mapping[str, object]) -> None:
+        """The honest members carry it; the dishonest ones are counted and not asked."""
+        voters = [self.net.access[name] for name in self.voters]
+        carry(voters, action, len(voters) + len(self.crooks))
 
     def _begin(self, step: str) -> float:
         words = self._words(step)

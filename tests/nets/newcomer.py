@@ -91,12 +91,13 @@ def _bulwark(*words: str) -> str:
     return done.stdout
 
 
-def carry(voters: Sequence[Access], action: Mapping[str, Any]) -> float:
-    """Propose through the first, approve through others: two thirds of these voters, rounded up.
+def carry(voters: Sequence[Access], action: Mapping[str, Any], of: int | None = None) -> float:
+    """Propose through the first, approve through others: two thirds of `of` votes, rounded up;
+    None = there are no voters but these.
 
     Returns the monotonic moment of the last approval, which carries it out.
     """
-    needed = (2 * len(voters) + 2) // 3
+    needed = (2 * (len(voters) if of is None else of) + 2) // 3
     first, *others = voters[:needed]
     made = _post(first, _PROPOSALS, {"action": dict(action), "lifetime_s": 86_400})
     number = int(made["proposal"]["id"])
