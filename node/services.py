@@ -127,6 +127,7 @@ class Services:
             snapshot=ground.engine.snapshot,
             sync_target=lambda: ground.sync.target,
             sync=SyncReport(lambda: ground.sync.progress, ground.sync.peers),
+            guarded=ground.guarded.report,
             halted=ground.halted,
             now_ms=ground.clock.wall_ms,
             started_ms=ground.clock.wall_ms(),

@@ -20,6 +20,7 @@ from bulwark.ledger.validators import ValidatorSet
 from consensus.snapshot import Snapshot
 from node.chain.store import ChainStore
 from node.examiner import Examiner
+from node.guarded.report import GuardedReport
 from node.lifecycle import Lifecycle
 from node.mempool import Mempool
 from node.network.network import Network
@@ -49,6 +50,7 @@ class Sources:
     """State of the consensus core; None on an observer."""
     sync_target: Callable[[], Height | None]
     sync: SyncReport
+    guarded: GuardedReport
     halted: Callable[[], str | None]
     now_ms: Callable[[], int]
     started_ms: int
@@ -261,6 +263,7 @@ class StatusBoard:
         for name, (text, value) in counters.items():
             yield CounterMetricFamily(name, text, value=float(value))
         yield from source.sync.families()
+        yield from source.guarded.families()
         if self._examiner is not None:
             yield from self._examiner.families()
 

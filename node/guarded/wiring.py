@@ -32,6 +32,7 @@ from node.guarded.ports import Keys
 from node.guarded.proving import ProverParts, QuestionProver
 from node.guarded.querylog import QueryLog
 from node.guarded.relay import Delay, Relay
+from node.guarded.report import GuardedReport
 from node.guarded.rings import RingBook
 from node.guarded.served import ServedStatement
 from node.guarded.slotbook import SlotBook
@@ -130,6 +131,14 @@ class GuardedPath:
         self.asker = GuardedEvaluators(self._asker_parts())
         self.evaluator = GuardedEvaluator(self._evaluator_parts())
         self.relay = self._make_relay()
+        self.report = GuardedReport(
+            keys=ground.keys,
+            rings=ground.rings,
+            slots=self.slots,
+            prover=self.prover,
+            evaluator=self.evaluator,
+            relay=self.relay,
+        )
         self.wrong_answers = 0
         """Signed answers of evaluators that were proved wrong, since start."""
 
