@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from tests.nets import clocks, manifest, measure, runner, state_sync
+from tests.nets import ceremonies, ceremony_report, clocks, manifest, measure, runner, state_sync
 from tests.nets.checks import CheckFailed
 from tests.nets.fabric import clean as clean_up
 from tests.nets.liar import Lie
@@ -29,6 +29,7 @@ def main() -> None:
       python -m tests.nets run tests/nets/manifests/two_against_two.toml --backend netns
       python -m tests.nets random --seed 7
       python -m tests.nets measure proposer-kill --times 20
+      python -m tests.nets ceremonies --n 4,7,10 --markdown ceremonies.md
     """
 
 
@@ -102,6 +103,45 @@ def _measure_state_sync(folder: Path, plan: state_sync.Plan) -> None:
         sys.exit(1)
     for line in result.lines():
         click.echo(line)
+
+
+@main.command(name="ceremonies")
+@click.option("--n", "sizes", default="4,7,10", show_default=True, help="Sizes, with commas.")
+@click.option("--values", type=click.IntRange(min=10), default=200, show_default=True)
+@click.option("--json", "as_json", type=click.Path(path_type=Path), help="Summary for machines.")
+@click.option("--markdown", type=click.Path(path_type=Path), help="Summary for people.")
+@click.option("--keep", type=click.Path(path_type=Path), help="New folder that stays, with logs.")
+def run_ceremonies(
+    sizes: str, values: int, as_json: Path | None, markdown: Path | None, keep: Path | None
+) -> None:
+    """Keys made, refreshed and handed on with f dishonest members: 4, 7, 10 validators."""
+    reports: list[ceremony_report.Report] = []
+    for size in (int(one) for one in sizes.split(",")):
+        if size not in ceremony_report.SIZES:
+            raise click.ClickException(f"{size} validators: there are plans for 4, 7 and 10")
+        with tempfile.TemporaryDirectory(prefix="bulwark-net-") as place:
+            folder = Path(place) / "net" if keep is None else keep / str(size)
+            reports.append(_ceremonies(folder, size, values))
+        if as_json is not None:
+            as_json.write_text(ceremony_report.as_json(reports), "utf-8")
+        if markdown is not None:
+            text = "\n".join(line for report in reports for line in (*report.lines(), ""))
+            markdown.write_text(text, "utf-8")
+    for report in reports:
+        for line in report.lines():
+            click.echo(line)
+
+
+def _ceremonies(folder: Path, size: int, values: int) -> ceremony_report.Report:
+    plan = ceremony_report.plan_for(size, values)
+    began = time.monotonic()
+    try:
+        with ceremonies.Run(folder, plan, _tell) as run:
+            steps = run.all()
+    except (CheckFailed, NetFailed) as error:
+        click.echo(f"FAILED ceremonies of {size}: {error}", err=True)
+        sys.exit(1)
+    return ceremony_report.Report(size, plan.phase_seconds, steps, time.monotonic() - began)
 
 
 @main.command(name="clean")
