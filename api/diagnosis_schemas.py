@@ -11,7 +11,12 @@ from node.diagnosis.text import FORMAT as DIAGNOSIS_FORMAT
 from node.evidence import FORMAT as EVIDENCE_FORMAT
 
 EVIDENCE_KIND = Literal[
-    "double-vote", "wrong-new-view", "double-view-change", "double-new-view", "forgotten-commit"
+    "double-vote",
+    "wrong-new-view",
+    "double-view-change",
+    "double-new-view",
+    "forgotten-commit",
+    "wrong-evaluation",
 ]
 
 
@@ -48,10 +53,10 @@ class EvidenceSummaryOut(Document):
 
     id: Digest
     kind: EVIDENCE_KIND
-    epoch: int = Field(ge=0)
-    culprit: str = Field(description="Member behind the vote key in that epoch")
-    culprit_index: int = Field(ge=0, description="Its position among the validators")
-    node: str = Field(description="Vote address that signed; empty if unknown")
+    epoch: int = Field(ge=0, description="Of a wrong evaluation the share epoch")
+    culprit: str = Field(description="Member behind the vote key in that epoch, or the share")
+    culprit_index: int = Field(ge=0, description="Its position among the validators, or holders")
+    node: str = Field(description="Vote address or account that signed; empty if unknown")
     holds: bool = Field(description="Whether it verifies here")
     posted: str | None = Field(description="Transaction that posted it from this node")
 

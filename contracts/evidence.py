@@ -15,10 +15,12 @@ from eth_hash.auto import keccak
 
 from contracts.artifact import load_artifact
 from contracts.errors import BadReturnData, OutOfRange, WrongLength
+from contracts.privacy.logs import EventShape, event_fields
 from contracts.words import WORD, address_of_word, address_word, bytes32_word, uint_word
 
 EVIDENCE_REGISTRY: Final = bytes(18) + b"\xb0\x05"
-MAX_FILED_BYTES: Final = 16_384
+MAX_FILED_BYTES: Final = 25_600
+"""A wrong evaluation of 256 elements in the largest alliance has 25,010."""
 SIGNATURE_BYTES: Final = 65
 EVIDENCE_GAS: Final = 400_000
 """Gas limit of a double vote's filing; it takes under half."""
@@ -31,6 +33,9 @@ DOUBLE_VOTE_PROVEN_TOPIC: Final = bytes.fromhex(
 EVIDENCE_FILED_TOPIC: Final = bytes.fromhex(
     "cfa0f12dffc00dda229cfc4b09d3f35e62b7eab65495899fb4bf16b4e5da31ea"
 )
+_FILED: Final = {
+    EVIDENCE_FILED_TOPIC: EventShape("EvidenceFiled", 3, 1, most_bytes=MAX_FILED_BYTES)
+}
 _ZERO: Final = bytes(WORD)
 
 
@@ -91,6 +96,18 @@ class DoubleVoteProven:
     node: bytes
     reporter: bytes
     case_id: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceFiled:
+    """The event of a case that the contract did not verify."""
+
+    culprit: bytes
+    reporter: bytes
+    """Account of the member that filed it, as a word."""
+    case_id: bytes
+    kind: int
+    data: bytes
 
 
 def evidence_registry_init_code(members: bytes) -> bytes:
@@ -171,6 +188,17 @@ def decode_double_vote_proven(
     if node is None or reporter is None:
         return None
     return DoubleVoteProven(topics[1], node, reporter, data[:WORD])
+
+
+def decode_evidence_filed(
+    address: bytes, topics: Sequence[bytes], data: bytes
+) -> EvidenceFiled | None:
+    """The event in a log entry, or None for a log entry of any other kind."""
+    found = event_fields(_FILED, topics, data) if address == EVIDENCE_REGISTRY else None
+    if found is None or found.number(0) > 255:
+        return None
+    culprit, reporter, case_id = found.topics
+    return EvidenceFiled(culprit, reporter, case_id, found.number(0), found.blob)
 
 
 def _tail(data: bytes) -> bytes:

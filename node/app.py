@@ -297,7 +297,7 @@ class Node:
                 anchorer=self._anchorer,
                 lifecycle=self._lifecycle,
                 tagger=self._tagger,
-                access=self._guarded.access,
+                guarded=self._guarded,
                 keys=self._keys,
                 rings=self._rings,
                 query_log=self._guarded.query_log,
@@ -350,6 +350,7 @@ class Node:
         serve_sync(network.on_request, self._store, self._chain)
         network.on_request(Topic.RELAY, self._guarded.relay.serve)
         network.on_request(Topic.GUARDED, self._guarded.evaluator.serve)
+        network.on_request(Topic.ACCUSE, self._guarded.accuser.serve)
         network.on_request(Topic.QUERY_LOG, self._services.openings.server.serve)
         network.on_up(self._intake.welcome)
         network.on_duplicate(self._duplicate)

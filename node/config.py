@@ -138,6 +138,13 @@ class PrivacyConfig(Section):
         description="ask an evaluator without a relay if no third member is connected; "
         "it then learns who asks",
     )
+    accusation_delay_seconds: int = Field(
+        600,
+        ge=0,
+        le=86_400,
+        description="longest wait before a wrong evaluation is filed for a member that asked, "
+        "seconds",
+    )
     access_anchor_seconds: int = Field(
         3_600,
         ge=1,

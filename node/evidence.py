@@ -41,6 +41,9 @@ from consensus.messages import (
 )
 from consensus.terms import Terms
 from consensus.types import MAX_WINDOW
+from node.guarded.accusation import KIND as WRONG_EVALUATION
+from node.guarded.accusation import LABEL as WRONG_EVALUATION_LABEL
+from node.guarded.accusation import WrongEvaluation
 
 FORMAT: Final = "bulwark-evidence/1"
 MAX_EVIDENCE_BYTES: Final = 16 * 1024 * 1024
@@ -51,6 +54,7 @@ KINDS: Final[dict[int, str]] = {
     3: "double-view-change",
     4: "double-new-view",
     5: "forgotten-commit",
+    WRONG_EVALUATION: WRONG_EVALUATION_LABEL,
 }
 """Number on the wire to its word; a number is never used again for another kind."""
 _T = TypeVar("_T", bound=Message)
@@ -145,6 +149,10 @@ def _evidence(kind: int, messages: tuple[Message, ...]) -> Evidence:
             return DoubleNewView(*_two(messages, NewView, NewView))
         case 5:
             return ForgottenCommit(*_two(messages, Vote, ViewChange))
+        case 6:
+            raise EvidenceInvalid(
+                "evidence", "a wrong evaluation is checked against the ledger: ask a node of yours"
+            )
         case _:
             raise EvidenceInvalid("evidence", f"{kind} is no kind of evidence")
 
@@ -171,11 +179,11 @@ def _one(message: Message, wanted: type[_T]) -> _T:
 class EvidenceEntry:
     """A stored case as the node shows it."""
 
-    case: Case
+    case: Case | WrongEvaluation
     culprit: MemberId
     """Member behind the culprit's position in that epoch; its number if that is not known."""
     node: str
-    """Vote address that signed, 0x-hex; empty if not known."""
+    """Vote address (of a wrong evaluation the account) that signed, 0x-hex; empty if not known."""
     holds: bool
     """Whether it verifies here."""
     posted: str = ""
@@ -187,12 +195,17 @@ class EvidenceEntry:
 def summary(entry: EvidenceEntry) -> dict[str, object]:
     """One line of the list."""
     case = entry.case
+    if isinstance(case, Case):
+        kind, epoch, index = case.label, int(case.epoch), int(case.evidence.culprit)
+    else:
+        kind, epoch = WRONG_EVALUATION_LABEL, case.sharing.share_epoch
+        index = case.said.evaluation.index - 1
     return {
         "id": case.id.hex(),
-        "kind": case.label,
-        "epoch": case.epoch,
+        "kind": kind,
+        "epoch": epoch,
         "culprit": entry.culprit,
-        "culprit_index": case.evidence.culprit,
+        "culprit_index": index,
         "node": entry.node,
         "holds": entry.holds,
         "posted": entry.posted or None,
@@ -201,10 +214,14 @@ def summary(entry: EvidenceEntry) -> dict[str, object]:
 
 def document(entry: EvidenceEntry) -> dict[str, object]:
     """The whole case; `bulwark evidence verify` reads this."""
-    messages = [
-        {**message_fields(message), "encoded": encode_message(message).hex()}
-        for message in entry.case.evidence.messages
-    ]
+    messages = (
+        [
+            {**message_fields(message), "encoded": encode_message(message).hex()}
+            for message in entry.case.evidence.messages
+        ]
+        if isinstance(entry.case, Case)
+        else evaluation_fields(entry.case)
+    )
     encoded = entry.case.encode().hex()
     changes = [change.write(Writer()).done().hex() for change in entry.changes]
     return {
@@ -214,6 +231,28 @@ def document(entry: EvidenceEntry) -> dict[str, object]:
         "encoded": encoded,
         "epoch_changes": changes,
     }
+
+
+def evaluation_fields(case: WrongEvaluation) -> list[dict[str, object]]:
+    """Request and answer of a wrong evaluation in words."""
+    asked, said = case.asked, case.said
+    return [
+        {
+            "type": "EVALUATION-REQUEST",
+            "key_id": asked.key_id,
+            "share_epoch": asked.share_epoch,
+            "elements": len(asked.blinded),
+            "encoded": case.request.hex(),
+        },
+        {
+            "type": "EVALUATION-ANSWER",
+            "request": said.request.hex(),
+            "index": said.evaluation.index,
+            "elements": len(said.evaluation.elements),
+            "signature": said.signature.hex(),
+            "encoded": case.answer.hex(),
+        },
+    ]
 
 
 def message_fields(message: Message) -> dict[str, object]:

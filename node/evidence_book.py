@@ -63,9 +63,12 @@ class EvidenceBook:
         for key, data in self._store.iterate(EVIDENCE):
             if key[-32:] == identity and len(key) == _KEY_BYTES:
                 entry = self._entry(key, data)
-                if entry is None or self._terms_of(entry.case.epoch) is None:
+                case = None if entry is None else entry.case
+                if entry is None or not isinstance(case, Case):
                     return entry
-                return replace(entry, changes=self._changes_of(entry.case.epoch))
+                if self._terms_of(case.epoch) is None:
+                    return entry
+                return replace(entry, changes=self._changes_of(case.epoch))
         return None
 
     def mark_posted(self, identity: Digest, transaction: Digest) -> dict[bytes, bytes | None]:

@@ -23,6 +23,7 @@ from node.evidence import EvidenceEntry
 from node.evidence_book import EvidenceBook
 from node.examiner import Examiner
 from node.guarded.accessdesk import AccessDesk
+from node.guarded.accusationshelf import AccusationShelf
 from node.mesh import NetworkMesh
 from node.reporting.evidence_poster import EvidencePoster
 from node.reporting.payload import fields_of
@@ -66,6 +67,7 @@ class Parts:
     examiner: Examiner
     evidence: EvidenceBook
     poster: EvidencePoster
+    accusations: AccusationShelf
     directory: Directory
     is_reporter: Callable[[], bool]
     """Whether this member's account may anchor now."""
@@ -201,11 +203,11 @@ class Facade:
 
     def evidence(self) -> Sequence[EvidenceEntry]:
         """See NodeService."""
-        return list(self._parts.evidence.entries())
+        return [*self._parts.evidence.entries(), *self._parts.accusations.entries()]
 
     def evidence_of(self, identity: Digest) -> EvidenceEntry:
         """See NodeService."""
-        entry = self._parts.evidence.get(identity)
+        entry = self._parts.evidence.get(identity) or self._parts.accusations.get(identity)
         if entry is None:
             raise NotFound("this node has no such evidence")
         return entry

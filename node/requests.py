@@ -37,6 +37,8 @@ class Topic(IntEnum):
     """Served statements of an evaluator's log: for regulators, and the council in a case."""
     TIME = 9
     """The member's clock and software version, for diagnosis."""
+    ACCUSE = 10
+    """A wrong evaluation, to be filed on the ledger for whoever asked."""
 
 
 class Mesh(Protocol):

@@ -26,10 +26,11 @@ from node.facade import Facade, Parts
 from node.front import Desks, front_door
 from node.governance.wiring import make_desk
 from node.guarded.accessdesk import AccessDesk
-from node.guarded.accesslog import AccessLog
+from node.guarded.accusationshelf import AccusationShelf
 from node.guarded.ports import Keys
 from node.guarded.querylog import QueryLog
 from node.guarded.rings import RingBook
+from node.guarded.wiring import GuardedPath
 from node.intake import Intake
 from node.lifecycle import Lifecycle
 from node.mempool import Mempool
@@ -75,7 +76,7 @@ class Ground:
     anchorer: Anchorer
     lifecycle: Lifecycle
     tagger: Tagger
-    access: AccessLog
+    guarded: GuardedPath
     keys: Keys
     rings: RingBook
     query_log: QueryLog
@@ -157,7 +158,7 @@ class Services:
     def _make_access(self) -> AccessDesk:
         ground = self._ground
         return AccessDesk(
-            ground.access,
+            ground.guarded.access,
             ground.store,
             ground.chain,
             ground.durability,
@@ -197,6 +198,9 @@ class Services:
             examiner=ground.oversight.examiner,
             evidence=ground.oversight.evidence,
             poster=ground.oversight.poster,
+            accusations=AccusationShelf(
+                ground.guarded.accusations, ground.guarded.accuser, ground.directory.account_of
+            ),
             directory=ground.directory,
             is_reporter=self._is_reporter,
         )

@@ -132,6 +132,32 @@ def evaluate(
     return Evaluation(share.index, tuple(element.encoding for element in outputs), proof.encode())
 
 
+def check_evaluation(
+    key: ThresholdKey, blinded: Sequence[Element], evaluation: Evaluation
+) -> list[Element]:
+    """The elements of an answer to these blinded elements, once they are proved right.
+
+    Raises `BadEvaluation`, which names the evaluator and says why it is wrong.
+    """
+    index = evaluation.index
+    if not 1 <= index <= key.holders:
+        raise BadEvaluation(index, f"no such evaluator, allowed 1 to {key.holders}")
+    if len(evaluation.elements) != len(blinded):
+        count = len(evaluation.elements)
+        raise BadEvaluation(index, f"{count} elements, asked for {len(blinded)}")
+    try:
+        proof = sigma.decode_proof(evaluation.proof)
+        elements = [
+            decode_element(encoding, what=f"element {position}")
+            for position, encoding in enumerate(evaluation.elements)
+        ]
+    except EncodingRefused as error:
+        raise BadEvaluation(index, str(error)) from None
+    if not oprf.verify_batch(key.share_keys[index - 1], blinded, elements, proof):
+        raise BadEvaluation(index, "the proof does not hold for its share key")
+    return elements
+
+
 class TaggingRound:
     """The client's side of one round, for 1 to 256 inputs of at most 65535 bytes each.
 
@@ -188,26 +214,8 @@ class TaggingRound:
             raise BadEvaluation(index, f"no such evaluator, allowed 1 to {self._key.holders}")
         if self.ready or index in self._accepted:
             return False
-        self._accepted[index] = self._checked(evaluation)
+        self._accepted[index] = check_evaluation(self._key, self._blinded, evaluation)
         return True
-
-    def _checked(self, evaluation: Evaluation) -> list[Element]:
-        index = evaluation.index
-        if len(evaluation.elements) != len(self._blinded):
-            count = len(evaluation.elements)
-            raise BadEvaluation(index, f"{count} elements, asked for {len(self._blinded)}")
-        try:
-            proof = sigma.decode_proof(evaluation.proof)
-            elements = [
-                decode_element(encoding, what=f"element {position}")
-                for position, encoding in enumerate(evaluation.elements)
-            ]
-        except EncodingRefused as error:
-            raise BadEvaluation(index, str(error)) from None
-        share_key = self._key.share_keys[index - 1]
-        if not oprf.verify_batch(share_key, self._blinded, elements, proof):
-            raise BadEvaluation(index, "the proof does not hold for its share key")
-        return elements
 
     def tags(self) -> list[bytes]:
         """The tags (32 bytes each) of the inputs, in their order. Raises `RoundNotReady`."""

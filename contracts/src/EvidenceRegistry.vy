@@ -53,9 +53,9 @@ event EvidenceFiled:
     reporter: indexed(address)
     case_id: indexed(bytes32)
     kind: uint8
-    data: Bytes[16384]
+    data: Bytes[25600]
 
-MAX_BYTES: constant(uint256) = 16384
+MAX_BYTES: constant(uint256) = 25600
 HALF_ORDER: constant(uint256) = (
     # of secp256k1, rounded down
     57896044618658097711785492504343953926418782139537452191302581570759080747168

@@ -10,7 +10,8 @@ answer counts only if it is for this request, key and sharing, from this evaluat
 account; if it is then proved wrong it is evidence and is handed on.
 
 The signature is the evaluator's and the request names nobody, but whoever publishes such evidence
-shows that it asked that question.
+shows that it asked that question: so it is handed on with the relay's name, and others publish it
+(`node.guarded.accuser`).
 """
 
 from __future__ import annotations
@@ -43,8 +44,22 @@ STALE: Final = frozenset({RefusalCode.WRONG_EPOCH, RefusalCode.FOREIGN_RING})
 MAX_LEAPS: Final = 24
 """Each doubles the count of slots: enough to get past any quota."""
 
-OnWrong = Callable[[bytes, bytes, int], None]
-"""Takes the encoded request, the encoded signed answer and the evaluator's index."""
+
+@dataclass(frozen=True, slots=True)
+class WrongAnswer:
+    """A signed answer that was proved wrong, with what it takes to show it."""
+
+    request: bytes
+    """Encoded request."""
+    answer: bytes
+    """Encoded signed answer."""
+    index: int
+    """The evaluator's."""
+    relay: MemberId | None
+    """Who passed the question on; None if it went the direct way."""
+
+
+OnWrong = Callable[[WrongAnswer], None]
 
 log = Log("asking")
 
@@ -115,7 +130,7 @@ class GuardedRound:
         self._preparing = asyncio.Lock()
         self._prepared: Prepared | None = None
         self._was_remade = False
-        self._answers: dict[int, tuple[Prepared, EvaluationAnswer]] = {}
+        self._answers: dict[int, tuple[Prepared, EvaluationAnswer, MemberId | None]] = {}
         self._ends_ms = parts.steady_ms() + parts.patience.round_ms
         self._evaluating: set[MemberId] = set()
         """Members asked in this round, and those that will be if all goes well."""
@@ -173,8 +188,9 @@ class GuardedRound:
         log.error("wrong evaluation refused", member=member, index=index, reason=reason)
         held = self._answers.get(index)
         if held is not None:
-            prepared, answer = held
-            self._parts.on_wrong(prepared.request.encode(), answer.encode(), index)
+            prepared, answer, relay = held
+            made = WrongAnswer(prepared.request.encode(), answer.encode(), index, relay)
+            self._parts.on_wrong(made)
 
     async def _question(self, stale: Prepared | None) -> Prepared:
         """The round's question; made anew if it is still the stale one."""
@@ -218,7 +234,9 @@ class GuardedRound:
                 sealed = self._envelopes.seal_question(prepared.padded, evaluator, key)
                 wait_ms = min(left_ms, self._parts.patience.pass_ms)
                 back = await self._passed(relay, evaluator, sealed, wait_ms)
-                return self._checked(prepared, index, back)
+                reply = self._checked(prepared, index, back)
+                self._answers[index] = (prepared, reply, relay)
+                return reply.evaluation
             except (PeerUnavailable, PrivacyError, _NoGood) as error:
                 log.debug("a pass failed", index=index, error=type(error).__name__)
         raise EvaluatorUnavailable(index, "no sound answer came back")
@@ -252,8 +270,8 @@ class GuardedRound:
             return await mesh.ask(evaluator, Topic.GUARDED, sealed, wait_ms)
         return await mesh.ask(relay, Topic.RELAY, encode_pass(evaluator, sealed), wait_ms)
 
-    def _checked(self, prepared: Prepared, index: int, sealed: bytes) -> Evaluation:
-        """The evaluation in a reply; raises EvaluatorRefused, _NoGood."""
+    def _checked(self, prepared: Prepared, index: int, sealed: bytes) -> EvaluationAnswer:
+        """The signed answer in a reply; raises EvaluatorRefused, _NoGood."""
         request = prepared.request
         try:
             reply = self._envelopes.unseal_answer(sealed, request, prepared.reply_key)
@@ -271,5 +289,4 @@ class GuardedRound:
             reply.check_signature(self._parts.domain, signer)
         except SignatureInvalid as error:
             raise _NoGood from error
-        self._answers[index] = (prepared, reply)
-        return reply.evaluation
+        return reply

@@ -10,6 +10,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Final
 
+from bulwark.ledger.errors import DecodeError
 from bulwark.ledger.genesis import Genesis
 from bulwark.ledger.ids import Address, Digest, MemberId
 from bulwark.ledger.signing import SigningKey
@@ -17,13 +18,18 @@ from bulwark.privacy.memberkeys import RingSecret, decode_ring_secret
 from bulwark.privacy.ring.ristretto import Proof, Statement
 from bulwark.privacy.sealing import SealingKey
 from contracts.members import member_id_bytes
+from contracts.privacy.ceremony import KeyPurpose
+from contracts.privacy.ceremony_reads import read_published
 from contracts.slots import ReadSlot
 from node.assembly import Home
 from node.chain.store import ChainStore
 from node.clock import Clock
 from node.config import PrivacyConfig
 from node.guarded.accesslog import AccessAnchorer, AccessLog
-from node.guarded.asking import AskerParts, GuardedEvaluators, Patience
+from node.guarded.accusation import WrongEvaluation
+from node.guarded.accusationbook import AccusationBook, Judgement
+from node.guarded.accuser import Accuser, AccuserParts
+from node.guarded.asking import AskerParts, GuardedEvaluators, Patience, WrongAnswer
 from node.guarded.atrest import AtRest
 from node.guarded.evaluator import EvaluatorParts, GuardedEvaluator
 from node.guarded.freshness import FreshRings
@@ -141,6 +147,14 @@ class GuardedPath:
         )
         self.wrong_answers = 0
         """Signed answers of evaluators that were proved wrong, since start."""
+        judgement = Judgement(
+            domain=genesis.domain(),
+            read_slot=ground.read_slot,
+            account_of=ground.account_of,
+            pool=ground.pool,
+        )
+        self.accusations = AccusationBook(ground.store, ground.chain, judgement)
+        self.accuser = Accuser(self._accuser_parts(judgement))
 
     def _prover_parts(self) -> ProverParts:
         ground = self._ground
@@ -209,9 +223,36 @@ class GuardedPath:
         live = self._ground.keys.tag_key()
         return set() if live is None else set(live.holders.values())
 
-    def _wrong(self, request: bytes, answer: bytes, index: int) -> None:
+    def _accuser_parts(self, judgement: Judgement) -> AccuserParts:
+        ground = self._ground
+        view = ground.rings
+        return AccuserParts(
+            own=self._member.own,
+            mesh=ground.mesh,
+            store=ground.store,
+            at_rest=AtRest(self._member.vault_key, b"accusations", os.urandom),
+            durability=ground.durability,
+            lane=ground.lane,
+            book=self.accusations,
+            judgement=judgement,
+            members=lambda: 0 if view.now is None else len(view.now.members),
+            delay_ms=self._member.config.accusation_delay_seconds * 1000,
+            random_bytes=os.urandom,
+            wall_ms=ground.clock.wall_ms,
+        )
+
+    def _wrong(self, wrong: WrongAnswer) -> None:
         self.wrong_answers += 1
-        log.error("a signed answer is wrong", index=index, request=len(request), answer=len(answer))
+        published = read_published(self._ground.read_slot, KeyPurpose.TAG)
+        if published is None:
+            return
+        try:
+            case = WrongEvaluation(published.session, published.data, wrong.request, wrong.answer)
+        except DecodeError as error:
+            log.error("a wrong answer makes no case", reason=str(error))
+            return
+        if (case.asked.key_id, case.asked.share_epoch) == case.sharing_id:
+            self.accuser.note(case, wrong.relay)
 
     async def run(self) -> None:
         """Anchor what was served and asked, forget what is old, by the clock, until cancelled.
@@ -223,6 +264,7 @@ class GuardedPath:
             await asyncio.sleep(FOLLOW_S)
             await self.log_anchorer.follow(self._ground.chain.tip.timestamp_ms)
             await self.access_anchorer.follow(self._ground.chain.tip.timestamp_ms)
+            await self.accuser.follow()
             turns += 1
             if turns % PRUNE_TURNS == 0:
                 self.prune()

@@ -58,9 +58,14 @@ class EvidencePoster:
         """Post a case; one that was posted is returned as it is. Raises Conflict, Busy."""
         if entry.posted:
             return entry
+        if not isinstance(entry.case, Case):
+            raise Conflict(
+                "whoever files a wrong evaluation shows that it asked; the member that passed the "
+                "question on files it (ADR-0016)"
+            )
         if not entry.holds:
             raise Conflict("this evidence does not verify here, so it is not posted")
-        data, gas = self._call(entry)
+        data, gas = self._call(entry.case, member_id_bytes(entry.culprit))
         identity = entry.case.id
         transaction = self._lane.send(
             Address(EVIDENCE_REGISTRY),
@@ -70,9 +75,7 @@ class EvidencePoster:
         )
         return replace(entry, posted=f"0x{transaction.hash.hex()}")
 
-    def _call(self, entry: EvidenceEntry) -> tuple[bytes, int]:
-        culprit = member_id_bytes(entry.culprit)
-        case = entry.case
+    def _call(self, case: Case, culprit: bytes) -> tuple[bytes, int]:
         if isinstance(case.evidence, DoubleVote):
             call = double_vote_call(case, case.evidence, culprit, self._genesis_hash)
             return encode_double_vote(call), EVIDENCE_GAS

@@ -306,11 +306,12 @@ async def test_a_wrong_answer_is_named_and_its_evidence_convinces_others(
         value = f"{number}.example"
         assert await tagger.tags([("domain", value)]) == [world.expected("domain", value)]
     assert tagger.bad_evaluations == len(asker.wrongs) > 0
-    for request_bytes, answer_bytes, index in asker.wrongs:
-        assert index == evaluator.index
-        reader = Reader(request_bytes, "evidence")
+    for wrong in asker.wrongs:
+        assert wrong.index == evaluator.index
+        assert wrong.relay not in (None, asker.id, evaluator.id)
+        reader = Reader(wrong.request, "evidence")
         request = EvaluationRequest.read(reader)
         reader.end()
-        shown = EvaluationAnswer.decode(answer_bytes)
+        shown = EvaluationAnswer.decode(wrong.answer)
         shown.check_signature(DOMAIN, evaluator.account.address)
         assert shown.request == request.digest()

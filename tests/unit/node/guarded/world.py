@@ -22,7 +22,7 @@ from bulwark.privacy.sealing import SealingKey
 from bulwark.privacy.sharing import split
 from bulwark.privacy.tags import tag_input
 from bulwark.privacy.threshold import EvaluatorShare, ThresholdKey
-from node.guarded.asking import AskerParts, GuardedEvaluators, Patience
+from node.guarded.asking import AskerParts, GuardedEvaluators, Patience, WrongAnswer
 from node.guarded.evaluator import EvaluatorParts, GuardedEvaluator
 from node.guarded.freshness import FreshRings
 from node.guarded.ports import LiveKey
@@ -127,7 +127,7 @@ class Member:
         self.store = MemoryStore()
         self.durability = Durability(self.store)
         self.served: list[tuple[Statement, Proof]] = []
-        self.wrongs: list[tuple[bytes, bytes, int]] = []
+        self.wrongs: list[WrongAnswer] = []
         self.clock_off_ms = 0
 
     def wall_ms(self) -> int:
@@ -192,9 +192,7 @@ class Member:
                 mesh=self.mesh,
                 prover=self.prover,
                 account_of=lambda member: world.members[member].account.address,
-                on_wrong=lambda request, answer, index: self.wrongs.append(
-                    (request, answer, index)
-                ),
+                on_wrong=self.wrongs.append,
                 pool=world.pool,
                 random_bytes=self.random,
                 steady_ms=lambda: float(world.now_ms),
