@@ -10,6 +10,7 @@ from __future__ import annotations
 from bulwark.ledger.ids import MemberId
 from bulwark.privacy.errors import CaseRefused
 from bulwark.privacy.openingcase import Anchorage
+from contracts.members import Role, member_id_bytes, read_members
 from contracts.privacy.query_log import read_anchor
 from node.guarded.served import ServedStatement
 from node.openings.checking import CaseUnfit, check_statement, prove
@@ -17,7 +18,7 @@ from node.openings.ledger import Ledger
 from node.openings.port import StatementPage, StatementView
 from node.openings.statements import Copy, StatementSource, WantedPage
 from node.requests import PeerUnavailable
-from node.service import Unavailable
+from node.service import Forbidden, Unavailable
 
 _NO_CASE = bytes(32)
 
@@ -31,9 +32,11 @@ class LogAudit:
         self._statements = statements
 
     async def page(self, evaluator: MemberId, wanted: WantedPage) -> StatementPage:
-        """A page of an evaluator's log. Raises Unavailable."""
+        """A page of an evaluator's log. Raises Forbidden, Unavailable."""
         if evaluator == self._own:
             found = self._statements.own_page(wanted)
+        elif not self._is_regulator():
+            raise Forbidden("only a regulator's node reads the log of another member")
         else:
             try:
                 found = await self._statements.page(evaluator, wanted)
@@ -41,6 +44,11 @@ class LogAudit:
                 raise Unavailable(f"{evaluator} does not show its log: {error.reason}") from error
         views = [await self._view(copy) for copy in found.copies]
         return StatementPage(tuple(views), found.next)
+
+    def _is_regulator(self) -> bool:
+        own = member_id_bytes(self._own)
+        members = read_members(self._ledger.read_slot)
+        return any(member.id == own and member.roles & Role.REGULATOR for member in members)
 
     async def _view(self, copy: Copy) -> StatementView:
         served, where = copy.served, copy.anchorage

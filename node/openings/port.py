@@ -113,7 +113,8 @@ class OpeningsService(Protocol):
     async def statements(self, evaluator: str, cursor: bytes | None, most: int) -> StatementPage:
         """A page of an evaluator's log, each statement verified; for regulators' nodes.
 
-        Raises Unavailable where the evaluator is not connected or does not show its log.
+        Raises Forbidden for another member's log at a node of no regulator, Unavailable where the
+        evaluator is not connected or does not show its log.
         """
         ...
 

@@ -159,6 +159,15 @@ async def test_a_log_is_read_page_by_page_and_a_silent_evaluator_is_told(scene) 
     problem_of(await scene.ask("GET", LOG), 503, "unavailable")
 
 
+async def test_an_exculpation_is_for_an_admin_and_told_why_there_is_none(scene) -> None:
+    answer = await scene.ask("GET", f"{ONE}/exculpation")
+    assert (answer.status_code, answer.json()["format"]) == (200, "bulwark-exculpation/1")
+    for role in (Role.AUDITOR, Role.OPERATOR, Role.REPORTER):
+        problem_of(await scene.ask("GET", f"{ONE}/exculpation", role), 403, "forbidden")
+    scene.openings.failure = Conflict("the query was made with this key")
+    problem_of(await scene.ask("GET", f"{ONE}/exculpation"), 409, "conflict")
+
+
 async def test_the_documentation_has_every_route(scene) -> None:
     document = (await scene.ask("GET", "/v1/openapi.json")).json()
     paths = {path for path in document["paths"] if path.startswith(BASE)}

@@ -8,6 +8,7 @@ import json
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -99,6 +100,38 @@ def test_a_finish_writes_the_file_for_its_owner_alone(scene, ask, tmp_path: Path
     again = ask("finish", ID, "--out", out)
     assert (again.exit_code, "is there already" in again.output) == (2, True)
     assert len(scene.openings.asked) == 1
+
+
+def test_an_exculpation_is_written_for_its_owner_alone(scene, ask, tmp_path: Path) -> None:
+    out = tmp_path / "cleared.json"
+    result = ask("exculpate", ID, "--out", out)
+    assert (result.exit_code, "ring key" in result.output) == (0, True), result.output
+    assert json.loads(out.read_text())["format"] == "bulwark-exculpation/1"
+    assert out.stat().st_mode & 0o077 == 0
+    assert ask("exculpate", ID, "--out", out).exit_code == 2
+    scene.openings.failure = Conflict("there is no exculpation")
+    other = tmp_path / "other.json"
+    assert (ask("exculpate", ID, "--out", other).exit_code, other.exists()) == (1, False)
+
+
+async def test_an_exculpation_is_verified_offline(bulwark: Ask, tmp_path: Path) -> None:
+    with closing(Scene()) as made:
+        await made.anchored(asked(1, 1))
+        case_id = await made.approved(asked(1, 1))
+        made.finalize()
+        document = dict(await made.nodes["m2"].desk.exculpation(case_id))
+    file, trusted = tmp_path / "cleared.json", tmp_path / "genesis.json"
+    file.write_text(json.dumps(document))
+    trusted.write_bytes(genesis().to_json())
+    result = bulwark("opening", "verify", file, "--genesis", trusted)
+    assert (result.exit_code, result.output.splitlines()[0]) == (0, "VALID"), result.output
+    shown = json.loads(bulwark("opening", "verify", file, "--genesis", trusted, "--json").output)
+    assert (shown["valid"], shown["did_not_ask"]) == (True, "m2")
+    asked_for = bulwark("opening", "verify", file, "--genesis", trusted, "--basis", file)
+    assert asked_for.exit_code == 2
+    file.write_text(json.dumps({**document, "exculpation": "00" * 96}))
+    refused = bulwark("opening", "verify", file, "--genesis", trusted)
+    assert (refused.exit_code, refused.output[:7]) == (1, "INVALID")
 
 
 def test_a_refusal_is_one_line_and_code_1(scene, ask, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from bulwark.ledger.ids import MemberId
 from node.guarded.served import ServedStatement
 from node.openings.statements import Copies
-from node.service import Unavailable
+from node.service import Forbidden, Unavailable
 from tests.unit.node.openings.opening_scene import REGULATOR, Scene, asked
 
 
@@ -68,7 +68,7 @@ async def test_a_place_that_the_ledger_does_not_have_is_seen(
 async def test_only_the_own_log_and_a_regulators_view_are_open(scene: Scene) -> None:
     await scene.anchored(asked(1, 1), by=("m1",))
     assert len((await scene.nodes["m1"].desk.statements("m1", None, 16)).statements) == 1
-    with pytest.raises(Unavailable, match="only a regulator"):
+    with pytest.raises(Forbidden, match="only a regulator's node"):
         await scene.nodes["m2"].desk.statements(MemberId("m1"), None, 16)
     scene.down = {"m1"}
     with pytest.raises(Unavailable, match="down"):

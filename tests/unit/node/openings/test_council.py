@@ -190,6 +190,7 @@ async def test_without_a_share_or_a_copy_it_waits_for_them(scene: Scene, made) -
     scene.down = {"m1"}
     await node.council.act()
     assert made == []
+    assert node.desk.case(case_id).obstacle == "no evaluator that is connected shows its statement"
     scene.down = set()
     await node.council.act()
     assert made == [], "it asks around again only after a while"
