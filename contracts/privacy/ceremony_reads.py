@@ -280,6 +280,9 @@ def read_due(
     active = read_sharing(read_slot, purpose)
     if active is None:
         return CeremonyKind.GENERATE
+    published = mapped_slot(PUBLISHED_SLOT, uint_word("purpose", purpose, 256))
+    if read_word(read_slot, Address(KEY_CEREMONY), published) != active.session:
+        return None
     place = mapped_slot(SESSIONS_SLOT, active.session)
     held_by = read_word(read_slot, Address(KEY_CEREMONY), place + 2)
     if held_by != roster_hash(roster.threshold, roster.holders):

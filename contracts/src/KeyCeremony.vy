@@ -8,7 +8,8 @@
         is fixed when it opens; one post a member and phase, kept by hash, so nobody tells two
         stories; a phase closes when all have posted or when its time is over, never otherwise;
         a sharing becomes active when enough holders confirmed the same result, and the one before
-        it stays active until then; its public keys are published, as confirmed, before use.
+        it stays active until then; its public keys are published, as confirmed, before use and
+        before another session of its purpose.
 @dev The bytes are opaque: every node computes the outcome from the posts in their order. An empty
      post says "nothing to say" and only helps to close a phase early. The n holders have the
      indices 1 to n in the order of the member registry; a reshare counts anew. Members that hold
@@ -542,6 +543,9 @@ def _due(purpose: uint256, roster_hash: bytes32, order: uint256) -> uint256:
     active: Sharing = self._sharings[purpose]
     if active.session == empty(bytes32):
         return GENERATE
+    if self._published[purpose].session != active.session:
+        # Whoever opened the next one first would have it begin from keys that nobody was shown.
+        return 0
     if self._sessions[active.session].roster_hash != roster_hash:
         return RESHARE
     if order & WORD32 > (active.packed >> 192) & WORD32:

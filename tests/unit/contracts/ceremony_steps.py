@@ -122,4 +122,5 @@ def make_sharing(
     for index in range(1, len(state(chain, session).holders) + 1):
         assert confirm(chain, session, index, result).reason is None
     assert state(chain, session).phase is CeremonyPhase.ACTIVE
+    chain.published(session, purpose)
     return session

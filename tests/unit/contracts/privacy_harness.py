@@ -40,7 +40,7 @@ from contracts.privacy.bindings import (
     privacy_parameter_slot,
     query_log_init_code,
 )
-from contracts.privacy.ceremony_reads import SHARINGS_SLOT
+from contracts.privacy.ceremony_reads import PUBLISHED_SLOT, SHARINGS_SLOT
 from contracts.slots import mapped_slot
 from contracts.words import uint_word
 from tests.contracts import harness
@@ -108,6 +108,12 @@ class PrivacyChain(Chain):
         self.state.set_storage(KEY_CEREMONY, place, int.from_bytes(session, "big"))
         self.state.lock_changes()
         self.next_block()
+
+    def published(self, session: bytes, purpose: KeyPurpose) -> None:
+        """What publishing the active sharing of a session would leave, its keys left out."""
+        place = mapped_slot(PUBLISHED_SLOT, uint_word("purpose", purpose, 256))
+        self.state.set_storage(KEY_CEREMONY, place, int.from_bytes(session, "big"))
+        self.state.lock_changes()
 
     def govern(self, data: bytes) -> Outcome:
         """A call of the registry as the governance makes it."""

@@ -114,6 +114,17 @@ def test_a_refresh_is_due_after_its_interval_and_counts_the_share_epoch():
     assert due(chain) is None
 
 
+def test_nothing_opens_while_the_active_sharing_is_not_published():
+    chain = four()
+    make_sharing(chain)
+    chain.parameter("refresh_order", 1)
+    assert due(chain) is REFRESH
+    # Any validator might open it at once, and then nobody would publish what came before.
+    chain.published(bytes(32), TAG)
+    assert due(chain) is None
+    assert open_reason(chain, REFRESH) == "bulwark: not due"
+
+
 def test_the_old_sharing_stays_while_a_refresh_runs_and_when_it_fails():
     chain = four()
     make_sharing(chain)
@@ -142,6 +153,7 @@ def test_a_vote_forces_a_refresh_by_its_number_once():
     run_to(chain, session)
     for index in (1, 2, 3, 4):
         assert confirm(chain, session, index).ok
+    chain.published(session, TAG)
     found = sharing(chain)
     assert found is not None
     assert found.refresh_order == 4
@@ -160,6 +172,7 @@ def test_voted_intervals_take_the_place_of_the_defaults():
     run_to(chain, session)
     for index in (1, 2, 3, 4):
         assert confirm(chain, session, index).ok
+    chain.published(session, TAG)
     chain.wait(3_600)
     assert due(chain) is REFRESH
 
@@ -227,6 +240,7 @@ def test_validators_without_keys_are_left_out_and_taken_in_later():
     run_to(chain, session)
     for index in (1, 2, 3):
         assert confirm(chain, session, index).ok
+    chain.published(session, TAG)
     register(chain, "m3")
     assert due(chain) is None
     chain.wait(DAY)

@@ -127,6 +127,7 @@ def run(world: Alliance, kind: CeremonyKind, silent: str = "") -> Board:
             chain.wait(PHASE_SECONDS)
             ledger += _followed(board, events(advance(chain, event.session)))
     assert state(chain, event.session).phase is CeremonyPhase.ACTIVE
+    chain.published(event.session, TAG)
     if isinstance(board.outcome, Running):
         board.advance(Close.DEADLINE)
     watcher = Board(session)
