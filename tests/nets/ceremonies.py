@@ -158,7 +158,7 @@ class Run:
         self._vote({"kind": "remove_member", "id": self.leaver})
         self.net.terminate([self.leaver])
         self.askers.remove(self.leaver)
-        self._report(2)
+        self._report(3)
         self._all_found()
         self._tell(f"  {self.leaver} is removed and gone; everything is still found")
 
@@ -182,7 +182,7 @@ class Run:
     def _finish(self, step: str, began: float, epoch: int) -> None:
         killed = self._until_in_force(epoch, [n for n in self.voters if n not in self.crooks])
         self._all_found()
-        self._report(max(2, self._plan.values // 10))
+        self._report(max(3, self._plan.values // 10))
         self._end(step, began, killed)
 
     def _end(self, step: str, began: float, killed: str) -> None:
@@ -274,7 +274,7 @@ class Run:
     # Values
 
     def _report(self, count: int) -> None:
-        """Through three members in turn, a dishonest one among them."""
+        """Through three members in turn, a dishonest one among them; at least 3 values."""
         first = len(self.values)
         members = [*self.crooks[:1], *self.voters[-2:]]
         new = [f"key{first + i}@scam-post.net" for i in range(count)]

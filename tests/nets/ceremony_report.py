@@ -15,7 +15,7 @@ from typing import Final
 
 from tests.nets.ceremonies import Plan, Step, Words
 
-PHASE_SECONDS: Final = {4: 8, 7: 12, 10: 20}
+PHASE_SECONDS: Final = {4: 8, 7: 15, 10: 30}
 _WORDS: Final[Mapping[int, Mapping[str, Sequence[tuple[str, str]]]]] = {
     4: {
         "generate": [("wrong pair for one", "wrong Feldman commitments")],
