@@ -11,6 +11,7 @@ from consensus.config import Config
 from consensus.effects import Report
 from consensus.errors import InvariantViolation
 from consensus.evidence import DoubleVote
+from consensus.journal import vouched_key
 from consensus.messages import Vote
 from consensus.state import ReplicaState
 from consensus.transitions import Cause
@@ -131,6 +132,19 @@ def test_only_a_prepare_vouches_for_a_body_s12() -> None:
     assert slot.vouched == []
     state.cast(slot, VoteKind.PREPARE, B)
     assert slot.vouched == [B]
+
+
+def test_the_order_of_prepares_is_staged_as_soon_as_there_are_two_v9() -> None:
+    state = make_state()
+    slot = state.slot(Height(1))
+    staged = []
+    for view, digest in enumerate((A, B)):
+        state.active_view = View(view)
+        state.cast(slot, VoteKind.PREPARE, digest)
+        persist = state.journal.flush()
+        assert persist is not None
+        staged.append(vouched_key(Height(1)) in {key for key, _ in persist.records})
+    assert staged == [False, True]
 
 
 def test_a_checkpoint_is_cast_for_view_0_in_every_view_c1() -> None:
