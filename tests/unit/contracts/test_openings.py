@@ -26,17 +26,11 @@ from contracts.privacy.bindings import (
     CaseOpened,
     CaseRecord,
     CaseRefused,
-    CaseRequest,
-    CaseState,
-    KeyPurpose,
     PartialPosted,
     StatementProof,
     Voted,
-    decode_opening_event,
     encode_close_case,
     encode_open_case,
-    encode_post_partial,
-    encode_state,
     encode_statements_anchor,
     encode_vote,
     openings_init_code,
@@ -44,111 +38,45 @@ from contracts.privacy.bindings import (
     read_partial,
     read_vote,
     root_of_proof,
-    statement_leaf,
     statement_proof,
 )
 from contracts.privacy.openings import (
-    CASE_OF_SELECTOR,
     PARTIAL_OF_SELECTOR,
     VOTE_OF_SELECTOR,
     PartialRecord,
 )
-from tests.contracts.harness import Chain, Outcome, Signer, member, signer
-from tests.unit.contracts.ceremony_steps import make_sharing
+from tests.contracts.harness import Chain, member, signer
+from tests.unit.contracts.case_steps import (
+    APPROVED,
+    ASKED,
+    BY,
+    CASE,
+    CLOSED,
+    EXPIRED,
+    FOURTEEN_DAYS,
+    LEAVES,
+    OPEN,
+    PROOF,
+    REFUSED,
+    REQUEST,
+    RESULT,
+    SHARING,
+    alliance,
+    approved,
+    ask,
+    case,
+    close,
+    events,
+    opened,
+    partial,
+    vote,
+)
 from tests.unit.contracts.privacy_harness import (
-    DAY,
     REGULATOR,
-    PrivacyChain,
     privacy_alliance,
     through_a_contract,
     validators,
 )
-
-LEAVES = [statement_leaf(*(bytes([16 * i + part + 1]) * 32 for part in range(4))) for i in range(5)]
-CASE = b"\xca" * 32
-ASKED = 2
-REQUEST = CaseRequest(
-    CASE,
-    *(bytes([16 * ASKED + part + 1]) * 32 for part in range(4)),
-    basis_hash=b"\xba" * 32,
-    evaluator=member("m1").id,
-)
-PROOF = statement_proof(LEAVES, ASKED)
-RESULT = b"\x99" * 32
-SHARING = b"\x5e" * 32
-LATER = b"\x5f" * 32
-BY = signer("regulator")
-FOURTEEN_DAYS = 14 * DAY
-OPEN, APPROVED, REFUSED, CLOSED, EXPIRED = CaseState
-
-
-def alliance(count: int = 4) -> PrivacyChain:
-    """A chain on which m1 anchored the leaves."""
-    chain = privacy_alliance([*validators(count), REGULATOR], [])
-    root = root_of(LEAVES)
-    data = encode_statements_anchor(chain.epoch, 1, len(LEAVES), root)
-    assert chain.send(signer("m1" if count > 1 else "m0"), QUERY_LOG, data).ok
-    chain.council(SHARING)
-    return chain
-
-
-def ask(chain: PrivacyChain, request: CaseRequest = REQUEST, by: Signer = BY) -> Outcome:
-    return chain.send(by, OPENINGS, encode_open_case(request, PROOF))
-
-
-def opened(count: int = 4) -> PrivacyChain:
-    chain = alliance(count)
-    request = REQUEST if count > 1 else replace(REQUEST, evaluator=member("m0").id)
-    assert ask(chain, request).reason is None
-    return chain
-
-
-def vote(chain: PrivacyChain, index: int, approve: bool = True) -> Outcome:
-    return chain.send(signer(f"m{index}"), OPENINGS, encode_vote(CASE, approve))
-
-
-def partial(
-    chain: PrivacyChain, name: str = "m0", sealed: bytes = b"sealed", session: bytes = SHARING
-) -> Outcome:
-    data = encode_post_partial(CASE, sealed, RESULT, session)
-    return chain.send(signer(name), OPENINGS, data)
-
-
-def close(chain: PrivacyChain, by: Signer = BY) -> Outcome:
-    return chain.send(by, OPENINGS, encode_close_case(CASE, RESULT))
-
-
-def case(chain: PrivacyChain) -> CaseRecord:
-    """By the reads of storage, which must agree with the views."""
-    found = read_case(chain.state.get_storage, CASE, chain.now_s)
-    assert found is not None
-    assert int.from_bytes(chain.view(OPENINGS, encode_state(CASE)), "big") == found.state
-    output = chain.view(OPENINGS, CASE_OF_SELECTOR + CASE)
-    words = [output[at : at + 32] for at in range(32, len(output), 32)]
-    asked = found.request
-    assert words == [
-        found.regulator,
-        asked.evaluator,
-        asked.statement_hash,
-        asked.nullifier,
-        asked.e1,
-        asked.e2,
-        asked.basis_hash,
-        found.result_hash or bytes(32),
-        found.session or bytes(32),
-    ]
-    return found
-
-
-def events(outcome: Outcome) -> list[object]:
-    return [decode_opening_event(*entry) for entry in outcome.logs]
-
-
-def approved() -> PrivacyChain:
-    chain = opened()
-    for index in range(3):
-        assert vote(chain, index).ok
-    return chain
 
 
 def test_a_regulator_opens_a_case_for_an_anchored_statement():
@@ -369,55 +297,6 @@ def test_an_approved_case_has_its_time_anew_and_expires_then():
     assert case(chain).state is EXPIRED
     assert partial(chain, "m1").reason == "bulwark: expired"
     assert close(chain).reason == "bulwark: expired"
-
-
-def test_partials_are_for_approved_cases_one_a_validator():
-    chain = opened()
-    assert partial(chain).reason == "bulwark: wrong state"
-    chain = approved()
-    assert partial(chain).ok
-    assert partial(chain).reason == "bulwark: posted already"
-    assert partial(chain, "regulator").reason == "bulwark: not a voter"
-    zero = encode_post_partial(CASE, b"x", bytes(32), SHARING)
-    assert chain.send(signer("m1"), OPENINGS, zero).reason == "bulwark: zero commitment"
-    empty = bytearray(encode_post_partial(CASE, b"x", RESULT, SHARING))
-    empty[132:196] = bytes(64)
-    assert chain.send(signer("m1"), OPENINGS, bytes(empty)).reason == "bulwark: empty partial"
-    for length in (0, MAX_SEALED_BYTES + 1):
-        with pytest.raises(OutOfRange, match="bytes of a partial"):
-            encode_post_partial(CASE, bytes(length), RESULT, SHARING)
-
-
-def test_partials_of_an_older_sharing_count_no_more_and_are_made_anew():
-    chain = approved()
-    assert partial(chain).ok
-    assert partial(chain, "m1").ok
-    chain.council(LATER)
-    assert case(chain).partials == 2
-    assert partial(chain, "m2").reason == "bulwark: sharing not active"
-    assert partial(chain, "m2", session=LATER).ok
-    assert (case(chain).partials, case(chain).session) == (1, LATER)
-    assert partial(chain, session=LATER).ok
-    assert partial(chain, session=LATER).reason == "bulwark: posted already"
-    assert (case(chain).partials, case(chain).state) == (2, APPROVED)
-    read = chain.state.get_storage
-    kept = [read_partial(read, CASE, member(f"m{i}").id) for i in range(3)]
-    assert [found.session for found in kept if found] == [LATER, SHARING, LATER]
-
-
-def test_partials_name_a_sharing_that_a_ceremony_made_active():
-    chain = approved()
-    chain.council(bytes(32))
-    assert partial(chain, session=bytes(32)).reason == "bulwark: zero session"
-    assert partial(chain).reason == "bulwark: sharing not active"
-    keyed = privacy_alliance([*validators(4), REGULATOR])
-    data = encode_statements_anchor(keyed.epoch, 1, len(LEAVES), root_of(LEAVES))
-    assert keyed.send(signer("m1"), QUERY_LOG, data).ok
-    assert ask(keyed).ok
-    for index in range(3):
-        assert vote(keyed, index).ok
-    session = make_sharing(keyed, purpose=KeyPurpose.COUNCIL)
-    assert partial(keyed, session=session).ok
 
 
 def test_only_an_approved_case_closes_and_with_a_result():
