@@ -7,6 +7,7 @@ is executed and 202 before; what the ledger or a dry run refuses is 409 with the
 from __future__ import annotations
 
 import re
+from dataclasses import asdict
 from typing import Final
 
 from api import documentation as doc
@@ -280,6 +281,7 @@ def _parameter(view: ParameterView) -> dict[str, object]:
         "by_vote": view.by_vote,
         "least": view.least,
         "most": view.most,
+        "coming": view.coming,
     }
 
 
@@ -327,4 +329,5 @@ def _dry_run(run: DryRun) -> dict[str, object]:
         "findings": [
             {"weight": f.weight.value, "code": f.code, "detail": f.detail} for f in run.findings
         ],
+        "parameter": None if run.parameter is None else asdict(run.parameter),
     }

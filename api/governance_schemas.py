@@ -12,7 +12,7 @@ from pydantic import ConfigDict, Field
 from pydantic.config import JsonDict
 
 from api.schemas import ADDRESS, Digest, Document, Prefixed, StageName
-from contracts.actions import PARAMETERS
+from contracts.actions import VOTABLE
 from contracts.governance import MAX_LIFETIME_S
 
 DEFAULT_LIFETIME_S = 7 * 86_400
@@ -80,7 +80,7 @@ class SetParameterIn(Document):
     """A parameter of the protocol becomes this value."""
 
     kind: Literal["set_parameter"]
-    name: str = Field(json_schema_extra={"enum": list(PARAMETERS)})
+    name: str = Field(json_schema_extra={"enum": list(VOTABLE)})
     value: int = Field(ge=1, description="GET /v1/governance/parameters has the bounds")
 
 
@@ -148,6 +148,16 @@ class ParameterOut(Document):
     by_vote: bool = Field(description="Whether the ledger holds it; else genesis or the default")
     least: int
     most: int
+    coming: int | None = Field(description="Voted value of the next quota epoch, null for none")
+
+
+class ParameterChangeOut(Document):
+    """What a vote would make of a parameter."""
+
+    name: str
+    old: int = Field(description="Value that holds now; 0 where a rule stands in for a number")
+    new: int
+    takes_effect: str
 
 
 class ParametersOut(Document):
@@ -204,6 +214,7 @@ class DryRunOut(Document):
     connected: list[str] = Field(description="Validators then that are connected and ready now")
     missing: list[str]
     findings: list[FindingOut]
+    parameter: ParameterChangeOut | None = Field(description="Of an action that sets one")
 
 
 class VoteOut(Document):

@@ -14,6 +14,7 @@ from typing import Final, assert_never
 from contracts import members
 from contracts.errors import BadReturnData, OutOfRange, UnknownParameter
 from contracts.members import ALL_ROLES, Member, Role
+from contracts.privacy.bounds import PRIVACY_PARAMETERS
 from contracts.words import WORD, address_of_word, uint_word
 
 SET_PARAMETER_SELECTOR: Final = bytes.fromhex("9dee735a")
@@ -31,8 +32,13 @@ BOUNDS: Final[Mapping[str, tuple[int, int]]] = {
     "clock_precision_ms": (1, 600_000),
     "message_delay_ms": (100, 3_600_000),
 }
-"""Parameter name -> least and greatest value that a vote may set, as the contract has them."""
+"""Consensus parameter -> least and greatest value that a vote may set, as the contract has them."""
 PARAMETERS: Final = tuple(BOUNDS)
+VOTABLE: Final[Mapping[str, tuple[int, int]]] = {
+    **BOUNDS,
+    **{name: (found.least, found.most) for name, found in PRIVACY_PARAMETERS.items()},
+}
+"""The same for everything that a vote may set: those of the privacy layer too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,14 +95,14 @@ Action = AddMember | RemoveMember | SetKeys | SetTlsPins | SetRoles | SetParamet
 
 def parameter_name_bytes(name: str) -> bytes:
     """On-ledger form of a parameter's name. Raises UnknownParameter."""
-    if name not in BOUNDS:
-        raise UnknownParameter(name, PARAMETERS)
+    if name not in VOTABLE:
+        raise UnknownParameter(name, tuple(VOTABLE))
     return name.encode("ascii").ljust(WORD, b"\0")
 
 
 def parameter_word_name(word: bytes) -> str | None:
     """Name of a parameter from its on-ledger form, None for one that is unknown here."""
-    return next((name for name in PARAMETERS if parameter_name_bytes(name) == word), None)
+    return next((name for name in VOTABLE if parameter_name_bytes(name) == word), None)
 
 
 def encode_action(action: Action) -> bytes:
@@ -117,7 +123,7 @@ def encode_action(action: Action) -> bytes:
             return members.encode_set_roles(member_id, roles)
         case SetParameter(name, value):
             word = parameter_name_bytes(name)
-            least, most = BOUNDS[name]
+            least, most = VOTABLE[name]
             if not least <= value <= most:
                 raise OutOfRange(name, value, least, most)
             return SET_PARAMETER_SELECTOR + word + uint_word("value", value, 256)
@@ -155,6 +161,6 @@ def decode_action(data: bytes) -> Action | None:
 
 def _set_parameter(word: bytes, value: int) -> SetParameter | None:
     name = parameter_word_name(word)
-    if name is None or not BOUNDS[name][0] <= value <= BOUNDS[name][1]:
+    if name is None or not VOTABLE[name][0] <= value <= VOTABLE[name][1]:
         return None
     return SetParameter(name, value)

@@ -42,6 +42,7 @@ APPROVALS_SELECTOR: Final = bytes.fromhex("63035f66")
 NEEDED_SELECTOR: Final = bytes.fromhex("6537f2d5")
 OPEN_IDS_SELECTOR: Final = bytes.fromhex("737d803c")
 PARAMETER_SELECTOR: Final = bytes.fromhex("05d9b586")
+QUOTA_AT_SELECTOR: Final = bytes.fromhex("f9555148")
 BOUNDS_SELECTOR: Final = bytes.fromhex("08fd46be")
 PROPOSAL_COUNT_SELECTOR: Final = bytes.fromhex("9c5f8184")
 
@@ -53,6 +54,7 @@ COUNT_SLOT: Final = 0
 PROPOSALS_SLOT: Final = 1
 APPROVALS_SLOT: Final = 2
 PARAMETERS_SLOT: Final = 4
+QUOTAS_SLOT: Final = 5
 _EXPIRES: Final = 1
 _STATE: Final = 2
 _ACTION: Final = 3
@@ -157,7 +159,7 @@ def parameter_slot(name: str) -> int:
 
 
 def read_parameters(read_slot: ReadSlot) -> dict[str, int]:
-    """The parameters that are set, by name; none where there is no governance."""
+    """The consensus parameters that are set, by name; none where there is no governance."""
     governance = Address(GOVERNANCE)
     values = {name: read_slot(governance, parameter_slot(name)) for name in PARAMETERS}
     return {name: value for name, value in values.items() if value}

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -29,10 +29,8 @@ from bulwark.privacy.memberkeys import (
 from bulwark.privacy.sealing import SealingKey
 from consensus.config import Config
 from contracts.bindings import Member, Role, governed_contracts, member_id_bytes
-from contracts.governance import GOVERNANCE
 from contracts.placement import PlacedContract
 from contracts.privacy.keys import GenesisKeys, RegulatorKey
-from contracts.privacy.parameters import privacy_parameter_slot
 from contracts.privacy.placement import privacy_contracts
 from genesis.alliance import AUTHORITY, Alliance, MemberPlan
 from genesis.errors import FolderInUse, FolderUnusable
@@ -224,14 +222,10 @@ def _document(alliance: Alliance, members: tuple[GenesisMember, ...], now_ms: in
     )
 
 
-def _governed_contracts(members: list[Member], alliance: Alliance) -> list[PlacedContract]:
+def _governed_contracts(members: list[Member], alliance: Alliance) -> tuple[PlacedContract, ...]:
     """The registries, and the governance with the first values of all parameters."""
-    found = []
-    chosen = {privacy_parameter_slot(n): v for n, v in alliance.privacy_parameters.items()}
-    for placed in governed_contracts(members, _parameters(alliance)):
-        more = chosen if placed.address == GOVERNANCE else {}
-        found.append(replace(placed, storage={**placed.storage, **more}))
-    return found
+    parameters = {**_parameters(alliance), **alliance.privacy_parameters}
+    return governed_contracts(members, parameters)
 
 
 def _privacy_contracts(

@@ -50,8 +50,11 @@ interface IGovernance {
     /// Open proposals among the 256 ids from first on.
     function open_ids(uint256 first) external view returns (uint256[] memory ids);
 
-    /// 0 for a parameter that is not set: then genesis says.
+    /// As it was set last, 0 for a parameter that is not set: then genesis says.
     function parameter(bytes32 name) external view returns (uint256);
+
+    /// Value of a quota in force in a quota epoch, the running or the next one; 0 if not set.
+    function quota_at(bytes32 name, uint256 epoch) external view returns (uint256);
 
     function bounds(bytes32 name) external view returns (uint256 least, uint256 most);
 

@@ -1,58 +1,29 @@
-"""Parameters of the privacy layer: names, bounds, and what holds while none is voted.
+"""Parameters of the privacy layer as a state has them: what was voted, and what is in force.
 
-Rules it owns: the range in which a vote may set each, and its value where the governance holds
-none. They are a table of their own: the governance contract's list gets them together with a new
-genesis. The contracts ask the governance by name, so they need no change then.
+Rules it owns: a quota that was voted is in force from the next quota epoch on, until then the one
+before it is, as the contract's own view has it; where none is voted the default holds.
+`contracts.privacy.bounds` has names, ranges and defaults.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Final
-
 from bulwark.ledger.ids import Address
 from contracts.errors import UnknownParameter
-from contracts.governance import GOVERNANCE, PARAMETERS_SLOT
+from contracts.governance import GOVERNANCE, PARAMETERS_SLOT, QUOTAS_SLOT
+from contracts.privacy.bounds import PRIVACY_PARAMETERS as PRIVACY_PARAMETERS
+from contracts.privacy.bounds import QUOTAS
+from contracts.privacy.bounds import PrivacyParameter as PrivacyParameter
 from contracts.slots import ReadSlot, mapped_slot
 from contracts.words import WORD
 
 
-@dataclass(frozen=True, slots=True)
-class PrivacyParameter:
-    """Least and greatest value of a vote, and the value while none is set.
-
-    `default` 0 means a rule instead of a number: see the parameter's own comment.
-    """
-
-    least: int
-    most: int
-    default: int
-
-
-PRIVACY_PARAMETERS: Final[Mapping[str, PrivacyParameter]] = {
-    # Slots a member has in a quota epoch, for requests of at most 8 and of at most 256 elements.
-    "quota_small": PrivacyParameter(1, 1_000_000, 20_000),
-    "quota_bulk": PrivacyParameter(1, 100_000, 1_000),
-    "ceremony_phase_seconds": PrivacyParameter(5, 7 * 86_400, 600),
-    "refresh_seconds": PrivacyParameter(3_600, 366 * 86_400, 30 * 86_400),
-    # Raising it makes a refresh due at once: how the alliance forces one.
-    "refresh_order": PrivacyParameter(1, (1 << 32) - 1, 0),
-    "case_seconds": PrivacyParameter(3_600, 90 * 86_400, 14 * 86_400),
-    # Unset: ceil(2/3) of the validators. The contract takes at least f+1 and at most all.
-    "council_approvals": PrivacyParameter(1, 128, 0),
-}
-
-
 def privacy_parameter_slot(name: str) -> int:
     """Storage slot of a parameter in the governance. Raises UnknownParameter."""
-    if name not in PRIVACY_PARAMETERS:
-        raise UnknownParameter(name, tuple(PRIVACY_PARAMETERS))
-    return mapped_slot(PARAMETERS_SLOT, name.encode("ascii").ljust(WORD, b"\0"))
+    return mapped_slot(PARAMETERS_SLOT, _word(name))
 
 
 def read_privacy_parameter(read_slot: ReadSlot, name: str) -> int:
-    """Value of a parameter now, its default where none is voted. Raises UnknownParameter."""
+    """Value of a parameter as voted last, its default where none is. Raises UnknownParameter."""
     voted = read_slot(Address(GOVERNANCE), privacy_parameter_slot(name))
     return voted or PRIVACY_PARAMETERS[name].default
 
@@ -60,3 +31,22 @@ def read_privacy_parameter(read_slot: ReadSlot, name: str) -> int:
 def read_privacy_parameters(read_slot: ReadSlot) -> dict[str, int]:
     """All of them, by name."""
     return {name: read_privacy_parameter(read_slot, name) for name in PRIVACY_PARAMETERS}
+
+
+def read_quota(read_slot: ReadSlot, name: str, epoch: int) -> int:
+    """A quota in force in a quota epoch, its default where none is. Raises UnknownParameter.
+
+    For the running epoch and the next one; of earlier epochs the ledger does not keep all.
+    """
+    if name not in QUOTAS:
+        raise UnknownParameter(name, QUOTAS)
+    governance, place = Address(GOVERNANCE), mapped_slot(QUOTAS_SLOT, _word(name))
+    if epoch < read_slot(governance, place + 1):
+        return read_slot(governance, place) or PRIVACY_PARAMETERS[name].default
+    return read_privacy_parameter(read_slot, name)
+
+
+def _word(name: str) -> bytes:
+    if name not in PRIVACY_PARAMETERS:
+        raise UnknownParameter(name, tuple(PRIVACY_PARAMETERS))
+    return name.encode("ascii").ljust(WORD, b"\0")

@@ -8,11 +8,15 @@
         a proposal is one action, carried out in the very transaction whose approval makes
         ceil(2/3) of the voters; approvals of accounts that are no voters any more do not count;
         a proposal lapses at its block time; a voter has at most MAX_OPEN open proposals; an
-        action that the registry refuses leaves the proposal open with the reason kept.
-@dev It calls MemberRegistry only, which calls nobody, and takes calls only from accounts without
-     code, so nothing comes back in while it works. When a change of members or parameters takes
-     effect is the business of whoever reads the events.
+        action that the registry refuses leaves the proposal open with the reason kept; a quota that
+        is voted is in force from the next quota epoch on, so that nobody's slots change under it.
+@dev It calls MemberRegistry, which calls nobody, and reads the quota epoch of PrivacyKeys; it takes
+     calls only from accounts without code, so nothing comes back in while it works. When any other
+     change takes effect is the business of whoever reads the events.
 """
+
+interface Keys:
+    def epoch() -> uint256: view
 
 interface Members:
     def has_role(account: address, role: uint256) -> bool: view
@@ -21,6 +25,10 @@ interface Members:
 struct Parameter:
     name: bytes32
     value: uint256
+
+struct Quota:
+    before: uint256  # value until `since`, 0 for none
+    since: uint256  # quota epoch from which what was voted last is in force
 
 struct Proposal:
     proposer: address
@@ -65,11 +73,12 @@ event ParameterChanged:
 MAX_VOTERS: constant(uint256) = 128
 MAX_OPEN: constant(uint256) = 8
 MAX_LISTED: constant(uint256) = 256
-MAX_PARAMETERS: constant(uint256) = 10
+MAX_PARAMETERS: constant(uint256) = 17
 MAX_LIFETIME: constant(uint256) = 90 * 86_400  # seconds
 MAX_ACTION: constant(uint256) = 228  # selector and seven words: add_member
 MAX_FAILURE: constant(uint256) = 132  # Error(string) of at most 64 bytes
 VALIDATOR: constant(uint256) = 1
+PRIVACY_KEYS: constant(address) = 0x000000000000000000000000000000000000b006
 
 OPEN: constant(uint256) = 1
 EXECUTED: constant(uint256) = 2
@@ -111,6 +120,21 @@ CLOCK_PRECISION: constant(bytes32) = (
 MESSAGE_DELAY: constant(bytes32) = (
     0x6d6573736167655f64656c61795f6d7300000000000000000000000000000000
 )
+QUOTA_SMALL: constant(bytes32) = 0x71756f74615f736d616c6c000000000000000000000000000000000000000000
+QUOTA_BULK: constant(bytes32) = 0x71756f74615f62756c6b00000000000000000000000000000000000000000000
+PHASE_SECONDS: constant(bytes32) = (
+    0x636572656d6f6e795f70686173655f7365636f6e647300000000000000000000
+)
+REFRESH_SECONDS: constant(bytes32) = (
+    0x726566726573685f7365636f6e64730000000000000000000000000000000000
+)
+REFRESH_ORDER: constant(bytes32) = (
+    0x726566726573685f6f7264657200000000000000000000000000000000000000
+)
+CASE_SECONDS: constant(bytes32) = 0x636173655f7365636f6e64730000000000000000000000000000000000000000
+COUNCIL_APPROVALS: constant(bytes32) = (
+    0x636f756e63696c5f617070726f76616c73000000000000000000000000000000
+)
 
 MEMBERS: immutable(Members)
 
@@ -120,6 +144,7 @@ _proposals: HashMap[uint256, Proposal]
 _approvals: HashMap[uint256, DynArray[address, MAX_VOTERS]]
 _open: HashMap[address, DynArray[uint256, MAX_OPEN]]
 _parameters: HashMap[bytes32, uint256]
+_quotas: HashMap[bytes32, Quota]
 
 
 @deploy
@@ -244,8 +269,20 @@ def open_ids(first: uint256) -> DynArray[uint256, MAX_LISTED]:
 @view
 def parameter(name: bytes32) -> uint256:
     """
-    @notice Value of a parameter, 0 for one that is not set: then genesis says.
+    @notice Value of a parameter as it was set last, 0 for one that is not set: then genesis says.
     """
+    return self._parameters[name]
+
+
+@external
+@view
+def quota_at(name: bytes32, epoch: uint256) -> uint256:
+    """
+    @notice Value of a quota in force in a quota epoch, 0 for one that is not set; for an epoch
+            before the last two votes, the value that the last but one left.
+    """
+    if epoch < self._quotas[name].since:
+        return self._quotas[name].before
     return self._parameters[name]
 
 
@@ -378,6 +415,11 @@ def _set_parameter(name: bytes32, amount: uint256) -> Bytes[MAX_FAILURE]:
     if longest != 0 and self._after(BASE_TIMEOUT, name, amount) > longest:
         return abi_encode("bulwark: base over max timeout", method_id=method_id("Error(string)"))
     previous: uint256 = self._parameters[name]
+    if name == QUOTA_SMALL or name == QUOTA_BULK:
+        since: uint256 = staticcall Keys(PRIVACY_KEYS).epoch() + 1
+        # What was voted earlier in this epoch was never in force.
+        if self._quotas[name].since < since:
+            self._quotas[name] = Quota(before=previous, since=since)
     self._parameters[name] = amount
     log ParameterChanged(name=name, previous=previous, value=amount)
     return b""
@@ -454,4 +496,18 @@ def _bounds(name: bytes32) -> (uint256, uint256):
         return (100, 86_400_000)
     if name == CLOCK_PRECISION:
         return (1, 600_000)
+    if name == QUOTA_SMALL:
+        return (1, 1_000_000)
+    if name == QUOTA_BULK:
+        return (1, 100_000)
+    if name == PHASE_SECONDS:
+        return (5, 7 * 86_400)
+    if name == REFRESH_SECONDS:
+        return (3_600, 366 * 86_400)
+    if name == REFRESH_ORDER:
+        return (1, 2**32 - 1)
+    if name == CASE_SECONDS:
+        return (3_600, 90 * 86_400)
+    if name == COUNCIL_APPROVALS:
+        return (1, 128)
     return (0, 0)

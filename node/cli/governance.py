@@ -29,7 +29,7 @@ from node.cli.voting import ADMIN_ROLES, READ_ROLES, dry_run_option, force_optio
 
 REFUSED: Final = 1
 _MEMBERS: Final = ("id", "roles", "votes", "connected", "node", "account")
-_PARAMETERS: Final = ("name", "value", "by_vote", "least", "most")
+_PARAMETERS: Final = ("name", "value", "coming", "by_vote", "least", "most")
 _PROPOSALS: Final = ("id", "state", "votes", "expires", "proposer", "action")
 
 

@@ -80,6 +80,10 @@ def emit_dry_run(run: Document, *, as_json: bool) -> None:
     emit_rows(rows)
     click.echo(f"connected: {_text(run.get('connected'))}")
     click.echo(f"missing:   {_text(run.get('missing'))}")
+    change = run.get("parameter")
+    if isinstance(change, dict):
+        old, new = change.get("old"), change.get("new")
+        click.echo(f"{change.get('name')}: {old} -> {new}, {change.get('takes_effect')}")
     for finding in entries(run, "findings"):
         click.echo(f"{finding.get('weight')}: {finding.get('detail')}")
     click.echo("it can be proposed" if run.get("allowed") else "it would be refused")

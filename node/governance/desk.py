@@ -9,13 +9,13 @@ like a proposal: whoever carries an action out answers for what it does.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from bulwark.ledger.ids import Address, Digest, Height, MemberId
 from bulwark.ledger.receipt import Log
 from bulwark.ledger.transaction import Transaction
-from contracts.actions import BOUNDS, Action, SetParameter, encode_action
+from contracts.actions import Action, SetParameter, encode_action
 from contracts.governance import (
     GOVERNANCE,
     MAX_LIFETIME_S,
@@ -32,8 +32,10 @@ from contracts.governance import (
 )
 from contracts.governance_events import ProposalMade, decode_governance_event
 from contracts.members import MEMBER_REGISTRY, read_members
+from contracts.privacy.keys import quota_epoch
 from contracts.slots import ReadSlot
 from node.governance.documents import document_of, role_names, shown_id
+from node.governance.parameters import change_of, parameter_views
 from node.governance.planning import Situation, is_validator, plan
 from node.governance.port import (
     DryRun,
@@ -89,7 +91,9 @@ class Ledger:
     place_of: Callable[[Digest], tuple[Stage, Height | None]]
     """How far an own transaction got."""
     effective: Callable[[Mapping[str, int]], Mapping[str, int]]
-    """All parameters with these set ones over genesis; raises ConfigInvalid."""
+    """Consensus parameters with these set ones over genesis; raises ConfigInvalid."""
+    epoch_seconds: int
+    """Length of a quota epoch in block time."""
 
 
 class GovernanceDesk:
@@ -144,9 +148,13 @@ class GovernanceDesk:
 
     def parameters(self) -> Sequence[ParameterView]:
         """See GovernanceService."""
-        voted = read_parameters(self._ledger.read_slot)
-        values = self._ledger.effective(voted)
-        return [ParameterView(name, values[name], name in voted, *BOUNDS[name]) for name in BOUNDS]
+        return self._parameters()
+
+    def _parameters(self) -> list[ParameterView]:
+        ledger = self._ledger
+        effective = ledger.effective(read_parameters(ledger.read_slot))
+        now_s = ledger.now_ms() // 1000
+        return parameter_views(ledger.read_slot, effective, now_s, ledger.epoch_seconds)
 
     def proposals(self, *, open_only: bool) -> Sequence[ProposalView]:
         """See GovernanceService."""
@@ -205,7 +213,11 @@ class GovernanceDesk:
             own=self._member,
             check_parameters=self._ledger.effective,
         )
-        return plan(situation, action, refusal)
+        found = plan(situation, action, refusal)
+        if not isinstance(action, SetParameter):
+            return found
+        epoch = quota_epoch(self._ledger.now_ms() // 1000, self._ledger.epoch_seconds)
+        return replace(found, parameter=change_of(self._parameters(), action, epoch))
 
     # Voting
 

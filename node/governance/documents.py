@@ -13,7 +13,7 @@ from typing import Final, assert_never
 
 from bulwark.ledger.genesismember import ROLES
 from contracts.actions import (
-    BOUNDS,
+    VOTABLE,
     Action,
     AddMember,
     RemoveMember,
@@ -169,9 +169,9 @@ def roles_of(value: object) -> Role:
 
 
 def _parameter(name: object, value: object) -> SetParameter:
-    if not isinstance(name, str) or name not in BOUNDS:
-        raise ActionInvalid("name", f"one of {', '.join(BOUNDS)}")
-    least, most = BOUNDS[name]
+    if not isinstance(name, str) or name not in VOTABLE:
+        raise ActionInvalid("name", f"one of {', '.join(VOTABLE)}")
+    least, most = VOTABLE[name]
     if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
         raise ActionInvalid("value", f"a whole number, {least} to {most} for {name}")
     return SetParameter(name, value)

@@ -43,6 +43,19 @@ class ParameterView:
     """Whether the ledger holds it; else the genesis document or the default does."""
     least: int
     most: int
+    coming: int | None = None
+    """Value that was voted and holds from the next quota epoch on, None where none waits."""
+
+
+@dataclass(frozen=True, slots=True)
+class ParameterChange:
+    """What a vote would make of a parameter."""
+
+    name: str
+    old: int
+    """Value that holds now; 0 where a rule stands in for a number."""
+    new: int
+    takes_effect: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +122,8 @@ class DryRun:
     missing: tuple[str, ...]
     """Validators after the action that it is not connected with."""
     findings: tuple[Finding, ...]
+    parameter: ParameterChange | None = None
+    """Of an action that sets one."""
 
     def verdict(self, *, force: bool = False) -> str | None:
         """Why the action must not be done, None if it may."""

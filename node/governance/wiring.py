@@ -23,6 +23,7 @@ from node.reporting.tracker import StageTracker
 from node.service import Stage
 from node.storage.durability import Durability
 
+
 def make_desk(
     *,
     home: Home,
@@ -46,6 +47,7 @@ def make_desk(
             logs_of=partial(_logs_of, chain),
             place_of=place_of,
             effective=partial(_effective, home.genesis),
+            epoch_seconds=home.genesis.privacy.epoch_seconds,
         ),
         lane=anchorer,
         tracker=tracker,
@@ -65,7 +67,7 @@ def _refusal(
 
 
 def _effective(genesis: Genesis, parameters: Mapping[str, int]) -> Mapping[str, int]:
-    """All parameters by name; raises ConfigInvalid."""
+    """Consensus parameters by name; raises ConfigInvalid."""
     config, gas_limit = effective(genesis, parameters)
     core = {name: int(getattr(config, name)) for name in BOUNDS if name != GAS_LIMIT}
     return {**core, GAS_LIMIT: gas_limit}

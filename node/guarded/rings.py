@@ -16,7 +16,7 @@ from bulwark.privacy.query import Scope
 from bulwark.privacy.ring.ristretto import MemberRing
 from contracts.bindings import member_id_text
 from contracts.privacy.keys import quota_epoch
-from contracts.privacy.parameters import read_privacy_parameter
+from contracts.privacy.parameters import read_quota
 from contracts.privacy.rings import Opener, ReadCouncil, read_ring_state
 from contracts.slots import ReadSlot
 from node.logs import Log
@@ -80,8 +80,8 @@ def read_ring(
         opener=state.opener,
         sealing_keys={MemberId(member_id_text(id_)): keys.sealing_key for id_, keys in state.keys},
         quotas={
-            Scope.SMALL: read_privacy_parameter(read_slot, "quota_small"),
-            Scope.BULK: read_privacy_parameter(read_slot, "quota_bulk"),
+            Scope.SMALL: read_quota(read_slot, "quota_small", state.epoch),
+            Scope.BULK: read_quota(read_slot, "quota_bulk", state.epoch),
         },
     )
 

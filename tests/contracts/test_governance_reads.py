@@ -9,7 +9,13 @@ from eth_abi import decode, encode
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contracts.actions import BOUNDS, PARAMETERS, SET_PARAMETER_SELECTOR, parameter_name_bytes
+from contracts.actions import (
+    BOUNDS,
+    PARAMETERS,
+    SET_PARAMETER_SELECTOR,
+    VOTABLE,
+    parameter_name_bytes,
+)
 from contracts.bindings import (
     GOVERNANCE,
     MEMBER_REGISTRY,
@@ -188,17 +194,17 @@ def test_decoders_are_total_on_any_bytes(data):
 
 def test_bounds_of_the_binding_are_those_of_the_contract():
     chain = governed([member("alpha")])
-    for name in PARAMETERS:
+    for name in VOTABLE:
         output = chain.view(GOVERNANCE, BOUNDS_SELECTOR + parameter_name_bytes(name))
-        assert decode(["uint256", "uint256"], output) == BOUNDS[name]
+        assert decode(["uint256", "uint256"], output) == VOTABLE[name]
     assert set(FIRST) == set(PARAMETERS)
     assert load_artifact("Governance").method_identifiers["propose(bytes,uint256)"]
 
 
-@pytest.mark.parametrize("name", PARAMETERS)
+@pytest.mark.parametrize("name", VOTABLE)
 def test_values_outside_their_bounds_are_refused_by_binding_and_contract(name):
     chain = governed([member("alpha")])
-    least, most = BOUNDS[name]
+    least, most = VOTABLE[name]
     for value in (least - 1, most + 1):
         with pytest.raises(OutOfRange, match=name):
             encode_action(SetParameter(name, value))

@@ -37,7 +37,7 @@ from node.pki import CertificateAuthority
 from tests.unit.genesis.samples import NOW_MS, make, passphrase_of, seeded
 
 # Changes with the contracts and the format of the document, and with nothing else.
-GOLDEN_HASH = "287d207d975fdb244e8646ecd4db06723e9535a5058578889818b82fc3b065df"
+GOLDEN_HASH = "05686df5490b0e182ab3681bc0fe9c253e437ee800b263491fd90b8972214600"
 
 
 def secrets_of(generated: Generated, name: str) -> NodeSecrets:

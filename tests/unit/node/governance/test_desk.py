@@ -17,7 +17,7 @@ from node.governance.desk import VOTE_GAS, GovernanceDesk, Ledger
 from node.reporting.tracker import StageTracker
 from node.service import Conflict, Forbidden, Idempotency, NotFound, Stage
 from tests.contracts.harness import Chain, Signer, governed, member, signer
-from tests.contracts.voting import approve, propose
+from tests.contracts.voting import DAY, approve, propose
 
 RAISE = SetParameter("rotation", 32)
 NAMES = ("alpha", "beta", "gamma", "delta")
@@ -117,6 +117,7 @@ def make(name: str = "alpha", connected=("beta", "gamma", "delta")) -> Scene:
             logs_of=lambda h: lane.logs.get(h, ()),
             place_of=lambda h: (Stage.EXECUTED, Height(7)) if h in lane.logs else (Stage(1), None),
             effective=effective,
+            epoch_seconds=DAY,
         ),
         lane=lane,
         tracker=tracker,
@@ -268,3 +269,15 @@ def test_a_dry_run_asks_the_registry_itself():
     assert desk.dry_run(AddMember(member("alpha"))).verdict() is not None
     assert desk.dry_run(RemoveMember(member("nobody").id)).verdict() == "bulwark: unknown member"
     assert desk.dry_run(RAISE).findings == ()
+
+
+def test_a_dry_run_of_a_parameter_tells_what_it_is_and_would_be():
+    scene = make()
+    run = scene.desk.dry_run(RAISE)
+    assert run.parameter is not None
+    assert (run.parameter.name, run.parameter.old, run.parameter.new) == ("rotation", 16, 32)
+    run = scene.desk.dry_run(SetParameter("quota_small", 12))
+    assert run.verdict() is None
+    assert run.parameter is not None
+    assert (run.parameter.old, run.parameter.new) == (20_000, 12)
+    assert scene.desk.dry_run(RemoveMember(member("beta").id)).parameter is None
