@@ -19,6 +19,7 @@ PLACES = {
     "whole": ("whole", "Whole"),
     "peer": ("peer", "Peer"),
     "ledger": ("ledger", "Ledger"),
+    "privacy": ("privacy", "Privacy"),
 }
 """Name to module and class."""
 
