@@ -62,8 +62,8 @@ from node.storage.port import KeyValueStore
 from node.supervisor import Supervisor
 from node.sync.server import serve_sync
 from node.sync.watch import SyncWatch
-from node.tagging.cache import TagCache
 from node.tagging.tagger import Tagger
+from node.tagging.wiring import make_tag_cache
 
 PROPOSAL_PACE_MS = 40
 """Least time between two proposals: a block costs as much for one transaction as for fifty."""
@@ -179,7 +179,7 @@ class Node:
             self._keys,
             genesis.oprf.tag_version,
             self._guarded.asker,
-            TagCache(home.secrets.index_key, home.config.tagging.cache_entries),
+            make_tag_cache(home, self._store),
             self._pool,
             os.urandom,
             round_size=MAX_BATCH,

@@ -116,7 +116,7 @@ class TaggingConfig(Section):
     """The threshold OPRF round that turns an indicator into a tag."""
 
     cache_entries: int = Field(
-        1_000_000, ge=0, le=50_000_000, description="tags kept in memory, keyed hashes as names"
+        1_000_000, ge=0, le=50_000_000, description="tags kept on disk, encrypted"
     )
     threads: int = Field(2, ge=1, le=64, description="threads for group arithmetic")
 

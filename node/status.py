@@ -233,7 +233,7 @@ class StatusBoard:
                 "Own records not executed yet",
                 self._reports().get("pending", 0),
             ),
-            "bulwark_tag_cache_entries": ("Tags in memory", len(source.tagger.cache)),
+            "bulwark_tag_cache_entries": ("Tags in the cache", len(source.tagger.cache)),
             "bulwark_ready": ("1 when the node is ready", int(self.readiness().ready)),
         }
         snapshot = source.snapshot()

@@ -85,11 +85,14 @@ CONSENTS: Final = b"w"
 """Encrypted consent receipts of this member: the vault's."""
 EVALUATIONS: Final = b"u"
 """Spent nullifiers and served statements: the evaluator's."""
+TAG_CACHE: Final = b"q"
+"""Tags that this member asked for, encrypted: the tag cache's."""
 
 ALL_PREFIXES: Final = (
     META, HEADERS, HEIGHTS_BY_HASH, BATCHES, RECEIPTS, COMMIT_CERTIFICATES, CHECKPOINTS,
     TRANSACTIONS, SIDECARS, PENDING_SIDECARS, RECORDS, RECORDS_BY_TAG, LOG_NODES, LOG_LEAVES,
     LOG_INDEX, EVENTS, EPOCHS, STATE, CODES, CONSENSUS, OUTBOX, IDEMPOTENCY, CONSENTS, EVALUATIONS,
+    TAG_CACHE,
 )  # fmt: skip
 """A key that begins with none of these is an orphan."""
 

@@ -37,6 +37,8 @@ from node.tagging.rounds import (
 
 MAX_ROUNDS = 8
 """Rounds of this node under way at once."""
+SWEEP_PAUSE_S = 0.005
+"""Between two deletions of 256 old tags each, so that votes do not wait for them."""
 SMALL_ROUND = 64
 """Preferred elements in a round: keeps a thread's turn near 25 ms and rounds overlapping."""
 
@@ -146,9 +148,18 @@ class Tagger:
     def _live(self) -> LiveKey | None:
         """The key in force; the cache follows it."""
         live = self._keys.tag_key()
-        if live is not None:
-            self.cache.turn_to(live.key_id)
+        if live is not None and self.cache.turn_to(live.key_id):
+            task = asyncio.get_running_loop().create_task(self._sweep())
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
         return live
+
+    async def _sweep(self) -> None:
+        """Delete the tags of a key that is over, with turns of the event loop between."""
+        is_left = True
+        while is_left:
+            is_left = self.cache.sweep()
+            await asyncio.sleep(SWEEP_PAUSE_S)
 
     def _wanted(self, name: bytes, data: bytes) -> asyncio.Future[Tag]:
         future = self._under_way.get(name)
@@ -186,11 +197,11 @@ class Tagger:
             for name, _ in wanted:
                 self._under_way.pop(name).set_exception(error)
             return
-        is_current = key_id == self.cache.key_id
-        for (name, data), tag in zip(wanted, tags, strict=True):
-            if is_current:
-                self.cache.put(self.cache.name(data), tag)
+        for (name, _), tag in zip(wanted, tags, strict=True):
             self._under_way.pop(name).set_result(tag)
+        if key_id == self.cache.key_id:
+            names = [self.cache.name(data) for _, data in wanted]
+            self.cache.put_all(dict(zip(names, tags, strict=True)))
 
     async def _round(self, inputs: list[bytes]) -> tuple[int, list[Tag]]:
         """Key id and tags; begins anew once if the key changes on the way."""
