@@ -289,7 +289,11 @@ def read_due(
         return CeremonyKind.RESHARE
     ordered = read_privacy_parameter(read_slot, "refresh_order") & _WORD32
     ends = active.time_s + read_privacy_parameter(read_slot, "refresh_seconds")
-    return CeremonyKind.REFRESH if ordered > active.refresh_order or now_s >= ends else None
+    if ordered <= active.refresh_order and now_s < ends:
+        return None
+    holders = read_slot(Address(KEY_CEREMONY), place) >> 24 & 255
+    confirmed = read_confirmations(read_slot, active.session, active.result_hash)
+    return CeremonyKind.REFRESH if confirmed >= holders else CeremonyKind.RESHARE
 
 
 def _list(read_slot: ReadSlot, slot: int) -> tuple[bytes, ...]:

@@ -548,12 +548,16 @@ def _due(purpose: uint256, roster_hash: bytes32, order: uint256) -> uint256:
         return 0
     if self._sessions[active.session].roster_hash != roster_hash:
         return RESHARE
-    if order & WORD32 > (active.packed >> 192) & WORD32:
-        return REFRESH
     activated: uint256 = (active.packed >> 128) & WORD64
-    if block.timestamp >= activated + self._or_default(REFRESH_SECONDS, DEFAULT_REFRESH_SECONDS):
-        return REFRESH
-    return 0
+    ends: uint256 = activated + self._or_default(REFRESH_SECONDS, DEFAULT_REFRESH_SECONDS)
+    if order & WORD32 <= (active.packed >> 192) & WORD32 and block.timestamp < ends:
+        return 0
+    # A refresh is of use only to who has a share: where a holder did not confirm that it has one,
+    # a reshare among the same holders renews all shares and gives it one.
+    holders: uint256 = (self._sessions[active.session].packed >> 24) & BYTE
+    if self._confirmations[active.session][active.result_hash] < holders:
+        return RESHARE
+    return REFRESH
 
 
 @internal

@@ -141,6 +141,25 @@ def test_the_old_sharing_stays_while_a_refresh_runs_and_when_it_fails():
     assert due(chain) is REFRESH
 
 
+def test_a_holder_that_did_not_confirm_gets_a_share_by_a_reshare_in_place_of_the_refresh():
+    chain = four()
+    session = open_session(chain)
+    run_to(chain, session)
+    for index in (1, 2, 4):
+        assert confirm(chain, session, index).ok
+    chain.wait(PHASE_SECONDS)
+    assert advance(chain, session).ok
+    chain.published(session, TAG)
+    assert due(chain) is None
+    chain.parameter("refresh_order", 1)
+    assert due(chain) is RESHARE
+    assert open_reason(chain, REFRESH) == "bulwark: not due"
+    again = make_sharing(chain, RESHARE)
+    assert state(chain, again).holders == state(chain, session).holders
+    chain.parameter("refresh_order", 2)
+    assert due(chain) is REFRESH
+
+
 def test_a_vote_forces_a_refresh_by_its_number_once():
     chain = four()
     chain.parameter("refresh_order", 3)

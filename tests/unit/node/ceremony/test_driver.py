@@ -83,6 +83,27 @@ def test_a_member_that_took_no_part_gets_its_share_of_every_ceremony(tmp_path: P
         check(world, purpose, {"m0", "m1", "m2", "m3"})
 
 
+def test_a_member_that_never_saw_a_refresh_has_a_share_again_after_the_next_one(
+    tmp_path: Path,
+) -> None:
+    world = World(4, tmp_path)
+    world.run(lambda: in_force(world))
+    before = check(world, KeyPurpose.TAG)
+    late = world.party("m3")
+    late.away = late.silent = True
+    world.chain.parameter("refresh_order", 1)
+    world.run(lambda: in_force(world, 1))
+    # It comes back by state sync: it has the state and no block of the ceremony.
+    late.away = late.silent = False
+    late.start()
+    now = late.keys.tag_key()
+    assert now is not None
+    assert now.share is None
+    world.chain.parameter("refresh_order", 2)
+    world.run(lambda: in_force(world, 2))
+    assert check(world, KeyPurpose.TAG, {"m0", "m1", "m2", "m3"}) == before
+
+
 @pytest.mark.parametrize("phase", list(CeremonyPhase)[:8])
 def test_everybody_restarts_in_a_phase_and_the_ceremony_goes_on(
     phase: CeremonyPhase, tmp_path: Path

@@ -48,6 +48,8 @@ class Party:
     keys: KeyBook = field(default_factory=KeyBook)
     calls: list[tuple[bytes, int]] = field(default_factory=list)
     silent: bool = False
+    away: bool = False
+    """Silent, and follows no block."""
 
     def __post_init__(self) -> None:
         self.start()
@@ -121,12 +123,13 @@ class World:
         logs = [Log(Address(a), tuple(t), d) for a, t, d in outcome.logs]
         self.blocks.append((number, logs))
         for party in self.parties:
-            party.driver.follow(logs)
+            if not party.away:
+                party.driver.follow(logs)
 
     def turn(self) -> bool:
         """Everybody acts once; whether somebody sent something."""
         for party in self.parties:
-            if not party.silent:
+            if not (party.silent or party.away):
                 party.driver.act(self.chain.now_s)
         sent = False
         for party in self.parties:
