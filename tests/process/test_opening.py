@@ -30,7 +30,7 @@ from tests.process.support import ROOT, Alliance, until
 
 pytestmark = pytest.mark.process
 
-WRONG_COMMAND = (sys.executable, "-m", "tests.process.wrong_part", "node", "run", "--home")
+CROOKED = (sys.executable, "-m", "tests.process.wrong_part")
 REGULATOR = "regulator"
 CONSENT = {
     "purpose": "fraud_prevention",
@@ -99,7 +99,11 @@ class World:
 
 
 def opening(*words: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "node.cli.main", "opening", *map(str, words)]
+    return bulwark("opening", *words)
+
+
+def bulwark(*words: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "node.cli.main", *map(str, words)]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
 
 
@@ -272,10 +276,11 @@ def secrets(world: World, case: str) -> Iterator[Secrets]:
 
 
 @contextmanager
-def wrong_parts(alliance: Alliance, name: str) -> Iterator[None]:
-    """This member's node posts wrong parts meanwhile."""
+def parts(kind: str, alliance: Alliance, name: str) -> Iterator[None]:
+    """This member's node posts `wrong` parts meanwhile, or `none`."""
     alliance.devnet.kill(name)
-    crooked = Devnet.open(alliance.devnet.home, command=WRONG_COMMAND)
+    command = (*CROOKED, kind, "node", "run", "--home")
+    crooked = Devnet.open(alliance.devnet.home, command=command)
     crooked.start_node(name)
     try:
         yield
@@ -288,7 +293,7 @@ def test_a_wrong_part_is_named_and_a_member_whose_disk_was_lost_completes_the_op
     world: World, tmp_path: Path
 ) -> None:
     alliance, wrong = world.alliance, world.others[-1]
-    with wrong_parts(alliance, wrong):
+    with parts("wrong", alliance, wrong):
         alliance.devnet.kill(world.asker)
         case = world.approved(world.others)
         world.until_posted(case, world.others)
@@ -308,6 +313,50 @@ def test_a_wrong_part_is_named_and_a_member_whose_disk_was_lost_completes_the_op
     genesis = alliance.devnet.home / "genesis.json"
     verdict = opening("verify", tmp_path / "opened.json", "--genesis", genesis)
     assert verdict.returncode == 0, verdict.stdout
+
+
+def test_a_refresh_of_the_key_between_the_parts_has_them_made_anew(
+    world: World, tmp_path: Path
+) -> None:
+    alliance = world.alliance
+    first, second, *late = alliance.validators
+    with parts("none", alliance, late[0]), parts("none", alliance, late[1]):
+        case = world.approved(alliance.validators[:3])
+        world.until_posted(case, [first, second])
+        before = share_epoch(alliance, REGULATOR)
+        order_refresh(alliance)
+        until(lambda: share_epoch(alliance, REGULATOR) > before, "the refreshed key")
+        short = world.type(REGULATOR, "finish", case, "--out", tmp_path / "short.json")
+        assert short.returncode == 1, short.stdout
+        world.until_posted(case, [first, second])
+        assert world.ask(REGULATOR, "show", case)["partials"] == 2
+    world.until_posted(case, alliance.validators)
+    assert world.ask(REGULATOR, "show", case)["stale"] == []
+    finished = world.ask(REGULATOR, "finish", case, "--out", tmp_path / "opened.json")
+    assert (finished["member"], finished["bad"]) == (world.asker, [])
+
+
+def order_refresh(alliance: Alliance) -> None:
+    """A vote for new shares of the same keys, now."""
+    name, *others = alliance.validators
+    propose = ("governance", "propose", "set-parameter", "refresh_order", 1, "--json")
+    made = bulwark(*propose, "--home", alliance.node(name).home)
+    assert made.returncode == 0, made.stdout + made.stderr
+    number = json.loads(made.stdout)["proposal"]["id"]
+    for other in others[:2]:
+        done = bulwark("governance", "approve", number, "--home", alliance.node(other).home)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+def share_epoch(alliance: Alliance, name: str) -> int:
+    """Of the council's key that is in force at a node, as it logged it."""
+    lines = [json.loads(line) for line in alliance.log(name).splitlines() if line.startswith("{")]
+    epochs = [
+        line["share_epoch"]
+        for line in lines
+        if line.get("purpose") == "council" and "share_epoch" in line
+    ]
+    return int(max(epochs))
 
 
 def test_a_member_that_did_not_ask_clears_itself_and_the_asker_can_not(

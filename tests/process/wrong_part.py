@@ -1,10 +1,13 @@
-"""`bulwark` whose council member posts wrong parts of openings: another element, the same proof.
+"""`bulwark` whose council member posts wrong parts of openings, or none.
 
-python -m tests.process.wrong_part node run --home HOME
+    python -m tests.process.wrong_part wrong|none node run --home HOME
+
+A wrong part has another element and the proof of the right one.
 """
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 
 from bulwark.privacy.group import RandomBytes, multiply_base, random_scalar
@@ -21,6 +24,13 @@ def wrong(case: OpeningCase, share: EvaluatorShare, random_bytes: RandomBytes) -
     return replace(good, element=multiply_base(random_scalar(random_bytes)).encoding)
 
 
+async def nothing(member: council.CouncilMember) -> None:
+    """Takes no part in any case."""
+
+
 if __name__ == "__main__":
-    council.partial = wrong  # type: ignore[attr-defined]
+    if sys.argv.pop(1) == "wrong":
+        council.partial = wrong  # type: ignore[attr-defined]
+    else:
+        council.CouncilMember.act = nothing  # type: ignore[assignment, method-assign]
     main()
