@@ -3,8 +3,8 @@
 Rules: one file beside the keystore, not in the database, so that a wiped database costs no share;
 AES-256-GCM under a key derived from the vault key, 0600, written whole or not at all; a share is
 on disk before the node confirms a ceremony, and the one before it stays until the new sharing is in
-force (`settle`), then goes for ever. What was deleted may lie in backups and in the file system's
-free blocks: erasing those is the operator's.
+force (`settle`), then goes for ever; what a crash left of a write goes at the next start. What was
+deleted may lie in backups and in the file system's free blocks: erasing those is the operator's.
 """
 
 from __future__ import annotations
@@ -23,7 +23,13 @@ from bulwark.ledger.errors import DecodeError
 from bulwark.privacy.errors import PrivacyError
 from bulwark.privacy.group import RandomBytes, decode_element, decode_scalar
 from bulwark.privacy.threshold import EvaluatorShare
-from node.keys import KeystoreDamaged, KeystoreMissing, read_private, write_private
+from node.keys import (
+    KeystoreDamaged,
+    KeystoreError,
+    KeystoreMissing,
+    read_private,
+    write_private,
+)
 
 FILE_NAME: Final = "shares"
 """In the folder of the keystore."""
@@ -109,6 +115,17 @@ class ShareStore:
         """A ceremony is over: erase its state, keep its share."""
         if self._states.pop(session, None) is not None:
             self._write()
+
+    def clear_leftovers(self) -> None:
+        """Remove what a crash left of a write: shares that would outlive their erasure.
+
+        Only for the one process that writes here. Raises KeystoreError.
+        """
+        for path in self._path.parent.glob(f".{self._path.name}.*.new"):
+            try:
+                path.unlink()
+            except OSError as error:
+                raise KeystoreError(path, f"can not remove: {error.strerror}") from error
 
     def _read(self) -> None:
         try:

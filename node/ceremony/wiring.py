@@ -36,7 +36,8 @@ def make_ceremonies(
     ring_changed: Callable[[], None],
     may_act: Callable[[], bool],
 ) -> Ceremonies:
-    """The ceremonies of the node of this home."""
+    """The ceremonies of the node of this home. Raises KeystoreError."""
+    home.shares.clear_leftovers()
     member = member_id_bytes(home.member.id)
     sealing_key = SealingKey(home.secrets.sealing_key)
     epoch_seconds = home.genesis.privacy.epoch_seconds

@@ -18,6 +18,7 @@ from bulwark.privacy.errors import PrivacyError
 from bulwark.privacy.group import multiply_base
 from bulwark.privacy.sharing import Share, recover
 from bulwark.privacy.threshold import EvaluatorShare
+from genesis.home import KEYSTORE_FILE
 from tests.nets.checks import CheckFailed
 from tests.nets.vaults import Vault, needles, read_vault, traces
 from tests.nets.witness import Seen
@@ -97,6 +98,9 @@ class Custody:
             sessions = {key: found.session for key, found in self._seen.items()}
             if read_vault(self.homes[name], sessions).shares:
                 raise CheckFailed(f"{name} keeps an old share")
+            left = list((self.homes[name] / KEYSTORE_FILE).parent.glob(".*.new"))
+            if left:
+                raise CheckFailed(f"{name} keeps {left}")
             for trace in traces(self.homes[name], wanted):
                 raise CheckFailed(f"{name}: {trace}")
             count += len(vault.shares)

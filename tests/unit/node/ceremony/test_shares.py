@@ -48,6 +48,16 @@ def test_shares_and_states_are_there_after_a_restart(path: Path) -> None:
     assert store(path).share(ONE) == share(3)
 
 
+def test_what_a_crash_left_of_a_write_is_removed_and_nothing_else(path: Path) -> None:
+    kept = store(path)
+    kept.keep_share(ONE, 1, share(1))
+    for name in (".shares.4711.new", ".keystore.json.4711.new"):
+        (path.parent / name).write_bytes(path.read_bytes())
+    kept.clear_leftovers()
+    assert {found.name for found in path.parent.iterdir()} == {"shares", ".keystore.json.4711.new"}
+    assert store(path).share(ONE) == share(1)
+
+
 def test_a_sharing_in_force_erases_the_older_ones_of_its_purpose_only(path: Path) -> None:
     kept = store(path)
     for session, purpose in ((ONE, 1), (TWO, 1), (THREE, 2)):
