@@ -24,6 +24,7 @@ from genesis.generator import generate
 from node.devnet.errors import DevnetError, DevnetInvalid, NodeDied, NotReady
 from node.devnet.health import Health, ask
 from node.devnet.layout import (
+    DEVNET_EPOCH_SECONDS,
     DEVNET_PARAMETERS,
     MAX_OBSERVERS,
     MAX_VALIDATORS,
@@ -78,10 +79,12 @@ class Devnet:
         command: Sequence[str] | None = None,
         detached: bool = False,
         parameters: Mapping[str, int] = DEVNET_PARAMETERS,
+        epoch_seconds: int = DEVNET_EPOCH_SECONDS,
     ) -> Devnet:
         """Make a new alliance in a new or empty folder; without `base_port` on free ports.
 
-        `parameters`: initial privacy parameters of the ledger. Raises DevnetError.
+        `parameters`: initial privacy parameters of the ledger; `epoch_seconds`: length of a quota
+        epoch. Raises DevnetError.
         """
         if not 1 <= members <= MAX_VALIDATORS or not 0 <= observers <= MAX_OBSERVERS:
             raise DevnetError(
@@ -90,7 +93,7 @@ class Devnet:
             )
         count = 2 * (members + observers)
         ports = free_ports(count) if base_port is None else contiguous(base_port, count)
-        alliance = devnet_alliance(members, observers, ports, parameters)
+        alliance = devnet_alliance(members, observers, ports, parameters, epoch_seconds)
         # Before the folder is made, as its ports are then settled.
         check_free((plan.id, plan.p2p_port, plan.http_port) for plan in alliance.members)
         passphrases: dict[str, bytes] = {}

@@ -30,6 +30,7 @@ DEVNET_PARAMETERS: Final = {
     "ceremony_phase_seconds": 5,
 }
 """For trying out and for tests: quotas that nobody meets, phases that a silent node ends soon."""
+DEVNET_EPOCH_SECONDS: Final = 86_400
 LOG_FILE: Final = "logs/node.log"
 HOST: Final = "127.0.0.1"
 CHAIN_ID: Final = 680_400
@@ -126,6 +127,7 @@ def devnet_alliance(
     observers: int,
     ports: Sequence[int],
     parameters: Mapping[str, int] = DEVNET_PARAMETERS,
+    epoch_seconds: int = DEVNET_EPOCH_SECONDS,
 ) -> Alliance:
     """An alliance on loopback; `ports` are two a node. Anyone may send and deploy.
 
@@ -144,7 +146,7 @@ def devnet_alliance(
         chain_id=CHAIN_ID,
         gas_limit=DEFAULT_GAS_LIMIT,
         consensus=ConsensusParameters(),
-        privacy=PrivacyParameters(),
+        privacy=PrivacyParameters(epoch_seconds=epoch_seconds),
         privacy_parameters=dict(parameters),
         permissions=Permissions(send="anyone", deploy="anyone"),
         members=tuple(plans),

@@ -23,7 +23,7 @@ import httpx
 
 from bulwark.ledger.genesis import Genesis
 from node.devnet.devnet import Devnet
-from node.devnet.layout import DEVNET_PARAMETERS, DevnetNode
+from node.devnet.layout import DEVNET_EPOCH_SECONDS, DEVNET_PARAMETERS, DevnetNode
 from node.fsck import FsckReport, fsck
 from node.storage.level import LevelStore
 
@@ -60,11 +60,23 @@ class Alliance:
 
     @classmethod
     def create(
-        cls, home: Path, members: int = 4, observers: int = 1, **parameters: int
+        cls,
+        home: Path,
+        members: int = 4,
+        observers: int = 1,
+        *,
+        epoch_seconds: int = DEVNET_EPOCH_SECONDS,
+        **parameters: int,
     ) -> Alliance:
         """A new alliance, not started; some privacy parameters may be others than a devnet's."""
-        given = {**DEVNET_PARAMETERS, **parameters}
-        made = Devnet.create(home, members, observers, command=NODE_COMMAND, parameters=given)
+        made = Devnet.create(
+            home,
+            members,
+            observers,
+            command=NODE_COMMAND,
+            parameters={**DEVNET_PARAMETERS, **parameters},
+            epoch_seconds=epoch_seconds,
+        )
         return cls(made)
 
     # Processes
