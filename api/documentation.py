@@ -29,6 +29,8 @@ MODELS: Final[tuple[type[BaseModel], ...]] = (
     schemas.ScreeningIn,
     schemas.ScreeningOut,
     schemas.ScreeningBatchOut,
+    schemas.UploadOut,
+    schemas.UploadsOut,
     schemas.RecordOut,
     schemas.ConsentIn,
     schemas.ConsentOut,
@@ -95,6 +97,7 @@ PATH_SCHEMAS: Final[dict[str, dict[str, str]]] = {
     "case_id": _DIGEST,
     "member": {"type": "string", "pattern": "^[a-z0-9][a-z0-9-]{0,30}$"},
     "consent_id": _CONSENT,
+    "correlator": {"type": "string", "pattern": "^[A-Za-z0-9._:-]{1,128}$"},
     "at": _AT,
     "proposal_id": {"type": "string", "pattern": "^[1-9][0-9]{0,17}$"},
 }

@@ -16,8 +16,9 @@ import orjson
 from api.exchange import CSV_TYPE, JSON_TYPE, NDJSON_TYPE, Exchange, Reply, json_reply
 from api.json_text import JsonInvalid, decode_object
 from api.problems import FieldProblem, Problem, invalid, malformed
-from api.rows import Pace, RefusedRow, RowReader, Rows, UploadGate
+from api.rows import Pace, RefusedRow, RowReader, Rows
 from api.settings import ApiSettings
+from api.uploads import Upload, Uploads
 from api.views import (
     record_document,
     refusal_problem,
@@ -78,11 +79,11 @@ class IndicatorRoutes:
         self,
         service: NodeService,
         settings: ApiSettings,
-        gate: UploadGate,
+        uploads: Uploads,
         now_ms: Callable[[], int],
     ) -> None:
         self._service = service
-        self._gate = gate
+        self._uploads = uploads
         self._settings = settings
         self._now_ms = now_ms
 
@@ -106,10 +107,10 @@ class IndicatorRoutes:
 
     async def report_batch(self, exchange: Exchange) -> Reply:
         """POST /v1/indicators/batches."""
-        with self._gate.slot():
-            return await self._report_batch(exchange)
+        with self._uploads.slot(exchange, "report") as upload:
+            return await self._report_batch(exchange, upload)
 
-    async def _report_batch(self, exchange: Exchange) -> Reply:
+    async def _report_batch(self, exchange: Exchange, upload: Upload) -> Reply:
         wait = exchange.wait()
         digest = BodyDigest(exchange)
         now_ms = self._now_ms()
@@ -127,6 +128,7 @@ class IndicatorRoutes:
                 by=exchange.caller,
                 wait=wait,
                 idempotency=digest.idempotency(),
+                progress=upload.began(len(rows), len(rows.refused)),
             )
         return await self._summary(rows, outcomes)
 

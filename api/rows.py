@@ -12,12 +12,11 @@ from __future__ import annotations
 import asyncio
 import csv
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final, Generic, TypeVar
 
 from api.json_text import JsonInvalid, decode_object
-from api.problems import FieldProblem, Problem, field_problems, malformed, too_large
+from api.problems import FieldProblem, field_problems, malformed, too_large
 from api.settings import ApiSettings
 from bulwark.indicators.errors import FieldError, NormalisationError, RowError
 
@@ -49,26 +48,6 @@ class Rows(Generic[T]):
 
     def __len__(self) -> int:
         return len(self.parsed) + len(self.refused)
-
-
-class UploadGate:
-    """Lets so many uploads in at a time."""
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._inside = 0
-
-    @contextmanager
-    def slot(self) -> Iterator[None]:
-        """Hold one place; Problem 429 when all are taken."""
-        if self._inside >= self._most:
-            detail = f"{self._most} uploads are being served, come back when one is done"
-            raise Problem(429, "busy", detail, headers={"retry-after": "5"})
-        self._inside += 1
-        try:
-            yield
-        finally:
-            self._inside -= 1
 
 
 class Pace:

@@ -14,8 +14,9 @@ import orjson
 from api.exchange import JSON_TYPE, Exchange, Reply, json_reply
 from api.indicators import read_object, read_rows, refused_row
 from api.problems import invalid
-from api.rows import Pace, RefusedRow, Rows, UploadGate
+from api.rows import Pace, RefusedRow, Rows
 from api.settings import ApiSettings
+from api.uploads import Upload, Uploads
 from api.views import refusal_problem, screening_document, with_rows
 from bulwark.indicators.model import SCREENING_FIELDS, ScreeningRequest
 from node.service import NodeService, ScreeningAnswer
@@ -28,11 +29,11 @@ class ScreeningRoutes:
         self,
         service: NodeService,
         settings: ApiSettings,
-        gate: UploadGate,
+        uploads: Uploads,
         now_ms: Callable[[], int],
     ) -> None:
         self._service = service
-        self._gate = gate
+        self._uploads = uploads
         self._settings = settings
         self._now_ms = now_ms
 
@@ -50,16 +51,17 @@ class ScreeningRoutes:
     async def screen_batch(self, exchange: Exchange) -> Reply:
         """POST /v1/screenings/batches."""
         exchange.query()
-        with self._gate.slot():
-            return await self._screen_batch(exchange)
+        with self._uploads.slot(exchange, "screening") as upload:
+            return await self._screen_batch(exchange, upload)
 
-    async def _screen_batch(self, exchange: Exchange) -> Reply:
+    async def _screen_batch(self, exchange: Exchange, upload: Upload) -> Reply:
         rows = await read_rows(
             exchange, self._settings, ScreeningRequest.from_mapping, SCREENING_FIELDS
         )
         answers: Sequence[ScreeningAnswer] = ()
         if rows.parsed:
-            answers = await self._service.screen(rows.parsed, by=exchange.caller)
+            moved = upload.began(len(rows), len(rows.refused))
+            answers = await self._service.screen(rows.parsed, by=exchange.caller, progress=moved)
         return await self._summary(rows, answers)
 
     async def _summary(

@@ -42,11 +42,11 @@ from api.routes import (
     screening_routes,
     state_routes,
 )
-from api.rows import UploadGate
 from api.rpc import RpcRoute, RpcSockets
 from api.screenings import ScreeningRoutes
 from api.settings import ApiSettings
 from api.state import StateRoutes
+from api.uploads import Uploads, upload_routes
 from node.ethereum import EthereumView
 from node.governance.port import GovernanceService
 from node.guarded.accessport import AccessService
@@ -89,10 +89,11 @@ def create_app(
         chain.table(), translate, settings.max_rpc_calls, settings.max_rpc_answer_bytes
     )
     openapi = _OpenApi()
-    gate = UploadGate(settings.max_uploads)
+    uploads = Uploads(settings.max_uploads, clock)
     routes = [
-        *indicator_routes(IndicatorRoutes(service, settings, gate, clock), settings),
-        *screening_routes(ScreeningRoutes(service, settings, gate, clock), settings),
+        *indicator_routes(IndicatorRoutes(service, settings, uploads, clock), settings),
+        *screening_routes(ScreeningRoutes(service, settings, uploads, clock), settings),
+        *upload_routes(uploads, settings),
         *consent_routes(ConsentRoutes(service, settings), settings),
         *state_routes(StateRoutes(service, metrics), settings),
         *oversight_routes(DiagnosisRoutes(service), EvidenceRoutes(service), settings),

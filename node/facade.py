@@ -39,6 +39,7 @@ from node.service import (
     Idempotency,
     MemberView,
     NotFound,
+    Progress,
     Readiness,
     RecordView,
     ReportOutcome,
@@ -86,18 +87,25 @@ class Facade:
         by: Caller,
         wait: Stage,
         idempotency: Idempotency | None = None,
+        progress: Progress | None = None,
     ) -> list[ReportOutcome]:
         """See NodeService."""
         self._need_reporter()
         await self._parts.access.reporting(by, reports)
-        return await self._parts.reporter.report(reports, wait=wait, idempotency=idempotency)
+        return await self._parts.reporter.report(
+            reports, wait=wait, idempotency=idempotency, progress=progress
+        )
 
     async def screen(
-        self, requests: Sequence[ScreeningRequest], *, by: Caller
+        self,
+        requests: Sequence[ScreeningRequest],
+        *,
+        by: Caller,
+        progress: Progress | None = None,
     ) -> list[ScreeningAnswer]:
         """See NodeService."""
         await self._parts.access.screening(by, requests)
-        return await self._parts.screener.screen(requests)
+        return await self._parts.screener.screen(requests, progress)
 
     async def give_consent(
         self, document: Mapping[str, object], *, wait: Stage, idempotency: Idempotency | None

@@ -7,7 +7,7 @@ The Ethereum-shaped read side is a Protocol of its own in `node.ethereum`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from typing import Protocol
@@ -42,6 +42,10 @@ class Caller:
 
     key_id: str
     role: Role
+
+
+Progress = Callable[[int, int], None]
+"""Told how many rows are done, and how many of them have no tag for want of evaluators."""
 
 
 class Stage(IntEnum):
@@ -254,6 +258,7 @@ class NodeService(Protocol):
         by: Caller,
         wait: Stage,
         idempotency: Idempotency | None = None,
+        progress: Progress | None = None,
     ) -> list[ReportOutcome]:
         """Take up to 100,000 rows; one outcome a row, in order. Raises ServiceError.
 
@@ -262,7 +267,11 @@ class NodeService(Protocol):
         ...
 
     async def screen(
-        self, requests: Sequence[ScreeningRequest], *, by: Caller
+        self,
+        requests: Sequence[ScreeningRequest],
+        *,
+        by: Caller,
+        progress: Progress | None = None,
     ) -> list[ScreeningAnswer]:
         """Answer up to 100,000 questions, in order.
 

@@ -159,13 +159,17 @@ class BulwarkClient:
         body = await self._transport.send(request)
         return decoded(body, ScreeningDocument, "the answer to a screening").read()
 
-    async def screen_many(self, rows: Iterable[Row]) -> ScreeningBatch:
-        """Ask about up to MAX_ROWS identifiers; raises CallInvalid for none or too many rows."""
+    async def screen_many(self, rows: Iterable[Row], *, correlator: str = "") -> ScreeningBatch:
+        """Ask about up to MAX_ROWS identifiers; raises CallInvalid for none or too many rows.
+
+        With a `correlator` of 1 to 128 characters `look` shows meanwhile how far it is.
+        """
         request = Request(
             "POST",
             "/v1/screenings/batches",
             _ndjson(rows),
             NDJSON,
+            correlator=correlator,
             timeout_s=self._batch_timeout_s,
         )
         body = await self._transport.send(request)
@@ -290,12 +294,12 @@ class BulwarkClient:
         body = await self._transport.send(request)
         return decoded(body, dict[str, object], "a page of a query log")
 
-    async def access_log(self, path: str = "access-log", *, after: int = 0) -> dict[str, object]:
-        """What is at /v1/`path`: access-log, access-log/check or access-anchors/MEMBER."""
+    async def look(self, path: str, *, after: int = 0) -> dict[str, object]:
+        """What is at /v1/`path`: access-log, access-anchors/MEMBER, uploads/CORRELATOR."""
         query = {"after": str(after)} if after else {}
         request = Request("GET", f"/v1/{path}", query=query, timeout_s=self._timeout_s)
         body = await self._transport.send(request)
-        return decoded(body, dict[str, object], "an answer about access logs")
+        return decoded(body, dict[str, object], "what the node shows")
 
     async def act_on_opening(
         self,

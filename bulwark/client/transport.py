@@ -50,6 +50,8 @@ class Request:
     idempotency_key: str | None = None
     timeout_s: float = 60.0
     """For all tries together."""
+    correlator: str = ""
+    """Names the request in logs and among uploads; the node chooses one where it is empty."""
 
     @property
     def what(self) -> str:
@@ -130,6 +132,8 @@ class Transport:
         headers = {}
         if request.body:
             headers["content-type"] = request.content_type
+        if request.correlator:
+            headers["x-correlator"] = request.correlator
         if request.idempotency_key is not None:
             headers["idempotency-key"] = request.idempotency_key
         timeout = httpx.Timeout(max(left_s, 0.001), connect=min(left_s, CONNECT_TIMEOUT_S))

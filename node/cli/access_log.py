@@ -58,7 +58,7 @@ def list_entries(after: int, target: Target, as_json: bool) -> None:
     Example:
       bulwark access-log list --after 4000 --home alliance/northbank
     """
-    page = run(with_client(target, lambda client: client.access_log(after=after)))
+    page = run(with_client(target, lambda client: client.look("access-log", after=after)))
     if as_json:
         emit_json(page)
         return
@@ -79,7 +79,7 @@ def check(target: Target, as_json: bool) -> None:
       bulwark access-log check --home alliance/northbank
     """
     path = "access-log/check"
-    found = run(with_client(target, lambda client: client.access_log(path), timeout_s=600.0))
+    found = run(with_client(target, lambda client: client.look(path), timeout_s=600.0))
     if as_json:
         emit_json(found)
     else:
@@ -152,7 +152,7 @@ async def _export(client: BulwarkClient, file: TextIO) -> tuple[int, bool]:
     """Write every entry; how many, and whether the log ends in one that can not be opened."""
     after, written = 0, 0
     while True:
-        page = await client.access_log(after=after)
+        page = await client.look("access-log", after=after)
         if not after:
             start = page["start"]
             if not isinstance(start, dict):
@@ -172,7 +172,7 @@ async def _anchors(client: BulwarkClient, member: str) -> list[Head]:
     heads: list[Head] = []
     after: object = 0
     while isinstance(after, int):
-        page = await client.access_log(f"access-anchors/{member}", after=after)
+        page = await client.look(f"access-anchors/{member}", after=after)
         for anchor in entries(page, "anchors"):
             digest = Digest(bytes.fromhex(str(anchor["digest"])))
             heads.append(Head(int(str(anchor["count"])), digest))

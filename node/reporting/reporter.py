@@ -28,6 +28,7 @@ from node.service import (
     Busy,
     Idempotency,
     IdempotencyMismatch,
+    Progress,
     Refusal,
     ReportOutcome,
     Stage,
@@ -35,6 +36,7 @@ from node.service import (
 )
 from node.storage.durability import Durability
 from node.storage.port import KeyValueStore
+from node.tagging.effort import TagEffort
 from node.tagging.tagger import Tagger, TaggingUnavailable
 
 CHUNK = 2_000
@@ -108,10 +110,14 @@ class Reporter:
         *,
         wait: Stage,
         idempotency: Idempotency | None = None,
+        progress: Progress | None = None,
     ) -> list[ReportOutcome]:
-        """One outcome a row, in order. Raises Busy, IdempotencyMismatch, Unavailable."""
+        """One outcome a row, in order; `progress` is told after each part of an upload.
+
+        Raises Busy, IdempotencyMismatch, Unavailable.
+        """
         if idempotency is None:
-            return await self._outcomes(await self._take(reports, None), wait)
+            return await self._outcomes(await self._take(reports, None, progress), wait)
         while (other := self._under_way.get(idempotency.key)) is not None:
             digest, settled = other
             if digest != idempotency.body_digest:
@@ -127,7 +133,7 @@ class Reporter:
         settled = asyncio.get_running_loop().create_future()
         self._under_way[idempotency.key] = (idempotency.body_digest, settled)
         try:
-            rows = await self._take(reports, idempotency)
+            rows = await self._take(reports, idempotency, progress)
         finally:
             del self._under_way[idempotency.key]
             settled.set_result(None)
@@ -139,7 +145,10 @@ class Reporter:
         return self._rows + self._gatherer.backlog
 
     async def _take(
-        self, reports: Sequence[IndicatorReport], idempotency: Idempotency | None
+        self,
+        reports: Sequence[IndicatorReport],
+        idempotency: Idempotency | None,
+        progress: Progress | None,
     ) -> list[_Row]:
         """Gather every row; with a key also make the outcome durable."""
         pending = self.pending_records
@@ -148,20 +157,23 @@ class Reporter:
         rows = [_Row(report) for report in reports]
         left = len(rows)
         self._rows += left
+        effort = TagEffort(self._tagger, is_alone=len(rows) == 1)
         try:
             for start in range(0, len(rows), CHUNK):
                 chunk = rows[start : start + CHUNK]
-                await self._work(chunk, alone=len(rows) == 1)
+                await self._work(chunk, effort)
                 self._rows -= len(chunk)
                 left -= len(chunk)
+                if progress is not None:
+                    progress(len(rows) - left, effort.untagged)
             if idempotency is not None:
                 await self._keep(idempotency, rows)
         finally:
             self._rows -= left
         return rows
 
-    async def _work(self, rows: list[_Row], *, alone: bool) -> None:
-        """Normalise, tag and gather one chunk; `alone` if it is one row and all of the request."""
+    async def _work(self, rows: list[_Row], effort: TagEffort) -> None:
+        """Normalise, tag and gather one chunk."""
         unknown: list[_Row] = []
         for number, row in enumerate(rows):
             if number % TURN == TURN - 1:
@@ -177,10 +189,10 @@ class Reporter:
             if row.tag is None:
                 unknown.append(row)
         if unknown:
-            tags = await self._tagger.tags([(r.report.kind.label, r.value) for r in unknown])
+            tags = await effort.tags([(r.report.kind.label, r.value) for r in unknown])
             for row, tag in zip(unknown, tags, strict=True):
                 if isinstance(tag, TaggingUnavailable):
-                    if alone:
+                    if effort.is_alone:
                         raise Unavailable(f"the tag can not be computed now: {tag}")
                     refusal = Refusal("tagging.unavailable", f"{tag}; report it again later")
                     row.outcome = ReportOutcome(None, refusal=refusal)

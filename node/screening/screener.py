@@ -20,10 +20,12 @@ from bulwark.ledger.header import Header
 from bulwark.ledger.ids import Height, MemberId, Tag
 from node.chain.records import StoredRecord
 from node.reporting.payload import fields_of
-from node.service import Reason, RecordView, Refusal, ScreeningAnswer, Stage
+from node.service import Progress, Reason, RecordView, Refusal, ScreeningAnswer, Stage
+from node.tagging.effort import TagEffort
 from node.tagging.tagger import Tagger, TaggingUnavailable
 
-CHUNK = 2_000
+CHUNK = 1_000
+"""Questions whose tags are asked for together, and between two steps of the progress."""
 TURN = 100
 MAX_RECORDS = 100
 """Records shown in one answer, the newest."""
@@ -71,16 +73,23 @@ class Screener:
         self.asked = 0
         self.hits = 0
 
-    async def screen(self, requests: Sequence[ScreeningRequest]) -> list[ScreeningAnswer]:
-        """One answer a question, in order."""
+    async def screen(
+        self, requests: Sequence[ScreeningRequest], progress: Progress | None = None
+    ) -> list[ScreeningAnswer]:
+        """One answer a question, in order; `progress` is told after each part of an upload."""
         answers: list[ScreeningAnswer] = []
+        effort = TagEffort(self._tagger, is_alone=len(requests) == 1)
         for start in range(0, len(requests), CHUNK):
-            answers += await self._chunk(requests[start : start + CHUNK])
+            answers += await self._chunk(requests[start : start + CHUNK], effort)
+            if progress is not None:
+                progress(len(answers), effort.untagged)
         self.asked += len(answers)
         self.hits += sum(answer.hit for answer in answers)
         return answers
 
-    async def _chunk(self, requests: Sequence[ScreeningRequest]) -> list[ScreeningAnswer]:
+    async def _chunk(
+        self, requests: Sequence[ScreeningRequest], effort: TagEffort
+    ) -> list[ScreeningAnswer]:
         found: list[Tag | Refusal | TaggingUnavailable | None] = []
         unknown: list[tuple[int, str, str]] = []
         for number, request in enumerate(requests):
@@ -96,7 +105,7 @@ class Screener:
                 unknown.append((number, request.kind.label, value))
             found.append(tag)
         if unknown:
-            tags = await self._tagger.tags([(kind, value) for _, kind, value in unknown])
+            tags = await effort.tags([(kind, value) for _, kind, value in unknown])
             for (number, _, _), asked in zip(unknown, tags, strict=True):
                 found[number] = asked
         answers: list[ScreeningAnswer] = []

@@ -39,6 +39,9 @@ MAX_ROUNDS = 8
 """Rounds of this node under way at once."""
 SWEEP_PAUSE_S = 0.005
 """Between two deletions of 256 old tags each, so that votes do not wait for them."""
+BULK_TRIES = 3
+"""Rounds for a row of an upload, as long as some bring tags."""
+BULK_PAUSE_S = 1.0
 SMALL_ROUND = 64
 """Preferred elements in a round: keeps a thread's turn near 25 ms and rounds overlapping."""
 
@@ -60,6 +63,12 @@ class TaggingUnavailable(Exception):
 
 class QuotaUsedUp(TaggingUnavailable):
     """This member has used its quota of this period."""
+
+
+def _may_be_tried_again(tag: Tag | TaggingUnavailable) -> bool:
+    return (
+        isinstance(tag, TaggingUnavailable) and not isinstance(tag, QuotaUsedUp) and tag.needed > 0
+    )
 
 
 class _KeyChanged(Exception):
@@ -144,6 +153,26 @@ class Tagger:
             except TaggingUnavailable as error:
                 answers.append(error)
         return answers
+
+    async def tags_of_many(
+        self, indicators: Sequence[tuple[str, str]], tries: int = BULK_TRIES
+    ) -> list[Tag | TaggingUnavailable]:
+        """As `tags`, for rows of an upload: what no round could tag is tried again after a pause.
+
+        A new round goes to evaluators in another order and through other relays. A quota that is
+        used up, or a key that is not made yet, is not tried again.
+        """
+        found = await self.tags(indicators)
+        for turn in range(1, tries):
+            failed = [at for at, tag in enumerate(found) if _may_be_tried_again(tag)]
+            if not failed:
+                break
+            log.info("tags of an upload are tried again", rows=len(failed), turn=turn)
+            await asyncio.sleep(BULK_PAUSE_S * turn)
+            again = await self.tags([indicators[at] for at in failed])
+            for at, tag in zip(failed, again, strict=True):
+                found[at] = tag
+        return found
 
     def _live(self) -> LiveKey | None:
         """The key in force; the cache follows it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -29,6 +30,7 @@ from node.service import (
     IdempotencyMismatch,
     MemberView,
     NotFound,
+    Progress,
     Readiness,
     Reason,
     RecordView,
@@ -61,6 +63,10 @@ class FakeNode:
     reachable: bool = True
     ready: bool = True
     failure: Exception | None = None
+    held: asyncio.Event | None = None
+    """Screenings wait for it."""
+    waiting: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set once a screening waits."""
     callers: list[Caller] = field(default_factory=list)
     seen: list[IndicatorReport] = field(default_factory=list)
     facts: Facts = field(default_factory=lambda: Facts(START_MS, "bank-a", (), 0, 4, 3, START_MS))
@@ -90,9 +96,12 @@ class FakeNode:
         by: Caller,
         wait: Stage,
         idempotency: Idempotency | None = None,
+        progress: Progress | None = None,
     ) -> list[ReportOutcome]:
         self._fail()
         self.callers.append(by)
+        if progress is not None:
+            progress(len(reports), 0)
         known = self._promised(idempotency)
         if isinstance(known, list):
             return known
@@ -117,10 +126,19 @@ class FakeNode:
         return ReportOutcome(record.record_id, wait, Height(1) if wait >= 3 else None)
 
     async def screen(
-        self, requests: Sequence[ScreeningRequest], *, by: Caller
+        self,
+        requests: Sequence[ScreeningRequest],
+        *,
+        by: Caller,
+        progress: Progress | None = None,
     ) -> list[ScreeningAnswer]:
         self._fail()
         self.callers.append(by)
+        if progress is not None:
+            progress(len(requests), 0)
+        if self.held is not None:
+            self.waiting.set()
+            await self.held.wait()
         return [self._screen(request) for request in requests]
 
     def _screen(self, request: ScreeningRequest) -> ScreeningAnswer:

@@ -45,6 +45,8 @@ CONTRACT = {
     ("GET", "/v1/evidence"),
     ("GET", "/v1/evidence/{evidence_id}"),
     ("POST", "/v1/evidence/{evidence_id}/post"),
+    ("GET", "/v1/uploads"),
+    ("GET", "/v1/uploads/{correlator}"),
     ("GET", "/healthz"),
     ("GET", "/readyz"),
     ("GET", "/metrics"),
