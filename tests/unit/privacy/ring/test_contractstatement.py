@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 
 import pytest
@@ -74,6 +75,20 @@ def test_a_proof_holds_for_no_other_alliance_epoch_or_opener(name: str) -> None:
     value = others.get(name, 1)
     other = replace(stated(), **{name: value})  # type: ignore[arg-type]
     assert not holds(other, proven(stated()))
+
+
+def test_statement_nullifier_and_proof_are_the_frozen_ones() -> None:
+    """Consensus rules: a chain that verified a proof must verify it for ever."""
+    proof = proven(stated())
+    assert stated().statement_hash().hex() == (
+        "244c394a361b49bf52d23386f3d5eba9fd70dfc7df09775dfb70dc6c2b0a11b5"
+    )
+    assert proof.nullifier.encoding.hex() == (
+        "b4f359aeed79c311784957080fbb79ca471302577a2d07b1ff142d79a85c7568"
+    )
+    assert hashlib.sha256(proof.encode()).hexdigest() == (
+        "03a63738df44e4fc7d4998a7878489923465958eac6f6151054c2184da10433b"
+    )
 
 
 def test_contract_and_label_are_in_the_nullifier_and_message_is_not() -> None:
