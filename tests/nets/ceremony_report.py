@@ -135,9 +135,9 @@ def _story(step: Step) -> Iterator[str]:
     for key in ("tag", "council"):
         did = "; ".join(_word(words, key) for words in step.words)
         sessions = [s for s in step.sessions if s.purpose.name.lower() == key]
-        named = sorted({fault for s in sessions for fault in s.faults})
+        named = _grouped([fault for s in sessions for fault in s.faults])
         complaints = sorted({one for s in sessions for one in s.complaints})
-        yield f"  * {key} key: dishonest: {did}. Named: {'; '.join(named) or 'nobody'}."
+        yield f"  * {key} key: dishonest: {did}. Named: {named or 'nobody'}."
         if complaints:
             yield f"    Complaints: {_counted(complaints)}."
     if step.killed:
@@ -147,6 +147,17 @@ def _story(step: Step) -> Iterator[str]:
 
 def _word(words: Words, key: str) -> str:
     return words.get(key, "honest")
+
+
+def _grouped(faults: Sequence[str]) -> str:
+    """By who is named for what, with the phases."""
+    of: dict[str, list[str]] = {}
+    for fault in dict.fromkeys(faults):
+        what, phase = fault.removesuffix(")").rsplit(" (", 1)
+        of.setdefault(what.replace("no acceptable post where one was due", "silent"), []).append(
+            phase
+        )
+    return "; ".join(f"{what} ({', '.join(phases)})" for what, phases in of.items())
 
 
 def _counted(complaints: Sequence[str]) -> str:
