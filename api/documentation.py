@@ -19,6 +19,7 @@ from api import (
     openings_schemas,
     rpc_schemas,
     schemas,
+    upload_schemas,
 )
 
 TEMPLATE: Final = "#/components/schemas/{model}"
@@ -29,8 +30,6 @@ MODELS: Final[tuple[type[BaseModel], ...]] = (
     schemas.ScreeningIn,
     schemas.ScreeningOut,
     schemas.ScreeningBatchOut,
-    schemas.UploadOut,
-    schemas.UploadsOut,
     schemas.RecordOut,
     schemas.ConsentIn,
     schemas.ConsentOut,
@@ -49,6 +48,7 @@ MODELS: Final[tuple[type[BaseModel], ...]] = (
     *governance_schemas.MODELS,
     *openings_schemas.MODELS,
     *access_schemas.MODELS,
+    *upload_schemas.MODELS,
     rpc_schemas.RpcRequests,
     rpc_schemas.RpcAnswers,
     schemas.ProblemOut,

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from api import documentation as doc
-from api import schemas
+from api import upload_schemas as schemas
 from api.exchange import Exchange, Reply, Route, json_reply
 from api.problems import Problem
 from api.settings import ApiSettings

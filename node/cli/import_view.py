@@ -48,7 +48,8 @@ class ProgressBar:
 
     def show(self, plan: FilePlan, done: int, size: int, summary: FileSummary) -> None:
         """Move on after a batch."""
-        counts = f"{summary.rows:,} rows, {summary.taken:,} taken"
+        rate = summary.rows / summary.seconds if summary.seconds else 0
+        counts = f"{summary.rows:,} rows, {summary.taken:,} taken, {rate:,.0f} rows/s"
         task = self._tasks.get(plan.name)
         if task is None:
             task = self._bar.add_task(plan.name, total=max(size, 1), counts=counts)

@@ -28,6 +28,7 @@ COMMANDS: Final = {
     "node": ("node.cli.node", "Run one node."),
     "report": ("node.cli.report", "Report a fraud indicator."),
     "screen": ("node.cli.screen", "Ask whether an identifier was reported."),
+    "screen-file": ("node.cli.screen_file", "Ask about every row of a CSV or NDJSON file."),
     "consent": ("node.cli.consent", "Give, withdraw or show a consent."),
     "import": ("node.cli.import", "Report the indicators of CSV and NDJSON files."),
     "governance": ("node.cli.governance", "Change members and parameters by vote."),

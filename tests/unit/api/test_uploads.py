@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from api import schemas
+from api import upload_schemas as schemas
 from api.uploads import MOST
 from node.service import Role
 from tests.unit.api.world import NOW_MS, QUESTION, World, ndjson, problem_of
