@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -65,6 +66,8 @@ _WORDS: Final[Mapping[int, Mapping[str, Sequence[tuple[str, str]]]]] = {
     },
 }
 SIZES: Final = tuple(_WORDS)
+_FEW: Final = 3
+"""Names that a line of the report has room for."""
 
 
 def plan_for(validators: int, values: int) -> Plan:
@@ -161,12 +164,18 @@ def _grouped(faults: Sequence[str]) -> str:
 
 
 def _counted(complaints: Sequence[str]) -> str:
-    """By who is complained of."""
+    """Who complains of whom; long lists as numbers."""
+    pairs = [one.split(" of ") for one in complaints]
+    by_holder = Counter(holder for holder, _ in pairs)
+    loud = {holder for holder, count in by_holder.items() if count > _FEW}
+    parts = [f"{holder} of {by_holder[holder]} dealers" for holder in sorted(loud)]
     of: dict[str, list[str]] = {}
-    for one in complaints:
-        holder, dealer = one.split(" of ")
-        of.setdefault(dealer, []).append(holder)
-    return "; ".join(f"{', '.join(who)} of {dealer}" for dealer, who in of.items())
+    for holder, dealer in pairs:
+        if holder not in loud:
+            of.setdefault(dealer, []).append(holder)
+    for dealer, who in of.items():
+        parts.append(f"{', '.join(who) if len(who) <= _FEW else f'{len(who)} others'} of {dealer}")
+    return "; ".join(parts)
 
 
 def _step_document(step: Step) -> dict[str, object]:
