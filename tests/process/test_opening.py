@@ -325,7 +325,7 @@ def test_a_refresh_of_the_key_between_the_parts_has_them_made_anew(
         world.until_posted(case, [first, second])
         before = share_epoch(alliance, REGULATOR)
         order_refresh(alliance)
-        until(lambda: share_epoch(alliance, REGULATOR) > before, "the refreshed key")
+        until(lambda: share_epoch(alliance, REGULATOR) > before, "the refreshed key", within_s=180)
         short = world.type(REGULATOR, "finish", case, "--out", tmp_path / "short.json")
         assert short.returncode == 1, short.stdout
         world.until_posted(case, [first, second])
