@@ -6,10 +6,12 @@ from bench.soak import MEBI, SETTINGS, Phase, Sample, slope
 from node.config import PREFIX, NodeConfig
 
 
-def phase(memory: list[float], mapped: list[float]) -> Phase:
+def phase(memory: list[float], mapped: list[float], disk_an_hour: float = 0) -> Phase:
     """Looks a minute apart, in MiB."""
     samples = [
-        Sample(60.0 * at, round(own * MEBI), round(files * MEBI), 0)
+        Sample(
+            60.0 * at, round(own * MEBI), round(files * MEBI), round(disk_an_hour * at / 60 * MEBI)
+        )
         for at, (own, files) in enumerate(zip(memory, mapped, strict=True))
     ]
     return Phase("load", 60.0 * len(samples), {"bank-a": samples})
@@ -33,6 +35,14 @@ def test_what_fills_in_the_first_half_and_stays_is_flat() -> None:
 def test_own_memory_that_grows_by_more_than_a_twentieth_an_hour_is_not_flat() -> None:
     assert not phase([100 + 0.1 * at for at in range(31)], [30] * 31).flat("bank-a")
     assert phase([100 + 0.08 * at for at in range(31)], [30] * 31).flat("bank-a")
+
+
+def test_what_leveldb_holds_of_new_tables_is_allowed_for() -> None:
+    memory = [100 + 0.1 * at for at in range(31)]
+    assert not phase(memory, [30] * 31, disk_an_hour=30).flat("bank-a")
+    assert phase(memory, [30] * 31, disk_an_hour=150).flat("bank-a")
+    leaking = [100 + 0.15 * at for at in range(31)]
+    assert not phase(leaking, [30] * 31, disk_an_hour=150).flat("bank-a")
 
 
 def test_mapped_files_are_shown_and_not_judged() -> None:
