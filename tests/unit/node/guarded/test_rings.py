@@ -51,6 +51,11 @@ def test_the_ring_holds_every_member_with_a_key_ascending_by_id() -> None:
     assert view.is_ready
 
 
+def test_the_ring_is_ascending_by_id_whatever_the_order_of_the_registry() -> None:
+    members = [member(name) for name in ("m2", "m0", "m1")]
+    assert ring_of(privacy_alliance(members, genesis_keys(members))).members == ("m0", "m1", "m2")
+
+
 def test_who_is_removed_or_suspended_leaves_at_once() -> None:
     chain = alliance()
     before = ring_of(chain)
