@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bulwark.privacy.query import Scope
 from node.guarded.report import GuardedReport
 from tests.unit.node.guarded.questions import code_of, elements, proven, request_of
 from tests.unit.node.guarded.world import QUOTAS, Member, World
@@ -30,7 +31,7 @@ def shown(member: Member) -> dict[str, float]:
 async def test_quota_and_what_is_used_of_it_are_shown_by_scope(world: World) -> None:
     asker = world["bank-a"]
     before = shown(asker)
-    assert before["bulwark_quota['small']"] == list(QUOTAS.values())[0]
+    assert before["bulwark_quota['small']"] == QUOTAS[Scope.SMALL]
     assert before["bulwark_quota_used['small']"] == 0
     await (await asker.asker.open(world.live(asker.index), elements(2))).ask(world["bank-c"].index)
     after = shown(asker)
