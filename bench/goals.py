@@ -68,6 +68,7 @@ GOALS: Final = (
     Goal("ask.fresh.max", "  longest", "ms"),
     _more("oprf.client.rate", "tags of a client, 3 of 5 in bulk", "tags/s", None, 1_500),
     _more("oprf.evaluator.rate", "evaluations of a node", "evaluations/s"),
+    Goal("ring.multiply", "one multiplication of an element", "us"),
     *(
         row
         for members in RING_MEMBERS
