@@ -1,7 +1,11 @@
 """The access desk: writes who asks and why before anything is asked, and shows it to auditors.
 
-Rules: a request waits until its entries are on the disk, so there is no answer without its entry;
-an upload has one entry for each purpose, basis and case that occur in it, with the number of their
+Rules: the entries of a request are written before it is looked at, so the end of the process, a
+kill too, leaves no answer without its entry. They are on disk before a question leaves this member
+(`node.guarded.proving`) and before a report is accepted, whose own write follows theirs. What the
+member answers out of its own memory and replica does not wait for the disk: a power cut can take
+the entries of the last FLUSH_MS and one flush of such answers, of no others (ADR-0018).
+An upload has one entry for each purpose, basis and case that occur in it, with the number of their
 rows; an entry says that something was asked, whatever became of it. Nobody is named but the API
 key: no identifier, no tag and no answer reaches the log.
 """
@@ -9,6 +13,7 @@ key: no identifier, no tag and no answer reaches the log.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import Counter
 from collections.abc import Sequence
 
@@ -29,9 +34,12 @@ from node.guarded.accesslog import AccessLog
 from node.guarded.accessport import MAX_PAGE, AccessCheck, AccessPage, AnchoredAccess
 from node.service import Caller, NotFound
 from node.storage.durability import Durability
+from node.storage.errors import StorageError
 from node.storage.port import KeyValueStore
 from node.storage.schema import event
 
+FLUSH_MS = 20
+"""From an entry to the flush that makes it durable if nothing else does before."""
 TURN = 200
 """Entries or rows between two turns of the event loop: about 5 ms."""
 Asked = ScreeningRequest | IndicatorReport
@@ -57,15 +65,16 @@ class AccessDesk:
         self._directory = directory
         self._clock = clock
         self._member = member
+        self._flush: asyncio.Task[None] | None = None
 
     async def screening(self, by: Caller, requests: Sequence[ScreeningRequest]) -> None:
-        """Note questions durably. Raises StoreWriteFailed."""
+        """Note questions. Raises StoreWriteFailed."""
         one = len(requests) == 1
         kind = AccessKind.SCREENING if one else AccessKind.SCREENING_BATCH
         await self._note(by, kind, requests)
 
     async def reporting(self, by: Caller, reports: Sequence[IndicatorReport]) -> None:
-        """Note reports durably. Raises StoreWriteFailed."""
+        """Note reports. Raises StoreWriteFailed."""
         kind = AccessKind.REPORT if len(reports) == 1 else AccessKind.REPORT_BATCH
         await self._note(by, kind, reports)
 
@@ -88,7 +97,14 @@ class AccessDesk:
             )
             if number % TURN == 0:
                 await asyncio.sleep(0)
-        await self._durability.barrier()
+        if self._flush is None or self._flush.done():
+            self._flush = asyncio.get_running_loop().create_task(self._flushed())
+
+    async def _flushed(self) -> None:
+        """Make durable what was noted; a failed flush fails the store for everybody."""
+        await asyncio.sleep(FLUSH_MS / 1000)
+        with contextlib.suppress(StorageError):
+            await self._durability.barrier()
 
     def page(self, after: int, most: int) -> AccessPage:
         """See AccessService."""

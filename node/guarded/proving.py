@@ -77,6 +77,8 @@ class ProverParts:
     wall_ms: Callable[[], int]
     steady_ms: Callable[[], float]
     """A clock that never goes back, to measure with."""
+    durable: Callable[[], Awaitable[None]]
+    """Waits until all that was written before is on disk."""
     pause: Callable[[float], Awaitable[None]] = asyncio.sleep
     """Waits so many seconds."""
 
@@ -137,7 +139,9 @@ class QuestionProver:
             reply_key=reply_key.public,
             blinded=blinded,
         )
-        question = GuardedRequest(request, await self._proof(place, request))
+        # No question leaves before the access log has its entry on disk.
+        proof, _ = await asyncio.gather(self._proof(place, request), self._parts.durable())
+        question = GuardedRequest(request, proof)
         self.proofs += 1
         padded = pad_question(question, len(place.ring))
         return Prepared(place.view, slot, question, padded, reply_key)

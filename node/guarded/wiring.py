@@ -168,6 +168,7 @@ class GuardedPath:
             random_bytes=os.urandom,
             wall_ms=ground.clock.wall_ms,
             steady_ms=_steady_ms,
+            durable=ground.durability.barrier,
         )
 
     def _asker_parts(self) -> AskerParts:

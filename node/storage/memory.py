@@ -107,10 +107,15 @@ class MemoryStore:
 
     def crash(self, keep_unsynced: int = 0) -> MemoryStore:
         """Cut the power; the store as a restart finds it, with the first unsynced writes kept."""
+        found = self.after_power_cut(keep_unsynced)
+        self._closed = True
+        return found
+
+    def after_power_cut(self, keep_unsynced: int = 0) -> MemoryStore:
+        """What `crash` would leave now; this store goes on."""
         pairs = dict(self._table.pairs)
         for undo in reversed(self._undo[keep_unsynced:]):
             _apply(pairs, undo)
-        self._closed = True
         return MemoryStore(pairs)
 
     def _check_open(self) -> None:

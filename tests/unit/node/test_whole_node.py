@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 import shutil
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -26,11 +27,13 @@ from node.assembly import (
     network_identity,
     open_home,
 )
+from node.ceremony.shares import ShareStore
 from node.clock import Clock
 from node.devnet.layout import devnet_alliance
 from node.devnet.ports import free_ports
 from node.directory import Directory
 from node.facade import Facade
+from node.guarded.accesslog import ENTRIES
 from node.service import (
     Caller,
     Conflict,
@@ -89,11 +92,14 @@ class Running:
 
 
 @pytest.fixture
-async def running(homes: list[Home]) -> AsyncIterator[Running]:
+async def running(homes: list[Home], tmp_path: Path) -> AsyncIterator[Running]:
+    fresh = []
     for home in homes:
-        # The database is a new one each time, and no wiped one.
+        # Ledger and shares are new ones each time, and the database is no wiped one.
         home.voted_marker.unlink(missing_ok=True)
-    running = Running(homes)
+        shares = ShareStore(tmp_path / home.member.id, home.secrets.vault_key, os.urandom)
+        fresh.append(replace(home, shares=shares))
+    running = Running(fresh)
     loop = asyncio.get_running_loop()
     running.tasks = [loop.create_task(node.run()) for node in running.nodes]
     await until(lambda: all(f.readiness().ready for f in running.facades), 30)
@@ -156,6 +162,23 @@ async def test_a_report_of_one_member_is_a_hit_at_every_other(running: Running) 
     for at in ("99999", "soon", 10**6):
         with pytest.raises(NotFound):
             await running.facades[0].block(at)
+
+
+async def test_a_power_cut_takes_no_entry_of_a_report_or_of_a_question_to_others(
+    running: Running,
+) -> None:
+    node, facade = running.nodes[1], running.facades[1]
+    store = node._store
+    assert isinstance(store, MemoryStore)
+
+    def entries_left() -> int:
+        return sum(1 for _ in store.after_power_cut().iterate(ENTRIES))
+
+    before = entries_left()
+    await facade.report([report_of("+44 20 7946 0555")], by=BY, wait=Stage.ACCEPTED)
+    assert entries_left() == before + 1
+    await facade.screen([question("+44 20 7946 0666")], by=BY)
+    assert entries_left() == before + 2
 
 
 async def test_a_node_says_what_it_is_and_how_it_does(running: Running) -> None:

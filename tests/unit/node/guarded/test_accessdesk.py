@@ -1,4 +1,4 @@
-"""The access desk: entries are on the disk before anything is asked, one for each reason."""
+"""The access desk: entries are written before anything is asked, one for each reason."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from bulwark.indicators.model import IndicatorReport, ScreeningRequest
-from bulwark.ledger.accesslog import AccessKind, Gap
+from bulwark.ledger.accesslog import AccessEntry, AccessKind, Gap
 from bulwark.ledger.ids import MemberId
 from node.clock import Clock
 from node.facade import Facade, Parts
@@ -20,6 +20,7 @@ from node.storage.durability import Durability
 from node.storage.errors import StoreWriteFailed
 from node.storage.memory import MemoryStore
 from node.storage.schema import number8
+from tests.unit.node.guarded.questions import until
 from tests.unit.node.guarded.test_accesslog import access
 
 BY = Caller("desk-7", Role.ANALYST)
@@ -31,16 +32,18 @@ def question(value: str, case: str = "", purpose: str = "fraud_prevention") -> S
 
 
 class Service:
-    """Screener and reporter that note what a power cut at their call would leave."""
+    """Screener and reporter that note what a kill at their call would leave."""
 
     def __init__(self, store: MemoryStore) -> None:
         self.store = store
         self.left: list[AccessKind] = []
 
     def _cut(self) -> None:
-        self.left += [entry.kind for entry in access(self.store.crash()).page()]
+        self.left += [entry.kind for entry in access(self.store).page()]
 
-    async def screen(self, requests: Sequence[ScreeningRequest]) -> list[ScreeningAnswer]:
+    async def screen(
+        self, requests: Sequence[ScreeningRequest], progress: object = None
+    ) -> list[ScreeningAnswer]:
         self._cut()
         return []
 
@@ -98,11 +101,29 @@ REPORT = IndicatorReport.from_mapping(
         ),
     ],
 )
-async def test_what_is_asked_or_reported_is_durable_in_the_log_before_anything_happens(
+async def test_what_is_asked_or_reported_is_written_to_the_log_before_anything_happens(
     scene: Scene, ask: Callable[[Facade], Awaitable[object]], kinds: list[AccessKind]
 ) -> None:
     await ask(scene.facade)
     assert scene.service.left == kinds
+
+
+def on_disk(scene: Scene) -> list[AccessEntry]:
+    return access(scene.store.after_power_cut()).page()
+
+
+async def test_what_nothing_else_flushes_is_on_disk_soon(scene: Scene) -> None:
+    await scene.facade.screen([question("a.example")], by=BY)
+    assert on_disk(scene) == []
+    await until(lambda: len(on_disk(scene)) == 1)
+    assert scene.durability.flushes == 1
+
+
+async def test_one_flush_serves_all_questions_of_its_time(scene: Scene) -> None:
+    for number in range(20):
+        await scene.facade.screen([question(f"{number}.example")], by=BY)
+    await until(lambda: len(on_disk(scene)) == 20)
+    assert scene.durability.flushes <= 2
 
 
 async def test_nothing_is_asked_when_the_entry_can_not_be_written(scene: Scene) -> None:

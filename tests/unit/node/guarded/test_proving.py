@@ -70,6 +70,18 @@ async def test_a_question_is_held_until_the_next_step(world: World, asker: Membe
     assert pauses == [pytest.approx((2 * PROVING_STEP_MS - 13.5) / 1000)]
 
 
+async def test_no_question_is_made_before_what_was_written_is_on_disk(
+    world: World, asker: Member
+) -> None:
+    await asker.prover.prepare(
+        world.live(1), elements(1)
+    )  # reserves slots, with a flush of its own
+    asker.store.write({b"an entry": b"of the access log"}, sync=False)
+    assert asker.store.after_power_cut().get(b"an entry") is None
+    await asker.prover.prepare(world.live(1), elements(1))
+    assert asker.store.after_power_cut().get(b"an entry") is not None
+
+
 async def test_the_height_named_lies_behind_the_tip(world: World, asker: Member) -> None:
     prepared = await asker.prover.prepare(world.live(1), elements(1))
     assert prepared.request.ring_height == asker.chain.tip - BEHIND_TIP

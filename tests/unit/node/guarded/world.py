@@ -176,6 +176,7 @@ class Member:
                 random_bytes=self.random,
                 wall_ms=self.wall_ms,
                 steady_ms=lambda: float(world.now_ms),
+                durable=self.durability.barrier,
                 pause=no_pause,
             )
         )
