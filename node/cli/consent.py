@@ -14,8 +14,7 @@ from bulwark.indicators.vocabulary import LawfulBasis, Purpose
 from node.cli.connection import WRITE_ROLES, Target, connection_options, run, with_client
 from node.cli.faults import BadSetup
 from node.cli.options import emit_json, emit_pairs, json_option
-from node.cli.report import words
-from node.cli.values import stated
+from node.cli.values import stated, words
 
 MAX_BYTES = 64 * 1024
 REASONS = ("withdrawn", "expired", "invalidated", "objected")

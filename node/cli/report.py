@@ -7,7 +7,6 @@ from dataclasses import asdict
 import click
 
 from bulwark.client import Stage
-from bulwark.indicators.terms import Term
 from bulwark.indicators.vocabulary import (
     Channel,
     EvidenceLevel,
@@ -20,12 +19,14 @@ from bulwark.indicators.vocabulary import (
 )
 from node.cli.connection import WRITE_ROLES, Target, connection_options, run, with_client
 from node.cli.options import emit_json, json_option
-from node.cli.values import case_option, read_value, region_option, stated, value_option
-
-
-def words(vocabulary: type[Term], *, stated_only: bool = False) -> click.Choice[str]:
-    """A choice of a vocabulary's words."""
-    return click.Choice([e.label for e in vocabulary if e or not stated_only])
+from node.cli.values import (
+    case_option,
+    read_value,
+    region_option,
+    stated,
+    value_option,
+    words,
+)
 
 
 @click.command(name="report")

@@ -13,11 +13,18 @@ from typing import Final
 import click
 
 from bulwark.client import Screening
-from bulwark.indicators.vocabulary import Kind, LawfulBasis, Purpose
+from bulwark.indicators.vocabulary import Kind
 from node.cli.connection import ASK_ROLES, Target, connection_options, run, with_client
 from node.cli.options import emit_json, json_option
-from node.cli.report import words
-from node.cli.values import case_option, read_value, region_option, stated, value_option
+from node.cli.values import (
+    case_option,
+    read_value,
+    reason_options,
+    region_option,
+    stated,
+    value_option,
+    words,
+)
 
 HIT: Final = 10
 INCOMPLETE: Final = 11
@@ -26,22 +33,7 @@ INCOMPLETE: Final = 11
 @click.command(name="screen")
 @click.option("--kind", required=True, type=words(Kind), help="Sort of identifier.")
 @value_option
-@click.option(
-    "--purpose",
-    type=words(Purpose, stated_only=True),
-    default=Purpose.FRAUD_PREVENTION.label,
-    show_default=True,
-    help="Purpose of the question.",
-)
-@click.option(
-    "--lawful-basis",
-    "--basis",
-    "lawful_basis",
-    type=words(LawfulBasis, stated_only=True),
-    default=LawfulBasis.LEGITIMATE_INTERESTS.label,
-    show_default=True,
-    help="Legal basis of the question.",
-)
+@reason_options("the question")
 @case_option
 @region_option
 @click.option(

@@ -26,12 +26,11 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from bulwark.client import BulwarkClient, ClientError
 from bulwark.client.results import ScreeningBatch
 from bulwark.indicators.model import SCREENING_FIELDS
-from bulwark.indicators.vocabulary import Kind, LawfulBasis, Purpose
+from bulwark.indicators.vocabulary import Kind
 from node.cli.connection import ASK_ROLES, Target, connection_options, run
 from node.cli.faults import BadSetup, Failed
 from node.cli.options import emit_json, emit_pairs, json_option
-from node.cli.report import words
-from node.cli.values import case_option, region_option, stated
+from node.cli.values import case_option, reason_options, region_option, stated, words
 from node.importing.errors import SourceInvalid
 from node.importing.source import Source
 
@@ -50,22 +49,7 @@ Row = tuple[int, dict[str, Any]]
 @click.argument("source", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Answers, NDJSON.")
 @click.option("--kind", type=words(Kind), help="Sort of identifier of rows that name none.")
-@click.option(
-    "--purpose",
-    type=words(Purpose, stated_only=True),
-    default=Purpose.FRAUD_PREVENTION.label,
-    show_default=True,
-    help="Purpose of rows that name none.",
-)
-@click.option(
-    "--lawful-basis",
-    "--basis",
-    "lawful_basis",
-    type=words(LawfulBasis, stated_only=True),
-    default=LawfulBasis.LEGITIMATE_INTERESTS.label,
-    show_default=True,
-    help="Legal basis of rows that name none.",
-)
+@reason_options("rows that name none")
 @case_option
 @region_option
 @connection_options(*ASK_ROLES)
