@@ -48,7 +48,9 @@ class Tags:
     def cached(self, kind: str, value: str) -> Tag | None:
         return self._tag(value) if value in self.known else None
 
-    async def tags(self, wanted: Sequence[tuple[str, str]]) -> list[Tag | TaggingUnavailable]:
+    async def tags_of_many(
+        self, wanted: Sequence[tuple[str, str]], tries: int
+    ) -> list[Tag | TaggingUnavailable]:
         await self.gate.wait()
         if self.down:
             return [TaggingUnavailable(1, 3) for _ in wanted]
