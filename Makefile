@@ -43,7 +43,7 @@ tools: ## install what the tests with real processes need: namespaces and a C co
 	  iproute2 gcc libc6-dev; fi
 
 process: install ## tests with real processes, sockets, disks and namespaces
-	$(BIN)/python -m pytest tests -m process -x
+	$(BIN)/python -m pytest tests -m process -n 2 --dist loadfile --maxfail=3
 
 search: install simulate twins ## the longer searches: seeds that failed once, crashes, Twins, simulator
 	$(BIN)/python -m pytest tests -m search -n 2
