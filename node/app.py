@@ -59,6 +59,7 @@ from node.services import Ground, Services
 from node.sidecars import Sidecars
 from node.storage.durability import Durability
 from node.storage.port import KeyValueStore
+from node.storage.watch import halt_on_failure
 from node.supervisor import Supervisor
 from node.sync.server import serve_sync
 from node.sync.watch import SyncWatch
@@ -328,6 +329,7 @@ class Node:
             self._supervisor.spawn(self._services.openings.run())
             self._supervisor.spawn(self._ceremonies.run())
             self._supervisor.spawn(self._guarded.run())
+            self._supervisor.spawn(halt_on_failure(self._store, self._supervisor.halt))
             server = self._services.open()
             await server.start()
             log.info(

@@ -121,6 +121,11 @@ class LevelStore:
             raise StoreWriteFailed(self._path, self._failure) from error
         self._flushed = max(self._flushed, written)
 
+    @property
+    def failure(self) -> StoreWriteFailed | None:
+        """The failed write after which all are refused, None while writes go on."""
+        return None if self._failure is None else StoreWriteFailed(self._path, self._failure)
+
     def iterate(
         self, prefix: bytes, *, start: bytes | None = None, reverse: bool = False
     ) -> _Pairs:

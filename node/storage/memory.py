@@ -54,6 +54,8 @@ class MemoryStore:
         self._closed = False
         self.refuse_writes = False
         """Set by tests: every write fails from now on, as on a full disk."""
+        self.failure: StoreWriteFailed | None = None
+        """The failed write after which all are refused, None while writes go on."""
         self.synced_writes = 0
         """Flushes that had something to make durable, so far."""
 
@@ -65,8 +67,7 @@ class MemoryStore:
     def write(self, puts: Mapping[bytes, bytes | None], *, sync: bool) -> None:
         """One atomic batch. Raises StoreWriteFailed, StoreClosed."""
         self._check_open()
-        if self.refuse_writes:
-            raise StoreWriteFailed(_NAME, "writes are refused")
+        self._check_writable()
         if self._table.shared:
             self._table = _Table(dict(self._table.pairs))
         pairs = self._table.pairs
@@ -78,8 +79,7 @@ class MemoryStore:
 
     def flush(self) -> None:
         """What was written survives a power cut from now on. Raises StoreWriteFailed."""
-        if self.refuse_writes:
-            raise StoreWriteFailed(_NAME, "writes are refused")
+        self._check_writable()
         if self._undo:
             self._undo.clear()
             self.synced_writes += 1
@@ -117,6 +117,11 @@ class MemoryStore:
         for undo in reversed(self._undo[keep_unsynced:]):
             _apply(pairs, undo)
         return MemoryStore(pairs)
+
+    def _check_writable(self) -> None:
+        if self.refuse_writes:
+            self.failure = StoreWriteFailed(_NAME, "writes are refused")
+            raise self.failure
 
     def _check_open(self) -> None:
         if self._closed:

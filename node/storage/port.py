@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Protocol
 
+from node.storage.errors import StoreWriteFailed
+
 
 class ReadView(Protocol):
     """A consistent view of the store at one moment; close it, for it keeps old data alive."""
@@ -64,6 +66,11 @@ class KeyValueStore(Protocol):
 
     def snapshot(self, *, verify: bool = False) -> ReadView:
         """A view of this moment; with `verify` every block read is checked (audit reads)."""
+        ...
+
+    @property
+    def failure(self) -> StoreWriteFailed | None:
+        """The failed write after which all are refused, None while writes go on."""
         ...
 
     def compact(self) -> None:

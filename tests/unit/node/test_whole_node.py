@@ -43,6 +43,7 @@ from node.service import (
     Role,
     Stage,
 )
+from node.storage.errors import StoreWriteFailed
 from node.storage.memory import MemoryStore
 from tests.unit.node.driver.cluster import until
 from tests.unit.node.execution.alliance import STRANGER
@@ -179,6 +180,26 @@ async def test_a_power_cut_takes_no_entry_of_a_report_or_of_a_question_to_others
     assert entries_left() == before + 1
     await facade.screen([question("+44 20 7946 0666")], by=BY)
     assert entries_left() == before + 2
+
+
+async def test_a_failed_write_of_a_request_ends_the_node_though_no_block_is_written(
+    homes: list[Home], tmp_path: Path
+) -> None:
+    """Seen with a full disk: nodes without a quorum answered 500 and looked alive."""
+    home = homes[4]  # an observer alone has nothing of its own to write
+    home.voted_marker.unlink(missing_ok=True)
+    shares = ShareStore(tmp_path / "shares", home.secrets.vault_key, os.urandom)
+    store = MemoryStore()
+    node = Node(replace(home, shares=shares), store)
+    task = asyncio.get_running_loop().create_task(node.run())
+    facade = node._services._facade
+    await until(lambda: facade.status()["height"] is not None, 30)
+    store.refuse_writes = True
+    with pytest.raises(StoreWriteFailed):
+        await facade.screen([question("+44 20 7946 0555")], by=BY)
+    async with asyncio.timeout(30):
+        assert await task == 1
+    assert node.halted is not None and "writes are refused" in node.halted
 
 
 async def test_a_node_says_what_it_is_and_how_it_does(running: Running) -> None:
