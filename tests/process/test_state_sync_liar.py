@@ -28,7 +28,8 @@ def test_a_wiped_validator_and_a_new_member_name_and_drop_a_lying_peer(tmp_path:
     for one in (wiped, new):
         assert one.dropped and state_sync.LIAR in one.verdict, one
         assert one.headers > SMALL.blocks and one.state_values > 100, one
-        assert one.executed < one.headers // 2, "history was not executed"
+        # What came while it synced it executes, and on a slow machine that may be much.
+        assert one.height - one.executed > SMALL.blocks * 2 // 3, "history was not executed"
     assert result.records >= SMALL.records + result.acknowledged
     assert result.proofs >= 12
 
