@@ -11,8 +11,7 @@ import asyncio
 import contextlib
 import os
 import threading
-import time
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -39,6 +38,7 @@ from node.guarded.ports import LiveKey
 from node.guarded.rings import RingView
 from node.requests import PeerUnavailable, Topic
 from node.storage.level import LevelStore
+from tests.nets.checks import until
 
 T = TypeVar("T")
 READY_S = 60.0
@@ -64,8 +64,9 @@ class Rogue:
         self._node = self.run(self._made())
         self._running = asyncio.run_coroutine_threadsafe(self._node.run(), self._loop)  # type: ignore[assignment]
         others = len(self._home.genesis.members) - 1
-        self._until(lambda: self._node._rings.is_ready, "the rogue has a ring")
-        self._until(lambda: len(self._node._mesh.connected()) == others, "the rogue is connected")
+        until(lambda: self._node._rings.is_ready, "the rogue has a ring", READY_S)
+        connected = self._node._mesh.connected
+        until(lambda: len(connected()) == others, "the rogue is connected", READY_S)
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -85,13 +86,6 @@ class Rogue:
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Run something on the node's loop."""
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(READY_S)
-
-    def _until(self, condition: Callable[[], bool], what: str) -> None:
-        deadline = time.monotonic() + READY_S
-        while not condition():
-            if time.monotonic() > deadline:
-                raise AssertionError(f"not within {READY_S:.0f} s: {what}")
-            time.sleep(0.05)
 
     @property
     def view(self) -> RingView:
