@@ -66,6 +66,7 @@ class AccessDesk:
         self._clock = clock
         self._member = member
         self._flush: asyncio.Task[None] | None = None
+        self._is_unflushed = False
 
     async def screening(self, by: Caller, requests: Sequence[ScreeningRequest]) -> None:
         """Note questions. Raises StoreWriteFailed."""
@@ -97,14 +98,20 @@ class AccessDesk:
             )
             if number % TURN == 0:
                 await asyncio.sleep(0)
+        self._is_unflushed = True
         if self._flush is None or self._flush.done():
             self._flush = asyncio.get_running_loop().create_task(self._flushed())
 
     async def _flushed(self) -> None:
-        """Make durable what was noted; a failed flush fails the store for everybody."""
-        await asyncio.sleep(FLUSH_MS / 1000)
-        with contextlib.suppress(StorageError):
-            await self._durability.barrier()
+        """Make durable what was noted; a failed flush fails the store for everybody.
+
+        A flush under way may have missed what is noted meanwhile, so another follows then.
+        """
+        while self._is_unflushed:
+            await asyncio.sleep(FLUSH_MS / 1000)
+            self._is_unflushed = False
+            with contextlib.suppress(StorageError):
+                await self._durability.barrier()
 
     def page(self, after: int, most: int) -> AccessPage:
         """See AccessService."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from types import SimpleNamespace
 from typing import Any, cast
@@ -117,6 +118,25 @@ async def test_what_nothing_else_flushes_is_on_disk_soon(scene: Scene) -> None:
     assert on_disk(scene) == []
     await until(lambda: len(on_disk(scene)) == 1)
     assert scene.durability.flushes == 1
+
+
+async def test_what_is_noted_during_a_flush_gets_one_of_its_own(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A flush that is under way has looked at the disk before."""
+    flush, started, go_on = scene.store.flush, threading.Event(), threading.Event()
+
+    def slow() -> None:
+        flush()
+        started.set()
+        go_on.wait(10)
+
+    monkeypatch.setattr(scene.store, "flush", slow)
+    await scene.facade.screen([question("a.example")], by=BY)
+    await until(started.is_set)
+    await scene.facade.screen([question("b.example")], by=BY)
+    go_on.set()
+    await until(lambda: len(on_disk(scene)) == 2)
 
 
 async def test_one_flush_serves_all_questions_of_its_time(scene: Scene) -> None:
