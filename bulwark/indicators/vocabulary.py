@@ -211,6 +211,7 @@ class Operation(Term):
     RETRACT = 5, "retract", "the reporter takes a record back"
     EXPIRE = 6, "expire", "the record's time is over"
     ERASE = 7, "erase", "salt, tag and payload are destroyed"
+    CONFIRM = 8, "confirm", "a member did what a batch of orders asks: recall, destruction"
 
 
 class DisputeGround(Term):
