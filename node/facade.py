@@ -10,9 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bulwark.indicators.model import IndicatorReport, ScreeningRequest
+from bulwark.ledger.epochs import EpochTerms
 from bulwark.ledger.genesis import Genesis
 from bulwark.ledger.ids import Digest, Height, MemberId, RecordId
 from bulwark.ledger.proofs import AnchorProof, RecordProof
+from node.chain.epochs import EpochBook
 from node.chain.proofs import NotProvable, Prover
 from node.chain.records import RecordReader
 from node.chain.store import ChainStore
@@ -56,6 +58,7 @@ class Parts:
     genesis: Genesis
     member: MemberId
     chain: ChainStore
+    epochs: EpochBook
     records: RecordReader
     prover: Prover
     reporter: Reporter
@@ -185,6 +188,10 @@ class Facade:
             record_count=found.record_count,
             checkpoint=chain.checkpoint(height),
         )
+
+    def epoch_at(self, height: Height) -> EpochTerms:
+        """See NodeService."""
+        return self._parts.epochs.at(height).terms
 
     def members(self) -> Sequence[MemberView]:
         """See NodeService."""

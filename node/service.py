@@ -13,6 +13,7 @@ from enum import IntEnum, StrEnum
 from typing import Protocol
 
 from bulwark.indicators.model import IndicatorReport, ScreeningRequest
+from bulwark.ledger.epochs import EpochTerms
 from bulwark.ledger.header import Header
 from bulwark.ledger.ids import Digest, Height, MemberId, RecordId
 from bulwark.ledger.proofs import AnchorProof, RecordProof
@@ -309,6 +310,10 @@ class NodeService(Protocol):
 
     async def block(self, at: int | str) -> BlockView:
         """A block by height, `latest` or `finalized`. Raises NotFound."""
+        ...
+
+    def epoch_at(self, height: Height) -> EpochTerms:
+        """Who votes on a height, at most one above the last block, in certificates' order."""
         ...
 
     def members(self) -> Sequence[MemberView]:

@@ -186,6 +186,7 @@ class Services:
             genesis=home.genesis,
             member=home.member.id,
             chain=ground.chain,
+            epochs=ground.executor.epochs,
             records=ground.records,
             prover=Prover(ground.store, ground.chain, ground.executor.epochs),
             reporter=self._reporter,

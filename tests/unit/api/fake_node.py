@@ -10,12 +10,25 @@ from bulwark.indicators.errors import NormalisationError
 from bulwark.indicators.model import IndicatorReport, ScreeningRequest
 from bulwark.indicators.normalise import normalise
 from bulwark.ledger.anchor import Anchor, AnchorKind
+from bulwark.ledger.epochs import EpochTerms
 from bulwark.ledger.hashing import sha256
-from bulwark.ledger.ids import Digest, Height, MemberId, RecordId, Tag, ValidatorIndex, View
+from bulwark.ledger.ids import (
+    Address,
+    Digest,
+    Epoch,
+    Height,
+    MemberId,
+    RecordId,
+    Tag,
+    ValidatorIndex,
+    View,
+)
 from bulwark.ledger.merkle import root_of
 from bulwark.ledger.proofs import AnchorProof, RecordProof, SealedHeader
 from bulwark.ledger.record import Record, RecordPayload
 from bulwark.ledger.sidecar import Sidecar
+from bulwark.ledger.signing import SigningDomain
+from bulwark.ledger.validators import Validator, ValidatorSet
 from bulwark.ledger.votes import Certificate, VoteKind, VoteSubject
 from node.diagnosis.facts import Facts
 from node.diagnosis.finding import Diagnosis
@@ -240,6 +253,15 @@ class FakeNode:
         sealed = certificate(VoteKind.CHECKPOINT, body.header.height, body.hash)
         hashes = tuple(transaction.hash for transaction in body.transactions)
         return BlockView(body.header, body.hash, hashes, 0, sealed if final else None)
+
+    def epoch_at(self, height: Height) -> EpochTerms:
+        names = ("bank-a", "telco-b", "bank-c", "telco-d")
+        found = tuple(
+            Validator(MemberId(name), Address(bytes([at + 1]) * 20))
+            for at, name in enumerate(names)
+        )
+        domain = SigningDomain(1337, sha256(b"genesis"), Epoch(0))
+        return EpochTerms(ValidatorSet(Epoch(0), found), domain, Height(0))
 
     def members(self) -> Sequence[MemberView]:
         address = "0x" + SENDER.hex()
