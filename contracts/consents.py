@@ -1,6 +1,6 @@
-"""Binding of ConsentRegistry: give and withdraw calls, the consent event, the status view.
+"""Binding of ConsentRegistry: give, renew and withdraw calls, the consent event, the status view.
 
-Rules it owns: the exact bytes of the two calls, and that the event of a withdrawal carries the
+Rules it owns: the exact bytes of the three calls, and that the event of a withdrawal carries the
 reason code where that of a gift carries the lawful basis. It knows no receipt: the commitment is
 made elsewhere.
 """
@@ -19,6 +19,7 @@ from contracts.words import address_of_word, address_word, bytes32_word, uint_wo
 
 CONSENT_REGISTRY: Final = bytes(18) + b"\xb0\x03"
 GIVE_SELECTOR: Final = bytes.fromhex("5ea21126")
+RENEW_SELECTOR: Final = bytes.fromhex("1f8789ab")
 WITHDRAW_SELECTOR: Final = bytes.fromhex("29c393d1")
 STATUS_SELECTOR: Final = bytes.fromhex("52ad0d5e")
 CONSENT_ANCHORED_TOPIC: Final = bytes.fromhex(
@@ -26,17 +27,19 @@ CONSENT_ANCHORED_TOPIC: Final = bytes.fromhex(
 )
 
 _GIVE: Final = struct.Struct(">4s32s32s30sH30sH28sI")
+_RENEW: Final = struct.Struct(">4s32s32s28sI")
 _WITHDRAW: Final = struct.Struct(">4s32s30sH")
 _EVENT: Final = struct.Struct(">32s31sB30sH30sH28sI")
 _STATUS: Final = struct.Struct(">31sB12s20s32s28sI")
 
 
 class ConsentState(IntEnum):
-    """State of a consent anchor; GIVEN and WITHDRAWN are also the kinds of the event."""
+    """State of a consent anchor, and kind of its event; RENEWED is an event, the state is GIVEN."""
 
     NONE = 0
     GIVEN = 1
     WITHDRAWN = 2
+    RENEWED = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,15 @@ class GiveCall:
     commitment: bytes
     purpose: int
     basis: int
+    valid_until_day: int
+
+
+@dataclass(frozen=True, slots=True)
+class RenewCall:
+    """Arguments of a renew call; valid_until_day counts days since 1970-01-01, 0 = no end."""
+
+    anchor_id: bytes
+    commitment: bytes
     valid_until_day: int
 
 
@@ -63,13 +75,13 @@ class ConsentAnchored:
     """One consent event.
 
     Attributes:
-        issuer: 20-byte address that gave the anchor, also in the event of its withdrawal.
+        issuer: 20-byte address that gave the anchor, also in the events that follow.
         anchor_id: 32 bytes.
         commitment: 32 bytes.
-        event_kind: GIVEN or WITHDRAWN.
+        event_kind: GIVEN, RENEWED or WITHDRAWN.
         purpose: purpose code.
-        basis: lawful-basis code of a gift, 0 in a withdrawal.
-        reason: reason code of a withdrawal, 0 in a gift.
+        basis: lawful-basis code of a gift or renewal, 0 in a withdrawal.
+        reason: reason code of a withdrawal, 0 in a gift or renewal.
         valid_until_day: days since 1970-01-01, 0 = no end.
     """
 
@@ -117,6 +129,16 @@ def encode_give(
     )
 
 
+def encode_renew(anchor_id: bytes, commitment: bytes, valid_until_day: int) -> bytes:
+    """Calldata of a renew call. Raises OutOfRange and WrongLength."""
+    return (
+        RENEW_SELECTOR
+        + bytes32_word("anchor_id", anchor_id)
+        + bytes32_word("commitment", commitment)
+        + uint_word("valid_until_day", valid_until_day, 32)
+    )
+
+
 def encode_withdraw(anchor_id: bytes, reason: int) -> bytes:
     """Calldata of a withdraw call. Raises OutOfRange and WrongLength."""
     return (
@@ -132,6 +154,16 @@ def decode_give_call(data: bytes) -> GiveCall | None:
     if selector != GIVE_SELECTOR or any(pad1) or any(pad2) or any(pad3):
         return None
     return GiveCall(anchor_id, commitment, purpose, basis, day)
+
+
+def decode_renew_call(data: bytes) -> RenewCall | None:
+    """Arguments of a renew call, or None when the bytes are no canonical renew call."""
+    if len(data) != _RENEW.size:
+        return None
+    selector, anchor_id, commitment, pad, day = _RENEW.unpack(data)
+    if selector != RENEW_SELECTOR or any(pad):
+        return None
+    return RenewCall(anchor_id, commitment, day)
 
 
 def decode_withdraw_call(data: bytes) -> WithdrawCall | None:
@@ -155,17 +187,17 @@ def decode_consent_anchored(
     if issuer is None or len(anchor_id) != 32 or len(data) != _EVENT.size:
         return None
     commitment, pad1, kind, pad2, purpose, pad3, code, pad4, day = _EVENT.unpack(data)
-    if any(pad1) or any(pad2) or any(pad3) or any(pad4) or kind not in (1, 2):
+    if any(pad1) or any(pad2) or any(pad3) or any(pad4) or kind not in (1, 2, 3):
         return None
-    given = kind == ConsentState.GIVEN
+    ended = kind == ConsentState.WITHDRAWN
     return ConsentAnchored(
         issuer=issuer,
         anchor_id=anchor_id,
         commitment=commitment,
         event_kind=ConsentState(kind),
         purpose=purpose,
-        basis=code if given else 0,
-        reason=0 if given else code,
+        basis=0 if ended else code,
+        reason=code if ended else 0,
         valid_until_day=day,
     )
 

@@ -46,6 +46,7 @@ _DERIVED: Final = (
     schema.LOG_NODES,
     schema.LOG_LEAVES,
     schema.LOG_INDEX,
+    schema.CONSENT_STATES,
     schema.RECORDS,
     schema.RECORDS_BY_TAG,
     schema.HEIGHTS_BY_HASH,

@@ -33,6 +33,8 @@ class AnchorKind(IntEnum):
     """A consent or processing receipt: event ConsentAnchored, kind 1."""
     CONSENT_WITHDRAWN = 3
     """The withdrawal of one: event ConsentAnchored, kind 2."""
+    CONSENT_RENEWED = 4
+    """The renewal of one, with another receipt and last day: event ConsentAnchored, kind 3."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.20;
 
-/// Anchors that a consent receipt exists and whether it was withdrawn; no personal data.
+/// Anchors that a consent receipt exists, its renewals, its withdrawal; no personal data.
 interface IConsentRegistry {
-    /// eventKind 1 given, 2 withdrawn; a withdrawal carries its reason code in basis.
+    /// eventKind 1 given, 2 withdrawn, 3 renewed; a withdrawal carries its reason code in basis.
     event ConsentAnchored(
         address indexed issuer,
         bytes32 indexed anchorId,
@@ -22,6 +22,9 @@ interface IConsentRegistry {
         uint16 basis,
         uint32 validUntilDay
     ) external;
+
+    /// Another receipt and last day; purpose and basis stay. Not after the last day before.
+    function renew(bytes32 anchorId, bytes32 commitment, uint32 validUntilDay) external;
 
     function withdraw(bytes32 anchorId, uint16 reason) external;
 

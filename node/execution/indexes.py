@@ -1,4 +1,4 @@
-"""What a block adds to the indexes: transactions, events, record log, records by id and by tag.
+"""What a block adds to the indexes: transactions, events, record log, consents, records.
 
 Rules: anchors are read from the events of successful transactions, in order, and nowhere else; a
 record is indexed when the anchor of its sidecar succeeded; an erased entry keeps its id and has
@@ -8,6 +8,7 @@ no tag. Every key comes from `node.storage.schema`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 from bulwark.ledger.anchor import Anchor, AnchorKind
 from bulwark.ledger.batch import Batch
@@ -22,6 +23,7 @@ from node.execution.errors import ExecutionError, SidecarMissing
 from node.storage import schema
 from node.storage.seal import seal
 from node.storage.values import (
+    ConsentEvent,
     PlaceEncoder,
     encode_receipts,
     encode_transaction_place,
@@ -29,6 +31,11 @@ from node.storage.values import (
 )
 
 Puts = dict[bytes, bytes | None]
+_CONSENT_KINDS: Final = {
+    ConsentState.GIVEN: AnchorKind.CONSENT_GIVEN,
+    ConsentState.WITHDRAWN: AnchorKind.CONSENT_WITHDRAWN,
+    ConsentState.RENEWED: AnchorKind.CONSENT_RENEWED,
+}
 
 
 def anchors_of(height: Height, receipts: Sequence[Receipt]) -> tuple[Anchor, ...]:
@@ -61,9 +68,8 @@ def _anchor_of(log: Log, height: Height, transaction_index: int, log_index: int)
     consent = decode_consent_anchored(log.address, log.topics, log.data)
     if consent is None:
         return None
-    given = consent.event_kind is ConsentState.GIVEN
     return Anchor(
-        kind=AnchorKind.CONSENT_GIVEN if given else AnchorKind.CONSENT_WITHDRAWN,
+        kind=_CONSENT_KINDS[consent.event_kind],
         height=height,
         transaction_index=transaction_index,
         log_index=log_index,
@@ -71,7 +77,7 @@ def _anchor_of(log: Log, height: Height, transaction_index: int, log_index: int)
         digest=Digest(consent.commitment),
         reference=Digest(consent.anchor_id),
         purpose=consent.purpose,
-        basis=consent.basis if given else consent.reason,
+        basis=consent.code,
         valid_until_day=consent.valid_until_day,
     )
 
@@ -119,16 +125,33 @@ def event_puts(height: Height, receipts: Sequence[Receipt]) -> Puts:
 
 
 def log_puts(frontier: Frontier, anchors: Sequence[Anchor]) -> Puts:
-    """Leaves and nodes of the record log; `frontier` grows."""
+    """Leaves and nodes of the record log, and what its leaves say of consents; `frontier` grows."""
     puts: Puts = {}
     for anchor in anchors:
         index = frontier.size
         leaf_key = schema.log_leaf(index)
         puts[leaf_key] = seal(leaf_key, anchor.encode())
         puts[schema.log_index(anchor_name(anchor), index)] = b""
+        if anchor.kind is not AnchorKind.RECORDS:
+            _put_consent(puts, anchor)
         for level, place, digest in frontier.append(anchor.leaf_hash):
             puts[schema.log_node(level, place)] = digest
     return puts
+
+
+def _put_consent(puts: Puts, anchor: Anchor) -> None:
+    key = schema.consent_state(
+        anchor.reference, anchor.height, anchor.transaction_index, anchor.log_index
+    )
+    said = ConsentEvent(
+        anchor.kind,
+        anchor.account,
+        anchor.purpose,
+        anchor.basis,
+        anchor.valid_until_day,
+        anchor.digest,
+    )
+    puts[key] = seal(key, said.encode())
 
 
 def record_puts(

@@ -64,6 +64,8 @@ LOG_LEAVES: Final = b"a"
 """index8 -> encoded anchor, sealed."""
 LOG_INDEX: Final = b"A"
 """root or anchor id | index8 -> empty: where in the record log it stands."""
+CONSENT_STATES: Final = b"W"
+"""anchor id | height8 | transaction index4 | log index4 -> consent event, sealed."""
 EVENTS: Final = b"e"
 """address | topic0 (32 zero bytes for none) | height8 -> empty: blocks that hold such a log."""
 EPOCHS: Final = b"E"
@@ -91,8 +93,8 @@ TAG_CACHE: Final = b"q"
 ALL_PREFIXES: Final = (
     META, HEADERS, HEIGHTS_BY_HASH, BATCHES, RECEIPTS, COMMIT_CERTIFICATES, CHECKPOINTS,
     TRANSACTIONS, SIDECARS, PENDING_SIDECARS, RECORDS, RECORDS_BY_TAG, LOG_NODES, LOG_LEAVES,
-    LOG_INDEX, EVENTS, EPOCHS, STATE, CODES, CONSENSUS, OUTBOX, IDEMPOTENCY, CONSENTS, EVALUATIONS,
-    TAG_CACHE,
+    LOG_INDEX, CONSENT_STATES, EVENTS, EPOCHS, STATE, CODES, CONSENSUS, OUTBOX, IDEMPOTENCY,
+    CONSENTS, EVALUATIONS, TAG_CACHE,
 )  # fmt: skip
 """A key that begins with none of these is an orphan."""
 
@@ -183,6 +185,23 @@ def log_leaf(index: int) -> bytes:
 def log_index(name: bytes, index: int) -> bytes:
     """Key that says at which log position a root or anchor id stands."""
     return LOG_INDEX + name + number8(index)
+
+
+def consent_states(anchor_id: bytes) -> bytes:
+    """Prefix of the events of a consent, in the order of the ledger."""
+    return CONSENT_STATES + anchor_id
+
+
+def consent_state(
+    anchor_id: bytes, height: Height, transaction_index: int, log_index: int
+) -> bytes:
+    """Key of one event of a consent."""
+    return CONSENT_STATES + anchor_id + _ORDER.pack(height, transaction_index, log_index)
+
+
+def last_consent_state(anchor_id: bytes, height: Height) -> bytes:
+    """Key that no event of a consent up to a height comes after."""
+    return consent_state(anchor_id, height, 0xFFFFFFFF, 0xFFFFFFFF)
 
 
 def event(address: Address, topic: bytes, height: Height) -> bytes:

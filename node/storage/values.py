@@ -1,4 +1,4 @@
-"""Values of the node's database that are not ledger structures: places, tag entries, receipt lists.
+"""Values of the database that are not ledger structures: places, tag entries, consents, receipts.
 
 Rules: fixed layouts, big-endian; a decoder refuses any other length and names the key. Ledger
 structures (headers, batches, certificates, sidecars, anchors) are stored in their own encoding.
@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from bulwark.ledger.anchor import AnchorKind
 from bulwark.ledger.codec import Reader, Writer
 from bulwark.ledger.errors import LedgerError
 from bulwark.ledger.ids import Address, Digest, Height, RecordId, TimestampMs
@@ -22,6 +23,7 @@ from node.storage.errors import StoreDamaged
 _PLACE: Final = struct.Struct(">QI32sI")
 _TRANSACTION: Final = struct.Struct(">QI")
 _TAGGED: Final = struct.Struct(">32s20sQ")
+_CONSENT: Final = struct.Struct(">B20sHHI32s")
 _NUMBER: Final = struct.Struct(">Q")
 
 
@@ -84,6 +86,42 @@ class TaggedRecord:
             return RecordPayload.decode(self.payload_bytes)
         except LedgerError as error:
             raise StoreDamaged(f"key {key.hex()}", str(error)) from error
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentEvent:
+    """One event of a consent as the ledger has it; its height is in the key."""
+
+    kind: AnchorKind
+    """CONSENT_GIVEN, CONSENT_RENEWED or CONSENT_WITHDRAWN."""
+    issuer: Address
+    """Account that gave the consent, in every event."""
+    purpose: int
+    """Purpose code."""
+    code: int
+    """Lawful-basis code; in a withdrawal the code of its reason."""
+    valid_until_day: int
+    """Last day, days since 1970-01-01; 0 without end."""
+    commitment: Digest
+    """Commitment to the receipt that counts from here on."""
+
+    def encode(self) -> bytes:
+        """61 bytes."""
+        return _CONSENT.pack(
+            self.kind, self.issuer, self.purpose, self.code, self.valid_until_day, self.commitment
+        )
+
+    @classmethod
+    def decode(cls, key: bytes, data: bytes) -> ConsentEvent:
+        """Inverse of encode(). Raises StoreDamaged."""
+        if len(data) != _CONSENT.size:
+            raise _damaged(key, len(data), _CONSENT.size)
+        kind, issuer, purpose, code, day, commitment = _CONSENT.unpack(data)
+        try:
+            known = AnchorKind(kind)
+        except ValueError as error:
+            raise StoreDamaged(f"key {key.hex()}", f"{kind} is no kind of consent") from error
+        return cls(known, Address(issuer), purpose, code, day, Digest(commitment))
 
 
 class PlaceEncoder:

@@ -26,6 +26,7 @@ from contracts.bindings import (
     MemberAdded,
     OutOfRange,
     RecordsAnchored,
+    RenewCall,
     Role,
     WithdrawCall,
     WrongLength,
@@ -35,12 +36,14 @@ from contracts.bindings import (
     decode_member,
     decode_member_event,
     decode_records_anchored,
+    decode_renew_call,
     decode_status,
     decode_withdraw_call,
     encode_add_member,
     encode_anchor,
     encode_give,
     encode_has_role,
+    encode_renew,
     encode_status,
     encode_withdraw,
     load_artifact,
@@ -60,6 +63,7 @@ ADDRESSES = st.binary(min_size=20, max_size=20)
 ANCHOR = encode_anchor(b"\x01" * 32, 1000, 7, b"\x02" * 32)
 GIVE = encode_give(b"\x01" * 32, b"\x02" * 32, 3, 4, 5)
 WITHDRAW = encode_withdraw(b"\x01" * 32, 6)
+RENEW = encode_renew(b"\x01" * 32, b"\x02" * 32, 7)
 MEMBER_TUPLE = "(bytes32,address,address,uint256,bytes32,bytes32,bytes32)"
 
 
@@ -95,6 +99,9 @@ def test_consent_calls_match_the_abi_and_decode(identifier, commitment, purpose,
     values = [identifier, commitment, purpose, basis, day]
     assert data[4:] == encode(["bytes32", "bytes32", "uint16", "uint16", "uint32"], values)
     assert decode_give_call(data) == GiveCall(*values)
+    data = encode_renew(identifier, commitment, day)
+    assert data[4:] == encode(["bytes32", "bytes32", "uint32"], [identifier, commitment, day])
+    assert decode_renew_call(data) == RenewCall(identifier, commitment, day)
     data = encode_withdraw(identifier, purpose)
     assert data[4:] == encode(["bytes32", "uint16"], [identifier, purpose])
     assert decode_withdraw_call(data) == WithdrawCall(identifier, purpose)
@@ -106,6 +113,11 @@ CODECS = [
         decode_give_call,
         GIVE,
         lambda c: encode_give(c.anchor_id, c.commitment, c.purpose, c.basis, c.valid_until_day),
+    ),
+    (
+        decode_renew_call,
+        RENEW,
+        lambda c: encode_renew(c.anchor_id, c.commitment, c.valid_until_day),
     ),
     (decode_withdraw_call, WITHDRAW, lambda c: encode_withdraw(c.anchor_id, c.reason)),
 ]
@@ -165,12 +177,12 @@ def test_anchor_event_is_read_from_its_log_entry_alone(reporter, root, count, sc
         assert decode_records_anchored(*entry) is None
 
 
-@pytest.mark.parametrize("kind", [1, 2])
+@pytest.mark.parametrize("kind", [1, 2, 3])
 def test_consent_event_names_basis_and_reason_apart(kind):
     topics = [CONSENT_ANCHORED_TOPIC, bytes(12) + b"\x0e" * 20, b"\x0f" * 32]
     types = ["bytes32", "uint8", "uint16", "uint16", "uint32"]
     data = encode(types, [b"\x0c" * 32, kind, 3, 4, 5])
-    basis, reason = (4, 0) if kind == 1 else (0, 4)
+    basis, reason = (0, 4) if kind == 2 else (4, 0)
     assert decode_consent_anchored(CONSENT_REGISTRY, topics, data) == ConsentAnchored(
         b"\x0e" * 20, b"\x0f" * 32, b"\x0c" * 32, ConsentState(kind), 3, basis, reason, 5
     )
@@ -180,7 +192,7 @@ def test_consent_event_names_basis_and_reason_apart(kind):
     for word in range(1, 5):
         dirty = data[: word * 32] + b"\1" + data[word * 32 + 1 :]
         assert decode_consent_anchored(CONSENT_REGISTRY, topics, dirty) is None
-    for other in (0, 3, 255):
+    for other in (0, 4, 255):
         unknown = encode(types, [b"\x0c" * 32, other, 3, 4, 5])
         assert decode_consent_anchored(CONSENT_REGISTRY, topics, unknown) is None
 

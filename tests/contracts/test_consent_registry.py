@@ -1,4 +1,4 @@
-"""ConsentRegistry on py-evm: the path none, given, withdrawn, and every refusal."""
+"""ConsentRegistry on py-evm: the path none, given, renewed, withdrawn, and every refusal."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from contracts.bindings import (
     encode_add_member,
     encode_give,
     encode_remove_member,
+    encode_renew,
     encode_set_keys,
     encode_set_roles,
     encode_status,
@@ -34,8 +35,10 @@ DAY = 20_500
 ALPHA = signer("alpha")
 BETA = signer("beta")
 GOVERNOR = signer("governor")
+OTHER = b"\x0d" * 32
 GIVE = encode_give(ANCHOR, COMMITMENT, 3, 4, DAY)
 WITHDRAW = encode_withdraw(ANCHOR, 9)
+RENEW = encode_renew(ANCHOR, OTHER, DAY + 365)
 
 
 def _send(chain: Chain, by, data: bytes) -> Outcome:
@@ -124,6 +127,63 @@ def test_nothing_is_withdrawn_twice():
     assert _send(chain, ALPHA, WITHDRAW).reason == "bulwark: already withdrawn"
 
 
+def test_renewal_brings_receipt_and_last_day_and_keeps_purpose_and_basis():
+    chain = _given()
+    event = _event(_send(chain, ALPHA, RENEW))
+    assert event == ConsentAnchored(
+        ALPHA.address, ANCHOR, OTHER, ConsentState.RENEWED, 3, 4, 0, DAY + 365
+    )
+    assert _status(chain) == ConsentStatus(ConsentState.GIVEN, ALPHA.address, OTHER, DAY + 365)
+    end = _event(_send(chain, ALPHA, WITHDRAW))
+    assert end == ConsentAnchored(
+        ALPHA.address, ANCHOR, OTHER, ConsentState.WITHDRAWN, 3, 0, 9, DAY + 365
+    )
+
+
+@settings(deadline=None, max_examples=25)
+@given(
+    codes=st.tuples(*[st.integers(0, 2**16 - 1)] * 2),
+    days=st.lists(st.integers(30_000, 2**32 - 1) | st.just(0), min_size=2, max_size=5),
+)
+def test_renewals_change_the_last_day_and_nothing_else(codes, days):
+    chain = alliance()
+    assert _send(chain, ALPHA, encode_give(ANCHOR, COMMITMENT, *codes, days[0])).ok
+    for day in days[1:]:
+        event = _event(_send(chain, ALPHA, encode_renew(ANCHOR, OTHER, day)))
+        assert event is not None
+        assert (event.purpose, event.basis, event.valid_until_day) == (*codes, day)
+        assert _status(chain) == ConsentStatus(ConsentState.GIVEN, ALPHA.address, OTHER, day)
+
+
+def test_consent_is_renewed_on_its_last_day_and_not_after_it():
+    today = alliance().now_s // 86_400
+    for last, reason in [(today, None), (today - 1, "bulwark: expired"), (0, None)]:
+        chain = alliance()
+        assert _send(chain, ALPHA, encode_give(ANCHOR, COMMITMENT, 3, 4, last)).ok
+        assert _send(chain, ALPHA, RENEW).reason == reason
+
+
+def test_what_is_withdrawn_or_unknown_is_not_renewed():
+    chain = _given()
+    assert _send(chain, ALPHA, WITHDRAW).ok
+    assert _send(chain, ALPHA, RENEW).reason == "bulwark: already withdrawn"
+    assert _send(alliance(), ALPHA, RENEW).reason == "bulwark: unknown anchor id"
+
+
+def test_another_member_does_not_renew_and_a_new_account_of_the_issuer_does():
+    chain = _given()
+    assert _send(chain, BETA, RENEW).reason == "bulwark: not the issuer"
+    fresh = signer("alpha 2")
+    _replace_account(chain, "alpha", fresh.address)
+    assert _send(chain, fresh, RENEW).ok
+    assert _status(chain).issuer == ALPHA.address
+
+
+def test_renewal_without_a_commitment_is_refused():
+    data = encode_renew(ANCHOR, bytes(32), DAY)
+    assert _send(_given(), ALPHA, data).reason == "bulwark: zero commitment"
+
+
 def test_unknown_anchor_is_not_withdrawn():
     assert _send(alliance(), ALPHA, WITHDRAW).reason == "bulwark: unknown anchor id"
 
@@ -163,16 +223,17 @@ def test_member_that_left_withdraws_only_after_it_joined_again():
 
 
 @pytest.mark.parametrize("roles", range(16))
-def test_exactly_the_reporter_role_permits_both_calls(roles):
+def test_exactly_the_reporter_role_permits_the_calls(roles):
     chain = _given()
     _govern(chain, encode_set_roles(member_id_bytes("alpha"), roles))
     expected = None if roles & Role.REPORTER else "bulwark: not a reporter"
     other = encode_give(b"\x0b" * 32, COMMITMENT, 1, 1, 0)
     assert _send(chain, ALPHA, other).reason == expected
+    assert _send(chain, ALPHA, RENEW).reason == expected
     assert _send(chain, ALPHA, WITHDRAW).reason == expected
 
 
-@pytest.mark.parametrize("data", [GIVE, WITHDRAW])
+@pytest.mark.parametrize("data", [GIVE, RENEW, WITHDRAW])
 @pytest.mark.parametrize("name", ["stranger", "alpha node", "governor", "gamma"])
 def test_keys_without_the_role_are_refused(name, data):
     assert _send(_given(), signer(name), data).reason == "bulwark: not a reporter"
@@ -190,13 +251,13 @@ def test_zero_ids_and_commitments_are_refused(anchor_id, commitment, reason):
     assert _send(alliance(), ALPHA, data).reason == reason
 
 
-@pytest.mark.parametrize("data", [GIVE, WITHDRAW])
+@pytest.mark.parametrize("data", [GIVE, RENEW, WITHDRAW])
 @pytest.mark.parametrize("tail", [b"\0", b"someone@example.org"])
 def test_calldata_with_a_tail_is_refused(data, tail):
     assert _send(alliance(), ALPHA, data + tail).reason == "bulwark: calldata length"
 
 
-@pytest.mark.parametrize("data", [GIVE, WITHDRAW])
+@pytest.mark.parametrize("data", [GIVE, RENEW, WITHDRAW])
 def test_account_with_delegated_code_is_refused(data):
     chain = alliance()
     chain.state.set_code(ALPHA.address, b"\xef\x01\x00" + b"\x11" * 20)
@@ -204,7 +265,7 @@ def test_account_with_delegated_code_is_refused(data):
     assert _send(chain, ALPHA, data).reason == "bulwark: not an account"
 
 
-@pytest.mark.parametrize("data", [GIVE, WITHDRAW])
+@pytest.mark.parametrize("data", [GIVE, RENEW, WITHDRAW])
 def test_calls_through_a_contract_are_refused(data):
     # PUSH everything of the calldata to memory, CALL the registry, bubble its revert up.
     forward = bytes.fromhex("365f5f375f5f365f5f73") + CONSENT_REGISTRY
