@@ -1,0 +1,1 @@
+"""What an audit is made of: report tables, samples, completeness checks and the evidence pack."""
