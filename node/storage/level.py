@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -42,6 +43,8 @@ OPEN_TABLES: Final = 1_000
 """Table files that LevelDB keeps mapped. Their pages count as resident, yet they are the kernel's
 cache of files and go under pressure; with half of the tables open a random read took five times as
 long, so the number is not made small to make that figure small."""
+WHOLE: Final = (b"\x00", b"\xff" * 8)
+"""Bounds around every key."""
 BLOOM_BITS: Final = 10
 """Bits a key in the bloom filters: about 1 % false positives for look-ups of absent keys."""
 
@@ -58,22 +61,20 @@ class LevelStore:
         self._written = 0
         self._flushed = 0
         self._known_logs: set[str] = set()
+        self._owner = threading.get_ident()
+        """The one thread that writes and renews; reads on others take the gate."""
+        self._gate = threading.Lock()
+        self._users: set[object] = set()
+        """Views, iterators and compactions under way: the database stays open under them."""
         path.mkdir(parents=True, exist_ok=True)
-        try:
-            self._db: Any = plyvel.DB(
-                self._path,
-                create_if_missing=True,
-                paranoid_checks=True,
-                write_buffer_size=WRITE_BUFFER_BYTES,
-                max_open_files=OPEN_TABLES,
-                bloom_filter_bits=BLOOM_BITS,
-            )
-        except plyvel.Error as error:
-            raise _opening_error(self._path, error) from error
+        self._db: Any = _open(self._path)
 
     def get(self, key: bytes) -> bytes | None:
         """Value of a key. Raises StoreDamaged, StoreClosed."""
-        return _get(self._db, key, self._path, verify=False)
+        if threading.get_ident() == self._owner:
+            return _get(self._db, key, self._path, verify=False)
+        with self._gate:
+            return _get(self._db, key, self._path, verify=False)
 
     def write(self, puts: Mapping[bytes, bytes | None], *, sync: bool) -> None:
         """One atomic batch. Raises StoreWriteFailed, StoreClosed."""
@@ -130,19 +131,51 @@ class LevelStore:
         self, prefix: bytes, *, start: bytes | None = None, reverse: bool = False
     ) -> _Pairs:
         """Pairs under a prefix. Raises StoreDamaged, StoreClosed."""
-        return _iterate(self._db, prefix, start, reverse, self._path, verify=False)
+        user = self._enter()
+        try:
+            yield from _iterate(self._db, prefix, start, reverse, self._path, verify=False)
+        finally:
+            self._users.discard(user)
 
     def snapshot(self, *, verify: bool = False) -> ReadView:
         """A view of this moment. Raises StoreClosed."""
         if self._db.closed:
             raise StoreClosed(self._path)
-        return _LevelView(self._db.snapshot(), self._path, verify)
+        user = self._enter()
+        return _LevelView(
+            self._db.snapshot(), self._path, verify, lambda: self._users.discard(user)
+        )
 
-    def compact(self) -> None:
-        """Compact the whole key range. Raises StoreClosed."""
+    def _enter(self) -> object:
+        """Note a use that outlasts this call."""
+        user = object()
+        with self._gate:
+            self._users.add(user)
+        return user
+
+    def compact(self, first: bytes = WHOLE[0], last: bytes = WHOLE[1]) -> None:
+        """Take what was deleted or replaced off the disk. Raises StoreClosed."""
         if self._db.closed:
             raise StoreClosed(self._path)
-        self._db.compact_range()
+        user = self._enter()
+        try:
+            # Without bounds plyvel 1.5.1 asks for the range from '' to '', which holds nothing.
+            self._db.compact_range(start=first, stop=last)
+        finally:
+            self._users.discard(user)
+
+    def renew(self) -> bool:
+        """Close and open the database in place. Raises StoreDamaged, StoreUnreadable."""
+        if self._db.closed:
+            raise StoreClosed(self._path)
+        with self._gate:
+            if self._users:
+                return False
+            self.flush()
+            self._db.close()
+            self._db = _open(self._path)
+            (Path(self._path) / "LOG.old").unlink(missing_ok=True)
+        return True
 
     def close(self) -> None:
         """Close the database and let go of its lock."""
@@ -152,10 +185,11 @@ class LevelStore:
 class _LevelView:
     """A LevelDB snapshot as a ReadView."""
 
-    def __init__(self, snapshot: Any, path: str, verify: bool) -> None:
+    def __init__(self, snapshot: Any, path: str, verify: bool, closed: Callable[[], None]) -> None:
         self._snapshot = snapshot
         self._path = path
         self._verify = verify
+        self._closed = closed
 
     def get(self, key: bytes) -> bytes | None:
         return _get(self._snapshot, key, self._path, verify=self._verify)
@@ -167,6 +201,21 @@ class _LevelView:
 
     def close(self) -> None:
         self._snapshot.close()
+        self._closed()
+
+
+def _open(path: str) -> Any:
+    try:
+        return plyvel.DB(
+            path,
+            create_if_missing=True,
+            paranoid_checks=True,
+            write_buffer_size=WRITE_BUFFER_BYTES,
+            max_open_files=OPEN_TABLES,
+            bloom_filter_bits=BLOOM_BITS,
+        )
+    except plyvel.Error as error:
+        raise _opening_error(path, error) from error
 
 
 def _get(source: Any, key: bytes, path: str, *, verify: bool) -> bytes | None:

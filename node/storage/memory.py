@@ -97,9 +97,14 @@ class MemoryStore:
         self._table.shared = True
         return _MemoryView(self._table)
 
-    def compact(self) -> None:
+    def compact(self, first: bytes = b"\x00", last: bytes = b"\xff" * 8) -> None:
         """Nothing to give back."""
         self._check_open()
+
+    def renew(self) -> bool:
+        """Nothing to make anew."""
+        self._check_open()
+        return True
 
     def close(self) -> None:
         """Refuse every later call."""

@@ -73,8 +73,20 @@ class KeyValueStore(Protocol):
         """The failed write after which all are refused, None while writes go on."""
         ...
 
-    def compact(self) -> None:
-        """Give back the space of deleted keys; blocks the caller while it runs."""
+    def compact(self, first: bytes = b"\x00", last: bytes = b"\xff" * 8) -> None:
+        """Take what was deleted or replaced between two keys off the disk.
+
+        Blocks the caller, no other; may run on any one thread. What an open view or iterator still
+        sees stays, and so does what was flushed by this very call: write a key below and one above
+        the range and call again.
+        """
+        ...
+
+    def renew(self) -> bool:
+        """Make the store's own files anew, which name old keys; False while somebody iterates.
+
+        For the event loop's thread alone; takes some 20 ms.
+        """
         ...
 
     def close(self) -> None:

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ import pytest
 import node.storage.level as level_module
 from node.storage.errors import StoreDamaged, StoreLocked, StoreWriteFailed
 from node.storage.level import LevelStore
+from node.storage.schema import number8
 
 REPOSITORY = Path(__file__).resolve().parents[4]
 
@@ -213,4 +215,75 @@ def test_a_flush_that_fails_is_a_failed_write_and_the_last_one(
         store.write({b"c": b"3"}, sync=False)
     with pytest.raises(StoreWriteFailed):
         store.flush()
+    store.close()
+
+
+def _bytes_of(folder: Path) -> bytes:
+    return b"".join(path.read_bytes() for path in sorted(folder.iterdir()))
+
+
+def test_what_was_deleted_or_replaced_is_in_no_file_after_two_compactions_and_a_renewal(
+    tmp_path: Path,
+) -> None:
+    store = LevelStore(tmp_path)
+    tags = [os.urandom(32) for _ in range(20_000)]
+    store.write({b"g" + tag: b"named" for tag in tags}, sync=True)
+    secret = os.urandom(40)
+    store.write({b"s": secret}, sync=True)
+    # The bounds of a table would name some of them in LevelDB's own files, so many go.
+    store.write({**{b"g" + tag: None for tag in tags[::4]}, b"s": b"erased"}, sync=True)
+    before = _bytes_of(tmp_path)
+    assert secret in before and sum(tag[6:] in before for tag in tags[::4]) > 4_000
+    for _ in range(2):
+        store.write({b"\x01": b"low", b"\xf0": b"high"}, sync=True)
+        store.compact()
+    assert store.renew()
+    after = _bytes_of(tmp_path)
+    assert secret not in after
+    assert not any(tag[6:] in after for tag in tags[::4])
+    assert sum(1 for _ in store.iterate(b"g")) == 15_000 and store.get(b"s") == b"erased"
+    store.close()
+
+
+def test_a_store_is_not_renewed_under_a_view_or_an_iterator(tmp_path: Path) -> None:
+    store = LevelStore(tmp_path)
+    store.write({b"a1": b"1", b"a2": b"2"}, sync=True)
+    view = store.snapshot()
+    assert not store.renew()
+    view.close()
+    pairs = store.iterate(b"a")
+    assert next(pairs) == (b"a1", b"1")
+    assert not store.renew()
+    assert list(pairs) == [(b"a2", b"2")]
+    begun_later = store.iterate(b"a")
+    assert store.renew()
+    assert dict(begun_later) == {b"a1": b"1", b"a2": b"2"}
+    store.close()
+
+
+def test_reads_of_other_threads_outlast_renewals(tmp_path: Path) -> None:
+    store = LevelStore(tmp_path)
+    pairs = {b"k%03d" % number: os.urandom(50) for number in range(300)}
+    store.write(dict(pairs), sync=True)
+    done, failures = threading.Event(), []
+
+    def read() -> None:
+        try:
+            while not done.is_set():
+                assert all(store.get(key) == value for key, value in pairs.items())
+                assert dict(store.iterate(b"k")) == pairs
+        except Exception as error:  # the reader's thread must not hide it
+            failures.append(error)
+
+    readers = [threading.Thread(target=read) for _ in range(2)]
+    for reader in readers:
+        reader.start()
+    renewed = 0
+    while renewed < 20 and not failures:
+        renewed += store.renew()
+        store.write({b"x": number8(renewed)}, sync=True)
+    done.set()
+    for reader in readers:
+        reader.join()
+    assert not failures and store.get(b"x") == number8(20)
     store.close()
