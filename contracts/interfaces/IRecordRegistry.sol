@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.20;
 
-/// Anchors Merkle roots of fraud-record batches: once each, by reporters, no personal data.
+/// Anchors Merkle roots of fraud-record batches: once each, by reporters and regulators,
+/// no personal data.
 interface IRecordRegistry {
     event RecordsAnchored(
         address indexed reporter,
@@ -11,7 +12,8 @@ interface IRecordRegistry {
         bytes32 policy
     );
 
-    /// Caller must be the transaction's signer with the reporter role; count is 1 to 2000.
+    /// Caller must be the transaction's signer with the role reporter or regulator;
+    /// count is 1 to 2000.
     function anchor(bytes32 root, uint32 count, uint16 schema, bytes32 policy) external;
 
     /// All zero when the root was never anchored.

@@ -3,7 +3,8 @@
 """
 @title RecordRegistry
 @license Apache-2.0
-@notice Anchors the Merkle root of one batch of fraud records: for ever, once, by a reporter.
+@notice Anchors the Merkle root of one batch of fraud records: for ever, once, by a reporter
+        or a regulator (whose statements count nowhere; its follow-ups do, ADR-0019).
         Rules: no personal data and no tag enters here, only a root, a count and codes; one slot
         and one event an anchor; the caller is the signer of the transaction itself.
 @dev The exact calldata length is part of the rules: what this contract accepts, every node's
@@ -11,7 +12,7 @@
 """
 
 interface Members:
-    def has_role(account: address, role: uint256) -> bool: view
+    def roles_of(account: address) -> uint256: view
 
 event RecordsAnchored:
     reporter: indexed(address)
@@ -20,7 +21,7 @@ event RecordsAnchored:
     schema: uint16
     policy: bytes32
 
-REPORTER: constant(uint256) = 2
+MAY_ANCHOR: constant(uint256) = 6  # 2 reporter | 4 regulator
 MAX_RECORDS: constant(uint32) = 2000
 CALL_BYTES: constant(uint256) = 132  # selector and four words
 
@@ -51,7 +52,8 @@ def anchor(root: bytes32, count: uint32, schema: uint16, policy: bytes32):
     assert len(msg.data) == CALL_BYTES, "bulwark: calldata length"
     assert count != 0 and count <= MAX_RECORDS, "bulwark: count not 1 to 2000"
     assert root != empty(bytes32), "bulwark: zero root"
-    assert staticcall MEMBERS.has_role(msg.sender, REPORTER), "bulwark: not a reporter"
+    roles: uint256 = staticcall MEMBERS.roles_of(msg.sender)
+    assert roles & MAY_ANCHOR != 0, "bulwark: not a reporter or regulator"
     assert self._anchors[root] == 0, "bulwark: root anchored"
     self._anchors[root] = (
         convert(msg.sender, uint256) | (convert(count, uint256) << 160) | (block.number << 192)

@@ -121,17 +121,18 @@ def test_zero_root_is_refused():
 
 
 @pytest.mark.parametrize("roles", range(16))
-def test_exactly_the_reporter_role_permits_an_anchor(roles):
+def test_exactly_the_roles_reporter_and_regulator_permit_an_anchor(roles):
     chain = alliance([member("alpha", roles)])
     outcome = chain.send(ALPHA, RECORD_REGISTRY, _raw())
-    expected = None if roles & Role.REPORTER else "bulwark: not a reporter"
+    may = roles & (Role.REPORTER | Role.REGULATOR)
+    expected = None if may else "bulwark: not a reporter or regulator"
     assert outcome.reason == expected
 
 
 @pytest.mark.parametrize("name", ["stranger", "alpha node", "governor"])
 def test_keys_that_are_no_member_account_are_refused(name):
     outcome = alliance().send(signer(name), RECORD_REGISTRY, _raw())
-    assert outcome.reason == "bulwark: not a reporter"
+    assert outcome.reason == "bulwark: not a reporter or regulator"
 
 
 @pytest.mark.parametrize(
@@ -153,7 +154,7 @@ def test_lost_role_ends_the_permission_at_once(change):
     assert chain.send(ALPHA, RECORD_REGISTRY, _raw()).ok
     assert chain.send(signer("governor"), MEMBER_REGISTRY, change).ok
     outcome = chain.send(ALPHA, RECORD_REGISTRY, _raw(root=b"\x01" * 32))
-    assert outcome.reason == "bulwark: not a reporter"
+    assert outcome.reason == "bulwark: not a reporter or regulator"
 
 
 def test_new_account_of_a_member_may_anchor():
