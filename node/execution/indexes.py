@@ -184,3 +184,6 @@ def _index_sidecar(puts: Puts, anchor: Anchor, sidecar: Sidecar, timestamp_ms: T
         if isinstance(entry, Record):
             key = schema.RECORDS_BY_TAG + entry.tag + places.order(position)
             puts[key] = seal(key, leaf + tagged_tail + entry.payload_bytes)
+        else:
+            # Somebody erased it: node.erasure asks whether the ledger says so.
+            puts[schema.bare_sidecar(anchor.digest)] = b""

@@ -89,12 +89,18 @@ EVALUATIONS: Final = b"u"
 """Spent nullifiers and served statements: the evaluator's."""
 TAG_CACHE: Final = b"q"
 """Tags that this member asked for, encrypted: the tag cache's."""
+OWN_HITS: Final = b"y"
+"""Own questions that records answered, encrypted: recall's."""
+ERASURES: Final = b"z"
+"""Erasures and recalls under way, what was erased by which order: erasure's and recall's."""
+BARE_SIDECARS: Final = ERASURES + b"\x04"
+"""root -> empty: it came with a bare leaf, and no order that covers all of those is known yet."""
 
 ALL_PREFIXES: Final = (
     META, HEADERS, HEIGHTS_BY_HASH, BATCHES, RECEIPTS, COMMIT_CERTIFICATES, CHECKPOINTS,
     TRANSACTIONS, SIDECARS, PENDING_SIDECARS, RECORDS, RECORDS_BY_TAG, LOG_NODES, LOG_LEAVES,
     LOG_INDEX, CONSENT_STATES, EVENTS, EPOCHS, STATE, CODES, CONSENSUS, OUTBOX, IDEMPOTENCY,
-    CONSENTS, EVALUATIONS, TAG_CACHE,
+    CONSENTS, EVALUATIONS, TAG_CACHE, OWN_HITS, ERASURES,
 )  # fmt: skip
 """A key that begins with none of these is an orphan."""
 
@@ -150,6 +156,11 @@ def sidecar(root: Digest) -> bytes:
 def pending_sidecar(root: Digest) -> bytes:
     """Key of the mark that a sidecar is not anchored yet."""
     return PENDING_SIDECARS + root
+
+
+def bare_sidecar(root: Digest) -> bytes:
+    """Key of the mark that a sidecar came with a bare leaf."""
+    return BARE_SIDECARS + root
 
 
 def record(record_id: RecordId) -> bytes:
