@@ -33,10 +33,11 @@ ANCHORED_SELECTOR: Final = bytes.fromhex("800520ce")
 LAST_SELECTOR: Final = bytes.fromhex("cf1250f5")
 ACCESS_SELECTOR: Final = bytes.fromhex("6d43c4c9")
 ACCESS_ANCHORED_TOPIC: Final = keccak(b"AccessAnchored(bytes32,bytes32,uint64,uint64)")
+STATEMENTS_ANCHORED_TOPIC: Final = keccak(
+    b"StatementsAnchored(bytes32,bytes32,uint64,uint32,uint32)"
+)
 EVENTS: Final[Mapping[bytes, EventShape]] = {
-    keccak(b"StatementsAnchored(bytes32,bytes32,uint64,uint32,uint32)"): EventShape(
-        "StatementsAnchored", 2, 3
-    ),
+    STATEMENTS_ANCHORED_TOPIC: EventShape("StatementsAnchored", 2, 3),
     ACCESS_ANCHORED_TOPIC: EventShape("AccessAnchored", 2, 2),
 }
 

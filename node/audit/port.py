@@ -57,6 +57,16 @@ class SampleWish:
     """Draw `size` of every member."""
 
 
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """A sample whose seed is still being made: ask again."""
+
+    seed_block: Height
+    done: int
+    """Stages of the delay function that are done, of `stages`."""
+    stages: int
+
+
 class AuditService(Protocol):
     """Reports and samples as this node's replica gives them."""
 
@@ -71,6 +81,9 @@ class AuditService(Protocol):
         """
         ...
 
-    async def sample(self, wish: SampleWish) -> Sample:
-        """A sample that nobody chose. Raises NotFound, Conflict while its seed is not final."""
+    async def sample(self, wish: SampleWish) -> Sample | Drawing:
+        """A sample that nobody chose; the first ask for a seed starts its delay function.
+
+        Raises NotFound, Conflict while no final block above the population's is a seed.
+        """
         ...

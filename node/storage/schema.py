@@ -95,12 +95,14 @@ ERASURES: Final = b"z"
 """Erasures and recalls under way, what was erased by which order: erasure's and recall's."""
 BARE_SIDECARS: Final = ERASURES + b"\x04"
 """root -> empty: it came with a bare leaf, and no order that covers all of those is known yet."""
+SAMPLES: Final = b"S"
+"""block hash -> seed of samples that the delay function made of it, sealed: the audit desk's."""
 
 ALL_PREFIXES: Final = (
     META, HEADERS, HEIGHTS_BY_HASH, BATCHES, RECEIPTS, COMMIT_CERTIFICATES, CHECKPOINTS,
     TRANSACTIONS, SIDECARS, PENDING_SIDECARS, RECORDS, RECORDS_BY_TAG, LOG_NODES, LOG_LEAVES,
     LOG_INDEX, CONSENT_STATES, EVENTS, EPOCHS, STATE, CODES, CONSENSUS, OUTBOX, IDEMPOTENCY,
-    CONSENTS, EVALUATIONS, TAG_CACHE, OWN_HITS, ERASURES,
+    CONSENTS, EVALUATIONS, TAG_CACHE, OWN_HITS, ERASURES, SAMPLES,
 )  # fmt: skip
 """A key that begins with none of these is an orphan."""
 

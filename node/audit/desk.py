@@ -1,0 +1,167 @@
+"""The audit desk: reports and samples of the whole alliance from this node's own replica.
+
+Rules: a report rests on one final block; it is made on a thread of its own, one at a time, since
+votes must not wait for it; what needs the state is asked on the event loop. A few may wait, more
+are refused. Nothing is kept but seeds of samples.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import Final, TypeVar
+
+from bulwark.audit.report import Report
+from bulwark.audit.sampling import POPULATIONS, Population, Sample, accounts_needed
+from bulwark.ledger.ids import Height, MemberId
+from node.audit.population import drawn
+from node.audit.port import MAX_ROWS, MAX_SAMPLE, Drawing, ReportTitle, ReportWish, SampleWish
+from node.audit.reports.breaches import breaches
+from node.audit.reports.consents import consents
+from node.audit.reports.disputes import disputes
+from node.audit.reports.erasures import erasures
+from node.audit.reports.openings import openings
+from node.audit.reports.quotas import quotas
+from node.audit.reports.reporters import reporters
+from node.audit.reports.retention import retention
+from node.audit.reports.scope import TITLES, Scope
+from node.audit.reports.sharing import sharing
+from node.audit.scan import LedgerScan
+from node.audit.seeds import SeedKeeper, SeedsBusy, seed_block
+from node.chain.records import StoredRecord
+from node.chain.store import ChainStore
+from node.directory import Directory
+from node.service import Busy, Conflict, NotFound
+from node.storage.port import KeyValueStore
+
+T = TypeVar("T")
+MAX_WAITING: Final = 8
+"""Reports and samples that wait for the thread."""
+NAME_S: Final = 30.0
+"""Most that the thread waits for the event loop to name an account."""
+MAKERS: Final[Mapping[str, Callable[[Scope], Report]]] = {
+    "sharing": sharing,
+    "retention": retention,
+    "consents": consents,
+    "disputes": disputes,
+    "quotas": quotas,
+    "openings": openings,
+    "erasures": erasures,
+    "breaches": breaches,
+    "reporters": reporters,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditGround:
+    """What the desk stands on."""
+
+    store: KeyValueStore
+    chain: ChainStore
+    directory: Directory
+    validators_at: Callable[[Height], int]
+    """How many validators vote on a height."""
+    quotas: Callable[[], Mapping[str, int]]
+    """Quotas in force now by scope."""
+    is_regulator: Callable[[MemberId, Height], bool]
+    breach: Callable[[StoredRecord], str | None] | None = None
+
+
+class AuditDesk:
+    """AuditService of one node."""
+
+    def __init__(self, ground: AuditGround, seeds: SeedKeeper | None = None) -> None:
+        self._ground = ground
+        self._seeds = seeds or SeedKeeper(ground.store)
+        self._pool = ThreadPoolExecutor(1, "audit")
+        self._waiting = 0
+
+    def reports(self) -> Sequence[ReportTitle]:
+        """See AuditService."""
+        return [ReportTitle(name, title) for name, title in TITLES.items()]
+
+    async def report(self, name: str, wish: ReportWish) -> Report:
+        """See AuditService."""
+        make = MAKERS.get(name)
+        if make is None:
+            raise NotFound(f"there is no report {name}; there are: {', '.join(MAKERS)}")
+        self._need_member(wish.member)
+        ground = self._ground
+        scope = Scope(
+            scan=self._scan(wish.to_height),
+            first=wish.from_height,
+            member=wish.member,
+            after=wish.after,
+            most=max(1, min(wish.most, MAX_ROWS)),
+            members=[member.id for member in ground.directory.members],
+            is_regulator=ground.is_regulator,
+            quotas=ground.quotas(),
+            breach=ground.breach,
+        )
+        return await self._on_thread(partial(make, scope))
+
+    async def sample(self, wish: SampleWish) -> Sample | Drawing:
+        """See AuditService."""
+        if wish.population not in POPULATIONS:
+            raise NotFound(f"there is no population {wish.population}: {', '.join(POPULATIONS)}")
+        if wish.population == "access" and wish.member is None:
+            raise NotFound("entries of an access log are drawn from one member's")
+        self._need_member(wish.member)
+        scan = self._scan(wish.to_height)
+        ahead = self._scan(None)
+        accounts = accounts_needed(self._ground.validators_at(wish.to_height))
+        place = await self._on_thread(partial(seed_block, ahead, wish.to_height, accounts))
+        if place is None:
+            raise Conflict(
+                f"no final block above {wish.to_height} is a seed yet: within 5 seconds of ledger "
+                f"time {accounts} accounts must write, in a stretch of 10 seconds without a pause"
+            )
+        try:
+            seed = await self._seeds.seed(ahead, place)
+        except SeedsBusy as error:
+            raise Busy("too many seeds are being made") from error
+        if isinstance(seed, Drawing):
+            return seed
+        population = Population(wish.population, scan.basis, wish.member)
+        size = max(1, min(wish.size, MAX_SAMPLE))
+        strata = await self._on_thread(
+            partial(drawn, scan, population, seed, size, by_member=wish.by_member)
+        )
+        return Sample(population, seed, strata)
+
+    def close(self) -> None:
+        """Stop what runs on threads."""
+        self._seeds.close()
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _scan(self, last: Height | None) -> LedgerScan:
+        chain = self._ground.chain
+        height = chain.finalized if last is None else last
+        if not 0 <= height <= chain.finalized:
+            raise Conflict(f"block {height} is not final here; the last is {chain.finalized}")
+        loop = asyncio.get_running_loop()
+        return LedgerScan(self._ground.store, height, partial(self._name, loop))
+
+    def _name(self, loop: asyncio.AbstractEventLoop, account: bytes) -> MemberId:
+        """Holder of an account, asked on the loop: the state is not for threads."""
+
+        async def asked() -> MemberId:
+            return self._ground.directory.member_of(account)
+
+        return asyncio.run_coroutine_threadsafe(asked(), loop).result(NAME_S)
+
+    def _need_member(self, member: MemberId | None) -> None:
+        if member is not None and self._ground.directory.member(member) is None:
+            raise NotFound(f"the ledger has no member {member}")
+
+    async def _on_thread(self, work: Callable[[], T]) -> T:
+        if self._waiting >= MAX_WAITING:
+            raise Busy("too many reports are being made")
+        self._waiting += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+        finally:
+            self._waiting -= 1

@@ -1,0 +1,1 @@
+"""The reports: each makes one table of a final stretch of the ledger."""
