@@ -95,11 +95,11 @@ class Edge:
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = self._clock.seconds()
         exchange = Exchange(scope, receive, self._settings, "")
-        exchange.correlator = self._correlator(exchange)
+        exchange.correlator = self.correlator(exchange)
         try:
             reply = await self._dispatch(exchange)
         except ClientGone:
-            self._note(exchange, 499, started, 0)
+            self.note(exchange, 499, started, 0)
             return
         except Problem as problem:
             reply = problem_reply(problem, exchange.correlator)
@@ -116,7 +116,7 @@ class Edge:
         await send({"type": "http.response.start", "status": reply.status, "headers": headers})
         body = b"" if exchange.method == "HEAD" else reply.body
         await send({"type": "http.response.body", "body": body})
-        self._note(exchange, reply.status, started, len(body))
+        self.note(exchange, reply.status, started, len(body))
 
     async def _dispatch(self, exchange: Exchange) -> Reply:
         if exchange.path not in self._open:
@@ -177,7 +177,10 @@ class Edge:
     def _identify(self, given: bytes, client: str) -> Principal:
         if given[:7].lower() != _BEARER:
             raise _unauthenticated("the only scheme is Bearer")
-        key = given[7:].strip()
+        return self.identify(given[7:].strip(), client)
+
+    def identify(self, key: bytes, client: str) -> Principal:
+        """Whose key this is. Raises Problem 401, and 429 past the limit of wrong ones."""
         principal = self._keys.identify(key) if len(key) <= _MAX_KEY_BYTES else None
         if principal is not None:
             return principal
@@ -206,13 +209,15 @@ class Edge:
             return
         await self._socket[1](scope, receive, send, principal)
 
-    def _correlator(self, exchange: Exchange) -> str:
+    def correlator(self, exchange: Exchange) -> str:
+        """The name of a request: the client's own if it is a plain one, else a random one."""
         given = exchange.headers.get(b"x-correlator")
         if given is not None and _CORRELATOR.match(given) is not None:
             return given.decode("ascii")
         return self._random(16).hex()
 
-    def _note(self, exchange: Exchange, status: int, started: float, size: int) -> None:
+    def note(self, exchange: Exchange, status: int, started: float, size: int) -> None:
+        """Count a request and write its access line; `started` is monotonic, in seconds."""
         seconds = self._clock.seconds() - started
         method = exchange.method if exchange.method in _METHODS else "OTHER"
         self._metrics.observe(method, exchange.route, status, seconds)

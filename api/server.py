@@ -24,6 +24,9 @@ from api import documentation as doc
 from api.access import AccessRoutes, access_routes
 from api.auth import ApiKeys, RandomBytes
 from api.consents import ConsentRoutes
+from api.console.gate import WithConsole
+from api.console.pages import create_console
+from api.console.source import Source
 from api.diagnosis import DiagnosisRoutes
 from api.edge import Clock, Edge
 from api.eth import ChainMethods, client_version, translate
@@ -116,7 +119,10 @@ def create_app(
     sockets = RpcSockets(dispatcher, ethereum, settings, random_bytes)
     openapi.routes = edge.routes
     edge.attach(_router(edge), RPC_PATH, sockets.serve)
-    return edge
+    if not settings.console:
+        return edge
+    source = Source(service, ethereum, clock, governance, openings, access)
+    return WithConsole(edge, create_console(source, edge, settings, random_bytes))
 
 
 class _OpenApi:

@@ -51,6 +51,8 @@ class ApiSettings:
     """WebSocket connections of JSON-RPC at a time."""
     open_metrics: bool = False
     """Serve /metrics without a key (for a Prometheus inside the same perimeter)."""
+    console: bool = True
+    """Serve the web console under /console."""
     access_log: bool = True
     """Write one line for every request to the logger `bulwark.api.access`; if not, only for those
     that were refused, failed or took longer than `slow_ms`."""

@@ -73,6 +73,7 @@ class HttpConfig(Section):
         "failures",
         description="requests that leave a log line: all, or refused and failed ones and slow ones",
     )
+    console: bool = Field(True, description="serve the web console under /console")
     open_metrics: bool = Field(False, description="serve /metrics without a key")
     max_body_bytes: int = Field(
         64 * 1024 * 1024, ge=1024, le=1 << 30, description="largest request body, bytes"

@@ -38,6 +38,7 @@ def front_door(
     http = home.config.http
     settings = ApiSettings(
         open_metrics=http.open_metrics,
+        console=http.console,
         max_batch_bytes=http.max_body_bytes,
         access_log=http.access_log == "all",
     )

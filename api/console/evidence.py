@@ -1,0 +1,65 @@
+"""Evidence: the cases against validators that this node holds, in words and with their messages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from api.console.source import Source
+from api.console.visit import View, Visit
+from api.console.wording import KINDS, case_rows, concerned, title_of
+from bulwark.ledger.ids import Digest
+from node.evidence import document
+
+
+class EvidencePages:
+    """Handlers of /console/evidence."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+
+    async def every(self, visit: Visit) -> View:
+        """GET /console/evidence."""
+        visit.exchange.query()
+        rows = case_rows(self._source.service.evidence())
+        return View("evidence.html", "Evidence", {"rows": rows})
+
+    async def show(self, visit: Visit) -> View:
+        """GET /console/evidence/{case}."""
+        visit.exchange.query()
+        entry = self._source.service.evidence_of(Digest(visit.digest("case")))
+        case = document(entry)
+        kind = str(case["kind"])
+        governance = self._source.governance
+        about = [] if governance is None else governance.proposals(open_only=False)
+        values = {
+            "case": case,
+            "title_of_kind": title_of(kind),
+            "meaning": KINDS.get(kind, ("", "A kind that this version does not know."))[1],
+            "messages": _messages(case["messages"]),
+            "encoded": str(case["encoded"]),
+            "proposals": [view for view in about if concerned(view) == entry.culprit],
+        }
+        crumbs = (("Evidence", "/console/evidence"),)
+        return View("case.html", f"{title_of(kind)}: {entry.culprit}", values, crumbs)
+
+
+def _messages(messages: object) -> dict[str, object]:
+    """Signed messages side by side: their names, and (field, values, whether they differ)."""
+    found = [m for m in messages if isinstance(m, Mapping)] if isinstance(messages, list) else []
+    names = list(dict.fromkeys(name for message in found for name in message))
+    rows = []
+    for name in names:
+        values = [message.get(name) for message in found]
+        differs = len(found) > 1 and any(value != values[0] for value in values)
+        rows.append((name.replace("_", " "), [_text(value) for value in values], differs))
+    return {"count": len(found), "rows": rows}
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return "–"
+    if isinstance(value, list):
+        return "; ".join(_text(each) for each in value) or "none"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {_text(each)}" for name, each in value.items())
+    return str(value)

@@ -1,0 +1,97 @@
+"""Log-in and log-out: an API key for a session.
+
+Rules: the key comes in a form over POST, is compared with hashes and forgotten; wrong keys count
+against the address as over REST; a log-in always begins a new session and ends the one before.
+Keys of reporters and analysts open none: the console has no page for them yet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from api.console.cookies import (
+    LOGIN,
+    SESSION,
+    drop_cookie,
+    is_secure,
+    read_cookie,
+    set_cookie,
+)
+from api.console.gate import Door, is_own_path
+from api.console.sessions import LoginForms, Sessions
+from api.console.source import EVERYBODY
+from api.console.visit import View, Visit, redirect
+from api.exchange import Reply
+from api.problems import Problem
+
+HOME: Final = "/console"
+MAX_KEY_CHARS: Final = 128
+_TEMPLATE: Final = "login.html"
+
+
+class LoginPages:
+    """Handlers of /console/login and /console/logout."""
+
+    def __init__(
+        self, sessions: Sessions, forms: LoginForms, door: Door, clock: Callable[[], int]
+    ) -> None:
+        self._clock = clock
+        self._sessions = sessions
+        self._forms = forms
+        self._door = door
+
+    async def form(self, visit: Visit) -> View | Reply:
+        """GET /console/login."""
+        query = visit.exchange.query("next", "over")
+        wish = query.get("next", HOME)
+        if visit.session is not None:
+            return redirect(wish if is_own_path(wish) else HOME)
+        message = "The session is over; log in again." if "over" in query else None
+        return self._form(visit, wish, message)
+
+    async def enter(self, visit: Visit) -> View | Reply:
+        """POST /console/login."""
+        exchange, form = visit.exchange, visit.form
+        exchange.query()
+        wish = form.get("next", HOME)
+        cookie = read_cookie(exchange, LOGIN)
+        if not self._forms.belongs(cookie, form.get("token", "")):
+            message = "The form was too old, or the browser keeps no cookies. Try again."
+            return self._form(visit, wish, message, status=403)
+        key = form.get("key", "").strip()
+        try:
+            principal = self._door.identify(key[: MAX_KEY_CHARS + 1].encode(), exchange.client)
+        except Problem as problem:
+            if problem.status == 429:
+                raise
+            message = "This node knows no such key. Nothing was logged of what you typed."
+            return self._form(visit, wish, message, status=401)
+        if principal.role not in EVERYBODY:
+            detail = f"the console has no pages for the role {principal.role.value} yet"
+            raise Problem(403, "forbidden", detail)
+        exchange.principal = principal
+        self._sessions.end(read_cookie(exchange, SESSION))
+        identity = self._sessions.begin(principal, self._clock())
+        return redirect(
+            wish if is_own_path(wish) else HOME,
+            set_cookie(exchange, SESSION, identity),
+            drop_cookie(exchange, LOGIN),
+        )
+
+    async def leave(self, visit: Visit) -> Reply:
+        """POST /console/logout."""
+        visit.exchange.query()
+        self._sessions.end(read_cookie(visit.exchange, SESSION))
+        return redirect("/console/login", drop_cookie(visit.exchange, SESSION))
+
+    def _form(self, visit: Visit, wish: str, message: str | None, status: int = 200) -> View:
+        cookie = self._forms.cookie()
+        values = {
+            "token": self._forms.token(cookie),
+            "next": wish if is_own_path(wish) else HOME,
+            "message": message,
+            "secure": is_secure(visit.exchange),
+        }
+        headers = (set_cookie(visit.exchange, LOGIN, cookie),)
+        return View(_TEMPLATE, "Log in", values, status=status, headers=headers)

@@ -1,0 +1,33 @@
+"""Openings: cases in which a regulator asked who made a question, as the ledger has them."""
+
+from __future__ import annotations
+
+from api.console.source import Source
+from api.console.visit import View, Visit
+from api.problems import FieldProblem, Problem
+from node.openings.port import OpeningsService
+
+
+class OpeningPages:
+    """Handlers of /console/openings."""
+
+    def __init__(self, source: Source, openings: OpeningsService) -> None:
+        self._source = source
+        self._openings = openings
+
+    async def every(self, visit: Visit) -> View:
+        """GET /console/openings."""
+        state = visit.exchange.query("state").get("state", "all")
+        if state not in ("open", "all"):
+            error = FieldProblem("state", "open or all")
+            raise Problem(400, "invalid", "state: open or all", errors=(error,))
+        found = self._openings.cases(open_only=state == "open")
+        values = {"cases": found, "only_open": state == "open"}
+        return View("openings.html", "Openings", values)
+
+    async def show(self, visit: Visit) -> View:
+        """GET /console/openings/{case}."""
+        visit.exchange.query()
+        view = self._openings.case(visit.digest("case"))
+        crumbs = (("Openings", "/console/openings"),)
+        return View("opening.html", f"Opening, {view.state}", {"case": view}, crumbs)

@@ -1,0 +1,100 @@
+"""Pages: the table of all paths of the console with who may see them, and the console over them.
+
+Rules: roles are those of the same reads over REST. A service that the node does not have has no
+pages. Only this file builds the console's classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from api.auth import RandomBytes
+from api.console.access import AccessPages
+from api.console.blocks import BlockPages
+from api.console.evidence import EvidencePages
+from api.console.files import Files
+from api.console.gate import Door, Gate, monotonic_ms
+from api.console.health import HealthPage
+from api.console.login import LoginPages
+from api.console.members import MemberPages
+from api.console.openings import OpeningPages
+from api.console.overview import OverviewPage
+from api.console.proposals import ProposalPages
+from api.console.records import RecordPages
+from api.console.render import Renderer
+from api.console.search import SearchPage
+from api.console.sessions import Limits, LoginForms, Sessions
+from api.console.source import AUDITORS, EVERYBODY, LOG_READERS, OPERATORS, Source
+from api.console.visit import Page
+from api.settings import ApiSettings
+
+BASE = "/console"
+
+
+def create_console(
+    source: Source,
+    door: Door,
+    settings: ApiSettings,
+    random_bytes: RandomBytes,
+    limits: Limits | None = None,
+    clock: Callable[[], int] = monotonic_ms,
+) -> Gate:
+    """The console of a node; `clock` is monotonic milliseconds, for the lives of sessions."""
+    sessions = Sessions(random_bytes, limits or Limits())
+    renderer = Renderer()
+    login = LoginPages(sessions, LoginForms(random_bytes), door, clock)
+    pages = [*_open_pages(login, Files(renderer)), *_pages(source)]
+    return Gate(pages, sessions, renderer, door, settings, source.frame, clock)
+
+
+def _open_pages(login: LoginPages, files: Files) -> list[Page]:
+    return [
+        Page("GET", f"{BASE}/login", login.form, None),
+        Page("POST", f"{BASE}/login", login.enter, None),
+        Page("POST", f"{BASE}/logout", login.leave, EVERYBODY),
+        Page("GET", f"{BASE}/static/style.css", files.style, None),
+        Page("GET", f"{BASE}/static/icon.svg", files.icon, None),
+    ]
+
+
+def _pages(source: Source) -> list[Page]:
+    overview, health = OverviewPage(source), HealthPage(source)
+    blocks, members, evidence = BlockPages(source), MemberPages(source), EvidencePages(source)
+    one_block = f"{BASE}/blocks/{{height}}"
+    pages = [
+        Page("GET", BASE, overview.show, EVERYBODY, "Overview"),
+        Page("GET", f"{BASE}/node", health.show, OPERATORS, "Node health"),
+        Page("GET", f"{BASE}/blocks", blocks.every, EVERYBODY, "Blocks"),
+        Page("GET", one_block, blocks.show, EVERYBODY),
+        Page("GET", f"{one_block}/certificate", blocks.certificate, EVERYBODY),
+        Page("GET", f"{BASE}/transactions/{{hash}}", blocks.transaction, EVERYBODY),
+        Page("GET", f"{BASE}/members", members.every, EVERYBODY, "Members"),
+        Page("GET", f"{BASE}/members/{{member}}", members.show, EVERYBODY),
+    ]
+    if source.governance is not None:
+        proposals = ProposalPages(source, source.governance)
+        pages += [
+            Page("GET", f"{BASE}/proposals", proposals.every, EVERYBODY, "Proposals"),
+            Page("GET", f"{BASE}/proposals/{{number}}", proposals.show, EVERYBODY),
+        ]
+    pages += [
+        Page("GET", f"{BASE}/evidence", evidence.every, EVERYBODY, "Evidence"),
+        Page("GET", f"{BASE}/evidence/{{case}}", evidence.show, EVERYBODY),
+    ]
+    if source.openings is not None:
+        openings = OpeningPages(source, source.openings)
+        pages += [
+            Page("GET", f"{BASE}/openings", openings.every, EVERYBODY, "Openings"),
+            Page("GET", f"{BASE}/openings/{{case}}", openings.show, EVERYBODY),
+        ]
+    if source.access is not None:
+        access = AccessPages(source, source.access)
+        pages += [
+            Page("GET", f"{BASE}/access-log", access.every, LOG_READERS, "Access log"),
+            Page("GET", f"{BASE}/access-log/check", access.check, LOG_READERS),
+        ]
+    return [
+        *pages,
+        Page("GET", f"{BASE}/records/{{record}}", RecordPages(source).show, AUDITORS),
+        Page("POST", f"{BASE}/search", SearchPage(source).show, EVERYBODY),
+    ]

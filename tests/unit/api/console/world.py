@@ -1,0 +1,177 @@
+"""The console over the fakes of the API's tests, visited as a browser visits it: with cookies."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from html.parser import HTMLParser
+from typing import Any
+
+import httpx
+
+from api.auth import ApiKeys, generate_api_keys
+from api.console.gate import Gate
+from api.console.pages import create_console
+from api.console.sessions import Limits
+from api.console.source import Source
+from api.edge import Clock, Edge
+from api.metrics import ApiMetrics
+from api.settings import ApiSettings
+from node.service import MemberView, Role
+from tests.unit.api.fake_chain import START_MS, FakeChain
+from tests.unit.api.fake_node import MEMBER, FakeNode
+from tests.unit.api.fake_openings import FakeOpenings
+from tests.unit.api.test_access import Access
+from tests.unit.api.test_governance import FakeGovernance
+from tests.unit.api.world import Counter
+
+BASE = "http://node:8000"
+TOKEN = re.compile(r'name="token" value="([^"]+)"')
+
+
+class ConsoleNode(FakeNode):
+    """A fake node that shows its state as a real one does, and whose names can be bent."""
+
+    name = "Bank A"
+
+    def status(self) -> Mapping[str, object]:
+        final = self.chain.height("finalized")
+        return {
+            "member": MEMBER,
+            "role": "validator",
+            "alliance": "test alliance",
+            "chain_id": 1337,
+            "genesis_hash": "0x" + "ab" * 32,
+            "version": "0.1.0",
+            "uptime_ms": 61_000,
+            "height": {"executed": self.chain.tip, "finalized": final},
+            "halted": None,
+            "peers": [{"member": "telco-b", "age_ms": 5_000, "silent_ms": 40}],
+            "mempool": {"transactions": 2, "bytes": 1_200},
+            "consensus": {
+                "view": 3,
+                "status": "normal",
+                "executed": 2,
+                "stable": 1,
+                "validators": [
+                    {"member": "telco-b", "view": 3, "changing": False, "executed": 2, "age_ms": 9}
+                ],
+            },
+        }
+
+    def members(self) -> list[MemberView]:
+        first, *others = super().members()
+        return [replace(first, name=self.name), *others]
+
+
+class ConsoleWorld:
+    """The console, what it reads, and the clock of its sessions."""
+
+    def __init__(self, limits: Limits | None = None) -> None:
+        self.chain = FakeChain()
+        self.node = ConsoleNode(self.chain)
+        self.governance = FakeGovernance()
+        self.openings = FakeOpenings()
+        self.access = Access()
+        self.clear, hashed = generate_api_keys(Counter())
+        keys = ApiKeys.from_json(json.dumps(hashed).encode())
+        self.settings = ApiSettings(bad_attempts=3)
+        self.now_ms = 0
+        edge = Edge((), keys, self.settings, ApiMetrics(), Counter(), Clock())
+        source = Source(
+            self.node,
+            self.chain,
+            lambda: START_MS + 60_000,
+            self.governance,
+            self.openings,
+            self.access,
+        )
+        self.gate: Gate = create_console(
+            source, edge, self.settings, Counter(), limits, lambda: self.now_ms
+        )
+
+    @asynccontextmanager
+    async def browser(self, base: str = BASE) -> AsyncIterator[Browser]:
+        """A browser that is not logged in."""
+        transport = httpx.ASGITransport(self.gate, raise_app_exceptions=True)
+        async with httpx.AsyncClient(transport=transport, base_url=base) as client:
+            yield Browser(client, self)
+
+
+class Browser:
+    """A client with cookies that follows no redirect by itself."""
+
+    def __init__(self, client: httpx.AsyncClient, world: ConsoleWorld) -> None:
+        self.client = client
+        self._world = world
+
+    async def get(self, path: str, **how: Any) -> httpx.Response:
+        """GET a path."""
+        return await self.client.get(path, **how)
+
+    async def post(self, path: str, headers: Any = None, **fields: str) -> httpx.Response:
+        """POST a form."""
+        return await self.client.post(path, data=fields, headers=headers)
+
+    async def login(self, role: Role | None, key: str = "", to: str = "/console") -> httpx.Response:
+        """Fill the form in with the key of a role, or with any other text."""
+        form = await self.get("/console/login", params={"next": to})
+        shown = self._world.clear[role.value] if role is not None else key
+        return await self.post("/console/login", key=shown, token=token_of(form.text), next=to)
+
+    async def page(self, path: str, status: int = 200) -> str:
+        """HTML of a page with this status, after checking that it is well-formed."""
+        answer = await self.get(path)
+        assert answer.status_code == status, answer.text
+        assert answer.headers["content-type"] == "text/html; charset=utf-8"
+        check_html(answer.text)
+        return answer.text
+
+
+def token_of(html: str) -> str:
+    """The form token in a page."""
+    found = TOKEN.search(html)
+    assert found is not None, html
+    return found[1]
+
+
+class _Nesting(HTMLParser):
+    """Follows which elements are open."""
+
+    VOID = frozenset({"meta", "link", "input", "br", "hr", "img"})
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.ids: list[str] = []
+        self.headings: list[int] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        assert len(given) == len(attrs), f"an attribute of <{tag}> stands twice"
+        assert not any(name.startswith("on") or name == "style" for name in given), given
+        self.ids += [value for name, value in attrs if name == "id" and value]
+        if tag in {"h1", "h2", "h3"}:
+            self.headings.append(int(tag[1]))
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open and self.open[-1] == tag, f"</{tag}> closes {self.open[-3:]}"
+        self.open.pop()
+
+
+def check_html(html: str) -> None:
+    """Elements are closed in order, ids stand once, headings skip no level, no script or style."""
+    parser = _Nesting()
+    parser.feed(html)
+    parser.close()
+    assert not parser.open
+    assert len(set(parser.ids)) == len(parser.ids), "an id stands twice"
+    assert parser.headings[0] == 1 and parser.headings.count(1) == 1
+    assert all(b - a <= 1 for a, b in zip(parser.headings, parser.headings[1:], strict=False))
+    assert "<script" not in html and "<style" not in html and "javascript:" not in html
+    assert html.startswith("<!DOCTYPE html>") and '<html lang="en">' in html
