@@ -13,6 +13,7 @@ import hashlib
 import hmac
 from collections import OrderedDict
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from api.auth import Principal, RandomBytes
 
@@ -113,7 +114,10 @@ class LoginForms:
 
     def __init__(self, random_bytes: RandomBytes) -> None:
         self._random = random_bytes
-        self._key = random_bytes(ID_BYTES)
+
+    @cached_property
+    def _key(self) -> bytes:
+        return self._random(ID_BYTES)
 
     def cookie(self) -> str:
         """A value for the cookie."""
