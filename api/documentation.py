@@ -14,6 +14,7 @@ from pydantic.json_schema import models_json_schema
 
 from api import (
     access_schemas,
+    audit_schemas,
     diagnosis_schemas,
     governance_schemas,
     openings_schemas,
@@ -48,6 +49,7 @@ MODELS: Final[tuple[type[BaseModel], ...]] = (
     *governance_schemas.MODELS,
     *openings_schemas.MODELS,
     *access_schemas.MODELS,
+    *audit_schemas.MODELS,
     *upload_schemas.MODELS,
     rpc_schemas.RpcRequests,
     rpc_schemas.RpcAnswers,
@@ -99,6 +101,7 @@ PATH_SCHEMAS: Final[dict[str, dict[str, str]]] = {
     "consent_id": _CONSENT,
     "correlator": {"type": "string", "pattern": "^[A-Za-z0-9._:-]{1,128}$"},
     "at": _AT,
+    "report": {"type": "string", "pattern": "^[a-z]{1,32}$"},
     "proposal_id": {"type": "string", "pattern": "^[1-9][0-9]{0,17}$"},
 }
 

@@ -22,6 +22,7 @@ from starlette.types import ASGIApp
 
 from api import documentation as doc
 from api.access import AccessRoutes, access_routes
+from api.audit import AuditRoutes, audit_routes
 from api.auth import ApiKeys, RandomBytes
 from api.consents import ConsentRoutes
 from api.console.gate import WithConsole
@@ -50,6 +51,7 @@ from api.screenings import ScreeningRoutes
 from api.settings import ApiSettings
 from api.state import StateRoutes
 from api.uploads import Uploads, upload_routes
+from node.audit.port import AuditService
 from node.ethereum import EthereumView
 from node.governance.port import GovernanceService
 from node.guarded.accessport import AccessService
@@ -79,12 +81,13 @@ def create_app(
     governance: GovernanceService | None = None,
     openings: OpeningsService | None = None,
     access: AccessService | None = None,
+    audit: AuditService | None = None,
     random_bytes: RandomBytes = secrets.token_bytes,
     clock: Callable[[], int] = now_ms,
 ) -> ASGIApp:
     """The ASGI application of a node; `random_bytes` and `clock` (ms since 1970) are ports.
 
-    Without `governance`, `openings` or `access` there are no routes of them.
+    Without `governance`, `openings`, `access` or `audit` there are no routes of them.
     """
     metrics = ApiMetrics()
     chain = ChainMethods(ethereum, service, settings, random_bytes, clock)
@@ -108,6 +111,8 @@ def create_app(
         routes += opening_routes(OpeningRoutes(openings, settings), settings)
     if access is not None:
         routes += access_routes(AccessRoutes(access), settings)
+    if audit is not None:
+        routes += audit_routes(AuditRoutes(audit), settings)
     edge = Edge(
         [*routes, Route("GET", OPENAPI_PATH, openapi.show, ALL_ROLES, {}, 10_000)],
         keys,

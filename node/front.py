@@ -11,6 +11,7 @@ from api.auth import ApiKeys
 from api.server import create_app
 from api.settings import ApiSettings
 from node.assembly import Home
+from node.audit.port import AuditService
 from node.ethereum import EthereumView
 from node.governance.port import GovernanceService
 from node.guarded.accessport import AccessService
@@ -26,6 +27,7 @@ class Desks:
     governance: GovernanceService
     access: AccessService
     openings: OpeningsService
+    audit: AuditService
 
 
 def front_door(
@@ -51,5 +53,6 @@ def front_door(
         governance=desks.governance,
         access=desks.access,
         openings=desks.openings,
+        audit=desks.audit,
     )
     return HttpServer(app, home.path, http)

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from node.assembly import Home
+from node.audit.wiring import make_audit
 from node.chain.proofs import Prover
 from node.chain.reader import EthereumReader
 from node.chain.records import RecordReader
@@ -107,6 +108,13 @@ class Services:
         self._access = self._make_access()
         self._facade = Facade(self._parts())
         self.openings = self._make_openings()
+        self._audit = make_audit(
+            store=ground.store,
+            chain=ground.chain,
+            directory=ground.directory,
+            epochs=ground.executor.epochs,
+            rings=ground.rings,
+        )
         self._ethereum = EthereumReader(
             store=ground.store,
             chain=ground.chain,
@@ -248,9 +256,10 @@ class Services:
             clock=ground.clock,
             place_of=self._facade.stage_of_transaction,
         )
-        desks = Desks(governance, self._access, self.openings.desk)
+        desks = Desks(governance, self._access, self.openings.desk, self._audit)
         return front_door(ground.home, self._facade, self._ethereum, desks)
 
     def close(self) -> None:
         """Stop what runs in threads."""
+        self._audit.close()
         self._ethereum.close()

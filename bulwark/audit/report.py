@@ -14,7 +14,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 from bulwark.ledger.ids import Digest, Height
 
@@ -102,6 +102,14 @@ class Report:
         """to_json() as text, for files."""
         return json.dumps(self.to_json(), ensure_ascii=False, indent=1) + "\n"
 
+    @classmethod
+    def from_json(cls, document: Mapping[str, object]) -> Report:
+        """Inverse of to_json(), for clients. Raises ValueError."""
+        try:
+            return _read(document)
+        except (KeyError, TypeError, OverflowError) as error:
+            raise ValueError(f"no report: {error}") from error
+
     def record(self, row: tuple[Cell, ...]) -> Mapping[str, Cell]:
         """A row by column key."""
         return {column.key: cell for column, cell in zip(self.columns, row, strict=True)}
@@ -153,3 +161,26 @@ def _safe(cell: Cell) -> str | int:
     if isinstance(cell, str) and cell.startswith(_FORMULA):
         return f"'{cell}"
     return "" if cell is None else cell
+
+
+def _read(document: Mapping[str, Any]) -> Report:
+    if document["format"] != FORMAT:
+        raise ValueError(f"the format {FORMAT} is needed")
+    rests = document["generated_from"]
+    moment = datetime.fromisoformat(rests["time"])
+    whole_ms = int(moment.replace(microsecond=0).timestamp()) * 1000
+    basis = Basis(
+        Height(int(rests["height"])),
+        Digest(bytes.fromhex(rests["block_hash"])),
+        whole_ms + moment.microsecond // 1000,
+    )
+    columns = tuple(Column(c["key"], c["title"], c["unit"]) for c in document["columns"])
+    return Report(
+        name=str(document["name"]),
+        title=str(document["title"]),
+        generated_from=basis,
+        columns=columns,
+        rows=tuple(tuple(row[c.key] for c in columns) for row in document["rows"]),
+        notes=tuple(str(note) for note in document["notes"]),
+        next=document["next"],
+    )

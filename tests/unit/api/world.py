@@ -15,6 +15,7 @@ from starlette.types import ASGIApp
 from api.auth import ApiKeys, generate_api_keys
 from api.server import create_app
 from api.settings import ApiSettings
+from node.audit.port import AuditService
 from node.guarded.accessport import AccessService
 from node.service import Role
 from tests.unit.api.fake_chain import START_MS, FakeChain
@@ -48,6 +49,7 @@ class World:
     settings: ApiSettings = field(default_factory=ApiSettings)
     chain: FakeChain = field(default_factory=FakeChain)
     access: AccessService | None = None
+    audit: AuditService | None = None
 
     def __post_init__(self) -> None:
         self.node = FakeNode(self.chain)
@@ -61,6 +63,7 @@ class World:
             self.keys,
             self.settings,
             access=self.access,
+            audit=self.audit,
             random_bytes=self.random,
             clock=lambda: self.now_ms,
         )

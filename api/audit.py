@@ -1,0 +1,188 @@
+"""Reports and samples over REST, for auditors.
+
+Rules: an auditor's or admin's key reads them; a report has three forms of the same cells: JSON, CSV
+and a page to print; pages are bounded and name where the next one begins. A sample whose seed is
+still being made answers 202 with how far it is.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from api import audit_schemas as schemas
+from api import documentation as doc
+from api.access import READERS
+from api.audit_page import POLICY, report_page
+from api.exchange import CSV_TYPE, Exchange, Reply, Route, json_reply
+from api.problems import FieldProblem, Problem
+from api.settings import ApiSettings
+from bulwark.audit.report import Report
+from bulwark.audit.sampling import POPULATIONS
+from bulwark.ledger.ids import Height, MemberId
+from node.audit.port import (
+    MAX_ROWS,
+    MAX_SAMPLE,
+    AuditService,
+    Drawing,
+    ReportWish,
+    SampleWish,
+)
+
+FORMATS: Final = ("json", "csv", "html")
+MAX_NUMBER: Final = 10**18 - 1
+_NUMBER: Final = re.compile(r"(?:0|[1-9][0-9]{0,17})\Z")
+_MEMBER: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,30}\Z")
+_BASE: Final = "/v1/audit/reports"
+
+
+def _parameter(name: str, description: str, schema: dict[str, object]) -> dict[str, object]:
+    return {"name": name, "in": "query", "description": description, "schema": schema}
+
+
+def _numbered(name: str, description: str, most: int = MAX_NUMBER) -> dict[str, object]:
+    return _parameter(name, description, {"type": "integer", "minimum": 0, "maximum": most})
+
+
+_WHOSE: Final = _parameter(
+    "member",
+    "Only what this member did",
+    {"type": "string", "pattern": "^[a-z0-9][a-z0-9-]{0,30}$"},
+)
+_LIST: Final = doc.operation(
+    "listReports", "audit", "List the reports that there are", {200: schemas.ReportsOut}
+)
+_REPORT: Final = doc.operation(
+    "readReport",
+    "audit",
+    "Make one page of a report from this node's own replica",
+    {200: schemas.AuditReportOut},
+    parameters=(
+        _parameter("format", "JSON, CSV, or a page to print", {"type": "string", "enum": FORMATS}),
+        _numbered("from_height", "First block of the events that are listed"),
+        _numbered("to_height", "Final block that the report rests on, the last if not given"),
+        _WHOSE,
+        _numbered("after", "`next` of the page before"),
+        _numbered("most", "Rows of the page", MAX_ROWS),
+    ),
+    path=["report"],
+    problems=(404, 409),
+)
+_SAMPLE: Final = doc.operation(
+    "drawSample",
+    "audit",
+    "Draw a sample that nobody chose",
+    {200: schemas.SampleOut, 202: schemas.SampleOut},
+    parameters=(
+        _parameter("population", "What is drawn", {"type": "string", "enum": POPULATIONS}),
+        _numbered("to_height", "Final block up to which the population goes") | {"required": True},
+        _numbered("size", "How many, of each member with `by_member`", MAX_SAMPLE),
+        _WHOSE,
+        _parameter("by_member", "Draw from every member's part", {"type": "boolean"}),
+    ),
+    problems=(404, 409),
+)
+
+
+class AuditRoutes:
+    """Handlers of /v1/audit."""
+
+    def __init__(self, service: AuditService) -> None:
+        self._service = service
+
+    async def list(self, exchange: Exchange) -> Reply:
+        """GET /v1/audit/reports."""
+        exchange.query()
+        found = [{"name": each.name, "title": each.title} for each in self._service.reports()]
+        return json_reply(200, {"reports": found})
+
+    async def report(self, exchange: Exchange) -> Reply:
+        """GET /v1/audit/reports/{report}."""
+        query = exchange.query("format", "from_height", "to_height", "member", "after", "most")
+        form = _word(query, "format", FORMATS)
+        to_height = _number(query, "to_height", None)
+        wish = ReportWish(
+            from_height=_number(query, "from_height", 0) or 0,
+            to_height=None if to_height is None else Height(to_height),
+            member=_member(query),
+            after=_number(query, "after", 0) or 0,
+            most=_number(query, "most", MAX_ROWS, 1, MAX_ROWS) or MAX_ROWS,
+        )
+        report = await self._service.report(exchange.params["report"], wish)
+        return reply_of(report, form)
+
+    async def sample(self, exchange: Exchange) -> Reply:
+        """GET /v1/audit/sample."""
+        query = exchange.query("population", "to_height", "size", "member", "by_member")
+        to_height = _number(query, "to_height", None)
+        if to_height is None:
+            raise _refused("to_height", "a final block is needed")
+        wish = SampleWish(
+            population=_word(query, "population", POPULATIONS),
+            to_height=Height(to_height),
+            size=_number(query, "size", 20, 1, MAX_SAMPLE) or 1,
+            member=_member(query),
+            by_member=_word(query, "by_member", ("false", "true")) == "true",
+        )
+        found = await self._service.sample(wish)
+        if isinstance(found, Drawing):
+            document = {"state": "drawing", "done": found.done, "stages": found.stages}
+            return json_reply(202, document | {"seed_block": found.seed_block})
+        whole = {"state": "drawn", **found.to_json(), "open_request": found.to_open()}
+        return json_reply(200, whole)
+
+
+def audit_routes(at: AuditRoutes, settings: ApiSettings) -> list[Route]:
+    """The routes with who may use them and what the documentation says."""
+    long = settings.batch_timeout_ms
+    return [
+        Route("GET", _BASE, at.list, READERS, _LIST, settings.request_timeout_ms),
+        Route("GET", f"{_BASE}/{{report}}", at.report, READERS, _REPORT, long),
+        Route("GET", "/v1/audit/sample", at.sample, READERS, _SAMPLE, long),
+    ]
+
+
+def reply_of(report: Report, form: str) -> Reply:
+    """A report in one of FORMATS."""
+    if form == "csv":
+        name = f'attachment; filename="{report.name}-{report.generated_from.height}.csv"'
+        more = b"" if report.next is None else str(report.next).encode()
+        headers = [(b"content-disposition", name.encode("ascii"))]
+        headers += [(b"x-next", more)] if more else []
+        return Reply(200, report.to_csv().encode(), CSV_TYPE + b"; charset=utf-8", tuple(headers))
+    if form == "html":
+        body = report_page(report).encode()
+        kind = b"text/html; charset=utf-8"
+        return Reply(200, body, kind, ((b"content-security-policy", POLICY),))
+    return json_reply(200, report.to_json())
+
+
+def _refused(name: str, allowed: str) -> Problem:
+    return Problem(400, "invalid", f"{name}: {allowed}", errors=(FieldProblem(name, allowed),))
+
+
+def _number(
+    query: dict[str, str], name: str, default: int | None, least: int = 0, most: int = MAX_NUMBER
+) -> int | None:
+    text = query.get(name)
+    if text is None:
+        return default
+    if _NUMBER.match(text) is None or not least <= int(text) <= most:
+        raise _refused(name, f"a number from {least} to {most}")
+    return int(text)
+
+
+def _member(query: dict[str, str]) -> MemberId | None:
+    member = query.get("member")
+    if member is None:
+        return None
+    if _MEMBER.match(member) is None:
+        raise _refused("member", "not of its form")
+    return MemberId(member)
+
+
+def _word(query: dict[str, str], name: str, allowed: tuple[str, ...]) -> str:
+    word = query.get(name, allowed[0])
+    if word not in allowed:
+        raise _refused(name, "one of " + ", ".join(allowed))
+    return word
