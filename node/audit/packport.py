@@ -1,0 +1,55 @@
+"""What the outside may ask of a node about evidence packs and histories: a Protocol and its words.
+
+The desk (`node.audit.packdesk`) implements it, the API translates it to HTTP.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from bulwark.ledger.ids import Height, MemberId, RecordId
+from bulwark.ledger.proofs import ConsistencyProof, SealedHeader
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackWish:
+    """What a pack is asked to be about; with neither reporter nor records it is about all."""
+
+    from_height: Height | None = None
+    """First block; None: the first of the chain."""
+    to_height: Height | None = None
+    """Last block; None: the last final one."""
+    reporter: MemberId | None = None
+    """Only the batches of this member."""
+    records: tuple[RecordId, ...] = ()
+    """Only these records and what was said about them."""
+
+
+@dataclass(frozen=True, slots=True)
+class PackStream:
+    """A pack on its way out."""
+
+    size: int
+    """Bytes."""
+    content_hash: str
+    """Hex; the same at every honest node for the same selection."""
+    chunks: AsyncIterator[bytes]
+    """The archive in pieces; has to be closed (`aclose`) if it is not read to its end."""
+
+
+class PackService(Protocol):
+    """Packs and seals from this node's own store."""
+
+    async def pack(self, wish: PackWish) -> PackStream:
+        """Make a pack. Raises NotFound, Conflict for what is not final, Busy during another."""
+        ...
+
+    async def seal(self, height: Height) -> SealedHeader:
+        """The lowest certified header at or above a height. Raises Conflict."""
+        ...
+
+    async def consistency(self, first: Height, second: Height) -> ConsistencyProof:
+        """That the record log of one block only adds to an earlier one's. Raises Conflict."""
+        ...
