@@ -294,10 +294,13 @@ class BulwarkClient:
         body = await self._transport.send(request)
         return decoded(body, dict[str, object], "a page of a query log")
 
-    async def look(self, path: str, *, after: int = 0) -> dict[str, object]:
-        """What is at /v1/`path`: access-log, access-anchors/MEMBER, uploads/CORRELATOR."""
-        query = {"after": str(after)} if after else {}
-        request = Request("GET", f"/v1/{path}", query=query, timeout_s=self._timeout_s)
+    async def look(
+        self, path: str, *, after: int = 0, query: Mapping[str, str] | None = None
+    ) -> dict[str, object]:
+        """What is at /v1/`path`: access-log, access-anchors/MEMBER, audit/reports/NAME, ..."""
+        asked = {"after": str(after)} if after else {}
+        asked |= query or {}
+        request = Request("GET", f"/v1/{path}", query=asked, timeout_s=self._timeout_s)
         body = await self._transport.send(request)
         return decoded(body, dict[str, object], "what the node shows")
 

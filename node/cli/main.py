@@ -35,6 +35,7 @@ COMMANDS: Final = {
     "prove": ("node.cli.prove", "Prove to a contract that a member says something."),
     "opening": ("node.cli.opening", "Find out who asked, by case and vote."),
     "access-log": ("node.cli.access_log", "Read and verify who asked what, and why."),
+    "audit": ("node.cli.audit", "Reports, samples and evidence for an auditor."),
     "member": ("node.cli.member", "Prepare the node of a new member."),
     "verify": ("node.cli.verify", "Verify a proof offline, trusting only genesis.json."),
     "doctor": ("node.cli.doctor", "Say why there is no block, and what to do."),
