@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from api.console.source import Source
+from api.console.source import LOG_READERS, Source
 from api.console.visit import View, Visit
 from api.console.wording import KINDS, case_rows, concerned, title_of
 from bulwark.ledger.ids import Digest
+from node.audit.port import ReportTitle
 from node.evidence import document
 
 
@@ -36,11 +37,19 @@ class EvidencePages:
             "title_of_kind": title_of(kind),
             "meaning": KINDS.get(kind, ("", "A kind that this version does not know."))[1],
             "messages": _messages(case["messages"]),
+            "reports": self._reports(visit, entry.culprit),
             "encoded": str(case["encoded"]),
             "proposals": [view for view in about if concerned(view) == entry.culprit],
         }
         crumbs = (("Evidence", "/console/evidence"),)
         return View("case.html", f"{title_of(kind)}: {entry.culprit}", values, crumbs)
+
+    def _reports(self, visit: Visit, culprit: str) -> Sequence[ReportTitle]:
+        """Reports that this visitor may read about a member of now."""
+        audit = self._source.audit
+        if audit is None or visit.role not in LOG_READERS or self._source.member(culprit) is None:
+            return ()
+        return audit.reports()
 
 
 def _messages(messages: object) -> dict[str, object]:

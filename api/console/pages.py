@@ -22,6 +22,7 @@ from api.console.overview import OverviewPage
 from api.console.proposals import ProposalPages
 from api.console.records import RecordPages
 from api.console.render import Renderer
+from api.console.reports import ReportPages
 from api.console.search import SearchPage
 from api.console.sessions import Limits, LoginForms, Sessions
 from api.console.source import AUDITORS, EVERYBODY, LOG_READERS, OPERATORS, Source
@@ -87,6 +88,8 @@ def _pages(source: Source) -> list[Page]:
             Page("GET", f"{BASE}/openings", openings.every, EVERYBODY, "Openings"),
             Page("GET", f"{BASE}/openings/{{case}}", openings.show, EVERYBODY),
         ]
+    if source.audit is not None:
+        pages += _report_pages(ReportPages(source, source.audit))
     if source.access is not None:
         access = AccessPages(source, source.access)
         pages += [
@@ -97,4 +100,15 @@ def _pages(source: Source) -> list[Page]:
         *pages,
         Page("GET", f"{BASE}/records/{{record}}", RecordPages(source).show, AUDITORS),
         Page("POST", f"{BASE}/search", SearchPage(source).show, EVERYBODY),
+    ]
+
+
+def _report_pages(reports: ReportPages) -> list[Page]:
+    one = f"{BASE}/reports/{{report}}"
+    return [
+        Page("GET", f"{BASE}/reports", reports.every, LOG_READERS, "Reports"),
+        Page("GET", one, reports.show, LOG_READERS),
+        Page("GET", f"{one}/print", reports.print, LOG_READERS),
+        Page("GET", f"{one}/csv", reports.csv, LOG_READERS),
+        Page("GET", f"{one}/json", reports.json, LOG_READERS),
     ]

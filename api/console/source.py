@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from bulwark.ledger.ids import Height
+from node.audit.port import AuditService
 from node.ethereum import EthereumView
 from node.governance.port import GovernanceService
 from node.guarded.accessport import AccessService
@@ -34,6 +35,7 @@ class Source:
     governance: GovernanceService | None = None
     openings: OpeningsService | None = None
     access: AccessService | None = None
+    audit: AuditService | None = None
 
     def frame(self) -> dict[str, object]:
         """What stands on every page of somebody who is logged in."""
