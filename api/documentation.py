@@ -20,6 +20,7 @@ from api import (
     openings_schemas,
     rpc_schemas,
     schemas,
+    screening_schemas,
     upload_schemas,
 )
 
@@ -28,9 +29,7 @@ MODELS: Final[tuple[type[BaseModel], ...]] = (
     schemas.IndicatorIn,
     schemas.ReportOut,
     schemas.ReportBatchOut,
-    schemas.ScreeningIn,
-    schemas.ScreeningOut,
-    schemas.ScreeningBatchOut,
+    *screening_schemas.MODELS,
     schemas.RecordOut,
     schemas.ConsentIn,
     schemas.ConsentOut,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from api import diagnosis_schemas, rpc_schemas, schemas
+from api import diagnosis_schemas, rpc_schemas, schemas, screening_schemas
 from api import documentation as doc
 from api.consents import ConsentRoutes
 from api.diagnosis import DiagnosisRoutes
@@ -81,16 +81,17 @@ def screening_routes(at: ScreeningRoutes, settings: ApiSettings) -> list[Route]:
     one = doc.operation(
         "screen",
         "screenings",
-        "Ask about one identifier",
-        {200: schemas.ScreeningOut},
-        body=doc.json_body(schemas.ScreeningIn),
+        "Ask about one identifier, now or as of a block",
+        {200: screening_schemas.ScreeningOut},
+        body=doc.json_body(screening_schemas.ScreeningAtIn),
+        problems=(404,),
     )
     many = doc.operation(
         "screenBatch",
         "screenings",
         "Ask about up to 100,000 identifiers as NDJSON or CSV",
-        {200: schemas.ScreeningBatchOut},
-        body=doc.upload(schemas.ScreeningIn),
+        {200: screening_schemas.ScreeningBatchOut},
+        body=doc.upload(screening_schemas.ScreeningIn),
     )
     single, batch = settings.request_timeout_ms, settings.batch_timeout_ms
     return [

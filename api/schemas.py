@@ -60,18 +60,18 @@ class Document(BaseModel):
     model_config = ConfigDict(extra="forbid", defer_build=True)
 
 
-_VALUE = Field(
+VALUE = Field(
     min_length=1,
     max_length=VALUE_MAX,
     description="The identifier in clear, in any usual spelling; it stays at this member's node",
     examples=["+44 20 7946 0958"],
 )
-_REGION = Field(
+REGION = Field(
     default="",
     description="ISO 3166-1 country that numbers and accounts without one belong to",
     examples=["GB"],
 )
-_CASE = Field(
+CASE = Field(
     default="",
     max_length=CASE_REF_MAX,
     description="Case number of the member; only a salted commitment leaves the node",
@@ -98,7 +98,7 @@ class IndicatorIn(Document):
     )
 
     kind: str = words(Kind, "What sort of identifier it is")
-    value: str = _VALUE
+    value: str = VALUE
     fraud_type: str = words(FraudType, "Method of the fraud")
     confidence: int = Field(default=50, ge=0, le=100, description="Per cent")
     object_role: str = optional_words(ObjectRole, "What it is in the scheme", "unknown")
@@ -108,11 +108,11 @@ class IndicatorIn(Document):
     valid_until: str = Field(default="", description="ISO 8601 date; by the kind when left out")
     lawful_basis: str = optional_words(LawfulBasis, "Legal basis", "legitimate_interests")
     purpose: str = optional_words(Purpose, "Purpose of the processing", "fraud_prevention")
-    case_ref: str = _CASE
+    case_ref: str = CASE
     consent_anchor: str = Field(
         default="", description="Anchor id of the consent; needed where lawful_basis is consent"
     )
-    region: str = _REGION
+    region: str = REGION
     tlp: str = optional_words(Tlp, "Traffic Light Protocol marking", "amber")
     channel: str = optional_words(Channel, "Where the fraud met its victim", "unknown")
     country: str = Field(default="", description="ISO 3166-1 country of the fraud")
@@ -183,39 +183,6 @@ class ReportBatchOut(Document):
     rows: list[ReportRowOut]
 
 
-class ScreeningIn(Document):
-    """One question about an identifier."""
-
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={
-            "examples": [
-                {
-                    "kind": "phone",
-                    "value": "+44 20 7946 0958",
-                    "purpose": "fraud_prevention",
-                    "lawful_basis": "legitimate_interests",
-                }
-            ]
-        },
-    )
-
-    kind: str = words(Kind, "What sort of identifier it is")
-    value: str = _VALUE
-    purpose: str = words(Purpose, "Purpose of the question", stated=True)
-    lawful_basis: str = words(LawfulBasis, "Legal basis of the question", stated=True)
-    case_ref: str = _CASE
-    region: str = _REGION
-
-
-class ReasonOut(Document):
-    """One weighted reason of a score."""
-
-    code: str
-    weight: int
-    text: str
-
-
 class RecordOut(BaseModel):
     """A record as entitled readers see it: never clear text, salt or tag."""
 
@@ -228,39 +195,10 @@ class RecordOut(BaseModel):
     age_ms: int = Field(ge=0, description="Now minus that time")
     stage: StageName
     erased: bool = Field(description="True: only the leaf is left, further fields are absent")
-
-
-class ScreeningOut(Document):
-    """The answer to a question; `complete` false is never a clean answer."""
-
-    hit: bool
-    band: str
-    score: int
-    reasons: list[ReasonOut]
-    records: list[RecordOut]
-    height: int = Field(ge=0, description="Block height of the state that was asked")
-    age_ms: int = Field(ge=0, description="Age of that state")
-    complete: bool = Field(description="False: the question could not be asked in full")
-    incomplete_reason: str | None = None
-
-
-class ScreeningRowOut(Document):
-    """One row of an upload of questions."""
-
-    line: int = Field(ge=1)
-    status: Literal["answered", "refused"]
-    answer: ScreeningOut | None = None
-    problem: RowProblemOut | None = None
-
-
-class ScreeningBatchOut(Document):
-    """Answers to an upload of questions."""
-
-    answered: int = Field(ge=0)
-    hits: int = Field(ge=0)
-    incomplete: int = Field(ge=0)
-    refused: int = Field(ge=0)
-    rows: list[ScreeningRowOut]
+    state: str | None = Field(None, description="State of a statement in its lifecycle")
+    restricted: bool | None = Field(None, description="Disputed, or its consent does not stand")
+    open_disputes: int | None = Field(None, ge=0)
+    consent: str | None = Field(None, description="How the consent stands that it rests on")
 
 
 class ConsentIn(Document):

@@ -13,12 +13,13 @@ import orjson
 
 from api.exchange import JSON_TYPE, Exchange, Reply, json_reply
 from api.indicators import read_object, read_rows, refused_row
-from api.problems import invalid
+from api.problems import FieldProblem, invalid
 from api.rows import Pace, RefusedRow, Rows
 from api.settings import ApiSettings
 from api.uploads import Upload, Uploads
 from api.views import refusal_problem, screening_document, with_rows
 from bulwark.indicators.model import SCREENING_FIELDS, ScreeningRequest
+from bulwark.ledger.ids import Height
 from node.service import NodeService, ScreeningAnswer
 
 
@@ -42,8 +43,10 @@ class ScreeningRoutes:
         exchange.content_type(JSON_TYPE)
         exchange.query()
         body = await exchange.body(self._settings.max_body_bytes)
-        request = ScreeningRequest.from_mapping(read_object(body))
-        answer = (await self._service.screen([request], by=exchange.caller))[0]
+        document = read_object(body)
+        at = _height(document.pop("height", None))
+        request = ScreeningRequest.from_mapping(document)
+        answer = (await self._service.screen([request], by=exchange.caller, at=at))[0]
         if answer.refusal is not None:
             raise invalid(refusal_problem(answer.refusal))
         return json_reply(200, screening_document(answer, self._now_ms()))
@@ -91,6 +94,15 @@ class ScreeningRoutes:
             "refused": len(rows) - answered,
         }
         return Reply(200, with_rows(summary, [row for _, row in encoded]))
+
+
+def _height(given: object) -> Height | None:
+    """The block whose state is asked, None for the last one; Problem 422 for what is none."""
+    if given is None:
+        return None
+    if not isinstance(given, int) or isinstance(given, bool) or not 0 <= given < 2**53:
+        raise invalid(FieldProblem("height", "a block height, 0 or more"))
+    return Height(given)
 
 
 def _by_line(row: tuple[int, bytes]) -> int:

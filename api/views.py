@@ -13,6 +13,7 @@ from typing import Final
 import orjson
 
 from api.problems import FieldProblem
+from bulwark.ledger.standing import Standing
 from bulwark.ledger.votes import Certificate
 from node.service import (
     BlockView,
@@ -76,6 +77,17 @@ def record_document(view: RecordView, now_ms: int) -> dict[str, object]:
         "age_ms": max(0, now_ms - view.timestamp_ms),
         "stage": view.stage.label,
         "erased": view.erased,
+        **({} if view.standing is None else _state(view.standing)),
+    }
+
+
+def _state(standing: Standing) -> dict[str, object]:
+    """How a statement stands, in short; its history has a document of its own."""
+    return {
+        "state": standing.state.label,
+        "restricted": standing.restricted,
+        "open_disputes": len(standing.open_disputes),
+        "consent": None if not standing.consent else standing.consent.name.lower(),
     }
 
 
@@ -94,6 +106,11 @@ def screening_document(answer: ScreeningAnswer, now_ms: int) -> dict[str, object
         "age_ms": max(0, answer.age_ms),
         "complete": answer.complete,
         "incomplete_reason": answer.incomplete_reason,
+        "reporters": answer.reporters,
+        "customers": answer.customers,
+        "protected": answer.is_protected,
+        "permitted_actions": list(answer.permitted_actions),
+        "limits": [{"code": limit.code, "text": limit.text} for limit in answer.limits],
     }
 
 

@@ -17,6 +17,7 @@ from bulwark.ledger.proofs import AnchorProof, RecordProof
 from node.chain.epochs import EpochBook
 from node.chain.proofs import NotProvable, Prover
 from node.chain.records import RecordReader
+from node.chain.standings import Standings
 from node.chain.store import ChainStore
 from node.consents.desk import ConsentDesk
 from node.diagnosis.finding import Diagnosis
@@ -60,6 +61,7 @@ class Parts:
     chain: ChainStore
     epochs: EpochBook
     records: RecordReader
+    standings: Standings
     prover: Prover
     reporter: Reporter
     screener: Screener
@@ -105,10 +107,11 @@ class Facade:
         *,
         by: Caller,
         progress: Progress | None = None,
+        at: Height | None = None,
     ) -> list[ScreeningAnswer]:
         """See NodeService."""
         await self._parts.access.screening(by, requests)
-        return await self._parts.screener.screen(requests, progress)
+        return await self._parts.screener.screen(requests, progress, at)
 
     async def give_consent(
         self, document: Mapping[str, object], *, wait: Stage, idempotency: Idempotency | None
@@ -151,6 +154,7 @@ class Facade:
             fields={} if stored.payload is None else fields_of(stored.payload),
             erased=stored.payload is None,
             stage=Stage.FINALIZED if final else Stage.EXECUTED,
+            standing=self._parts.standings.shown(stored),
         )
 
     async def record_proof(self, record_id: RecordId) -> RecordProof:

@@ -13,10 +13,12 @@ from enum import IntEnum, StrEnum
 from typing import Protocol
 
 from bulwark.indicators.model import IndicatorReport, ScreeningRequest
+from bulwark.indicators.usage import Limit
 from bulwark.ledger.epochs import EpochTerms
 from bulwark.ledger.header import Header
 from bulwark.ledger.ids import Digest, Height, MemberId, RecordId
 from bulwark.ledger.proofs import AnchorProof, RecordProof
+from bulwark.ledger.standing import Standing
 from bulwark.ledger.votes import Certificate
 from node.diagnosis.finding import Diagnosis
 from node.evidence import EvidenceEntry
@@ -176,6 +178,8 @@ class RecordView:
     """Vocabulary labels and dates by field name; empty when erased."""
     erased: bool = False
     stage: Stage = Stage.EXECUTED
+    standing: Standing | None = None
+    """State and history of a statement; None for a follow-up, and in answers, where all stand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +200,16 @@ class ScreeningAnswer:
     incomplete_reason: str | None = None
     refusal: Refusal | None = None
     """Set when the value could not be normalised; then the other fields mean nothing."""
+    reporters: int = 0
+    """Distinct members whose statements count."""
+    customers: int = 0
+    """Distinct customers behind them, as far as each member told."""
+    is_protected: bool = False
+    """The holder is a victim or a genuine party: shield it."""
+    permitted_actions: tuple[str, ...] = ()
+    """What the records allow to do on this answer, mildest first."""
+    limits: tuple[Limit, ...] = ()
+    """Duties that come with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,10 +287,12 @@ class NodeService(Protocol):
         *,
         by: Caller,
         progress: Progress | None = None,
+        at: Height | None = None,
     ) -> list[ScreeningAnswer]:
-        """Answer up to 100,000 questions, in order.
+        """Answer up to 100,000 questions, in order; with `at` as after that block.
 
-        That `by` asks is in the access log before anything is asked.
+        That `by` asks is in the access log before anything is asked. Raises NotFound for a block
+        that is not executed here.
         """
         ...
 

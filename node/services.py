@@ -12,9 +12,12 @@ from dataclasses import dataclass
 
 from node.assembly import Home
 from node.audit.wiring import make_audit
+from node.chain.consents import ConsentReader
 from node.chain.proofs import Prover
 from node.chain.reader import EthereumReader
 from node.chain.records import RecordReader
+from node.chain.roles import RoleBook
+from node.chain.standings import StandingPorts, Standings, in_no_breach
 from node.chain.store import ChainStore
 from node.clock import Clock
 from node.consents.desk import ConsentDesk
@@ -96,10 +99,11 @@ class Services:
         self._ground = ground
         self._board = StatusBoard(self._sources())
         self._reporter = self._make_reporter()
+        self._standings = self._make_standings()
         self._screener = Screener(
             tagger=ground.tagger,
             replica=ground.records,
-            member_of=ground.directory.member_of,
+            standings=self._standings,
             now_ms=ground.clock.wall_ms,
             lag=self._board.lag,
         )
@@ -163,6 +167,16 @@ class Services:
             wait_timeout_ms=config.wait_timeout_ms,
         )
 
+    def _make_standings(self) -> Standings:
+        ground = self._ground
+        roles = RoleBook(ground.home.genesis, ground.store, ground.chain)
+        ports = StandingPorts(
+            member_of=ground.directory.member_of,
+            consent_standing=ConsentReader(ground.store, ground.chain).standing,
+            breach=in_no_breach,
+        )
+        return Standings(ground.records, roles, ports)
+
     def _make_access(self) -> AccessDesk:
         ground = self._ground
         return AccessDesk(
@@ -196,6 +210,7 @@ class Services:
             chain=ground.chain,
             epochs=ground.executor.epochs,
             records=ground.records,
+            standings=self._standings,
             prover=Prover(ground.store, ground.chain, ground.executor.epochs),
             reporter=self._reporter,
             screener=self._screener,

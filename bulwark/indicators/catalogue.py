@@ -8,7 +8,7 @@ writes no file.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
 from typing import Final
 
@@ -29,8 +29,9 @@ from bulwark.indicators.normalise.mailbox import PROVIDERS
 from bulwark.indicators.normalise.outcome import MAX_LENGTH, PROFILES, RULES
 from bulwark.indicators.normalise.url import TRACKING_PARAMETERS
 from bulwark.indicators.normalise.wallet import CHAIN_NAMES
-from bulwark.indicators.scoring import EVIDENCE_WEIGHT, ROLE_WEIGHT
+from bulwark.indicators.scoring import EVIDENCE_WEIGHT, LEFT_OUT, ROLE_WEIGHT
 from bulwark.indicators.terms import Term
+from bulwark.indicators.usage import ACTIONS
 from bulwark.indicators.vocabulary import Kind, Usage
 
 _SECTION: Final = re.compile(r"(<!-- begin ([\w-]+) -->\n).*?(<!-- end \2 -->)", re.DOTALL)
@@ -59,6 +60,8 @@ def sections() -> dict[str, str]:
         "usage": _usage,
         "roles": _roles,
         "evidence": _evidence,
+        "left-out": lambda: _pairs("reason", LEFT_OUT),
+        "actions": lambda: _pairs("action", ACTIONS),
     }
     texts = {name: make() for name, make in made.items()}
     return texts | {_slug(terms): _vocabulary(terms) for terms in Term.__subclasses__()}
@@ -183,6 +186,10 @@ def _roles() -> str:
 def _evidence() -> str:
     lines = ((f"`{level.label}`", weight) for level, weight in EVIDENCE_WEIGHT.items())
     return _table(("evidence level", "weight in %"), lines)
+
+
+def _pairs(head: str, words: Mapping[str, str]) -> str:
+    return _table((head, "meaning"), ((f"`{name}`", text) for name, text in words.items()))
 
 
 def _wrapped(words: list[str]) -> str:

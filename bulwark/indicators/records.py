@@ -30,7 +30,9 @@ from bulwark.indicators.vocabulary import (
     Tlp,
     Usage,
 )
+from bulwark.ledger.lifecycle import REFERENCE_KIND, STATEMENTS
 from bulwark.ledger.record import RecordPayload
+from bulwark.ledger.standing import PLAIN, Standing
 
 T = TypeVar("T", bound=Term)
 
@@ -91,6 +93,8 @@ def labels_of(payload: RecordPayload) -> dict[str, str | int | None]:
     }
     shown |= {name: getattr(payload, name) for name in _NUMBERS}
     shown |= {name: getattr(payload, name) or None for name in _DAYS}
+    if payload.kind == REFERENCE_KIND:
+        shown["kind"] = "reference"
     shown["country"] = _country(payload.country)
     shown["usage"] = ",".join(str(flag.name).lower() for flag in Usage if flag & payload.usage)
     shown["reason"] = _reason(payload)
@@ -100,10 +104,16 @@ def labels_of(payload: RecordPayload) -> dict[str, str | int | None]:
     return shown
 
 
-def view_of(payload: RecordPayload, record: bytes, reporter: str) -> RecordView | None:
-    """What scoring needs of a record; None for a kind or operation this version does not know."""
-    kind, operation = Kind.find(payload.kind), Operation.find(payload.operation)
-    if kind is None or operation is None:
+def view_of(
+    payload: RecordPayload,
+    reporter: str,
+    standing: Standing = PLAIN,
+    breach: str | None = None,
+) -> RecordView | None:
+    """What scoring needs of a statement; None for a follow-up and for a kind or operation that
+    this version does not know."""
+    kind = Kind.find(payload.kind)
+    if kind is None or payload.operation not in STATEMENTS:
         return None
     return RecordView(
         kind=kind,
@@ -115,11 +125,11 @@ def view_of(payload: RecordPayload, record: bytes, reporter: str) -> RecordView 
         last_seen_day=payload.last_seen_day or payload.first_seen_day,
         valid_until_day=payload.valid_until_day,
         reporter=reporter,
-        operation=operation,
         distinct_customers=payload.distinct_customers,
-        record=record.hex(),
-        previous=payload.previous_record.hex() if payload.previous_record else "",
-        reason=payload.reason,
+        standing=standing,
+        breach=breach or "",
+        tlp=_known(Tlp, payload.tlp, Tlp.RED),
+        usage=payload.usage,
     )
 
 

@@ -1,30 +1,34 @@
 """Scoring: what the ledger's records about one identifier amount to, with reasons.
 
 Rules: only offender, mule, infrastructure and (with less weight) unstated roles raise a score;
-victim, impersonated and target roles give a protection flag instead. Expired, retracted, erased and
-openly disputed records do not count. A member counts once, by its strongest record; members
-corroborate like independent witnesses (1 - product of doubts). One member alone never reaches the
-highest band, short of a ruling or an authority. All arithmetic is in integers: the same records
-give the same answer on every machine and in any order of members. The weights of the reasons add
-up to the score. It decides nothing: the member that asked does.
+victim, impersonated and target roles give a protection flag instead. Only records that stand
+answer: neither closed nor restricted (`bulwark.ledger.standing`), in time, within their policy and
+not marked red; an erased one is as if it had never been. A member counts once, by its strongest
+record; members corroborate like independent witnesses (1 - product of doubts). One member alone
+never reaches the highest band, short of a ruling or an authority. All arithmetic is in integers:
+the same records give the same answer on every machine and in any order of members. The weights of
+the reasons add up to the score. It decides nothing: the member that asked does.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from bulwark.indicators.lifetime import DAY_MS, FULL, LIFETIMES, remaining
+from bulwark.indicators.usage import Limit, limits_of, permitted_actions
 from bulwark.indicators.vocabulary import (
     Band,
     EvidenceLevel,
     FraudType,
     Kind,
     ObjectRole,
-    Operation,
-    Ruling,
+    Tlp,
 )
+from bulwark.ledger.lifecycle import State
+from bulwark.ledger.standing import PLAIN, Standing
 
 ROLE_WEIGHT: Final[dict[ObjectRole, int]] = {
     ObjectRole.OFFENDER_CONTROLLED: 100,
@@ -47,19 +51,32 @@ SECOND_CUSTOMER_BONUS: Final = 10
 """Added to the evidence weight when two or more customers reported it (EU PSR art. 83)."""
 SINGLE_REPORTER_MAX: Final = 74
 BANDS: Final = ((75, Band.VERY_HIGH), (50, Band.HIGH), (25, Band.MEDIUM), (1, Band.LOW))
+LEFT_OUT: Final = {
+    "disputed": "under dispute",
+    "consent": "the consent they rest on does not stand",
+    "expired": "past their time",
+    "withdrawn": "withdrawn or overruled",
+    "breach": "they break a rule of the alliance or of their policy",
+    "red": "marked TLP red, which names recipients that a ledger does not have",
+}
+"""Codes and words of reasons that say which records did not answer."""
+_CLOSED: Final = {
+    State.DISPUTED: "disputed",
+    State.OVERRULED: "withdrawn",
+    State.RETRACTED: "withdrawn",
+    State.EXPIRED: "expired",
+    State.ERASED: "erased",
+}
 _PROTECTING: Final = frozenset(role for role, weight in ROLE_WEIGHT.items() if weight == 0)
-_STATEMENTS: Final = frozenset({Operation.ADD, Operation.SIGHT})
-_RULINGS: Final = frozenset({Ruling.UPHELD, Ruling.REJECTED, Ruling.CORRECTED})
 _AUTHORITATIVE: Final = frozenset({EvidenceLevel.ADJUDICATED, EvidenceLevel.AUTHORITY})
 
 
 @dataclass(frozen=True, slots=True)
 class RecordView:
-    """What scoring needs of one ledger record; days count from 1970-01-01 UTC, 0 = not stated.
+    """What scoring needs of one statement; days count from 1970-01-01 UTC, 0 = not stated.
 
-    ``reporter`` names the member. ``record`` and ``previous`` are any ids under which later records
-    point back at earlier ones; a dispute or retraction without ``previous`` means all earlier
-    records (of the same member, for a retraction). ``reason`` is a Ruling's code, for a ruling.
+    ``reporter`` names the member; ``breach`` is the id of a rule that the record breaks, if any;
+    ``usage`` holds the Usage flags that travel with it.
     """
 
     kind: Kind
@@ -71,11 +88,11 @@ class RecordView:
     last_seen_day: int
     valid_until_day: int
     reporter: str
-    operation: Operation = Operation.ADD
     distinct_customers: int = 0
-    record: str = ""
-    previous: str = ""
-    reason: int = 0
+    standing: Standing = PLAIN
+    breach: str = ""
+    tlp: Tlp = Tlp.UNKNOWN
+    usage: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,38 +112,57 @@ class Assessment:
     score: int
     reasons: tuple[Reason, ...]
     reporters: int = 0
+    """Distinct members whose statements count."""
+    customers: int = 0
+    """Customers behind them: of each member its largest figure, added up."""
     protected: bool = False
+    stands: bool = False
+    """Whether any record answers at all."""
+    permitted_actions: tuple[str, ...] = ()
+    limits: tuple[Limit, ...] = ()
 
 
-@dataclass(slots=True)
-class _Standing:
-    """A statement together with what later records did to it."""
-
-    view: RecordView
-    disputed: bool = False
-    withdrawn: bool = False
+def stands(view: RecordView, now_ms: int) -> bool:
+    """Whether a record answers at a time: not closed, not restricted, lawful, in time."""
+    return _left_out_as(view, now_ms // DAY_MS) is None
 
 
 def assess(records: Sequence[RecordView], now_ms: int) -> Assessment:
-    """Band, score (0-100) and reasons of an identifier's records in ledger order, at a time."""
+    """Band, score (0-100) and reasons of an identifier's statements at a time."""
     today = now_ms // DAY_MS
-    standing = _after_later_records(records)
-    kept = [entry for entry in standing if not entry.withdrawn]
-    live = [entry for entry in kept if _valid_until(entry.view) >= today]
-    open_ones = [entry.view for entry in live if not entry.disputed]
-    protecting = [view for view in open_ones if view.object_role in _PROTECTING]
-    counted = [view for view in open_ones if view.object_role not in _PROTECTING]
+    left_out: Counter[str] = Counter()
+    standing: list[RecordView] = []
+    for view in records:
+        if view.standing.state is State.ERASED:
+            continue
+        why = _left_out_as(view, today)
+        if why is None:
+            standing.append(view)
+        else:
+            left_out[why] += 1
+    protecting = [view for view in standing if view.object_role in _PROTECTING]
+    counted = [view for view in standing if view.object_role not in _PROTECTING]
     score, reasons = _points(counted, today)
+    customers = _customers(counted)
+    reasons += _told_customers(counted, customers)
     reasons += _protection(protecting)
-    reasons += _left_out("disputed", "under dispute", len(live) - len(open_ones))
-    reasons += _left_out("expired", "past its time", len(kept) - len(live))
-    reasons += _left_out("withdrawn", "withdrawn or overruled", len(standing) - len(kept))
+    reasons += [_not_counted(why, left_out[why]) for why in LEFT_OUT if left_out[why]]
+    reporters = len({view.reporter for view in counted})
+    duties = [(view.usage, view.tlp) for view in standing]
+    limits = limits_of(duties)
+    founded = reporters > 1 or any(v.evidence_level in _AUTHORITATIVE for v in counted)
     return Assessment(
         band=band_of(score),
         score=score,
         reasons=tuple(reasons),
-        reporters=len({view.reporter for view in counted}),
+        reporters=reporters,
+        customers=customers,
         protected=bool(protecting),
+        stands=bool(standing),
+        permitted_actions=permitted_actions(
+            band_of(score), limits, is_protected=bool(protecting), is_founded=founded
+        ),
+        limits=limits,
     )
 
 
@@ -150,29 +186,18 @@ def _valid_until(view: RecordView) -> int:
     return view.valid_until_day or view.last_seen_day + LIFETIMES[view.kind].days
 
 
-def _after_later_records(records: Iterable[RecordView]) -> list[_Standing]:
-    standing: list[_Standing] = []
-    for view in records:
-        if view.operation in _STATEMENTS:
-            standing.append(_Standing(view))
-            continue
-        for entry in standing:
-            if not view.previous or entry.view.record == view.previous:
-                _apply(view, entry)
-    return standing
-
-
-def _apply(later: RecordView, entry: _Standing) -> None:
-    own = later.reporter == entry.view.reporter
-    if later.operation is Operation.DISPUTE:
-        entry.disputed = True
-    elif later.operation is Operation.RULE and later.reason in _RULINGS:
-        entry.disputed = False
-        entry.withdrawn = entry.withdrawn or later.reason != Ruling.REJECTED
-    elif later.operation is Operation.RETRACT:
-        entry.withdrawn = entry.withdrawn or own
-    elif later.operation in (Operation.EXPIRE, Operation.ERASE):
-        entry.withdrawn = entry.withdrawn or own or bool(later.previous)
+def _left_out_as(view: RecordView, today: int) -> str | None:
+    """Key of LEFT_OUT under which a record does not answer, None where it does."""
+    standing = view.standing
+    if not standing.counts:
+        if standing.state is State.ACTIVE:
+            return "consent"
+        return _CLOSED[standing.state]
+    if view.tlp is Tlp.RED:
+        return "red"
+    if view.breach:
+        return "breach"
+    return None if _valid_until(view) >= today else "expired"
 
 
 def _points(counted: list[RecordView], today: int) -> tuple[int, list[Reason]]:
@@ -225,5 +250,20 @@ def _protection(protecting: list[RecordView]) -> list[Reason]:
     ]
 
 
-def _left_out(code: str, why: str, count: int) -> list[Reason]:
-    return [Reason(code, 0, f"{count} record(s) not counted: {why}")] if count else []
+def _customers(counted: list[RecordView]) -> int:
+    most: dict[str, int] = {}
+    for view in counted:
+        most[view.reporter] = max(view.distinct_customers, most.get(view.reporter, 0))
+    return sum(most.values())
+
+
+def _told_customers(counted: list[RecordView], customers: int) -> list[Reason]:
+    if not customers:
+        return []
+    members = len({view.reporter for view in counted if view.distinct_customers})
+    text = f"{customers} distinct customer(s) of {members} member(s) are behind it"
+    return [Reason("customers", 0, text)]
+
+
+def _not_counted(why: str, count: int) -> Reason:
+    return Reason(why, 0, f"{count} record(s) not counted: {LEFT_OUT[why]}")

@@ -112,6 +112,10 @@ _PLAIN: Final = {
 }
 
 
+PLAIN: Final = _PLAIN[ConsentStanding.NONE]
+"""A record that no follow-up is about and that rests on no consent."""
+
+
 @dataclass(slots=True)
 class Life:
     """A record's life so far: follow-ups go in, in ledger order, standings come out."""

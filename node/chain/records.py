@@ -1,7 +1,9 @@
 """Records as this node holds them: by tag for screenings, by id for everything else.
 
 Rules: a look-up by tag is one ordered scan without any second read; an erased record has no tag
-entry and answers by id with an empty payload. Values of the vocabulary are not interpreted here.
+entry and answers by id with an empty payload. Follow-ups of a record are found the same way under
+its reference tag. A record that somebody anchors a second time is the first one's. Values of the
+vocabulary are not interpreted here.
 """
 
 from __future__ import annotations
@@ -11,14 +13,17 @@ from itertools import islice
 
 from bulwark.ledger.header import Header
 from bulwark.ledger.ids import Address, Height, RecordId, Tag, TimestampMs
+from bulwark.ledger.lifecycle import reference_tag
 from bulwark.ledger.record import Record, RecordPayload
 from node.chain.store import ChainStore
 from node.storage import schema
+from node.storage.blocks import read_header
 from node.storage.errors import StoreDamaged
 from node.storage.port import KeyValueStore
 from node.storage.seal import unseal
 from node.storage.values import TaggedRecord, decode_number
 
+_ORDER = slice(1 + 32, 1 + 32 + 16)
 _HEIGHT = slice(1 + 32, 1 + 32 + 8)
 
 
@@ -33,6 +38,8 @@ class StoredRecord:
     timestamp_ms: TimestampMs
     """Time of its block."""
     payload: RecordPayload
+    order: bytes = b""
+    """Height, transaction and position, 16 bytes: ledger order is their order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +51,8 @@ class FoundRecord:
     height: Height
     timestamp_ms: TimestampMs
     payload: RecordPayload | None
+    order: bytes = b""
+    """As in StoredRecord."""
 
 
 class RecordReader:
@@ -63,27 +72,41 @@ class RecordReader:
         """Height of the highest checkpoint certificate."""
         return self._chain.finalized
 
-    def records_of(self, tag: Tag, most: int) -> list[StoredRecord]:
-        """The newest `most` records of a tag that are not erased, oldest first.
+    def header(self, height: Height) -> Header:
+        """Header of an executed block. Raises StoreDamaged."""
+        tip = self._chain.tip
+        return tip if height == tip.height else read_header(self._store, height)
+
+    def records_of(self, tag: Tag, most: int, at: Height | None = None) -> list[StoredRecord]:
+        """The newest `most` records of a tag up to a height that are not erased, oldest first.
 
         Raises StoreDamaged.
         """
-        found: list[StoredRecord] = []
         # What lies above was stored by state sync and is no part of the chain yet.
-        last = schema.last_record_by_tag(tag, self._chain.applied)
+        seen = self._chain.applied if at is None else min(at, self._chain.applied)
+        last = schema.last_record_by_tag(tag, Height(seen))
         newest_first = self._store.iterate(schema.records_by_tag(tag), start=last, reverse=True)
-        for key, stored in islice(newest_first, most):
-            entry = TaggedRecord.decode(key, unseal(key, stored))
-            found.append(
-                StoredRecord(
-                    record_id=entry.record_id,
-                    reporter=entry.reporter,
-                    height=Height(decode_number(key, key[_HEIGHT])),
-                    timestamp_ms=entry.timestamp_ms,
-                    payload=entry.payload(key),
-                )
-            )
-        found.reverse()
+        found = [_stored(key, value) for key, value in islice(newest_first, most)]
+        if len(found) > 1:
+            # Whoever anchors another's record again makes nothing of it its own.
+            found = list({record.record_id: record for record in found}.values())
+            found.sort(key=lambda record: record.order)
+        return found
+
+    def follow_ups(self, subject: RecordId) -> list[StoredRecord]:
+        """What follows a record (or batch root) on the executed ledger, in ledger order.
+
+        Raises StoreDamaged.
+        """
+        tag = reference_tag(subject)
+        applied = self._chain.applied
+        found: list[StoredRecord] = []
+        for key, value in self._store.iterate(schema.records_by_tag(tag)):
+            record = _stored(key, value)
+            if record.height > applied:
+                break
+            if record.payload.previous_record == subject:
+                found.append(record)
         return found
 
     def has(self, tag: Tag) -> bool:
@@ -115,4 +138,17 @@ class RecordReader:
             height=place.height,
             timestamp_ms=block.header.timestamp_ms,
             payload=entry.payload if isinstance(entry, Record) else None,
+            order=place.encode()[:12] + place.position.to_bytes(4, "big"),
         )
+
+
+def _stored(key: bytes, value: bytes) -> StoredRecord:
+    entry = TaggedRecord.decode(key, unseal(key, value))
+    return StoredRecord(
+        record_id=entry.record_id,
+        reporter=entry.reporter,
+        height=Height(decode_number(key, key[_HEIGHT])),
+        timestamp_ms=entry.timestamp_ms,
+        payload=entry.payload(key),
+        order=key[_ORDER],
+    )

@@ -2,7 +2,10 @@
 
 Rules: no consensus round and no other member is needed for a known tag; if the tag can not be
 computed, or the replica is behind the alliance, the answer says `complete: false` and why, never a
-silent clean. The answer names the state it was read from: height and age. Clear text stays here.
+silent clean. The answer names the state it was read from: height and age. Band and reasons follow
+from the ledger up to that block and from its timestamp, never from this node's clock, so that they
+can be had again for any height, here and elsewhere. Only records that stand are shown. Clear text
+stays here.
 """
 
 from __future__ import annotations
@@ -15,12 +18,23 @@ from bulwark.indicators.errors import NormalisationError
 from bulwark.indicators.model import ScreeningRequest
 from bulwark.indicators.normalise import normalise
 from bulwark.indicators.records import view_of
-from bulwark.indicators.scoring import Assessment, assess
+from bulwark.indicators.scoring import RecordView as ScoringView
+from bulwark.indicators.scoring import assess, stands
 from bulwark.ledger.header import Header
 from bulwark.ledger.ids import Height, MemberId, Tag
+from bulwark.ledger.lifecycle import STATEMENTS
+from bulwark.ledger.standing import Standing
 from node.chain.records import StoredRecord
 from node.reporting.payload import fields_of
-from node.service import Progress, Reason, RecordView, Refusal, ScreeningAnswer, Stage
+from node.service import (
+    NotFound,
+    Progress,
+    Reason,
+    RecordView,
+    Refusal,
+    ScreeningAnswer,
+    Stage,
+)
 from node.tagging.effort import TagEffort
 from node.tagging.tagger import Tagger, TaggingUnavailable
 
@@ -47,8 +61,28 @@ class Replica(Protocol):
         """Height of the highest checkpoint certificate."""
         ...
 
-    def records_of(self, tag: Tag, most: int) -> Sequence[StoredRecord]:
-        """The newest `most` records of a tag, oldest first."""
+    def header(self, height: Height) -> Header:
+        """Header of an executed block."""
+        ...
+
+    def records_of(self, tag: Tag, most: int, at: Height | None = None) -> Sequence[StoredRecord]:
+        """The newest `most` records of a tag up to a height, oldest first."""
+        ...
+
+
+class Interpreter(Protocol):
+    """What says how records stand."""
+
+    def member_of(self, account: bytes) -> MemberId:
+        """Member that holds or ever held an account."""
+        ...
+
+    def of(self, record: StoredRecord, header: Header) -> Standing:
+        """Where a statement stands after a block."""
+        ...
+
+    def breach(self, record: StoredRecord) -> str | None:
+        """Id of the rule that a statement breaks."""
         ...
 
 
@@ -60,27 +94,36 @@ class Screener:
         *,
         tagger: Tagger,
         replica: Replica,
-        member_of: Callable[[bytes], MemberId],
+        standings: Interpreter,
         now_ms: Callable[[], int],
         lag: Callable[[], str | None],
     ) -> None:
-        """`member_of` names an account's member; `lag` says why the replica is behind, if it is."""
+        """`lag` says why the replica is behind, if it is."""
         self._tagger = tagger
         self._replica = replica
-        self._member_of = member_of
+        self._standings = standings
         self._now_ms = now_ms
         self._lag = lag
         self.asked = 0
         self.hits = 0
 
     async def screen(
-        self, requests: Sequence[ScreeningRequest], progress: Progress | None = None
+        self,
+        requests: Sequence[ScreeningRequest],
+        progress: Progress | None = None,
+        at: Height | None = None,
     ) -> list[ScreeningAnswer]:
-        """One answer a question, in order; `progress` is told after each part of an upload."""
+        """One answer a question, in order; `progress` is told after each part of an upload.
+
+        With `at` they are those of that block. Raises NotFound for one that is not executed here.
+        """
+        tip = self._replica.tip.height
+        if at is not None and not 0 <= at <= tip:
+            raise NotFound(f"there is no block {at} on this node; the last is {tip}")
         answers: list[ScreeningAnswer] = []
         effort = TagEffort(self._tagger, is_alone=len(requests) == 1)
         for start in range(0, len(requests), CHUNK):
-            answers += await self._chunk(requests[start : start + CHUNK], effort)
+            answers += await self._chunk(requests[start : start + CHUNK], effort, at)
             if progress is not None:
                 progress(len(answers), effort.untagged)
         self.asked += len(answers)
@@ -88,7 +131,7 @@ class Screener:
         return answers
 
     async def _chunk(
-        self, requests: Sequence[ScreeningRequest], effort: TagEffort
+        self, requests: Sequence[ScreeningRequest], effort: TagEffort, at: Height | None
     ) -> list[ScreeningAnswer]:
         found: list[Tag | Refusal | TaggingUnavailable | None] = []
         unknown: list[tuple[int, str, str]] = []
@@ -112,44 +155,60 @@ class Screener:
         for number, outcome in enumerate(found):
             if number % TURN == TURN - 1:
                 await asyncio.sleep(0)
-            answers.append(self._answer(outcome))
+            answers.append(self._answer(outcome, at))
         return answers
 
-    def _answer(self, tag: Tag | Refusal | TaggingUnavailable | None) -> ScreeningAnswer:
-        tip = self._replica.tip
-        now_ms = self._now_ms()
-        age_ms = max(0, now_ms - tip.timestamp_ms)
+    def _answer(
+        self, tag: Tag | Refusal | TaggingUnavailable | None, at: Height | None
+    ) -> ScreeningAnswer:
+        header = self._replica.tip if at is None else self._replica.header(at)
+        age_ms = max(0, self._now_ms() - header.timestamp_ms)
         if isinstance(tag, Refusal):
-            return _nothing(tip.height, age_ms, refusal=tag)
+            return _nothing(header.height, age_ms, refusal=tag)
         if not isinstance(tag, bytes):
             reason = f"the tag can not be computed now: {tag}"
-            return _nothing(tip.height, age_ms, reason=reason)
+            return _nothing(header.height, age_ms, reason=reason)
         incomplete = self._lag()
-        records = self._replica.records_of(Tag(tag), MAX_COUNTED + 1)
+        records = self._replica.records_of(Tag(tag), MAX_COUNTED + 1, header.height)
         if len(records) > MAX_COUNTED:
             records = records[-MAX_COUNTED:]
             incomplete = incomplete or f"only the newest {MAX_COUNTED:,} records are counted"
-        views = [
-            view_of(stored.payload, stored.record_id, self._member_of(stored.reporter))
-            for stored in records
-        ]
-        assessment = assess([view for view in views if view is not None], now_ms)
+        pairs = [(stored, self._view(stored, header)) for stored in records]
+        known = [(stored, view) for stored, view in pairs if view is not None]
+        now_ms = header.timestamp_ms
+        assessment = assess([view for _, view in known], now_ms)
+        standing = [stored for stored, view in known if stands(view, now_ms)]
         return ScreeningAnswer(
-            hit=bool(records) and not nothing_stands(assessment),
+            hit=assessment.stands,
             band=assessment.band.label,
             score=assessment.score,
             reasons=tuple(Reason(r.code, r.weight, r.text) for r in assessment.reasons),
-            records=tuple(self._shown(record) for record in records[-MAX_RECORDS:]),
-            height=tip.height,
+            records=tuple(self._shown(record) for record in standing[-MAX_RECORDS:]),
+            height=header.height,
             age_ms=age_ms,
             complete=incomplete is None,
             incomplete_reason=incomplete,
+            reporters=assessment.reporters,
+            customers=assessment.customers,
+            is_protected=assessment.protected,
+            permitted_actions=assessment.permitted_actions,
+            limits=assessment.limits,
+        )
+
+    def _view(self, stored: StoredRecord, header: Header) -> ScoringView | None:
+        if stored.payload.operation not in STATEMENTS:
+            return None
+        return view_of(
+            stored.payload,
+            self._standings.member_of(stored.reporter),
+            self._standings.of(stored, header),
+            self._standings.breach(stored),
         )
 
     def _shown(self, stored: StoredRecord) -> RecordView:
         return RecordView(
             record_id=stored.record_id,
-            reporter=self._member_of(stored.reporter),
+            reporter=self._standings.member_of(stored.reporter),
             height=stored.height,
             timestamp_ms=stored.timestamp_ms,
             fields=fields_of(stored.payload),
@@ -173,9 +232,3 @@ def _nothing(
         incomplete_reason=reason if refusal is None else refusal.detail,
         refusal=refusal,
     )
-
-
-def nothing_stands(assessment: Assessment) -> bool:
-    """Whether every record of the indicator is withdrawn or past its time."""
-    codes = {reason.code for reason in assessment.reasons}
-    return bool(codes) and codes <= {"withdrawn", "expired"}

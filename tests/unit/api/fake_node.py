@@ -144,8 +144,11 @@ class FakeNode:
         *,
         by: Caller,
         progress: Progress | None = None,
+        at: Height | None = None,
     ) -> list[ScreeningAnswer]:
         self._fail()
+        if at is not None and at > self.chain.tip:
+            raise NotFound(f"there is no block {at} on this node")
         self.callers.append(by)
         if progress is not None:
             progress(len(requests), 0)

@@ -16,7 +16,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from api import schemas
+from api import schemas, screening_schemas
 from bulwark.consents.receipt import ConsentTerms
 from bulwark.indicators.model import (
     REPORT_DEFAULTS,
@@ -96,7 +96,8 @@ def references(value: object) -> list[str]:
 
 def test_the_documented_fields_are_those_that_are_read() -> None:
     assert set(schemas.IndicatorIn.model_fields) == REPORT_FIELDS
-    assert set(schemas.ScreeningIn.model_fields) == SCREENING_FIELDS
+    assert set(screening_schemas.ScreeningIn.model_fields) == SCREENING_FIELDS
+    assert set(screening_schemas.ScreeningAtIn.model_fields) == SCREENING_FIELDS | {"height"}
     terms = {name.removesuffix("_day") for name in ConsentTerms.__dataclass_fields__}
     assert set(schemas.ConsentIn.model_fields) == terms
 
@@ -120,7 +121,13 @@ def test_the_documented_example_is_taken() -> None:
     ("role", "method", "path", "model", "how"),
     [
         (Role.REPORTER, "POST", "/v1/indicators", schemas.ReportOut, {"json": PHONE}),
-        (Role.REPORTER, "POST", "/v1/screenings", schemas.ScreeningOut, {"json": QUESTION}),
+        (
+            Role.REPORTER,
+            "POST",
+            "/v1/screenings",
+            screening_schemas.ScreeningOut,
+            {"json": QUESTION},
+        ),
         (Role.REPORTER, "POST", "/v1/consents", schemas.ConsentOut, {"json": {"a": 1}}),
         (Role.AUDITOR, "GET", "/v1/blocks/latest", schemas.BlockOut, {}),
         (Role.AUDITOR, "GET", "/v1/blocks/finalized", schemas.BlockOut, {}),
@@ -146,7 +153,7 @@ async def test_batch_answers_and_records_fit_their_models(world: World) -> None:
     shown = await world.ask("GET", f"/v1/indicators/{report.rows[0].record_id}")
     schemas.RecordOut.model_validate_json(shown.content, strict=True)
     asked = await world.upload("/v1/screenings/batches", ndjson([QUESTION, {"kind": "x"}]))
-    answers = schemas.ScreeningBatchOut.model_validate_json(asked.content, strict=True)
+    answers = screening_schemas.ScreeningBatchOut.model_validate_json(asked.content, strict=True)
     assert answers.hits == 1
     proof = await world.ask("GET", f"/v1/records/{'00' * 32}/proof")
     schemas.ProblemOut.model_validate_json(proof.content, strict=True)

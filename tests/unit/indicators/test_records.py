@@ -8,8 +8,9 @@ from bulwark.indicators.lifetime import DAY_MS
 from bulwark.indicators.model import IndicatorReport
 from bulwark.indicators.records import labels_of, payload_of, view_of
 from bulwark.indicators.scoring import assess
-from bulwark.indicators.vocabulary import Kind, ObjectRole, Operation, Ruling
+from bulwark.indicators.vocabulary import Kind, ObjectRole, Operation, Ruling, Tlp
 from bulwark.ledger.ids import RecordId
+from bulwark.ledger.lifecycle import REFERENCE_KIND
 from bulwark.ledger.record import RecordPayload
 
 NOW_MS = 20_000 * DAY_MS
@@ -63,23 +64,28 @@ def test_report_comes_back_in_words_from_the_encoded_payload() -> None:
 
 
 def test_view_of_a_payload_is_scored() -> None:
-    view = view_of(payload_of(REPORT, oprf_key_id=1), b"\x01" * 32, "bank-a")
-    assert view is not None and view.kind is Kind.WALLET and view.record == "01" * 32
+    view = view_of(payload_of(REPORT, oprf_key_id=1), "bank-a")
+    assert view is not None and view.kind is Kind.WALLET and view.reporter == "bank-a"
     assert assess([view], NOW_MS).score == 74
 
 
-def test_ruling_points_at_its_record_and_withdraws_it() -> None:
-    add = view_of(payload_of(REPORT, oprf_key_id=1), b"\x01" * 32, "bank-a")
+def test_a_follow_up_is_shown_in_words_and_is_never_scored_itself() -> None:
     ruling = RecordPayload(
         operation=Operation.RULE,
-        kind=Kind.WALLET,
+        kind=REFERENCE_KIND,
         reason=Ruling.UPHELD,
         previous_record=RecordId(b"\x01" * 32),
     )
-    assert labels_of(ruling)["reason"] == "upheld"
-    view = view_of(ruling, b"\x02" * 32, "council")
-    assert add is not None and view is not None
-    assert assess([add, view], NOW_MS).score == 0
+    shown = labels_of(ruling)
+    assert (shown["operation"], shown["kind"], shown["reason"]) == ("rule", "reference", "upheld")
+    assert view_of(ruling, "council") is None
+    # Nor one that calls itself an indicator.
+    assert view_of(replace(ruling, kind=Kind.WALLET), "council") is None
+
+
+def test_an_unknown_mark_counts_as_the_strictest() -> None:
+    view = view_of(replace(payload_of(REPORT, oprf_key_id=1), tlp=77), "bank-a")
+    assert view is not None and view.tlp is Tlp.RED
 
 
 def test_codes_of_a_newer_version_are_shown_by_number_and_raise_no_score() -> None:
@@ -88,15 +94,15 @@ def test_codes_of_a_newer_version_are_shown_by_number_and_raise_no_score() -> No
     shown = labels_of(newer)
     assert (shown["object_role"], shown["channel"]) == ("code 200", "code 77")
     assert shown["country"] == "QQ"
-    view = view_of(newer, b"\x01" * 32, "bank-a")
+    view = view_of(newer, "bank-a")
     assert view is not None and view.object_role is ObjectRole.TARGET
     assert assess([view], NOW_MS).score == 0
-    assert view_of(replace(payload, kind=250), b"", "a") is None
-    assert view_of(replace(payload, operation=99), b"", "a") is None
+    assert view_of(replace(payload, kind=250), "a") is None
+    assert view_of(replace(payload, operation=99), "a") is None
 
 
 def test_not_stated_codes_stay_not_stated() -> None:
     bare = RecordPayload(operation=Operation.ADD, kind=Kind.IP)
-    view = view_of(bare, b"", "a")
+    view = view_of(bare, "a")
     assert view is not None and view.object_role is ObjectRole.UNKNOWN
     assert labels_of(bare)["country"] is None and labels_of(bare)["usage"] == ""

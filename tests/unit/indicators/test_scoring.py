@@ -24,9 +24,12 @@ from bulwark.indicators.vocabulary import (
     FraudType,
     Kind,
     ObjectRole,
-    Operation,
-    Ruling,
+    Tlp,
+    Usage,
 )
+from bulwark.ledger.ids import MemberId
+from bulwark.ledger.lifecycle import ConsentStanding, State
+from bulwark.ledger.standing import Standing, standing_of
 
 TODAY = 20_000
 NOW_MS = TODAY * DAY_MS + 1
@@ -111,41 +114,94 @@ def test_score_decays_day_by_day_and_a_new_sighting_restores_it() -> None:
     phone = record(kind=Kind.PHONE, last_seen_day=TODAY - 4, valid_until_day=TODAY + 6)
     aged = assess([phone], NOW_MS)
     assert codes(aged) == ["evidence", "age"] and 0 < aged.score < 68
-    sighted = record(kind=Kind.PHONE, operation=Operation.SIGHT, valid_until_day=TODAY + 10)
+    sighted = record(kind=Kind.PHONE, valid_until_day=TODAY + 10)
     assert assess([phone, sighted], NOW_MS).score == 68
 
 
-def test_open_dispute_restricts_a_record_until_it_is_ruled_on() -> None:
-    add = record(record="r1")
-    dispute = record(operation=Operation.DISPUTE, reporter="subject-desk", previous="r1")
-    rejected = record(operation=Operation.RULE, previous="r1", reason=Ruling.REJECTED.code)
-    upheld = replace(rejected, reason=Ruling.UPHELD.code)
-    assert codes(assess([add, dispute], NOW_MS)) == ["disputed"]
-    assert assess([add, dispute], NOW_MS).score == 0
-    assert assess([add, dispute, rejected], NOW_MS).score == 68
-    assert codes(assess([add, dispute, upheld], NOW_MS)) == ["withdrawn"]
-    assert assess([add, dispute, replace(rejected, reason=0)], NOW_MS).score == 0
+@pytest.mark.parametrize("state", list(State))
+def test_a_record_answers_in_the_state_active_only(state: State) -> None:
+    answer = assess([record(standing=Standing(state))], NOW_MS)
+    if state is State.ACTIVE:
+        assert answer.stands and answer.score == 68
+        return
+    assert not answer.stands and answer.score == 0 and answer.limits == ()
+    expected = {
+        State.DISPUTED: ["disputed"],
+        State.OVERRULED: ["withdrawn"],
+        State.RETRACTED: ["withdrawn"],
+        State.EXPIRED: ["expired"],
+        State.ERASED: [],
+    }
+    assert codes(answer) == expected[state]
 
 
-def test_dispute_of_one_record_leaves_the_others() -> None:
-    first, other = record(record="r1"), record(record="r2", reporter="telco-b")
-    dispute = record(operation=Operation.DISPUTE, previous="r1")
-    assert assess([first, other, dispute], NOW_MS).score == 68
+@pytest.mark.parametrize("consent", list(ConsentStanding))
+def test_a_record_whose_consent_does_not_stand_is_restricted(consent: ConsentStanding) -> None:
+    answer = assess([record(standing=standing_of(MemberId("bank-a"), (), consent))], NOW_MS)
+    counts = consent in (ConsentStanding.NONE, ConsentStanding.GIVEN)
+    assert answer.stands is counts
+    assert codes(answer) == (["evidence"] if counts else ["consent"])
 
 
-def test_only_the_reporter_takes_a_record_back() -> None:
-    add = record(record="r1")
-    own = record(operation=Operation.RETRACT, previous="r1")
-    assert assess([add, own], NOW_MS).score == 0
-    assert assess([add, replace(own, previous="")], NOW_MS).score == 0
-    assert assess([add, replace(own, reporter="rival")], NOW_MS).score == 68
-    assert assess([own, add], NOW_MS).score == 68
+def test_a_restricted_record_leaves_the_others() -> None:
+    disputed = record(standing=Standing(State.DISPUTED, restricted=True))
+    answer = assess([disputed, record(reporter="telco-b")], NOW_MS)
+    assert (answer.score, answer.reporters, codes(answer)) == (68, 1, ["evidence", "disputed"])
 
 
-def test_erased_and_expired_by_operation_no_longer_count() -> None:
-    for operation in (Operation.ERASE, Operation.EXPIRE):
-        gone = record(operation=operation, previous="r1", reporter="node")
-        assert assess([record(record="r1"), gone], NOW_MS).score == 0
+def test_a_record_in_breach_or_marked_red_does_not_answer() -> None:
+    assert codes(assess([record(breach="policy.retention")], NOW_MS)) == ["breach"]
+    assert codes(assess([record(tlp=Tlp.RED)], NOW_MS)) == ["red"]
+
+
+def test_distinct_customers_and_reporters_are_told() -> None:
+    two = [record(distinct_customers=2), record(distinct_customers=3, reporter="telco-b")]
+    answer = assess([*two, record(distinct_customers=1)], NOW_MS)
+    assert (answer.reporters, answer.customers) == (2, 5)
+    told = next(reason for reason in answer.reasons if reason.code == "customers")
+    assert told.weight == 0 and told.text.startswith("5 distinct customer(s) of 2 member(s)")
+    victims = [replace(view, object_role=ObjectRole.TARGET) for view in two]
+    assert assess(victims, NOW_MS).customers == 0
+
+
+def test_an_adverse_action_needs_two_members_and_no_record_that_forbids_it() -> None:
+    strong = record(confidence=100, tlp=Tlp.GREEN)
+    alone = assess([strong], NOW_MS)
+    both = assess([strong, replace(strong, reporter="telco-b")], NOW_MS)
+    assert both.permitted_actions[-1] == "refuse" and "refuse" not in alone.permitted_actions
+    bound = replace(strong, reporter="telco-b", usage=Usage.NO_SOLE_BASIS)
+    answer = assess([strong, bound], NOW_MS)
+    assert answer.score == both.score and "refuse" not in answer.permitted_actions
+    assert [limit.code for limit in both.limits] == ["own_assessment", "tlp:green"]
+    assert [limit.code for limit in answer.limits] == [
+        "own_assessment",
+        "no_sole_basis",
+        "tlp:green",
+    ]
+
+
+def test_the_strictest_mark_and_every_duty_hold_for_the_answer() -> None:
+    marked = record(tlp=Tlp.CLEAR, usage=Usage.NOTIFY_SUBJECT)
+    answer = assess([marked, record(reporter="telco-b")], NOW_MS)
+    assert [limit.code for limit in answer.limits] == [
+        "own_assessment",
+        "notify_subject",
+        "no_onward_sharing",
+        "tlp:amber_strict",
+    ]
+    # What does not answer brings no duty.
+    gone = record(reporter="telco-b", standing=Standing(State.RETRACTED))
+    codes_ = [limit.code for limit in assess([marked, gone], NOW_MS).limits]
+    assert codes_ == ["own_assessment", "notify_subject", "tlp:clear"]
+
+
+def test_nothing_is_done_against_a_holder_that_is_to_be_protected() -> None:
+    strong = [record(reporter=name, confidence=100, tlp=Tlp.GREEN) for name in "ab"]
+    victim = record(object_role=ObjectRole.COMPROMISED_VICTIM, reporter="c", tlp=Tlp.GREEN)
+    answer = assess([*strong, victim], NOW_MS)
+    assert answer.permitted_actions == ("assess", "protect_holder", "warn_customer")
+    assert assess([victim], NOW_MS).permitted_actions == ("assess", "protect_holder")
+    assert assess([], NOW_MS).permitted_actions == ()
 
 
 def test_evidence_levels_rise_with_their_codes() -> None:
@@ -180,6 +236,9 @@ views = st.builds(
     valid_until_day=st.just(0) | st.integers(TODAY - 30, TODAY + 400),
     reporter=st.sampled_from("abcd"),
     distinct_customers=st.integers(0, 3),
+    tlp=st.sampled_from(Tlp),
+    usage=st.integers(0, 7),
+    standing=st.builds(Standing, st.sampled_from(State), st.booleans()),
 )
 
 

@@ -32,7 +32,7 @@ PINNED: dict[str, str] = {
     " 9=law_enforcement",
     "Purpose": "0=unknown 1=fraud_prevention 2=counter_money_laundering 3=maintain_fraud_database"
     " 4=fraud_investigation 5=consumer_protection 6=legal_claims 7=supervision",
-    "Operation": "1=add 2=sight 3=dispute 4=rule 5=retract 6=expire 7=erase",
+    "Operation": "1=add 2=sight 3=dispute 4=rule 5=retract 6=expire 7=erase 8=confirm",
     "DisputeGround": "0=unknown 1=mistaken_identity 2=reassigned 3=victim 4=recovered 5=wrong_data"
     " 6=unlawful 255=other",
     "Ruling": "0=unknown 1=upheld 2=rejected 3=corrected",
@@ -87,7 +87,7 @@ def test_unknown_words_are_refused_with_field_bounded_copy_and_choices(given_: o
         assert isinstance(given_, str) and entry in FraudType
 
 
-@pytest.mark.parametrize("code", [-1, 0, 8, 255, 256, 10**40])
+@pytest.mark.parametrize("code", [-1, 0, 9, 255, 256, 10**40])
 def test_unassigned_operation_codes_are_refused(code: int) -> None:
     assert Operation.find(code) is None
     with pytest.raises(FieldError):

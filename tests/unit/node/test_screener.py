@@ -5,12 +5,17 @@ from __future__ import annotations
 import pytest
 
 from bulwark.indicators.model import ScreeningRequest
-from bulwark.ledger.ids import MemberId, Tag
+from bulwark.ledger.ids import Tag
+from bulwark.ledger.record import Record, RecordPayload
+from bulwark.ledger.sidecar import Sidecar
 from node.screening import screener as screener_module
 from node.screening.screener import Screener
-from tests.unit.node.execution.alliance import ACCOUNTS, Node, anchor, make_sidecar
+from tests.unit.node.execution.alliance import ACCOUNTS, Node, anchor
 
 TAG = Tag(b"\x42" * 32)
+STATEMENT = RecordPayload(
+    operation=1, kind=1, fraud_type=2, object_role=1, confidence=80, valid_until_day=50_000
+)
 QUESTION = ScreeningRequest.from_mapping(
     {
         "kind": "phone",
@@ -31,12 +36,12 @@ class KnownTag:
 def screener_over(records: int) -> Screener:
     node = Node()
     for nonce in range(records):
-        sidecar = make_sidecar(1, f"s{nonce}", [TAG])
+        sidecar = Sidecar((Record.of(bytes([nonce]) * 32, TAG, STATEMENT),))
         node.block(anchor(ACCOUNTS[0], nonce, sidecar), sidecars=[sidecar])
     return Screener(
         tagger=KnownTag(),  # type: ignore[arg-type]
         replica=node.records,
-        member_of=lambda account: MemberId("alpha"),
+        standings=node.standings,
         now_ms=lambda: node.chain.tip.timestamp_ms,
         lag=lambda: None,
     )

@@ -38,8 +38,11 @@ from contracts.bindings import (
     genesis_contracts,
     member_id_bytes,
 )
+from node.chain.consents import ConsentReader
 from node.chain.proofs import Prover
 from node.chain.records import RecordReader
+from node.chain.roles import RoleBook
+from node.chain.standings import StandingPorts, Standings, in_no_breach
 from node.chain.store import ChainStore
 from node.execution.executor import ExecutedBlock, Executor
 from node.storage.memory import MemoryStore
@@ -155,6 +158,15 @@ class Node:
         self.chain = ChainStore.open(self.store, self.genesis)
         self.executor = Executor(self.store, self.genesis)
         self.records = RecordReader(self.store, self.chain)
+        names = {member.account: member.id for member in self.genesis.members}
+        self.consents = ConsentReader(self.store, self.chain)
+        ports = StandingPorts(
+            member_of=lambda account: names[Address(account)],
+            consent_standing=self.consents.standing,
+            breach=in_no_breach,
+        )
+        self.roles = RoleBook(self.genesis, self.store, self.chain)
+        self.standings = Standings(self.records, self.roles, ports)
         self.prover = Prover(self.store, self.chain, self.executor.epochs)
 
     def execute(
