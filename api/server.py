@@ -126,7 +126,7 @@ def create_app(
     edge.attach(_router(edge), RPC_PATH, sockets.serve)
     if not settings.console:
         return edge
-    source = Source(service, ethereum, clock, governance, openings, access)
+    source = Source(service, ethereum, clock, governance, openings, access, audit)
     return WithConsole(edge, create_console(source, edge, settings, random_bytes))
 
 

@@ -209,7 +209,8 @@ def monotonic_ms() -> int:
 def is_own_path(path: str) -> bool:
     """Whether a path is a plain one of this console, safe to be sent to."""
     plain = all(part.replace("-", "").replace("_", "").isalnum() for part in path.split("/")[1:])
-    return len(path) <= 200 and path.isascii() and path.startswith(PREFIX) and plain
+    own = path == PREFIX or path.startswith(f"{PREFIX}/")
+    return len(path) <= 200 and path.isascii() and own and plain
 
 
 def check_origin(exchange: Exchange) -> None:

@@ -29,6 +29,7 @@ from tests.unit.api.test_governance import FakeGovernance
 from tests.unit.api.world import Counter
 
 BASE = "http://node:8000"
+SESSION = "bulwark_console_8000"
 TOKEN = re.compile(r'name="token" value="([^"]+)"')
 
 
@@ -115,6 +116,17 @@ class Browser:
     async def post(self, path: str, headers: Any = None, **fields: str) -> httpx.Response:
         """POST a form."""
         return await self.client.post(path, data=fields, headers=headers)
+
+    @property
+    def identity(self) -> str:
+        """The session's id in its cookie, empty without one."""
+        return str(self.client.cookies.get(SESSION, ""))
+
+    def plant(self, identity: str) -> None:
+        """Put an id into the session's cookie."""
+        if self.identity:
+            self.client.cookies.delete(SESSION)
+        self.client.cookies.set(SESSION, identity, domain="node.local", path="/console")
 
     async def login(self, role: Role | None, key: str = "", to: str = "/console") -> httpx.Response:
         """Fill the form in with the key of a role, or with any other text."""
