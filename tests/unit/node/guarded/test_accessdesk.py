@@ -43,7 +43,10 @@ class Service:
         self.left += [entry.kind for entry in access(self.store).page()]
 
     async def screen(
-        self, requests: Sequence[ScreeningRequest], progress: object = None
+        self,
+        requests: Sequence[ScreeningRequest],
+        progress: object = None,
+        at: object = None,
     ) -> list[ScreeningAnswer]:
         self._cut()
         return []
