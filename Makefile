@@ -36,11 +36,12 @@ demo: install ## start an alliance and walk through its main job (ARGS=--exit en
 
 test: tools check coverage search process ## everything: check, searches, tests with real processes
 
-tools: ## install what the tests with real processes need: namespaces and a C compiler
+tools: ## install what the tests with real processes need: namespaces, a C compiler, a browser
 	@if ! command -v ip >/dev/null || ! command -v cc >/dev/null \
+	  || ! command -v chromium >/dev/null || ! command -v chromedriver >/dev/null \
 	  || ! echo '#include <time.h>' | cc -E - >/dev/null 2>&1; then \
 	  $(SUDO) apt-get update -qq && DEBIAN_FRONTEND=noninteractive $(SUDO) apt-get install -y -qq \
-	  iproute2 gcc libc6-dev; fi
+	  --no-install-recommends iproute2 gcc libc6-dev chromium chromium-driver fonts-dejavu-core; fi
 
 process: install ## tests with real processes, sockets, disks and namespaces
 	$(BIN)/python -m pytest tests -m process -n 2 --dist loadfile --maxfail=3
