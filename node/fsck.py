@@ -49,6 +49,7 @@ _DERIVED: Final = (
     schema.CONSENT_STATES,
     schema.RECORDS,
     schema.RECORDS_BY_TAG,
+    schema.FOLLOW_UPS,
     schema.HEIGHTS_BY_HASH,
 )
 """Prefixes whose content follows from blocks and sidecars, key by key."""

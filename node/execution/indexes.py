@@ -14,6 +14,7 @@ from bulwark.ledger.anchor import Anchor, AnchorKind
 from bulwark.ledger.batch import Batch
 from bulwark.ledger.header import Header
 from bulwark.ledger.ids import Address, Digest, Height, TimestampMs
+from bulwark.ledger.lifecycle import REFERENCE_KIND
 from bulwark.ledger.merkle import Frontier
 from bulwark.ledger.receipt import Log, Receipt
 from bulwark.ledger.record import Record
@@ -184,6 +185,16 @@ def _index_sidecar(puts: Puts, anchor: Anchor, sidecar: Sidecar, timestamp_ms: T
         if isinstance(entry, Record):
             key = schema.RECORDS_BY_TAG + entry.tag + places.order(position)
             puts[key] = seal(key, leaf + tagged_tail + entry.payload_bytes)
+            if entry.kind == REFERENCE_KIND:
+                _index_follow_up(puts, entry, places.order(position))
         else:
             # Somebody erased it: node.erasure asks whether the ledger says so.
             puts[schema.bare_sidecar(anchor.digest)] = b""
+
+
+def _index_follow_up(puts: Puts, record: Record, order: bytes) -> None:
+    """The key by which follow-ups of all records are read in ledger order."""
+    subject = record.payload.previous_record
+    if subject is not None:
+        key = schema.FOLLOW_UPS + order
+        puts[key] = seal(key, record.record_id + subject + bytes((record.operation,)))

@@ -58,6 +58,8 @@ RECORDS: Final = b"i"
 """record id -> height8 | transaction index4 | sidecar root32 | position4."""
 RECORDS_BY_TAG: Final = b"g"
 """tag | height8 | transaction index4 | position4 -> id, reporter, time, payload, sealed."""
+FOLLOW_UPS: Final = b"f"
+"""height8 | transaction index4 | position4 -> record id32 | subject32 | operation1, sealed."""
 LOG_NODES: Final = b"l"
 """level1 | index8 -> hash of a full subtree of the record log."""
 LOG_LEAVES: Final = b"a"
@@ -100,9 +102,9 @@ SAMPLES: Final = b"S"
 
 ALL_PREFIXES: Final = (
     META, HEADERS, HEIGHTS_BY_HASH, BATCHES, RECEIPTS, COMMIT_CERTIFICATES, CHECKPOINTS,
-    TRANSACTIONS, SIDECARS, PENDING_SIDECARS, RECORDS, RECORDS_BY_TAG, LOG_NODES, LOG_LEAVES,
-    LOG_INDEX, CONSENT_STATES, EVENTS, EPOCHS, STATE, CODES, CONSENSUS, OUTBOX, IDEMPOTENCY,
-    CONSENTS, EVALUATIONS, TAG_CACHE, OWN_HITS, ERASURES, SAMPLES,
+    TRANSACTIONS, SIDECARS, PENDING_SIDECARS, RECORDS, RECORDS_BY_TAG, FOLLOW_UPS, LOG_NODES,
+    LOG_LEAVES, LOG_INDEX, CONSENT_STATES, EVENTS, EPOCHS, STATE, CODES, CONSENSUS, OUTBOX,
+    IDEMPOTENCY, CONSENTS, EVALUATIONS, TAG_CACHE, OWN_HITS, ERASURES, SAMPLES,
 )  # fmt: skip
 """A key that begins with none of these is an orphan."""
 

@@ -26,7 +26,7 @@ from tests.unit.node.execution.alliance import (
     make_sidecar,
 )
 
-ALPHA, BRAVO, _, DELTA = ACCOUNTS
+ALPHA, BRAVO = ACCOUNTS[:2]
 RETURN_ONE = bytes.fromhex("60016000526001601ff3")
 """Init code that deploys the one-byte contract 0x01."""
 
@@ -97,10 +97,10 @@ def test_a_reverted_transaction_is_in_the_block_with_a_failed_receipt() -> None:
     assert node.executor.nonce(ALPHA.address) == 2
 
 
-def test_an_anchor_of_a_member_without_the_role_reporter_fails_and_indexes_nothing() -> None:
-    node = Node()
+def test_an_anchor_of_an_account_that_is_no_reporter_nor_regulator_indexes_nothing() -> None:
+    node = Node(genesis=make_genesis(Permissions(send="anyone")))
     sidecar = make_sidecar(2, "a")
-    block = node.block(anchor(DELTA, 0, sidecar), sidecars=[sidecar])
+    block = node.block(anchor(STRANGER, 0, sidecar), sidecars=[sidecar])
     assert not block.receipts[0].succeeded
     assert node.records.by_id(sidecar.entries[0].record_id) is None
 

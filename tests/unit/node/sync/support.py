@@ -36,7 +36,7 @@ def grow(node: Node, blocks: int, *, interval: int = 1) -> Node:
             anchor(ACCOUNTS[0], nonces[0], carried),
             call(ACCOUNTS[1], nonces[1] + 7, NOWHERE),  # left out: a gap before its nonce
             call(ACCOUNTS[0], nonces[0] + 1, NOWHERE, value=height),
-            anchor(ACCOUNTS[3], nonces[3], make_sidecar(1, "no reporter")),  # reverts
+            anchor(ACCOUNTS[3], nonces[3], carried),  # reverts: its root is anchored already
             sidecars=[carried],
             final=height % interval == 0,
         )
