@@ -204,6 +204,51 @@ class SyncConfig(Section):
         return self
 
 
+class ErasureConfig(Section):
+    """What this node orders to be erased by itself; what others order it always carries out."""
+
+    order_expired: bool = Field(
+        True,
+        description="order the erasure of this member's own records whose last day and the grace "
+        "of 30 days are over",
+    )
+    check_seconds: int = Field(
+        21_600, ge=1, le=604_800, description="pause between two looks for such records, seconds"
+    )
+
+
+class RecallConfig(Section):
+    """How this member's systems learn that a record which answered them stands no more."""
+
+    webhook_url: str | None = Field(
+        None, pattern="^https?://[^@]+$", description="where recalls are posted; none = no webhook"
+    )
+    webhook_secret_file: Path | None = Field(
+        None, description="file with the secret that signs posts, 16 bytes or more (mode 0600)"
+    )
+    webhook_timeout_ms: int = Field(
+        10_000, ge=100, le=120_000, description="longest wait for an answer, milliseconds"
+    )
+    webhook_pause_ms: int = Field(
+        1_000, ge=10, le=600_000, description="pause after the first failed post; it doubles"
+    )
+    webhook_tries: int = Field(
+        20, ge=1, le=100, description="posts before a recall is a dead letter: 20 take 9 hours"
+    )
+    hit_days: int = Field(
+        400, ge=1, le=36_500, description="how long own hits and recalls are kept, days"
+    )
+    max_hits: int = Field(
+        5_000_000, ge=1_000, le=1_000_000_000, description="own hits kept, the newest"
+    )
+
+    @model_validator(mode="after")
+    def _url_and_secret(self) -> Self:
+        if (self.webhook_url is None) != (self.webhook_secret_file is None):
+            raise ValueError("webhook_url and webhook_secret_file belong together")
+        return self
+
+
 class LogConfig(Section):
     """Structured logs on standard error or in a file."""
 
@@ -227,6 +272,8 @@ class NodeConfig(Section):
     mempool: MempoolConfig = Field(MempoolConfig(), description=str(MempoolConfig.__doc__))
     consensus: ConsensusConfig = Field(ConsensusConfig(), description=str(ConsensusConfig.__doc__))
     sync: SyncConfig = Field(SyncConfig(), description=str(SyncConfig.__doc__))
+    erasure: ErasureConfig = Field(ErasureConfig(), description=str(ErasureConfig.__doc__))
+    recall: RecallConfig = Field(RecallConfig(), description=str(RecallConfig.__doc__))
     log: LogConfig = Field(LogConfig(), description=str(LogConfig.__doc__))
 
 

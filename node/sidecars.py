@@ -10,6 +10,7 @@ from typing import Protocol
 
 from bulwark.ledger.errors import LedgerError
 from bulwark.ledger.ids import Digest, MemberId
+from bulwark.ledger.record import Record
 from bulwark.ledger.sidecar import Sidecar
 from node.logs import Log
 from node.mempool import Mempool
@@ -48,10 +49,14 @@ class Sidecars:
         return self._mempool.sidecar(root) or self._kept.sidecar(root)
 
     async def fetch(self, root: Digest) -> Sidecar:
-        """The sidecar from here or from a connected member; raises LookupError."""
+        """The sidecar from here or from a connected member; raises LookupError.
+
+        One with bare leaves only if nobody has them in full.
+        """
         local = self._local(root)
         if local is not None:
             return local
+        erased: Sidecar | None = None
         for member in self._mesh.connected():
             try:
                 answer = await self._mesh.ask(member, Topic.SIDECAR, encode_root(root), TIMEOUT_MS)
@@ -60,8 +65,13 @@ class Sidecars:
             except (PeerUnavailable, LedgerError) as error:
                 log.warning("sidecar not served", peer=member, reason=str(error))
                 continue
-            if sidecar is not None and sidecar.root == root:
+            if sidecar is None or sidecar.root != root:
+                continue
+            if all(isinstance(entry, Record) for entry in sidecar.entries):
                 return sidecar
+            erased = erased or sidecar
+        if erased is not None:
+            return erased
         raise LookupError(f"no connected member serves the sidecar 0x{root.hex()}")
 
     async def serve(self, member: MemberId, body: bytes) -> bytes:

@@ -20,8 +20,7 @@ from bulwark.ledger.hashing import keccak256
 from bulwark.ledger.header import Header
 from bulwark.ledger.ids import Digest, Height, RecordId
 from bulwark.ledger.receipt import Receipt
-from bulwark.ledger.record import Record
-from bulwark.ledger.sidecar import Sidecar
+from bulwark.ledger.sidecar import ErasedRecord, Sidecar
 from bulwark.ledger.votes import Certificate, VoteKind
 from node.chain.epochs import EpochBook
 from node.chain.errors import CertificateContradicts, ChainError, NotNext, OtherAlliance
@@ -77,6 +76,9 @@ class ChainStore:
         self._finalized = blocks.read_finalized(store)
         self._sidecars: OrderedDict[Digest, Sidecar] = OrderedDict()
         self._roots: OrderedDict[int, tuple[Sidecar, Digest]] = OrderedDict()
+        self.erased: set[bytes] = set()
+        """Records that an order of the ledger erased, about 100 bytes each; `node.erasure` fills
+        it."""
 
     @classmethod
     def open(cls, store: KeyValueStore, genesis: Genesis) -> ChainStore:
@@ -169,6 +171,14 @@ class ChainStore:
         key = schema.sidecar(root)
         if root in self._sidecars or self._store.get(key) is not None:
             return
+        gone = self.erased.intersection(sidecar.leaves) if self.erased else ()
+        if gone:
+            # Whoever brings an erased record again brings its leaf and nothing more.
+            sidecar = Sidecar(
+                tuple(
+                    ErasedRecord(e.record_id) if e.record_id in gone else e for e in sidecar.entries
+                )
+            )
         mark = schema.pending_sidecar(root)
         self._store.write(
             {key: seal(key, sidecar.encode()), mark: schema.number8(self.applied)}, sync=False
@@ -187,27 +197,19 @@ class ChainStore:
             self._store.write(puts, sync=True)
         return len(puts) // 2
 
-    def erase_record(self, record_id: RecordId) -> bool:
-        """Delete salt, tag and payload of a record, keep its leaf; False if it is erased already.
+    def replace_sidecar(
+        self, root: Digest, sidecar: Sidecar, also: Mapping[bytes, bytes | None]
+    ) -> None:
+        """Keep a sidecar with other entries erased than before, `also` in the same write.
 
-        One synced write; `compact` on the store takes the old bytes off the disk. Raises
-        LookupError for an unknown record.
+        Durable with the next flush. Raises StoreWriteFailed.
         """
-        place = self.record_place(record_id)
-        sidecar = None if place is None else self.sidecar(place.root)
-        if place is None or sidecar is None:
-            raise LookupError(f"no record {record_id.hex()}")
-        entry = sidecar.entries[place.position]
-        if not isinstance(entry, Record):
-            return False
-        erased = sidecar.erase(place.position)
-        key = schema.sidecar(place.root)
-        self._store.write(
-            {key: seal(key, erased.encode()), schema.record_by_tag(entry.tag, place): None},
-            sync=True,
-        )
-        self._cache(place.root, erased)
-        return True
+        if sidecar.root != root:
+            raise ChainError(f"a sidecar with root {sidecar.root.hex()} for {root.hex()}")
+        key = schema.sidecar(root)
+        self._store.write({**also, key: seal(key, sidecar.encode())}, sync=False)
+        self._roots = OrderedDict((i, v) for i, v in self._roots.items() if v[1] != root)
+        self._cache(root, sidecar)
 
     # Reads
 

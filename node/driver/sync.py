@@ -148,6 +148,7 @@ class BlockSync:
         run = certified_run(fetched.blocks, self._chain.tip, terms)
         for block in run:
             await self._apply(block)
+            self.peers.note_bare(peer, block.sidecars)
             meter.block(block.header.height)
             self.peers.verified[Topic.BLOCKS] += 1
         return run[-1].checkpoint

@@ -89,6 +89,12 @@ class Outbox:
         self._store.write(puts, sync=False)
         return parcel.sidecar.count
 
+    def forget_puts(self, record: Record) -> dict[bytes, bytes | None]:
+        """The put that forgets an own record by which its report would be known again."""
+        payload = record.payload
+        name = own_name(record.tag, payload.fraud_type, payload.object_role)
+        return {_OWN + name: None} if self.own_record(name) == record.record_id else {}
+
     def failed(self, record_id: bytes) -> bool:
         """Whether a record was accepted here and its anchor was reverted."""
         return self._store.get(_FAILED + record_id) is not None

@@ -8,12 +8,14 @@ that only lacks something may be asked again when the target has moved. It judge
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
-from collections.abc import Callable
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple
 
 from bulwark.ledger.errors import LedgerError
-from bulwark.ledger.ids import MemberId
+from bulwark.ledger.ids import Digest, MemberId
+from bulwark.ledger.record import Record
+from bulwark.ledger.sidecar import Sidecar
 from node.chain.errors import BlockContradicts, NotNext
 from node.clock import Clock
 from node.logs import Log
@@ -23,6 +25,8 @@ from node.sync.faults import Fault, PeerLied, PeerWithholds
 REQUEST_TIMEOUT_MS: Final = 15_000
 BANNED_MS: Final = 30_000
 """How long the connection of a liar stays closed: it is a validator's only line to this node."""
+KEPT_BARE: Final = 10_000
+"""Givers of sidecars with bare leaves that are remembered."""
 
 Drop = Callable[[MemberId, str, int], None]
 """Close a member's connection for some milliseconds and say why."""
@@ -75,6 +79,17 @@ class Peers:
         """Bytes of answers since start, good or not."""
         self.verified: Counter[Topic] = Counter()
         """Blocks and state values that held since start."""
+
+        self.bare_from: OrderedDict[Digest, MemberId] = OrderedDict()
+        """Who gave which sidecar with a bare leaf, the latest; `node.erasure.bare` asks."""
+
+    def note_bare(self, member: MemberId, sidecars: Iterable[Sidecar]) -> None:
+        """Remember who gave sidecars in which a record was erased, by order or not."""
+        for sidecar in sidecars:
+            if not all(isinstance(entry, Record) for entry in sidecar.entries):
+                self.bare_from[sidecar.root] = member
+                if len(self.bare_from) > KEPT_BARE:
+                    self.bare_from.popitem(last=False)
 
     def begin(self) -> None:
         """A new sync: everybody may be asked."""

@@ -121,6 +121,7 @@ class StateSync:
             if self._pin is not None:
                 self._pin.check(block.header)
             installation.add(block)
+            self._peers.note_bare(peer, block.sidecars)
             meter.block(block.header.height)
             self._peers.verified[Topic.BLOCKS] += 1
             await asyncio.sleep(0)

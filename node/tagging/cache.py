@@ -9,13 +9,14 @@ the least recently used goes first.
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from hashlib import blake2b
 from typing import Final
 
 from bulwark.ledger.ids import Tag
-from node.tagging.shelf import TagShelf
+from node.tagging.shelf import TAGS, TagShelf
 
 NAME_BYTES: Final = 16
 MEMORY_ENTRIES: Final = 50_000
@@ -84,6 +85,23 @@ class TagCache:
     def sweep(self) -> bool:
         """Delete some of what another tag key left on the shelf; whether there may be more."""
         return self._shelf is not None and self._shelf.sweep()
+
+    async def forget(self, tags: Collection[bytes]) -> int:
+        """Drop the entries of these tags, wherever their names are; how many were in memory.
+
+        Names say nothing about tags, so the whole shelf is read, with turns of the loop between.
+        Raises StoreWriteFailed.
+        """
+        if not tags:
+            return 0
+        after: bytes | None = TAGS
+        while self._shelf is not None and after is not None:
+            after = self._shelf.drop(tags, after)
+            await asyncio.sleep(0)
+        held = [name for name, tag in self._tags.items() if tag in tags]
+        for name in held:
+            del self._tags[name]
+        return len(held)
 
     def _remember(self, name: bytes, tag: Tag) -> None:
         self._tags[name] = tag

@@ -12,7 +12,8 @@ An entry that does not open is dropped and asked for again.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from contextlib import suppress
 from itertools import islice
 from typing import Final
 
@@ -130,6 +131,27 @@ class TagShelf:
         self._store.write(dict.fromkeys(old), sync=False)
         self._swept = old[-1]
         return True
+
+    def drop(self, tags: Collection[bytes], after: bytes) -> bytes | None:
+        """Delete entries with one of these tags among the next SWEEP ones behind a key.
+
+        The last key that was looked at, None at the end; the first `after` is TAGS. An entry that
+        does not open stays, as nobody can read a tag from it.
+        """
+        last: bytes | None = None
+        gone: dict[bytes, bytes | None] = {}
+        for key, held in islice(self._store.iterate(TAGS, start=after + b"\x00"), SWEEP):
+            last = key
+            with suppress(StoreDamaged):
+                if self._at_rest.decrypt(key, held) in tags:
+                    gone[key] = None
+        for key in gone:
+            generation = int.from_bytes(key[len(TAGS) : len(TAGS) + 8], "big")
+            if generation in self._counts:
+                self._counts[generation] -= 1
+        if gone:
+            self._store.write(gone, sync=False)
+        return last
 
     def _turn_over(self) -> dict[bytes, bytes | None]:
         """Begin a generation, drop the oldest ones as far as needed."""

@@ -54,7 +54,7 @@ def check(node: Node, *, full: bool = True) -> FsckReport:
 @pytest.mark.parametrize("full", [True, False])
 def test_a_sound_store_is_clean(full: bool, tmp_path: Path) -> None:
     node = fill(Node(LevelStore(tmp_path)))
-    node.chain.erase_record(make_sidecar(3, "s1").entries[0].record_id)
+    node.erase(make_sidecar(3, "s1").entries[0].record_id)
     node.chain.put_sidecar(make_sidecar(1, "waits"))
     seen: list[int] = []
     report = fsck(node.store, node.genesis, full=full, progress=lambda h, last: seen.append(h))

@@ -9,9 +9,14 @@ import pytest
 from bulwark.ledger.errors import ProofInvalid
 from bulwark.ledger.ids import Height, RecordId, Tag
 from bulwark.ledger.proofs import AnchorProof, ConsistencyProof, RecordProof
+from bulwark.ledger.record import Record
+from bulwark.ledger.sidecar import ErasedRecord, Sidecar
+from node.chain.erasing import Eraser
 from node.chain.errors import NotProvable
 from node.chain.store import ChainStore
 from node.chain.syncblock import SyncBlock
+from node.fsck import fsck
+from node.storage import schema
 from tests.unit.node.execution.alliance import ACCOUNTS, POLICY, Node, anchor, make_sidecar
 
 ALPHA, BRAVO, _, _ = ACCOUNTS
@@ -101,8 +106,8 @@ def test_an_erased_record_leaves_its_leaf_and_every_proof_holds() -> None:
     sidecar = make_sidecar(3, "a", [TAG])
     node.block(anchor(ALPHA, 0, sidecar), sidecars=[sidecar])
     record = sidecar.entries[0]
-    assert node.chain.erase_record(record.record_id)
-    assert not node.chain.erase_record(record.record_id)
+    assert node.erase(record.record_id) == 1
+    assert node.erase(record.record_id) == 0
     assert node.records.records_of(TAG, 10) == []
     found = node.records.by_id(record.record_id)
     assert found is not None
@@ -119,7 +124,7 @@ def test_a_node_that_syncs_after_an_erasure_gets_leaves_and_the_same_headers() -
     node, fresh = Node(), Node()
     sidecar = make_sidecar(3, "a", [TAG])
     node.block(anchor(ALPHA, 0, sidecar), sidecars=[sidecar])
-    node.chain.erase_record(sidecar.entries[0].record_id)
+    node.erase(sidecar.entries[0].record_id)
     block = SyncBlock.decode(node.chain.sync_blocks(Height(1), 1 << 20)[0].encode())
     by_root = {s.root: s for s in block.sidecars}
     executed = fresh.executor.execute(Height(1), block.batch, by_root)
@@ -130,6 +135,64 @@ def test_a_node_that_syncs_after_an_erasure_gets_leaves_and_the_same_headers() -
     assert found is not None and found.payload is None
 
 
-def test_erasing_an_unknown_record_is_a_lookup_error() -> None:
-    with pytest.raises(LookupError):
-        Node().chain.erase_record(RecordId(bytes(32)))
+def test_many_records_of_a_sidecar_go_in_one_write_of_it() -> None:
+    node = Node()
+    sidecar = make_sidecar(40, "a", [TAG])
+    other = make_sidecar(3, "b")
+    node.block(anchor(ALPHA, 0, sidecar), anchor(ALPHA, 1, other), sidecars=[sidecar, other])
+    eraser = Eraser(node.store, node.chain)
+    wanted = [entry.record_id for entry in (*sidecar.entries[::2], other.entries[1])]
+    groups = eraser.groups([*wanted, RecordId(bytes(32))])
+    assert sorted(len(group.positions) for group in groups) == [1, 20]
+    assert node.erase(*wanted) == 21
+    left = node.chain.sidecar(sidecar.root)
+    assert left is not None and left.root == sidecar.root
+    assert [isinstance(entry, Record) for entry in left.entries[:4]] == [False, True, False, True]
+    for entry in sidecar.entries[1::2]:
+        assert node.prover.record(entry.record_id).verify(node.genesis).payload is not None
+    assert fsck(node.store, node.genesis).problems == ()
+
+
+def test_a_copy_of_a_record_in_another_batch_goes_with_it() -> None:
+    node = Node()
+    first = make_sidecar(3, "a", [TAG])
+    copy = Sidecar((*make_sidecar(2, "b").entries, first.entries[0]))
+    node.block(anchor(ALPHA, 0, first), sidecars=[first])
+    node.block(anchor(BRAVO, 0, copy), sidecars=[copy])
+    record = first.entries[0]
+    assert isinstance(record, Record)
+    assert node.erase(record.record_id) == 2
+    stored = b"".join(key + value for key, value in node.store.iterate(b""))
+    assert record.salt not in stored and TAG not in stored
+    assert fsck(node.store, node.genesis).problems == ()
+
+
+def test_an_erased_record_that_is_brought_again_is_kept_as_its_leaf() -> None:
+    node = Node()
+    sidecar = make_sidecar(3, "a", [TAG])
+    node.block(anchor(ALPHA, 0, sidecar), sidecars=[sidecar])
+    record = sidecar.entries[0]
+    node.erase(record.record_id)
+    node.chain.erased.add(record.record_id)
+    again = Sidecar((*make_sidecar(1, "c").entries, record))
+    node.chain.put_sidecar(again)
+    kept = ChainStore.open(node.store, node.genesis).sidecar(again.root)
+    assert kept is not None and kept.entries[1] == ErasedRecord(record.record_id)
+    assert isinstance(kept.entries[0], Record)
+
+
+def test_what_a_peer_left_out_is_given_back_with_its_place_under_its_tag() -> None:
+    node, fresh = Node(), Node()
+    sidecar = make_sidecar(3, "a", [TAG])
+    node.block(anchor(ALPHA, 0, sidecar), sidecars=[sidecar])
+    bare = sidecar.erase(0).erase(1)
+    fresh.block(anchor(ALPHA, 0, sidecar), sidecars=[bare])
+    assert list(fresh.store.iterate(schema.BARE_SIDECARS)), "nobody would look at it"
+    wanted = sidecar.entries[0].record_id
+    back = Eraser(fresh.store, fresh.chain)
+    assert back.give_back(sidecar.root, make_sidecar(3, "other"), [wanted]) == 0
+    assert back.give_back(sidecar.root, sidecar, [wanted]) == 1
+    assert fresh.records.records_of(TAG, 10) == node.records.records_of(TAG, 10)
+    second = fresh.records.by_id(sidecar.entries[1].record_id)
+    assert second is not None and second.payload is None
+    assert fsck(fresh.store, fresh.genesis).problems == ()

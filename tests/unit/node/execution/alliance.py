@@ -39,6 +39,7 @@ from contracts.bindings import (
     member_id_bytes,
 )
 from node.chain.consents import ConsentReader
+from node.chain.erasing import Eraser
 from node.chain.proofs import Prover
 from node.chain.records import RecordReader
 from node.chain.roles import RoleBook
@@ -168,6 +169,17 @@ class Node:
         self.roles = RoleBook(self.genesis, self.store, self.chain)
         self.standings = Standings(self.records, self.roles, ports)
         self.prover = Prover(self.store, self.chain, self.executor.epochs)
+
+    def erase(self, *record_ids: RecordId) -> int:
+        """Erase records without any order; how many were here in full."""
+        eraser = Eraser(self.store, self.chain)
+        waiting = eraser.groups(record_ids)
+        count = 0
+        while waiting:
+            gone, copies = eraser.erase(waiting.pop(), lambda _: {})
+            waiting += copies
+            count += len(gone)
+        return count
 
     def execute(
         self, *transactions: Transaction, sidecars: Sequence[Sidecar] = (), at_ms: int = 0

@@ -1,0 +1,107 @@
+"""The scrubber: takes erased bytes out of the files of the database, and looks whether it did.
+
+Rules: LevelDB keeps what was replaced until a compaction rewrites the tables that hold it, and
+names keys of dropped tables in its MANIFEST and LOG until it is opened anew. So the ranges with
+records are compacted on a thread, between two marks that lie above and below every key (else
+LevelDB puts what it has in memory beside the old tables instead of over them), the database is
+renewed, and the files are searched for parts of the erased salts and tags. If anything is found,
+the whole range is compacted, again and again: nobody confirms before nothing is found. Without
+needles (a restart) the whole range is compacted at once. A view that is open somewhere keeps old
+bytes alive: it is waited for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import mmap
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Final
+
+from node.erasure.destroyer import Remains
+from node.logs import Log
+from node.storage import schema
+from node.storage.durability import Durability
+from node.storage.port import KeyValueStore, after_prefix
+
+_LOW: Final = schema.META + b"\x00sweep"
+_HIGH: Final = schema.ERASURES + b"\xff" * 8
+RANGES: Final = (schema.RECORDS_BY_TAG, schema.OUTBOX, schema.TAG_CACHE, schema.SIDECARS)
+"""Prefixes that hold salts, tags and payloads."""
+_WHOLE: Final = (b"\x00", b"\xff" * 8)
+ROUNDS: Final = 2
+"""Compactions that take a value from memory through the levels: one writes it, one merges it."""
+RENEW_S: Final = 0.05
+SAMPLE: Final = 16
+"""Needles looked for in tables, spread over all; small files are searched for every one."""
+SMALL_BYTES: Final = 4 * 1024 * 1024
+
+log = Log("erasure")
+
+
+class Scrubber:
+    """Cleans the files of one store."""
+
+    def __init__(self, store: KeyValueStore, durability: Durability, folder: Path | None) -> None:
+        """`folder`: where the files are; None for a store without files."""
+        self._store = store
+        self._durability = durability
+        self._folder = folder
+        self._thread = ThreadPoolExecutor(1, "bulwark-scrub")
+        self.passes = 0
+        """Compactions since start."""
+
+    async def clean(self, remains: Remains, *, whole: bool) -> bool:
+        """One pass, over the whole range or where records are; whether no file holds remains.
+
+        Raises StoreWriteFailed, StoreDamaged.
+        """
+        loop = asyncio.get_running_loop()
+        ranges = [(p, after_prefix(p) or _WHOLE[1]) for p in RANGES]
+        if whole or remains.needles is None:
+            ranges = [_WHOLE]
+        for _ in range(ROUNDS):
+            self._store.write({_LOW: b"", _HIGH: b""}, sync=False)
+            for first, last in ranges:
+                await loop.run_in_executor(self._thread, self._store.compact, first, last)
+        await self._renew()
+        self.passes += 1
+        if self._folder is None or remains.needles is None:
+            return True
+        found = await loop.run_in_executor(self._thread, search, self._folder, remains.needles)
+        if found:
+            log.info("erased bytes are still in files", files=found)
+        return not found
+
+    async def _renew(self) -> None:
+        """Renew the database as soon as nobody looks at it; who does has no way to tell."""
+        await self._durability.barrier()  # else the renewal itself waits for the disk
+        is_renewed = self._store.renew()
+        while not is_renewed:
+            await asyncio.sleep(RENEW_S)
+            is_renewed = self._store.renew()
+
+    def close(self) -> None:
+        """Finish the pass under way."""
+        self._thread.shutdown(wait=True, cancel_futures=True)
+
+
+def search(folder: Path, needles: Sequence[bytes]) -> list[str]:
+    """Names of files that hold a needle."""
+    step = max(1, len(needles) // SAMPLE)
+    found: list[str] = []
+    for path in sorted(folder.iterdir()):
+        try:
+            size = path.stat().st_size
+            wanted = needles if size <= SMALL_BYTES and path.suffix != ".ldb" else needles[::step]
+            if size and _holds(path, wanted):
+                found.append(path.name)
+        except FileNotFoundError:
+            continue  # compaction dropped it meanwhile
+    return found
+
+
+def _holds(path: Path, needles: Sequence[bytes]) -> bool:
+    with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        return any(data.find(needle) >= 0 for needle in needles)

@@ -1,0 +1,153 @@
+"""The recall queue: what this member's systems are told, on disk, each record and cause once.
+
+Rules: a recall is in the queue, durable, before the batch that caused it is confirmed; it is
+numbered, so that a reader of the list or the stream goes on where it was; it is encrypted, as it
+says who asked about what case. How far the webhook is with it is written after each try, so a
+restart repeats at most the try that was under way, with the same id.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from hashlib import blake2b
+from itertools import islice
+from typing import Final
+
+from node.guarded.atrest import AtRest
+from node.recall.port import Delivery, OwnQuestion, Recall
+from node.storage.port import KeyValueStore
+from node.storage.schema import ERASURES, number8
+from node.storage.seal import seal, unseal
+
+RECALLS: Final = ERASURES + b"\x10"
+"""number8 -> recall as JSON, encrypted."""
+SEEN: Final = ERASURES + b"\x11"
+"""keyed name16 of record and cause -> number8, sealed."""
+DUE: Final = ERASURES + b"\x12"
+"""number8 -> time8 of the next try by the wall clock: recalls that wait for the webhook, sealed."""
+
+
+class RecallQueue:
+    """Recalls of one member."""
+
+    def __init__(self, store: KeyValueStore, at_rest: AtRest, index_key: bytes) -> None:
+        self._store = store
+        self._at_rest = at_rest
+        self._key = index_key
+        newest = next(iter(store.iterate(RECALLS, reverse=True)), None)
+        self.last = 0 if newest is None else _number(newest[0])
+        """Number of the newest recall."""
+
+    def add(
+        self,
+        record_id: bytes,
+        cause: str,
+        time_ms: int,
+        height: int,
+        questions: Sequence[OwnQuestion],
+        due_ms: int | None,
+    ) -> Recall | None:
+        """Queue a recall, None if this one was; `due_ms` None: no webhook. Not flushed."""
+        name = self._name(record_id, cause)
+        if self._store.get(name) is not None:
+            return None
+        made = Recall(
+            number=self.last + 1,
+            record_id=record_id,
+            cause=cause,
+            time_ms=time_ms,
+            height=height,
+            questions=tuple(questions),
+            delivery=Delivery.NONE if due_ms is None else Delivery.WAITING,
+        )
+        puts: dict[bytes, bytes | None] = {
+            name: seal(name, number8(made.number)),
+            **self._puts(made, due_ms),
+        }
+        self._store.write(puts, sync=False)
+        self.last = made.number
+        return made
+
+    def settle(self, recall: Recall, delivery: Delivery, tries: int, due_ms: int | None) -> None:
+        """Write how far the webhook is; `due_ms` None takes it out of the queue. Not flushed."""
+        self._store.write(
+            self._puts(replace(recall, delivery=delivery, tries=tries), due_ms), sync=False
+        )
+
+    def _puts(self, recall: Recall, due_ms: int | None) -> dict[bytes, bytes | None]:
+        number = number8(recall.number)
+        key, due = RECALLS + number, DUE + number
+        return {
+            key: self._at_rest.encrypt(key, _encode(recall)),
+            due: None if due_ms is None else seal(due, number8(due_ms)),
+        }
+
+    def page(self, after: int, most: int) -> list[Recall]:
+        """Recalls with a number over `after`, oldest first. Raises StoreDamaged."""
+        start = RECALLS + number8(after + 1)
+        return [
+            self._decode(key, held)
+            for key, held in islice(self._store.iterate(RECALLS, start=start), most)
+        ]
+
+    def due(self) -> Iterator[tuple[int, Recall]]:
+        """Recalls that wait for the webhook, oldest first, with the time of the next try."""
+        for key, held in self._store.iterate(DUE):
+            number = key[len(DUE) :]
+            stored = self._store.get(RECALLS + number)
+            if stored is not None:
+                due_ms = int.from_bytes(unseal(key, held), "big")
+                yield due_ms, self._decode(RECALLS + number, stored)
+
+    def prune(self, before_ms: int, most: int = 1_000) -> int:
+        """Drop old recalls that wait for nothing; how many."""
+        puts: dict[bytes, bytes | None] = {}
+        dropped = 0
+        for key, held in islice(self._store.iterate(RECALLS), most):
+            recall = self._decode(key, held)
+            if recall.time_ms >= before_ms or recall.number == self.last:
+                break
+            if recall.delivery is not Delivery.WAITING:
+                puts[key] = puts[self._name(recall.record_id, recall.cause)] = None
+                dropped += 1
+        if puts:
+            self._store.write(puts, sync=False)
+        return dropped
+
+    def _decode(self, key: bytes, held: bytes) -> Recall:
+        data = json.loads(self._at_rest.decrypt(key, held))
+        return Recall(
+            number=_number(key),
+            record_id=bytes.fromhex(data["record"]),
+            cause=data["cause"],
+            time_ms=data["time_ms"],
+            height=data["height"],
+            questions=tuple(OwnQuestion(*each) for each in data["questions"]),
+            delivery=Delivery(data["delivery"]),
+            tries=data["tries"],
+        )
+
+    def _name(self, record_id: bytes, cause: str) -> bytes:
+        name = blake2b(
+            record_id + cause.encode(), digest_size=16, key=self._key, person=b"recall"
+        ).digest()
+        return SEEN + name
+
+
+def _encode(recall: Recall) -> bytes:
+    document = {
+        "record": recall.record_id.hex(),
+        "cause": recall.cause,
+        "time_ms": recall.time_ms,
+        "height": recall.height,
+        "questions": [(q.number, q.time_ms, q.who, q.case_ref) for q in recall.questions],
+        "delivery": int(recall.delivery),
+        "tries": recall.tries,
+    }
+    return json.dumps(document).encode()
+
+
+def _number(key: bytes) -> int:
+    return int.from_bytes(key[len(RECALLS) :], "big")
