@@ -19,7 +19,7 @@ from typing import Final
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.auth import ApiKeys, AttemptLimiter, Principal, RandomBytes
-from api.exchange import ClientGone, Exchange, Reply, Route
+from api.exchange import ClientGone, Exchange, Outgoing, Reply, Route
 from api.jsonrpc import log_failure
 from api.metrics import ApiMetrics
 from api.problems import PROBLEM_TYPE, FieldProblem, Problem, field_problems
@@ -106,7 +106,7 @@ class Edge:
         correlator = exchange.correlator.encode("ascii")
         headers = [
             (b"content-type", reply.content_type),
-            (b"content-length", str(len(reply.body)).encode("ascii")),
+            (b"content-length", str(reply.length or len(reply.body)).encode("ascii")),
             (b"x-correlator", correlator),
             *_SECURITY,
             *reply.headers,
@@ -114,9 +114,13 @@ class Edge:
         if reply.status == 204:
             del headers[:2]
         await send({"type": "http.response.start", "status": reply.status, "headers": headers})
-        body = b"" if exchange.method == "HEAD" else reply.body
-        await send({"type": "http.response.body", "body": body})
-        self.note(exchange, reply.status, started, len(body))
+        if reply.stream is not None:
+            size = await _stream(reply.stream, send, self._settings.batch_timeout_ms / 1000)
+        else:
+            body = b"" if exchange.method == "HEAD" else reply.body
+            await send({"type": "http.response.body", "body": body})
+            size = len(body)
+        self.note(exchange, reply.status, started, size)
 
     async def _dispatch(self, exchange: Exchange) -> Reply:
         if exchange.path not in self._open:
@@ -236,6 +240,20 @@ class Edge:
                 "correlator": exchange.correlator,
             }
             _access.info("request", extra={"fields": fields})
+
+
+async def _stream(stream: Outgoing, send: Send, within_s: float) -> int:
+    """Send a body piece by piece; a failure ends the connection short of its announced length."""
+    size = 0
+    try:
+        async with asyncio.timeout(within_s):
+            async for piece in stream:
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+                size += len(piece)
+            await send({"type": "http.response.body", "body": b""})
+    finally:
+        await stream.aclose()
+    return size
 
 
 def as_problem(error: Exception, correlator: str) -> Problem:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 from urllib.parse import parse_qsl
 
 import orjson
@@ -31,6 +31,18 @@ class ClientGone(Exception):
     """The client closed the connection before its request was read."""
 
 
+class Outgoing(Protocol):
+    """A body that is made while it is sent; it is closed whatever happens."""
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        """The pieces in order."""
+        ...
+
+    async def aclose(self) -> None:
+        """Let go of what it reads from; also before its end."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
     """What goes back: status, body and its type, further headers."""
@@ -39,6 +51,9 @@ class Reply:
     body: bytes = b""
     content_type: bytes = JSON_TYPE
     headers: tuple[tuple[bytes, bytes], ...] = ()
+    stream: Outgoing | None = None
+    """Instead of `body`: pieces of `length` bytes together."""
+    length: int = 0
 
 
 def json_reply(status: int, document: object, *headers: tuple[bytes, bytes]) -> Reply:

@@ -38,6 +38,7 @@ from api.indicators import IndicatorRoutes
 from api.jsonrpc import Dispatcher
 from api.metrics import ApiMetrics
 from api.openings import OpeningRoutes, opening_routes
+from api.packs import PackRoutes, pack_routes
 from api.routes import (
     consent_routes,
     indicator_routes,
@@ -51,6 +52,7 @@ from api.screenings import ScreeningRoutes
 from api.settings import ApiSettings
 from api.state import StateRoutes
 from api.uploads import Uploads, upload_routes
+from node.audit.packport import PackService
 from node.audit.port import AuditService
 from node.ethereum import EthereumView
 from node.governance.port import GovernanceService
@@ -82,12 +84,13 @@ def create_app(
     openings: OpeningsService | None = None,
     access: AccessService | None = None,
     audit: AuditService | None = None,
+    packs: PackService | None = None,
     random_bytes: RandomBytes = secrets.token_bytes,
     clock: Callable[[], int] = now_ms,
 ) -> ASGIApp:
     """The ASGI application of a node; `random_bytes` and `clock` (ms since 1970) are ports.
 
-    Without `governance`, `openings`, `access` or `audit` there are no routes of them.
+    Without `governance`, `openings`, `access`, `audit` or `packs` there are no routes of them.
     """
     metrics = ApiMetrics()
     chain = ChainMethods(ethereum, service, settings, random_bytes, clock)
@@ -113,6 +116,8 @@ def create_app(
         routes += access_routes(AccessRoutes(access), settings)
     if audit is not None:
         routes += audit_routes(AuditRoutes(audit), settings)
+    if packs is not None:
+        routes += pack_routes(PackRoutes(packs), settings)
     edge = Edge(
         [*routes, Route("GET", OPENAPI_PATH, openapi.show, ALL_ROLES, {}, 10_000)],
         keys,

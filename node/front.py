@@ -11,6 +11,7 @@ from api.auth import ApiKeys
 from api.server import create_app
 from api.settings import ApiSettings
 from node.assembly import Home
+from node.audit.packport import PackService
 from node.audit.port import AuditService
 from node.ethereum import EthereumView
 from node.governance.port import GovernanceService
@@ -28,6 +29,7 @@ class Desks:
     access: AccessService
     openings: OpeningsService
     audit: AuditService
+    packs: PackService
 
 
 def front_door(
@@ -54,5 +56,6 @@ def front_door(
         access=desks.access,
         openings=desks.openings,
         audit=desks.audit,
+        packs=desks.packs,
     )
     return HttpServer(app, home.path, http)

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from node.assembly import Home
+from node.audit.packwiring import make_packs
 from node.audit.wiring import make_audit
 from node.chain.consents import ConsentReader
 from node.chain.proofs import Prover
@@ -118,6 +119,15 @@ class Services:
             directory=ground.directory,
             epochs=ground.executor.epochs,
             rings=ground.rings,
+        )
+        self._packs = make_packs(
+            home=ground.home,
+            store=ground.store,
+            chain=ground.chain,
+            epochs=ground.executor.epochs,
+            directory=ground.directory,
+            evidence=ground.oversight.evidence,
+            clock=ground.clock,
         )
         self._ethereum = EthereumReader(
             store=ground.store,
@@ -271,7 +281,7 @@ class Services:
             clock=ground.clock,
             place_of=self._facade.stage_of_transaction,
         )
-        desks = Desks(governance, self._access, self.openings.desk, self._audit)
+        desks = Desks(governance, self._access, self.openings.desk, self._audit, self._packs)
         return front_door(ground.home, self._facade, self._ethereum, desks)
 
     def close(self) -> None:

@@ -27,6 +27,18 @@ class PackWish:
     """Only these records and what was said about them."""
 
 
+class Pieces(Protocol):
+    """An archive on its way, made piece by piece; has to be closed, also before its end."""
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        """The pieces in order."""
+        ...
+
+    async def aclose(self) -> None:
+        """Let go of what it reads from."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class PackStream:
     """A pack on its way out."""
@@ -35,8 +47,8 @@ class PackStream:
     """Bytes."""
     content_hash: str
     """Hex; the same at every honest node for the same selection."""
-    chunks: AsyncIterator[bytes]
-    """The archive in pieces; has to be closed (`aclose`) if it is not read to its end."""
+    chunks: Pieces
+    """The archive."""
 
 
 class PackService(Protocol):

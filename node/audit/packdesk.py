@@ -1,0 +1,149 @@
+"""The pack desk: makes evidence packs from the running node's store and sends them while it reads.
+
+Rules: one pack at a time, on a thread, over one snapshot that ends with it; nothing of a pack stays
+on the node. Proofs and seals come from the node's prover. It judges nothing: verifying is for the
+reader, with `bulwark.verifier`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import rfc8785
+
+from bulwark.audit.packwriter import Maker, Pack
+from bulwark.audit.packzip import PackInvalid
+from bulwark.ledger.errors import ProofInvalid
+from bulwark.ledger.ids import Address, Digest, Height, TimestampMs
+from bulwark.ledger.proofs import ConsistencyProof, SealedHeader
+from node.audit.packing import pack_from, policies_on
+from node.audit.packport import PackStream, PackWish
+from node.chain.proofs import NotProvable, Prover
+from node.clock import Clock
+from node.directory import Directory
+from node.evidence import document
+from node.evidence_book import EvidenceBook
+from node.service import Busy, Conflict, NotFound
+from node.storage.port import KeyValueStore, ReadView
+
+MAX_CASES: Final = 256
+"""Evidence cases of one pack; against one validator a node keeps no more in one epoch."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackGround:
+    """What the desk stands on."""
+
+    store: KeyValueStore
+    maker: Maker
+    prover: Prover
+    directory: Directory
+    evidence: EvidenceBook
+    clock: Clock
+
+
+class PackDesk:
+    """PackService over one node's store."""
+
+    def __init__(self, ground: PackGround) -> None:
+        self._ground = ground
+        self._is_making = False
+
+    async def pack(self, wish: PackWish) -> PackStream:
+        """See PackService."""
+        if self._is_making:
+            raise Busy("a pack is being made; one is made at a time")
+        account = self._account(wish)
+        self._is_making = True
+        view = self._ground.store.snapshot()
+        try:
+            evidence = self._cases()
+            at_ms = TimestampMs(self._ground.clock.wall_ms())
+            made = await asyncio.to_thread(self._make, view, wish, account, evidence, at_ms)
+        except BaseException as error:
+            self._done(view)
+            if isinstance(error, PackInvalid):
+                raise Conflict(str(error)) from error
+            raise
+        outgoing = _Outgoing(made.chunks(), lambda: self._done(view))
+        return PackStream(made.size, made.manifest.content_hash.hex(), outgoing)
+
+    def _make(
+        self,
+        view: ReadView,
+        wish: PackWish,
+        account: Address | None,
+        evidence: dict[Digest, bytes],
+        at_ms: TimestampMs,
+    ) -> Pack:
+        ground = self._ground
+        return pack_from(
+            view,
+            ground.maker,
+            wish,
+            at_ms,
+            account=account,
+            policy_of=policies_on(view),
+            evidence=evidence,
+        )
+
+    def _account(self, wish: PackWish) -> Address | None:
+        if wish.reporter is None:
+            return None
+        account = self._ground.directory.account_of(wish.reporter)
+        if account is None:
+            raise NotFound(f"the ledger has no member {wish.reporter}")
+        return account
+
+    def _cases(self) -> dict[Digest, bytes]:
+        """The documents of the evidence that this node holds."""
+        book = self._ground.evidence
+        found: dict[Digest, bytes] = {}
+        for entry in book.entries():
+            whole = book.get(entry.case.id) if len(found) < MAX_CASES else None
+            if whole is not None:
+                found[entry.case.id] = rfc8785.dumps(document(whole))  # type: ignore[arg-type]
+        return found
+
+    def _done(self, view: ReadView) -> None:
+        view.close()
+        self._is_making = False
+
+    async def seal(self, height: Height) -> SealedHeader:
+        """See PackService."""
+        # A consistency proof of a block with itself is its seal and an empty path.
+        return (await self.consistency(height, height)).second
+
+    async def consistency(self, first: Height, second: Height) -> ConsistencyProof:
+        """See PackService."""
+        try:
+            return self._ground.prover.consistency(first, second)
+        except (NotProvable, ProofInvalid) as error:
+            raise Conflict(str(error)) from error
+
+
+class _Outgoing:
+    """A pack's pieces, each made on a thread when it is wanted."""
+
+    def __init__(self, pieces: Iterator[bytes], done: Callable[[], None]) -> None:
+        self._pieces = pieces
+        self._done = done
+        self._is_open = True
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        piece = await asyncio.to_thread(next, self._pieces, None)
+        if piece is None:
+            raise StopAsyncIteration
+        return piece
+
+    async def aclose(self) -> None:
+        """Let go of the snapshot."""
+        if self._is_open:
+            self._is_open = False
+            self._done()
