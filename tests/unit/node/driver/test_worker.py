@@ -8,19 +8,22 @@ from collections.abc import AsyncIterator
 import pytest
 
 from bulwark.ledger.batch import Batch
-from bulwark.ledger.ids import Digest, Height, MemberId, TimestampMs
+from bulwark.ledger.ids import Address, Digest, Height, MemberId, TimestampMs
 from bulwark.ledger.sidecar import Sidecar
 from bulwark.ledger.transaction import Transaction
 from consensus.effects import Execute
 from consensus.events import Event, Executed, StateInstalled, SyncFailed
+from contracts.bindings import RECORD_REGISTRY, encode_anchor
 from node.driver import worker as worker_module
 from node.driver.worker import Worker
 from tests.unit.node.driver.cluster import until
 from tests.unit.node.driver.test_sync import GOOD, Peers, Watcher, honest, source, sync_of
 from tests.unit.node.execution.alliance import (
     ACCOUNTS,
+    POLICY,
     Node,
     anchor,
+    call,
     certify,
     commit_of,
     make_sidecar,
@@ -101,8 +104,10 @@ async def test_sidecar_that_is_missing_is_asked_for_until_it_comes(bench: Bench)
 
 
 async def test_sidecar_of_an_anchor_that_reverts_is_not_waited_for(bench: Bench) -> None:
-    # Delta is no reporter: its anchor is in the block and failed, and nobody keeps its sidecar.
-    bench.order(1, anchor(ACCOUNTS[3], 0, make_sidecar(2, "refused")))
+    # Too little gas: its anchor is in the block and failed, and nobody keeps its sidecar.
+    refused = make_sidecar(2, "refused")
+    data = encode_anchor(refused.root, refused.count, 1, POLICY)
+    bench.order(1, call(ACCOUNTS[0], 0, Address(RECORD_REGISTRY), data, gas=35_000))
     await until(lambda: bench.node.chain.applied == 1)
     assert bench.asked == []
 
