@@ -19,6 +19,7 @@ from bulwark.ledger.ids import (
     Digest,
     Height,
     MemberId,
+    RecordId,
     Tag,
     TimestampMs,
     ValidatorIndex,
