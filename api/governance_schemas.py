@@ -84,8 +84,46 @@ class SetParameterIn(Document):
     value: int = Field(ge=1, description="GET /v1/governance/parameters has the bounds")
 
 
+class AdoptPolicyIn(Document):
+    """A published policy is in force for records of later blocks."""
+
+    kind: Literal["adopt_policy"]
+    policy: WordIn = Field(description="Id of the policy; GET /v1/policies has them")
+
+
+class WithdrawPolicyIn(Document):
+    """A policy is in force no more for records of later blocks."""
+
+    kind: Literal["withdraw_policy"]
+    policy: WordIn = Field(description="Id of the policy")
+
+
+class SuspendMemberIn(Document):
+    """A member loses its vote and the right to report, for a case on the ledger against it."""
+
+    kind: Literal["suspend_member"]
+    id: MemberId
+    evidence: WordIn = Field(description="Id of the case in the evidence registry")
+
+
+class ReinstateIn(Document):
+    """A suspended member gets back what its suspension took."""
+
+    kind: Literal["reinstate"]
+    id: MemberId
+
+
 ActionIn = Annotated[
-    AddMemberIn | RemoveMemberIn | SetKeysIn | SetTlsPinsIn | SetRolesIn | SetParameterIn,
+    AddMemberIn
+    | RemoveMemberIn
+    | SetKeysIn
+    | SetTlsPinsIn
+    | SetRolesIn
+    | SetParameterIn
+    | AdoptPolicyIn
+    | WithdrawPolicyIn
+    | SuspendMemberIn
+    | ReinstateIn,
     Field(discriminator="kind", examples=[_EXAMPLE]),
 ]
 

@@ -1,4 +1,4 @@
-"""What a vote can do: six actions, each the exact calldata that the governance carries out.
+"""What a vote can do: ten actions, each the exact calldata that the governance carries out.
 
 Rules it owns: `decode_action` accepts exactly what `encode_action` makes; the names of the
 parameters and the ranges in which a vote may set them. Whether an action is wise, and when it
@@ -11,13 +11,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, assert_never
 
-from contracts import members
+from contracts import members, policies
 from contracts.errors import BadReturnData, OutOfRange, UnknownParameter
 from contracts.members import ALL_ROLES, Member, Role
 from contracts.privacy.bounds import PRIVACY_PARAMETERS
-from contracts.words import WORD, address_of_word, uint_word
+from contracts.words import WORD, address_of_word, bytes32_word, uint_word
 
 SET_PARAMETER_SELECTOR: Final = bytes.fromhex("9dee735a")
+SUSPEND_MEMBER_SELECTOR: Final = bytes.fromhex("9461c06f")
+REINSTATE_SELECTOR: Final = bytes.fromhex("89099a63")
 MAX_ACTION_BYTES: Final = 4 + 7 * WORD
 
 BOUNDS: Final[Mapping[str, tuple[int, int]]] = {
@@ -90,7 +92,40 @@ class SetParameter:
     value: int
 
 
-Action = AddMember | RemoveMember | SetKeys | SetTlsPins | SetRoles | SetParameter
+@dataclass(frozen=True, slots=True)
+class AdoptPolicy:
+    """A published policy is in force for records of later blocks."""
+
+    id: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class WithdrawPolicy:
+    """A policy is in force no more for records of later blocks."""
+
+    id: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SuspendMember:
+    """A member loses its vote and the right to report, for a case on the ledger against it."""
+
+    id: bytes
+    evidence: bytes
+    """Id of the case in the evidence registry, 32 bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reinstate:
+    """A suspended member gets back what its suspension took."""
+
+    id: bytes
+
+
+RegistryAction = AddMember | RemoveMember | SetKeys | SetTlsPins | SetRoles
+PolicyAction = AdoptPolicy | WithdrawPolicy
+SuspensionAction = SuspendMember | Reinstate
+Action = RegistryAction | SetParameter | PolicyAction | SuspensionAction
 
 
 def parameter_name_bytes(name: str) -> bytes:
@@ -127,6 +162,15 @@ def encode_action(action: Action) -> bytes:
             if not least <= value <= most:
                 raise OutOfRange(name, value, least, most)
             return SET_PARAMETER_SELECTOR + word + uint_word("value", value, 256)
+        case AdoptPolicy(policy_id):
+            return policies.ADOPT_SELECTOR + bytes32_word("id", policy_id)
+        case WithdrawPolicy(policy_id):
+            return policies.WITHDRAW_SELECTOR + bytes32_word("id", policy_id)
+        case SuspendMember(member_id, evidence):
+            head = SUSPEND_MEMBER_SELECTOR + bytes32_word("id", member_id)
+            return head + bytes32_word("evidence", evidence)
+        case Reinstate(member_id):
+            return REINSTATE_SELECTOR + bytes32_word("id", member_id)
         case _:
             assert_never(action)
 
@@ -138,6 +182,10 @@ def decode_action(data: bytes) -> Action | None:
         return None
     if data[:4] == SET_PARAMETER_SELECTOR and len(words) == 2:
         return _set_parameter(words[0], int.from_bytes(words[1], "big"))
+    if data[:4] == SUSPEND_MEMBER_SELECTOR and len(words) == 2:
+        return SuspendMember(words[0], words[1])
+    if data[:4] == REINSTATE_SELECTOR and len(words) == 1:
+        return Reinstate(words[0])
     match (data[:4], len(words)):
         case (members.ADD_MEMBER_SELECTOR, 7):
             try:
@@ -156,6 +204,10 @@ def decode_action(data: bytes) -> Action | None:
         case (members.SET_ROLES_SELECTOR, 2):
             roles = int.from_bytes(words[1], "big")
             return SetRoles(words[0], Role(roles)) if roles <= ALL_ROLES else None
+        case (policies.ADOPT_SELECTOR, 1):
+            return AdoptPolicy(words[0])
+        case (policies.WITHDRAW_SELECTOR, 1):
+            return WithdrawPolicy(words[0])
     return None
 
 

@@ -26,6 +26,7 @@ CONTRACT_NAMES: Final = (
     "KeyCeremony",
     "QueryLog",
     "Openings",
+    "PolicyRegistry",
 )
 
 _HERE: Final = Path(__file__).resolve().parent

@@ -13,15 +13,18 @@ from typing import Final
 
 from eth_hash.auto import keccak
 
+from bulwark.ledger.ids import Address
 from contracts.artifact import load_artifact
 from contracts.errors import BadReturnData, OutOfRange, WrongLength
 from contracts.privacy.logs import EventShape, event_fields
+from contracts.slots import ReadSlot, mapped_slot, read_address, read_word
 from contracts.words import WORD, address_of_word, address_word, bytes32_word, uint_word
 
 EVIDENCE_REGISTRY: Final = bytes(18) + b"\xb0\x05"
 MAX_FILED_BYTES: Final = 25_600
 """A wrong evaluation of 256 elements in the largest alliance has 25,010."""
 SIGNATURE_BYTES: Final = 65
+CASES_SLOT: Final = 0
 EVIDENCE_GAS: Final = 400_000
 """Gas limit of a double vote's filing; it takes under half."""
 SUBMIT_DOUBLE_VOTE_SELECTOR: Final = bytes.fromhex("cd98950c")
@@ -96,6 +99,8 @@ class DoubleVoteProven:
     node: bytes
     reporter: bytes
     case_id: bytes
+    genesis_hash: bytes
+    """Alliance that the votes are bound to: believe those of your own alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,17 +182,35 @@ def decode_case(output: bytes) -> FiledCase | None:
     return FiledCase(culprit, address, int.from_bytes(number, "big"), flag == 1)
 
 
+def read_case(read_slot: ReadSlot, case_id: bytes) -> FiledCase | None:
+    """What the registry keeps of a case, None for an unknown one.
+
+    Raises WrongLength, DamagedStorage.
+    """
+    registry = Address(EVIDENCE_REGISTRY)
+    place = mapped_slot(CASES_SLOT, bytes32_word("case_id", case_id))
+    culprit = read_word(read_slot, registry, place)
+    if culprit == _ZERO:
+        return None
+    return FiledCase(
+        culprit,
+        read_address(read_slot, registry, place + 1),
+        read_slot(registry, place + 2),
+        bool(read_slot(registry, place + 3)),
+    )
+
+
 def decode_double_vote_proven(
     address: bytes, topics: Sequence[bytes], data: bytes
 ) -> DoubleVoteProven | None:
     """The event in a log entry, or None for a log entry of any other kind."""
     wanted = address == EVIDENCE_REGISTRY and len(topics) == 4
-    if not wanted or topics[0] != DOUBLE_VOTE_PROVEN_TOPIC or len(data) < WORD:
+    if not wanted or topics[0] != DOUBLE_VOTE_PROVEN_TOPIC or len(data) < 2 * WORD:
         return None
     node, reporter = address_of_word(topics[2]), address_of_word(topics[3])
     if node is None or reporter is None:
         return None
-    return DoubleVoteProven(topics[1], node, reporter, data[:WORD])
+    return DoubleVoteProven(topics[1], node, reporter, data[:WORD], data[WORD : 2 * WORD])
 
 
 def decode_evidence_filed(

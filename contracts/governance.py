@@ -24,14 +24,22 @@ from contracts.actions import (
 from contracts.artifact import load_artifact
 from contracts.errors import DamagedStorage
 from contracts.members import (
+    ALL_ROLES,
     MAX_MEMBERS,
     MEMBER_REGISTRY,
     VALIDATORS_SLOT,
     Role,
     roles_slot,
 )
-from contracts.slots import ReadSlot, mapped_slot, read_address, read_bytes, read_length
-from contracts.words import WORD, address_word, uint_word
+from contracts.slots import (
+    ReadSlot,
+    mapped_slot,
+    read_address,
+    read_bytes,
+    read_length,
+    read_word,
+)
+from contracts.words import WORD, address_word, bytes32_word, uint_word
 
 GOVERNANCE: Final = bytes(18) + b"\xb0\x04"
 PROPOSE_SELECTOR: Final = bytes.fromhex("bade6033")
@@ -42,6 +50,8 @@ APPROVALS_SELECTOR: Final = bytes.fromhex("63035f66")
 NEEDED_SELECTOR: Final = bytes.fromhex("6537f2d5")
 OPEN_IDS_SELECTOR: Final = bytes.fromhex("737d803c")
 PARAMETER_SELECTOR: Final = bytes.fromhex("05d9b586")
+SUSPENSION_SELECTOR: Final = bytes.fromhex("4a1d52e9")
+CASE_STATUS_SELECTOR: Final = bytes.fromhex("f680ab98")
 QUOTA_AT_SELECTOR: Final = bytes.fromhex("f9555148")
 BOUNDS_SELECTOR: Final = bytes.fromhex("08fd46be")
 PROPOSAL_COUNT_SELECTOR: Final = bytes.fromhex("9c5f8184")
@@ -55,6 +65,9 @@ PROPOSALS_SLOT: Final = 1
 APPROVALS_SLOT: Final = 2
 PARAMETERS_SLOT: Final = 4
 QUOTAS_SLOT: Final = 5
+SUSPENSIONS_SLOT: Final = 6
+PROPOSED_SLOT: Final = 7
+JUDGED_SLOT: Final = 8
 _EXPIRES: Final = 1
 _STATE: Final = 2
 _ACTION: Final = 3
@@ -203,6 +216,41 @@ def read_proposal(read_slot: ReadSlot, proposal_id: int, now_s: int) -> Proposal
         approvals=read_approvals(read_slot, proposal_id),
         failure=decode_failure(failure) if failure else None,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class CaseStatus:
+    """What votes made of a case of the evidence registry.
+
+    Attributes:
+        proposal: newest proposal to suspend its culprit, 0 for none.
+        judged: block in which the culprit was suspended for it, 0 for none.
+    """
+
+    proposal: int
+    judged: int
+
+
+def read_case_status(read_slot: ReadSlot, evidence: bytes) -> CaseStatus:
+    """What votes made of a case. Raises WrongLength."""
+    governance, key = Address(GOVERNANCE), bytes32_word("evidence", evidence)
+    return CaseStatus(
+        read_slot(governance, mapped_slot(PROPOSED_SLOT, key)),
+        read_slot(governance, mapped_slot(JUDGED_SLOT, key)),
+    )
+
+
+def read_suspension(read_slot: ReadSlot, member_id: bytes) -> tuple[Role, bytes] | None:
+    """Roles that a suspended member gets back and the case, None for one that is not suspended.
+
+    Raises WrongLength, DamagedStorage.
+    """
+    governance = Address(GOVERNANCE)
+    place = mapped_slot(SUSPENSIONS_SLOT, bytes32_word("id", member_id))
+    taken = read_slot(governance, place)
+    if taken > ALL_ROLES:
+        raise DamagedStorage(governance, place, f"holds the roles {taken}")
+    return (Role(taken), read_word(read_slot, governance, place + 1)) if taken else None
 
 
 def read_approvals(read_slot: ReadSlot, proposal_id: int) -> tuple[Address, ...]:

@@ -12,7 +12,7 @@ from typing import Final, Protocol
 
 from contracts.actions import MAX_ACTION_BYTES, Action, decode_action, parameter_word_name
 from contracts.governance import GOVERNANCE, MAX_FAILURE_BYTES, decode_failure
-from contracts.members import MEMBER_REGISTRY
+from contracts.members import ALL_ROLES, MEMBER_REGISTRY, Role
 from contracts.words import WORD, address_of_word
 
 PARAMETER_CHANGED_TOPIC: Final = bytes.fromhex(
@@ -34,6 +34,12 @@ EVENT_NAMES: Final[Mapping[bytes, str]] = {
         "ExecutionFailed"
     ),
     PARAMETER_CHANGED_TOPIC: "ParameterChanged",
+    bytes.fromhex("8a6e34773c7549addc006ebcb40aa9cd2d9af7250ffd6d3659376c486a434a43"): (
+        "MemberSuspended"
+    ),
+    bytes.fromhex("b57eee6c8bdf453852f5f049b74c6b87b646ba955dce1c736ebb3ef9baec893d"): (
+        "MemberReinstated"
+    ),
 }
 # Event -> (number of topics with the event's own, number of data words before a byte string,
 # most bytes of that string; 0 for none).
@@ -45,6 +51,8 @@ _SHAPES: Final[Mapping[str, tuple[int, int, int]]] = {
     "Executed": (2, 1, 0),
     "ExecutionFailed": (2, 0, MAX_FAILURE_BYTES),
     "ParameterChanged": (2, 2, 0),
+    "MemberSuspended": (3, 1, 0),
+    "MemberReinstated": (2, 1, 0),
 }
 
 
@@ -124,6 +132,23 @@ class ParameterChanged:
     value: int
 
 
+@dataclass(frozen=True, slots=True)
+class MemberSuspended:
+    """A member lost its vote and the right to report for a case of the evidence registry."""
+
+    member: bytes
+    evidence: bytes
+    taken: Role
+
+
+@dataclass(frozen=True, slots=True)
+class MemberReinstated:
+    """A suspended member got these roles back."""
+
+    member: bytes
+    given: Role
+
+
 GovernanceEvent = (
     ProposalMade
     | Approved
@@ -132,6 +157,8 @@ GovernanceEvent = (
     | Executed
     | ExecutionFailed
     | ParameterChanged
+    | MemberSuspended
+    | MemberReinstated
 )
 
 
@@ -165,6 +192,10 @@ def decode_governance_event(
     if name == "ParameterChanged":
         parameter = parameter_word_name(topics[1])
         return None if parameter is None else ParameterChanged(parameter, words[0], words[1])
+    if name == "MemberSuspended":
+        return MemberSuspended(topics[1], topics[2], Role(words[0] & ALL_ROLES))
+    if name == "MemberReinstated":
+        return MemberReinstated(topics[1], Role(words[0] & ALL_ROLES))
     proposal_id = int.from_bytes(topics[1], "big")
     voter = address_of_word(topics[2]) if topic_count == 3 else b""
     return None if voter is None else _event(name, proposal_id, voter, words, tail)

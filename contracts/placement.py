@@ -27,6 +27,7 @@ from contracts.members import (
     Role,
     roles_slot,
 )
+from contracts.policies import POLICY_REGISTRY, policy_storage
 from contracts.records import RECORD_REGISTRY
 from contracts.slots import mapped_slot
 from contracts.words import WORD, address_word, bytes32_word, uint_word
@@ -93,12 +94,13 @@ def genesis_contracts(governor: bytes, members: Sequence[Member]) -> tuple[Place
 
 
 def governed_contracts(
-    members: Sequence[Member], parameters: Mapping[str, int]
+    members: Sequence[Member], parameters: Mapping[str, int], policies: Sequence[bytes] = ()
 ) -> tuple[PlacedContract, ...]:
     """The contracts of an alliance that governs itself by vote.
 
-    `parameters` are the first values, by name. Raises as genesis_contracts, and UnknownParameter,
-    OutOfRange for a value that is no positive 256-bit number.
+    `parameters` are the first values, by name; `policies` are in force from the first block on, the
+    first is the default. Raises as genesis_contracts, and UnknownParameter, OutOfRange for a value
+    that is no positive 256-bit number, or for policies that the constructor refuses.
     """
     storage: dict[int, int] = {}
     for name, value in parameters.items():
@@ -107,7 +109,14 @@ def governed_contracts(
         storage[parameter_slot(name)] = value
     code = load_artifact("Governance").runtime_bytecode + address_word("members", MEMBER_REGISTRY)
     governance = PlacedContract(GOVERNANCE, CONTRACT_NONCE, code, storage)
-    return (*genesis_contracts(GOVERNANCE, members), governance)
+    immutables = address_word("members", MEMBER_REGISTRY) + address_word("governor", GOVERNANCE)
+    registry = PlacedContract(
+        POLICY_REGISTRY,
+        CONTRACT_NONCE,
+        load_artifact("PolicyRegistry").runtime_bytecode + immutables,
+        policy_storage(policies),
+    )
+    return (*genesis_contracts(GOVERNANCE, members), governance, registry)
 
 
 def _asking_members(address: bytes, name: str) -> PlacedContract:

@@ -8,18 +8,21 @@ Clear-text identifiers go to the member's own node only. It keeps nothing betwee
 from __future__ import annotations
 
 import asyncio
-import re
 import secrets
 import ssl
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from types import TracebackType
 from typing import Final, TypeVar
-from urllib.parse import quote
 
 import httpx
 import orjson
 
-from bulwark.client.errors import ApiProblem, ClientError, TimedOut
+from bulwark.client.calls import MAX_ROWS as MAX_ROWS
+from bulwark.client.calls import CallInvalid as CallInvalid
+from bulwark.client.calls import Row as Row
+from bulwark.client.calls import ndjson, segment
+from bulwark.client.calls import record_id as as_record_id
+from bulwark.client.errors import ApiProblem, TimedOut
 from bulwark.client.policy import RetryPolicy
 from bulwark.client.results import (
     Block,
@@ -38,20 +41,11 @@ from bulwark.client.results import (
 )
 from bulwark.client.transport import Request, Transport
 
-MAX_ROWS: Final = 100_000
-"""Rows of one batch."""
 NDJSON: Final = "application/x-ndjson"
 _POLL_S: Final = 0.1
 _LONGEST_POLL_S: Final = 1.0
-_RECORD_ID: Final = re.compile(r"(?:0x)?[0-9a-fA-F]{64}\Z")
 
 T = TypeVar("T")
-Row = Mapping[str, object] | bytes
-"""A row as its fields, or as one encoded JSON object."""
-
-
-class CallInvalid(ClientError):
-    """The call itself can not be right; nothing was sent."""
 
 
 class BulwarkClient:
@@ -140,7 +134,7 @@ class BulwarkClient:
         """
         body = await self._write(
             "/v1/indicators/batches",
-            _ndjson(rows),
+            ndjson(rows),
             wait,
             idempotency_key,
             content_type=NDJSON,
@@ -167,7 +161,7 @@ class BulwarkClient:
         request = Request(
             "POST",
             "/v1/screenings/batches",
-            _ndjson(rows),
+            ndjson(rows),
             NDJSON,
             correlator=correlator,
             timeout_s=self._batch_timeout_s,
@@ -197,31 +191,31 @@ class BulwarkClient:
         idempotency_key: str | None = None,
     ) -> Consent:
         """Anchor the withdrawal of a consent; raises ApiProblem 409 for a second one."""
-        path = f"/v1/consents/{_segment(consent_id)}/withdrawal"
+        path = f"/v1/consents/{segment(consent_id)}/withdrawal"
         body = await self._write(path, orjson.dumps({"reason": reason}), wait, idempotency_key)
         return decoded(body, Consent, "a consent")
 
     async def consent(self, consent_id: str) -> Consent:
         """A consent of this member; raises ApiProblem 404."""
-        body = await self._get(f"/v1/consents/{_segment(consent_id)}")
+        body = await self._get(f"/v1/consents/{segment(consent_id)}")
         return decoded(body, Consent, "a consent")
 
     async def consent_proof(self, consent_id: str) -> bytes:
         """Proof of a finalized consent anchor for verify_consent_proof; 409 while not final."""
-        return await self._get(f"/v1/consents/{_segment(consent_id)}/proof")
+        return await self._get(f"/v1/consents/{segment(consent_id)}/proof")
 
     async def record(self, record_id: str) -> Record:
         """A record of any member; raises ApiProblem 404."""
-        body = await self._get(f"/v1/indicators/{_record_id(record_id)}")
+        body = await self._get(f"/v1/indicators/{as_record_id(record_id)}")
         return Record.of(decoded(body, dict[str, object], "a record"))
 
     async def record_proof(self, record_id: str) -> bytes:
         """Proof of a finalized record for verify_record_proof; ApiProblem 409 while not final."""
-        return await self._get(f"/v1/records/{_record_id(record_id)}/proof")
+        return await self._get(f"/v1/records/{as_record_id(record_id)}/proof")
 
     async def block(self, at: int | str = "latest") -> Block:
         """A block by height, `latest` or `finalized`; raises ApiProblem 404."""
-        return decoded(await self._get(f"/v1/blocks/{_segment(str(at))}"), Block, "a block")
+        return decoded(await self._get(f"/v1/blocks/{segment(str(at))}"), Block, "a block")
 
     async def members(self) -> tuple[Member, ...]:
         """All members in ledger order."""
@@ -243,11 +237,11 @@ class BulwarkClient:
 
     async def evidence_document(self, evidence_id: str) -> bytes:
         """One case with its signed messages, as `bulwark evidence verify` reads it; 404."""
-        return await self._get(f"/v1/evidence/{_record_id(evidence_id)}")
+        return await self._get(f"/v1/evidence/{as_record_id(evidence_id)}")
 
     async def post_evidence(self, evidence_id: str) -> dict[str, object]:
         """Post a case to the ledger, once; raises ApiProblem 404, 409 (role admin)."""
-        path = f"/v1/evidence/{_record_id(evidence_id)}/post"
+        path = f"/v1/evidence/{as_record_id(evidence_id)}/post"
         body = await self._transport.send(Request("POST", path, b"{}", timeout_s=self._timeout_s))
         return decoded(body, dict[str, object], "the posted evidence")
 
@@ -289,7 +283,7 @@ class BulwarkClient:
     async def query_log(self, member: str, cursor: str | None = None) -> dict[str, object]:
         """A page of an evaluator's served statements, verified by the node; 503 if not shown."""
         query = {} if cursor is None else {"cursor": cursor}
-        place = f"/v1/query-logs/{_segment(member)}"
+        place = f"/v1/query-logs/{segment(member)}"
         request = Request("GET", place, query=query, timeout_s=self._timeout_s)
         body = await self._transport.send(request)
         return decoded(body, dict[str, object], "a page of a query log")
@@ -304,6 +298,18 @@ class BulwarkClient:
         body = await self._transport.send(request)
         return decoded(body, dict[str, object], "what the node shows")
 
+    async def act(
+        self,
+        path: str,
+        document: Mapping[str, object],
+        *,
+        wait: Stage = Stage.EXECUTED,
+        idempotency_key: str | None = None,
+    ) -> dict[str, object]:
+        """Write at /v1/`path`: policies, openings/ID/vote, ...; raises ApiProblem 403, 404, 409."""
+        body = await self._write(f"/v1/{path}", orjson.dumps(dict(document)), wait, idempotency_key)
+        return decoded(body, dict[str, object], "the outcome of a write")
+
     async def act_on_opening(
         self,
         path: str,
@@ -313,9 +319,8 @@ class BulwarkClient:
         idempotency_key: str | None = None,
     ) -> dict[str, object]:
         """Ask (no path), vote (ID/vote) or finish (ID/finish); raises ApiProblem 403, 404, 409."""
-        place = f"/v1/openings/{path}".rstrip("/")
-        body = await self._write(place, orjson.dumps(dict(document)), wait, idempotency_key)
-        return decoded(body, dict[str, object], "the outcome of an opening")
+        place = f"openings/{path}".rstrip("/")
+        return await self.act(place, document, wait=wait, idempotency_key=idempotency_key)
 
     async def wait_final(self, record_id: str, timeout_s: float = 60.0) -> Record:
         """The record once it is finalized; raises TimedOut."""
@@ -378,22 +383,3 @@ class BulwarkClient:
             self._timeout_s if timeout_s is None else timeout_s,
         )
         return await self._transport.send(request)
-
-
-def _ndjson(rows: Iterable[Row]) -> bytes:
-    lines = [row if isinstance(row, bytes) else orjson.dumps(dict(row)) for row in rows]
-    if not 1 <= len(lines) <= MAX_ROWS:
-        raise CallInvalid(f"a batch has 1 to {MAX_ROWS} rows, {len(lines)} given")
-    return b"\n".join(lines) + b"\n"
-
-
-def _record_id(text: str) -> str:
-    if _RECORD_ID.match(text) is None:
-        raise CallInvalid("a record id has 64 hexadecimal digits")
-    return text
-
-
-def _segment(text: str) -> str:
-    if not text or text in (".", ".."):
-        raise CallInvalid("an empty id")
-    return quote(text, safe="")

@@ -9,14 +9,20 @@
         ceil(2/3) of the voters; approvals of accounts that are no voters any more do not count;
         a proposal lapses at its block time; a voter has at most MAX_OPEN open proposals; an
         action that the registry refuses leaves the proposal open with the reason kept; a quota that
-        is voted is in force from the next quota epoch on, so that nobody's slots change under it.
-@dev It calls MemberRegistry, which calls nobody, and reads the quota epoch of PrivacyKeys; it takes
-     calls only from accounts without code, so nothing comes back in while it works. When any other
-     change takes effect is the business of whoever reads the events.
+        is voted is in force from the next quota epoch on, so that nobody's slots change under it;
+        who is suspended for a case of the evidence registry loses the validator and reporter roles,
+        stays a member, gets them back by vote, and is not suspended for the same case again.
+@dev It calls MemberRegistry and PolicyRegistry, which call nobody that calls back, and reads the
+     quota epoch of PrivacyKeys and the cases of EvidenceRegistry; it takes calls only from accounts
+     without code, so nothing comes back in while it works. When any other change takes effect is
+     the business of whoever reads the events.
 """
 
 interface Keys:
     def epoch() -> uint256: view
+
+interface Evidence:
+    def case(case_id: bytes32) -> Case: view
 
 interface Members:
     def has_role(account: address, role: uint256) -> bool: view
@@ -25,6 +31,16 @@ interface Members:
 struct Parameter:
     name: bytes32
     value: uint256
+
+struct Case:
+    culprit: bytes32
+    reporter: address
+    block_number: uint64
+    verified: bool
+
+struct Suspension:
+    taken: uint256  # roles to give back, 0 for none
+    evidence: bytes32
 
 struct Quota:
     before: uint256  # value until `since`, 0 for none
@@ -70,6 +86,15 @@ event ParameterChanged:
     previous: uint256
     value: uint256
 
+event MemberSuspended:
+    id: indexed(bytes32)
+    evidence: indexed(bytes32)
+    taken: uint256
+
+event MemberReinstated:
+    id: indexed(bytes32)
+    given: uint256
+
 MAX_VOTERS: constant(uint256) = 128
 MAX_OPEN: constant(uint256) = 8
 MAX_LISTED: constant(uint256) = 256
@@ -78,6 +103,9 @@ MAX_LIFETIME: constant(uint256) = 90 * 86_400  # seconds
 MAX_ACTION: constant(uint256) = 228  # selector and seven words: add_member
 MAX_FAILURE: constant(uint256) = 132  # Error(string) of at most 64 bytes
 VALIDATOR: constant(uint256) = 1
+SUSPENDED_ROLES: constant(uint256) = 3  # validator and reporter
+EVIDENCE_REGISTRY: constant(address) = 0x000000000000000000000000000000000000b005
+POLICY_REGISTRY: constant(address) = 0x000000000000000000000000000000000000B00A
 PRIVACY_KEYS: constant(address) = 0x000000000000000000000000000000000000b006
 
 OPEN: constant(uint256) = 1
@@ -97,6 +125,10 @@ SET_TLS_PINS: constant(bytes4) = method_id(
 )
 SET_ROLES: constant(bytes4) = method_id("set_roles(bytes32,uint256)", output_type=bytes4)
 SET_PARAMETER: constant(bytes4) = method_id("set_parameter(bytes32,uint256)", output_type=bytes4)
+ADOPT_POLICY: constant(bytes4) = method_id("adopt(bytes32)", output_type=bytes4)
+WITHDRAW_POLICY: constant(bytes4) = method_id("withdraw(bytes32)", output_type=bytes4)
+SUSPEND_MEMBER: constant(bytes4) = method_id("suspend_member(bytes32,bytes32)", output_type=bytes4)
+REINSTATE: constant(bytes4) = method_id("reinstate(bytes32)", output_type=bytes4)
 
 GAS_LIMIT: constant(bytes32) = 0x6761735f6c696d69740000000000000000000000000000000000000000000000
 CHECKPOINT_INTERVAL: constant(bytes32) = (
@@ -145,6 +177,9 @@ _approvals: HashMap[uint256, DynArray[address, MAX_VOTERS]]
 _open: HashMap[address, DynArray[uint256, MAX_OPEN]]
 _parameters: HashMap[bytes32, uint256]
 _quotas: HashMap[bytes32, Quota]
+_suspensions: HashMap[bytes32, Suspension]
+_proposed: HashMap[bytes32, uint256]  # case -> newest proposal to suspend for it
+_judged: HashMap[bytes32, uint256]  # case -> block in which somebody was suspended for it
 
 
 @deploy
@@ -168,7 +203,8 @@ def propose(action: Bytes[MAX_ACTION], expires: uint256) -> uint256:
     """
     @notice Proposes an action and approves it; the id of the proposal, from 1.
     @param action Exact calldata of the registry's add_member, remove_member, set_keys,
-           set_tls_pins or set_roles, or of set_parameter(bytes32,uint256).
+           set_tls_pins or set_roles, of the policy registry's adopt or withdraw, or of
+           set_parameter(bytes32,uint256), suspend_member(bytes32,bytes32), reinstate(bytes32).
     @param expires Block time in seconds at which the proposal lapses.
     """
     self._check_voter()
@@ -177,6 +213,8 @@ def propose(action: Bytes[MAX_ACTION], expires: uint256) -> uint256:
     self._check_action(action)
     id: uint256 = self.proposal_count + 1
     self._note_open(id)
+    if convert(slice(action, 0, 4), bytes4) == SUSPEND_MEMBER:
+        self._note_suspension(extract32(action, 4), extract32(action, 36), id)
     self.proposal_count = id
     self._proposals[id] = Proposal(
         proposer=msg.sender, expires=expires, state=OPEN, action=action, failure=b""
@@ -288,6 +326,26 @@ def quota_at(name: bytes32, epoch: uint256) -> uint256:
 
 @external
 @view
+def suspension(id: bytes32) -> (uint256, bytes32):
+    """
+    @notice Roles that a suspended member gets back when it is reinstated, 0 if it is not
+            suspended, and the case that it was suspended for.
+    """
+    return (self._suspensions[id].taken, self._suspensions[id].evidence)
+
+
+@external
+@view
+def case_status(evidence: bytes32) -> (uint256, uint256):
+    """
+    @notice Newest proposal to suspend somebody for a case, and the block in which somebody was;
+            both 0 for none.
+    """
+    return (self._proposed[evidence], self._judged[evidence])
+
+
+@external
+@view
 def bounds(name: bytes32) -> (uint256, uint256):
     """
     @notice Least and greatest value that a vote may set; both 0 for an unknown name.
@@ -386,19 +444,110 @@ def _carry_out(id: uint256, count: uint256):
     is_done: bool = False
     # Written before the call, so that nothing the call does can carry it out again.
     self._proposals[id].state = EXECUTED
-    if convert(slice(action, 0, 4), bytes4) == SET_PARAMETER:
+    selector: bytes4 = convert(slice(action, 0, 4), bytes4)
+    if selector == SET_PARAMETER:
         failure = self._set_parameter(extract32(action, 4), convert(extract32(action, 36), uint256))
         is_done = len(failure) == 0
+    elif selector == SUSPEND_MEMBER:
+        failure = self._suspend(extract32(action, 4), extract32(action, 36))
+        is_done = len(failure) == 0
+    elif selector == REINSTATE:
+        failure = self._reinstate(extract32(action, 4))
+        is_done = len(failure) == 0
     else:
+        target: address = MEMBERS.address
+        if selector == ADOPT_POLICY or selector == WITHDRAW_POLICY:
+            target = POLICY_REGISTRY
         is_done, failure = raw_call(
-            MEMBERS.address, action, max_outsize=MAX_FAILURE, revert_on_failure=False
+            target, action, max_outsize=MAX_FAILURE, revert_on_failure=False
         )
+        if is_done and selector == REMOVE_MEMBER:
+            # Whoever joins under this id later gives nothing back.
+            self._suspensions[extract32(action, 4)] = empty(Suspension)
     if is_done:
         log Executed(id=id, approvals=count)
     else:
         self._proposals[id].state = OPEN
         self._proposals[id].failure = failure
         log ExecutionFailed(id=id, failure=failure)
+
+
+@internal
+def _note_suspension(id: bytes32, evidence: bytes32, proposal_id: uint256):
+    """
+    One open proposal a case: nodes propose by themselves, several at the same time.
+    """
+    found: Case = staticcall Evidence(EVIDENCE_REGISTRY).case(evidence)
+    assert found.culprit != empty(bytes32), "bulwark: unknown evidence"
+    assert found.culprit == id, "bulwark: evidence against another"
+    assert self._judged[evidence] == 0, "bulwark: case judged"
+    assert self._state(self._proposed[evidence]) != OPEN, "bulwark: already proposed"
+    self._proposed[evidence] = proposal_id
+
+
+@internal
+def _suspend(id: bytes32, evidence: bytes32) -> Bytes[MAX_FAILURE]:
+    """
+    Empty when it is done, else the revert data of a refusal.
+    """
+    if self._judged[evidence] != 0:
+        return abi_encode("bulwark: case judged", method_id=method_id("Error(string)"))
+    roles: uint256 = self._roles(id)
+    taken: uint256 = roles & SUSPENDED_ROLES
+    if taken == 0:
+        return abi_encode("bulwark: nothing to suspend", method_id=method_id("Error(string)"))
+    failure: Bytes[MAX_FAILURE] = self._set_roles(id, roles ^ taken)
+    if len(failure) == 0:
+        # What an earlier suspension took comes back too.
+        taken |= self._suspensions[id].taken
+        self._suspensions[id] = Suspension(taken=taken, evidence=evidence)
+        self._judged[evidence] = block.number
+        log MemberSuspended(id=id, evidence=evidence, taken=taken)
+    return failure
+
+
+@internal
+def _reinstate(id: bytes32) -> Bytes[MAX_FAILURE]:
+    given: uint256 = self._suspensions[id].taken
+    if given == 0:
+        return abi_encode("bulwark: not suspended", method_id=method_id("Error(string)"))
+    failure: Bytes[MAX_FAILURE] = self._set_roles(id, self._roles(id) | given)
+    if len(failure) == 0:
+        self._suspensions[id] = empty(Suspension)
+        log MemberReinstated(id=id, given=given)
+    return failure
+
+
+@internal
+@view
+def _roles(id: bytes32) -> uint256:
+    """
+    Roles of a member, 0 for one that the registry does not know (any more).
+    """
+    is_known: bool = False
+    entry: Bytes[224] = b""
+    is_known, entry = raw_call(
+        MEMBERS.address,
+        abi_encode(id, method_id=method_id("member(bytes32)")),
+        max_outsize=224,
+        is_static_call=True,
+        revert_on_failure=False,
+    )
+    return convert(extract32(entry, 96), uint256) if is_known and len(entry) == 224 else 0
+
+
+@internal
+def _set_roles(id: bytes32, roles: uint256) -> Bytes[MAX_FAILURE]:
+    is_done: bool = False
+    failure: Bytes[MAX_FAILURE] = b""
+    is_done, failure = raw_call(
+        MEMBERS.address,
+        abi_encode(id, roles, method_id=SET_ROLES),
+        max_outsize=MAX_FAILURE,
+        revert_on_failure=False,
+    )
+    # A refusal without a word must not read as done.
+    return b"" if is_done else (failure if len(failure) != 0 else b"\x00")
 
 
 @internal
@@ -439,8 +588,12 @@ def _check_action(action: Bytes[MAX_ACTION]):
     words: uint256 = 0
     if selector == ADD_MEMBER:
         words = 7
-    elif selector == REMOVE_MEMBER:
+    elif selector == REMOVE_MEMBER or selector == REINSTATE:
         words = 1
+    elif selector == ADOPT_POLICY or selector == WITHDRAW_POLICY:
+        words = 1
+    elif selector == SUSPEND_MEMBER:
+        words = 2
     elif selector == SET_KEYS:
         words = 4
     elif selector == SET_TLS_PINS:

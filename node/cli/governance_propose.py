@@ -182,6 +182,82 @@ def set_parameter(target: Target, parameter: str, value: int) -> Action:
     return {"kind": "set_parameter", "name": parameter, "value": value}
 
 
+@propose.group(name="policy")
+def policy() -> None:
+    """Adopt or withdraw a policy (`bulwark policy list` shows them).
+
+    \b
+    Example:
+      bulwark governance propose policy adopt eu-psr-83 --home alliance/northbank
+    """
+
+
+@policy.command(name="adopt")
+@click.argument("policy")
+@_proposing
+def adopt_policy(target: Target, policy: str) -> Action:
+    """Put a published policy in force for records of later blocks; by id or title.
+
+    \b
+    Example:
+      bulwark governance propose policy adopt eu-psr-83 --home alliance/northbank --dry-run
+    """
+    return {"kind": "adopt_policy", "policy": _policy_id(target, policy, ("published",))}
+
+
+@policy.command(name="withdraw")
+@click.argument("policy")
+@_proposing
+def withdraw_policy(target: Target, policy: str) -> Action:
+    """Take a policy out of force for records of later blocks; by id or title.
+
+    \b
+    Example:
+      bulwark governance propose policy withdraw eu-psr-83 --home alliance/northbank
+    """
+    return {"kind": "withdraw_policy", "policy": _policy_id(target, policy, ("adopted",))}
+
+
+@propose.command(name="suspend")
+@click.argument("member")
+@click.argument("evidence")
+@_proposing
+def suspend(target: Target, member: str, evidence: str) -> Action:
+    """Take a member's vote and right to report, for a case on the ledger against it.
+
+    EVIDENCE is the id of the case in the evidence registry (`bulwark evidence list` shows it).
+
+    \b
+    Example:
+      bulwark governance propose suspend rivertel 9f2c... --home alliance/northbank --dry-run
+    """
+    return {"kind": "suspend_member", "id": member, "evidence": evidence}
+
+
+@propose.command(name="reinstate")
+@click.argument("member")
+@_proposing
+def reinstate(target: Target, member: str) -> Action:
+    """Give a suspended member back what its suspension took.
+
+    \b
+    Example:
+      bulwark governance propose reinstate rivertel --home alliance/northbank
+    """
+    return {"kind": "reinstate", "id": member}
+
+
+def _policy_id(target: Target, name: str, states: tuple[str, ...]) -> str:
+    """Id of the newest policy of that title that is in one of these states; an id as it is."""
+    if len(name.removeprefix("0x")) == 64:
+        return name
+    answer = run(with_client(target, lambda client: client.look("policies")))
+    for found in entries(answer, "policies"):
+        if found.get("title") == name and found.get("state") in states:
+            return str(found.get("id"))
+    raise Failed(f"the ledger has no {' or '.join(states)} policy {name}")
+
+
 def _changed(target: Target, kind: str, name: str, given: Mapping[str, str | None]) -> Action:
     """An action on a member: given fields over those that the ledger has."""
     if not any(value is not None for value in given.values()):

@@ -15,7 +15,7 @@ from typing import Final, Protocol
 from bulwark.ledger.ids import Address, Digest, Height, MemberId
 from bulwark.ledger.receipt import Log
 from bulwark.ledger.transaction import Transaction
-from contracts.actions import Action, SetParameter, encode_action
+from contracts.actions import Action, SetParameter
 from contracts.governance import (
     GOVERNANCE,
     MAX_LIFETIME_S,
@@ -31,9 +31,10 @@ from contracts.governance import (
     read_voter_count,
 )
 from contracts.governance_events import ProposalMade, decode_governance_event
-from contracts.members import MEMBER_REGISTRY, read_members
+from contracts.members import read_members
 from contracts.privacy.keys import quota_epoch
 from contracts.slots import ReadSlot
+from node.governance.checks import evidence_notes, ledger_refusal, returned_roles
 from node.governance.documents import document_of, role_names, shown_id
 from node.governance.parameters import change_of, parameter_views
 from node.governance.planning import Situation, is_validator, plan
@@ -201,17 +202,16 @@ class GovernanceDesk:
 
     def dry_run(self, action: Action) -> DryRun:
         """See GovernanceService."""
-        refusal = None
-        if not isinstance(action, SetParameter):
-            refusal = self._ledger.refusal(
-                Address(GOVERNANCE), Address(MEMBER_REGISTRY), encode_action(action)
-            )
+        read_slot = self._ledger.read_slot
+        refusal = ledger_refusal(read_slot, self._ledger.refusal, action)
         situation = Situation(
-            members=read_members(self._ledger.read_slot),
-            parameters=read_parameters(self._ledger.read_slot),
+            members=read_members(read_slot),
+            parameters=read_parameters(read_slot),
             connected=frozenset(self._connected()),
             own=self._member,
             check_parameters=self._ledger.effective,
+            taken=returned_roles(read_slot, action),
+            notes=evidence_notes(read_slot, action),
         )
         found = plan(situation, action, refusal)
         if not isinstance(action, SetParameter):

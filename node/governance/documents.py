@@ -16,11 +16,15 @@ from contracts.actions import (
     VOTABLE,
     Action,
     AddMember,
+    AdoptPolicy,
+    Reinstate,
     RemoveMember,
     SetKeys,
     SetParameter,
     SetRoles,
     SetTlsPins,
+    SuspendMember,
+    WithdrawPolicy,
 )
 from contracts.errors import BadMemberId
 from contracts.members import Member, Role, member_id_bytes, member_id_text
@@ -33,6 +37,10 @@ FIELDS: Final[Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
     "set_tls_pins": (("id", "tls_pin"), ("next_tls_pin",)),
     "set_roles": (("id", "roles"), ()),
     "set_parameter": (("name", "value"), ()),
+    "adopt_policy": (("policy",), ()),
+    "withdraw_policy": (("policy",), ()),
+    "suspend_member": (("id", "evidence"), ()),
+    "reinstate": (("id",), ()),
 }
 """Kind -> (fields that are needed, fields that may be left out: then zero)."""
 _MEMBER_ID: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,30}")
@@ -70,9 +78,16 @@ def action_of(document: object) -> Action:
 def _read(kind: str, document: Mapping[str, object]) -> Action:
     if kind == "set_parameter":
         return _parameter(document["name"], document["value"])
+    if kind in ("adopt_policy", "withdraw_policy"):
+        policy = _word(document, "policy")
+        return AdoptPolicy(policy) if kind == "adopt_policy" else WithdrawPolicy(policy)
     member_id = id_of(document["id"])
     if kind == "remove_member":
         return RemoveMember(member_id)
+    if kind == "reinstate":
+        return Reinstate(member_id)
+    if kind == "suspend_member":
+        return SuspendMember(member_id, _word(document, "evidence"))
     if kind == "set_roles":
         return SetRoles(member_id, roles_of(document["roles"]))
     if kind == "set_tls_pins":
@@ -119,6 +134,18 @@ def document_of(action: Action) -> dict[str, object]:
             return {"kind": "set_roles", "id": shown_id(member_id), "roles": role_names(roles)}
         case SetParameter(name, value):
             return {"kind": "set_parameter", "name": name, "value": value}
+        case AdoptPolicy(policy_id):
+            return {"kind": "adopt_policy", "policy": policy_id.hex()}
+        case WithdrawPolicy(policy_id):
+            return {"kind": "withdraw_policy", "policy": policy_id.hex()}
+        case SuspendMember(member_id, evidence):
+            return {
+                "kind": "suspend_member",
+                "id": shown_id(member_id),
+                "evidence": evidence.hex(),
+            }
+        case Reinstate(member_id):
+            return {"kind": "reinstate", "id": shown_id(member_id)}
         case _:
             assert_never(action)
 

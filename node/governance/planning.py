@@ -18,11 +18,15 @@ from contracts.actions import (
     PARAMETERS,
     Action,
     AddMember,
+    AdoptPolicy,
+    Reinstate,
     RemoveMember,
     SetKeys,
     SetParameter,
     SetRoles,
     SetTlsPins,
+    SuspendMember,
+    WithdrawPolicy,
 )
 from contracts.governance import needed_approvals
 from contracts.members import Member, Role
@@ -30,6 +34,9 @@ from node.governance.documents import shown_id
 from node.governance.port import DryRun, Finding, Quorum, Weight
 
 ZERO: Final = bytes(32)
+SUSPENDED_ROLES: Final = Role.VALIDATOR | Role.REPORTER
+"""What a suspension takes, as the contract has it."""
+NO_ROLES: Final = Role(0)
 MIN_VALIDATORS: Final = 4
 """Fewer can not stand a single faulty one (n > 3f)."""
 
@@ -47,10 +54,16 @@ class Situation:
     """Id of this node's member."""
     check_parameters: Callable[[Mapping[str, int]], object]
     """Raises ConfigInvalid for a combination that the core refuses."""
+    taken: Role = NO_ROLES
+    """Of an action that reinstates a member: the roles that it gets back."""
+    notes: tuple[str, ...] = ()
+    """What else is to be said of the action."""
 
 
-def members_after(members: Sequence[Member], action: Action) -> tuple[Member, ...]:
-    """The members once an action is carried out."""
+def members_after(
+    members: Sequence[Member], action: Action, taken: Role = SUSPENDED_ROLES
+) -> tuple[Member, ...]:
+    """The members once an action is carried out; `taken` is what a reinstatement gives back."""
     match action:
         case AddMember(member):
             return (*members, member)
@@ -62,7 +75,11 @@ def members_after(members: Sequence[Member], action: Action) -> tuple[Member, ..
             return _changed(members, member_id, tls_pin=pin, next_tls_pin=next_pin)
         case SetRoles(member_id, roles):
             return _changed(members, member_id, roles=roles)
-        case SetParameter():
+        case SuspendMember(member_id):
+            return _with_roles(members, member_id, Role(0), SUSPENDED_ROLES)
+        case Reinstate(member_id):
+            return _with_roles(members, member_id, taken, Role(0))
+        case SetParameter() | AdoptPolicy() | WithdrawPolicy():
             return tuple(members)
         case _:
             assert_never(action)
@@ -73,6 +90,15 @@ def _changed(
 ) -> tuple[Member, ...]:
     return tuple(
         replace(m, **fields) if m.id == member_id else m  # type: ignore[arg-type]
+        for m in members
+    )
+
+
+def _with_roles(
+    members: Sequence[Member], member_id: bytes, more: Role, less: Role
+) -> tuple[Member, ...]:
+    return tuple(
+        replace(m, roles=Role((m.roles | more) & ~less)) if m.id == member_id else m
         for m in members
     )
 
@@ -93,15 +119,17 @@ def is_validator(member: Member) -> bool:
 def plan(situation: Situation, action: Action, refusal: str | None) -> DryRun:
     """What an action would do; `refusal` is the ledger's own, if it refuses."""
     before = situation.members
-    after = before if refusal is not None else members_after(before, action)
+    after = before if refusal is not None else members_after(before, action, situation.taken)
     findings = [] if refusal is None else [_refused("refused-by-the-ledger", refusal)]
     findings += _parameter_findings(situation, action)
     findings += _key_findings(after)
     validators = [m for m in after if is_validator(m)]
     ready = [m for m in validators if _is_ready(situation, m)]
     if refusal is None:
-        findings += _size_findings(quorum_of(before), quorum_of(after), len(ready))
+        is_suspension = isinstance(action, SuspendMember)
+        findings += _size_findings(quorum_of(before), quorum_of(after), len(ready), is_suspension)
         findings += _member_findings(situation, action)
+    findings += [_note("evidence", text) for text in situation.notes]
     return DryRun(
         before=quorum_of(before),
         after=quorum_of(after),
@@ -142,7 +170,7 @@ def _key_findings(after: Sequence[Member]) -> list[Finding]:
     return found
 
 
-def _size_findings(before: Quorum, after: Quorum, ready: int) -> list[Finding]:
+def _size_findings(before: Quorum, after: Quorum, ready: int, is_suspension: bool) -> list[Finding]:
     found = []
     if ready < after.quorum:
         found.append(
@@ -153,13 +181,12 @@ def _size_findings(before: Quorum, after: Quorum, ready: int) -> list[Finding]:
             )
         )
     if after.validators < min(MIN_VALIDATORS, before.validators):
-        found.append(
-            _unsafe(
-                "too-few-validators",
-                f"{after.validators} validators would be left; fewer than {MIN_VALIDATORS} "
-                "can not stand a faulty one",
-            )
+        text = (
+            f"{after.validators} validators would be left; fewer than {MIN_VALIDATORS} "
+            "can not stand a faulty one"
         )
+        # Whoever is suspended was the faulty one that these could stand: nothing gets worse.
+        found.append((_note if is_suspension else _unsafe)("too-few-validators", text))
     return found
 
 
@@ -174,6 +201,8 @@ def _member_findings(situation: Situation, action: Action) -> list[Finding]:
                 ]
         case RemoveMember(member_id) if shown_id(member_id) == situation.own:
             return [_note("own-member", "this removes the member of this node")]
+        case SuspendMember(member_id) if shown_id(member_id) == situation.own:
+            return [_note("own-member", "this takes the vote of this node's member")]
         case SetRoles(member_id, roles) if shown_id(member_id) == situation.own:
             own = next(m for m in situation.members if m.id == member_id)
             if is_validator(own) and not roles & Role.VALIDATOR:

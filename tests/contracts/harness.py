@@ -36,9 +36,11 @@ from contracts.bindings import (
     record_registry_init_code,
 )
 from contracts.evidence import EVIDENCE_REGISTRY, evidence_registry_init_code
+from contracts.policies import POLICY_REGISTRY, policy_registry_init_code
 
 CHAIN_ID = 20260
 GAS_LIMIT = 100_000_000
+SHA256_PRECOMPILE = bytes(19) + b"\x02"
 _ERROR_SELECTOR = bytes.fromhex("08c379a0")
 
 
@@ -127,6 +129,9 @@ class Chain:
         )
         context = BaseTransactionContext(gas_price=0, origin=ZERO_ADDRESS)
         done = self.state.computation_class.apply_create_message(self.state, message, context)
+        # A transaction's end removes empty accounts that were touched (EIP-161); this has none.
+        if self.state.account_is_empty(SHA256_PRECOMPILE):
+            self.state.delete_account(SHA256_PRECOMPILE)
         self.state.lock_changes()
         return _outcome(done, GAS_LIMIT - done.get_gas_remaining())
 
@@ -251,7 +256,10 @@ PARAMETERS: Mapping[str, int] = {
 
 
 def governed(
-    members: Sequence[Member], parameters: Mapping[str, int] = PARAMETERS, registry: bytes = b""
+    members: Sequence[Member],
+    parameters: Mapping[str, int] = PARAMETERS,
+    registry: bytes = b"",
+    policies: Sequence[bytes] = (),
 ) -> Chain:
     """A chain whose registry the governance contract governs."""
     chain = Chain()
@@ -261,6 +269,7 @@ def governed(
         (CONSENT_REGISTRY, consent_registry_init_code(MEMBER_REGISTRY)),
         (EVIDENCE_REGISTRY, evidence_registry_init_code(MEMBER_REGISTRY)),
         (GOVERNANCE, governance_init_code(MEMBER_REGISTRY, parameters)),
+        (POLICY_REGISTRY, policy_registry_init_code(MEMBER_REGISTRY, GOVERNANCE, policies)),
     ):
         outcome = chain.place(address, code)
         if not outcome.ok:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from hashlib import sha256
 from pathlib import Path
 
+from contracts.actions import AdoptPolicy, SuspendMember
 from contracts.bindings import (
     CONSENT_REGISTRY,
     GOVERNANCE,
@@ -22,7 +24,10 @@ from contracts.bindings import (
     member_registry_init_code,
     needed_approvals,
 )
+from contracts.evidence import EVIDENCE_REGISTRY, encode_unverified, unverified_case_id
+from contracts.policies import POLICY_REGISTRY, encode_publish
 from tests.contracts.harness import Chain, Signer, alliance, governed, member, signer
+from tests.contracts.voting import ALPHA, BETA, FOUR, GAMMA, approve, carry, propose
 
 README = Path(__file__).parents[2] / "contracts" / "README.md"
 COLD_SLOT_GAS = 2_100
@@ -56,6 +61,8 @@ def _measured() -> dict[str, int]:
         "add_member": used(governor, MEMBER_REGISTRY, encode_add_member(member("delta"))),
         **_voting(4),
         **_voting(128),
+        **_suspending(),
+        **_adopting(),
         "genesis, 4 members": genesis(4),
         "genesis, 128 members": genesis(128),
     }
@@ -75,6 +82,30 @@ def _voting(count: int) -> dict[str, int]:
         f"propose remove_member, {count} voters": gas[0],
         f"approve, {count} voters, first": gas[1],
         f"approve, {count} voters, carried out": gas[-1],
+    }
+
+
+def _suspending() -> dict[str, int]:
+    chain, culprit = governed(FOUR), FOUR[3]
+    assert chain.send(ALPHA, EVIDENCE_REGISTRY, encode_unverified(culprit.id, 5, b"case")).ok
+    action = SuspendMember(culprit.id, unverified_case_id(culprit.id, b"case"))
+    return {
+        "propose suspend_member, 4 voters": propose(chain, ALPHA, action).gas_used,
+        "approve, suspend_member, 4 voters, carried out": [
+            approve(chain, by).gas_used for by in (BETA, GAMMA)
+        ][-1],
+    }
+
+
+def _adopting() -> dict[str, int]:
+    chain, document = governed(FOUR), b"\xa1" * 2_048
+    return {
+        "publish, 2,048 bytes": chain.send(
+            ALPHA, POLICY_REGISTRY, encode_publish(document)
+        ).gas_used,
+        "adopt, 4 voters, carried out": carry(
+            chain, AdoptPolicy(sha256(document).digest())
+        ).gas_used,
     }
 
 
@@ -104,7 +135,7 @@ def test_every_reason_of_the_readme_is_in_a_source_and_the_other_way_round():
     sources = README.parent / "src"
     section = README.read_text(encoding="utf-8").split("## Reasons")[1].split("\n## ")[0]
     rows = re.findall(r"^\| `(\w+)` \| (.+) \|$", section, re.M)
-    assert len(rows) == 4
+    assert len(rows) == 5
     for name, reasons in rows:
         text = (sources / f"{name}.vy").read_text(encoding="utf-8")
         assert set(reasons.split(", ")) == set(re.findall(r'"bulwark: ([^"]+)"', text))

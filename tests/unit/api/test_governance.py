@@ -291,6 +291,10 @@ async def test_the_documented_actions_are_those_that_are_read(scene) -> None:
             schemas.SetTlsPinsIn,
             schemas.SetRolesIn,
             schemas.SetParameterIn,
+            schemas.AdoptPolicyIn,
+            schemas.WithdrawPolicyIn,
+            schemas.SuspendMemberIn,
+            schemas.ReinstateIn,
         )
     }
     assert documented == {kind: {*need, *may} for kind, (need, may) in FIELDS.items()}
@@ -307,6 +311,10 @@ def test_documents_of_actions_are_read_back() -> None:
         {"kind": "set_tls_pins", "id": "a", "tls_pin": word, "next_tls_pin": word},
         {"kind": "set_keys", "id": "a", "node": address, "account": address, "oprf_key": word},
         ACTION,
+        {"kind": "adopt_policy", "policy": word},
+        {"kind": "withdraw_policy", "policy": word},
+        {"kind": "suspend_member", "id": "a", "evidence": word},
+        {"kind": "reinstate", "id": "a"},
         {
             "kind": "add_member",
             "id": "a",

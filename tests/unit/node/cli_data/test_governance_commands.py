@@ -13,7 +13,18 @@ import pytest
 import uvicorn
 from click.testing import Result
 
-from contracts.actions import AddMember, RemoveMember, SetKeys, SetParameter, SetRoles, SetTlsPins
+from contracts.actions import (
+    AddMember,
+    AdoptPolicy,
+    Reinstate,
+    RemoveMember,
+    SetKeys,
+    SetParameter,
+    SetRoles,
+    SetTlsPins,
+    SuspendMember,
+    WithdrawPolicy,
+)
 from contracts.members import Role, member_id_bytes
 from node.service import Conflict
 from tests.unit.api.test_governance import FakeGovernance, Scene
@@ -60,6 +71,10 @@ def proposed(governance: FakeGovernance) -> object:
             SetRoles(member_id_bytes("east"), Role.VALIDATOR | Role.DEPLOYER),
         ),
         (("set-parameter", "rotation", "32"), SetParameter("rotation", 32)),
+        (("suspend", "east", WORD), SuspendMember(member_id_bytes("east"), bytes.fromhex(WORD))),
+        (("reinstate", "east"), Reinstate(member_id_bytes("east"))),
+        (("policy", "adopt", WORD), AdoptPolicy(bytes.fromhex(WORD))),
+        (("policy", "withdraw", f"0x{WORD}"), WithdrawPolicy(bytes.fromhex(WORD))),
         (
             ("set-tls-pin", "bank-a", "--next", WORD),
             SetTlsPins(member_id_bytes("bank-a"), ZERO, bytes.fromhex(WORD)),

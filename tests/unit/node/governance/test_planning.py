@@ -12,11 +12,14 @@ from consensus.config import Config
 from contracts.actions import (
     Action,
     AddMember,
+    AdoptPolicy,
+    Reinstate,
     RemoveMember,
     SetKeys,
     SetParameter,
     SetRoles,
     SetTlsPins,
+    SuspendMember,
 )
 from contracts.members import Member, Role, member_id_bytes
 from node.governance.planning import Situation, members_after, plan, quorum_of
@@ -185,3 +188,36 @@ def test_an_observer_that_is_connected_with_everybody_sees_the_same():
     members = (*alliance(4), member("eye", Role.REGULATOR))
     run = look(SetParameter("rotation", 5), members, own="eye")
     assert run.connected == ("m0", "m1", "m2", "m3")
+
+
+CASE = b"\x0c" * 32
+
+
+def test_a_suspension_shows_the_quorum_without_the_member_and_leaves_three_with_a_note():
+    run = look(SuspendMember(member("m3").id, CASE), connected=("m1", "m2"))
+    assert (run.before.validators, run.after.validators) == (4, 3)
+    assert run.after.quorum == quorum_size(3)
+    assert run.verdict() is None
+    assert codes(run) == codes(run, Weight.NOTE) == {"too-few-validators"}
+
+
+def test_a_suspension_that_would_halt_the_alliance_is_refused_without_force():
+    run = look(SuspendMember(member("m3").id, CASE), connected=())
+    assert codes(run, Weight.UNSAFE) == {"below-quorum"}
+    assert "1 of 3" in str(run.verdict())
+
+
+def test_suspending_the_own_member_and_what_is_known_of_the_case_are_notes():
+    run = look(SuspendMember(member("m0").id, CASE))
+    assert "own-member" in codes(run, Weight.NOTE)
+    refused = look(SuspendMember(member("m3").id, CASE), refusal="no such case")
+    assert codes(refused) == {"refused-by-the-ledger"} and refused.verdict() == "no such case"
+
+
+def test_a_reinstatement_gives_back_what_was_taken():
+    suspended = members_after(alliance(5), SuspendMember(member("m4").id, CASE))
+    assert suspended[4].roles == Role(0)
+    assert members_after(suspended, Reinstate(member("m4").id)) == alliance(5)
+    assert members_after(alliance(5), AdoptPolicy(CASE)) == alliance(5)
+    deployer = (*alliance(4), member("m4", 15))
+    assert members_after(deployer, SuspendMember(member("m4").id, CASE))[4].roles == Role(12)
