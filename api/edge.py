@@ -25,7 +25,7 @@ from api.metrics import ApiMetrics
 from api.problems import PROBLEM_TYPE, FieldProblem, Problem, field_problems
 from api.settings import ApiSettings
 from bulwark.indicators.errors import FieldError, NormalisationError, RowError
-from node.service import ServiceError
+from node.service import RuleRefused, ServiceError
 
 _CORRELATOR: Final = re.compile(rb"[A-Za-z0-9._:/-]{1,128}\Z")
 _METHODS: Final = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
@@ -113,6 +113,8 @@ class Edge:
         ]
         if reply.status == 204:
             del headers[:2]
+        elif reply.stream is not None and not reply.length:
+            del headers[1]  # nobody knows how long it gets
         await send({"type": "http.response.start", "status": reply.status, "headers": headers})
         if reply.stream is not None:
             size = await _stream(reply.stream, send, self._settings.batch_timeout_ms / 1000)
@@ -263,7 +265,9 @@ def as_problem(error: Exception, correlator: str) -> Problem:
             return error
         case ServiceError():
             retry = {"retry-after": _BUSY_RETRY_S} if error.status in (429, 503) else None
-            return Problem(error.status, error.code, error.detail, headers=retry)
+            return Problem(
+                error.status, error.code, error.detail, errors=_rules(error), headers=retry
+            )
         case RowError() | FieldError() | NormalisationError():
             problems = field_problems(error)
             return Problem(422, "invalid", _summary(problems), errors=problems)
@@ -277,6 +281,13 @@ def problem_reply(problem: Problem, correlator: str) -> Reply:
     """A problem as a reply."""
     headers = tuple((k.encode(), v.encode("latin-1")) for k, v in problem.headers.items())
     return Reply(problem.status, problem.encode(correlator), PROBLEM_TYPE, headers)
+
+
+def _rules(error: ServiceError) -> tuple[FieldProblem, ...]:
+    """The rule of the ledger that forbids it, where it is one."""
+    if isinstance(error, RuleRefused):
+        return (FieldProblem("operation", error.detail, error.rule),)
+    return ()
 
 
 def _summary(problems: tuple[FieldProblem, ...]) -> str:

@@ -52,7 +52,7 @@ class Reply:
     content_type: bytes = JSON_TYPE
     headers: tuple[tuple[bytes, bytes], ...] = ()
     stream: Outgoing | None = None
-    """Instead of `body`: pieces of `length` bytes together."""
+    """Instead of `body`: pieces of `length` bytes together, 0 if nobody knows."""
     length: int = 0
 
 

@@ -1,0 +1,175 @@
+"""Recalls over REST: a paged list and a stream of server-sent events, for this member's systems.
+
+Rules: a recall says which own questions a fallen record answered, so the keys that screen read it;
+the list and the stream go on behind a number, so nothing is missed between two connections. A
+stream ends by itself after STREAM_S and the client comes again with Last-Event-ID (HTML living
+standard, section 9.2); streams are bounded in number.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import re
+import time
+from collections.abc import AsyncIterator
+from typing import Final
+
+from api import documentation as doc
+from api import erasure_schemas as schemas
+from api.exchange import Exchange, Reply, Route, json_reply
+from api.problems import FieldProblem, Problem
+from api.settings import ApiSettings
+from node.recall.port import MAX_PAGE, Recall, RecallService
+from node.service import Busy, Role
+
+READERS: Final = frozenset({Role.REPORTER, Role.ANALYST, Role.OPERATOR, Role.ADMIN})
+STREAM_S: Final = 55.0
+"""Life of a stream: under what proxies and the edge allow."""
+MAX_STREAMS: Final = 16
+EVENTS: Final = b"text/event-stream"
+_NUMBER: Final = re.compile(r"(?:0|[1-9][0-9]{0,17})\Z")
+_AFTER: Final = {
+    "name": "after",
+    "in": "query",
+    "description": "Number of the last recall that was read",
+    "schema": {"type": "integer", "minimum": 0, "maximum": 10**18 - 1, "default": 0},
+}
+_MOST: Final = {
+    "name": "most",
+    "in": "query",
+    "description": "Length of the page",
+    "schema": {"type": "integer", "minimum": 1, "maximum": MAX_PAGE, "default": 100},
+}
+_LIST: Final = doc.operation(
+    "listRecalls",
+    "recalls",
+    "List recalls: records that answered this member and stand no more",
+    {200: schemas.RecallsOut},
+    parameters=(_AFTER, _MOST),
+)
+_STREAM: Final = doc.operation(
+    "streamRecalls",
+    "recalls",
+    "Follow recalls as server-sent events; Last-Event-ID goes on behind a number",
+    {200: "text/event-stream"},
+    parameters=(_AFTER,),
+)
+
+
+class RecallRoutes:
+    """Handlers of /v1/recalls."""
+
+    def __init__(self, service: RecallService) -> None:
+        self._service = service
+        self._streams = 0
+
+    async def list(self, exchange: Exchange) -> Reply:
+        """GET /v1/recalls."""
+        given = exchange.query("after", "most")
+        after, most = _number("after", given.get("after", "0")), given.get("most", "100")
+        length = _number("most", most)
+        if not 1 <= length <= MAX_PAGE:
+            raise _bad("most", f"1 to {MAX_PAGE}")
+        found = self._service.recalls(after, length)
+        page = {
+            "recalls": [recall_document(recall) for recall in found],
+            "next": found[-1].number if len(found) == length else None,
+        }
+        return json_reply(200, page)
+
+    async def stream(self, exchange: Exchange) -> Reply:
+        """GET /v1/recalls/stream."""
+        given = exchange.query("after")
+        last = exchange.headers.get(b"last-event-id", b"").decode("latin-1")
+        after = _number("after", given.get("after") or last or "0")
+        if self._streams >= MAX_STREAMS:
+            raise Busy(f"{MAX_STREAMS} streams are open")
+        return Reply(200, content_type=EVENTS, stream=_Stream(self, exchange, after))
+
+    async def events(self, exchange: Exchange, after: int) -> AsyncIterator[bytes]:
+        """Events from a number on until the stream's time is over or the client is gone."""
+        self._streams += 1
+        gone = asyncio.ensure_future(_gone(exchange))
+        until = time.monotonic() + STREAM_S
+        recalls = self._service.stream(after)
+        try:
+            yield b"retry: 1000\n\n"
+            while not gone.done() and (left := until - time.monotonic()) > 0:
+                coming = asyncio.ensure_future(anext(recalls))
+                await asyncio.wait(
+                    (coming, gone), timeout=left, return_when=asyncio.FIRST_COMPLETED
+                )
+                if not coming.done():
+                    coming.cancel()
+                    with contextlib.suppress(asyncio.CancelledError):
+                        await coming
+                    return
+                recall = coming.result()
+                yield b": nothing new\n\n" if recall is None else _event(recall)
+        finally:
+            self._streams -= 1
+            gone.cancel()
+
+
+class _Stream:
+    """A stream of events as an Outgoing."""
+
+    def __init__(self, routes: RecallRoutes, exchange: Exchange, after: int) -> None:
+        self._events = routes.events(exchange, after)
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self._events
+
+    async def aclose(self) -> None:
+        close = getattr(self._events, "aclose", None)
+        if close is not None:
+            await close()
+
+
+def recall_routes(at: RecallRoutes, settings: ApiSettings) -> list[Route]:
+    """The routes with who may use them and what the documentation says."""
+    limit = settings.request_timeout_ms
+    return [
+        Route("GET", "/v1/recalls", at.list, READERS, _LIST, limit),
+        Route("GET", "/v1/recalls/stream", at.stream, READERS, _STREAM, limit),
+    ]
+
+
+def recall_document(recall: Recall) -> dict[str, object]:
+    """A recall."""
+    return {
+        "id": recall.number,
+        "record_id": recall.record_id.hex(),
+        "reason": recall.cause,
+        "time_ms": recall.time_ms,
+        "height": recall.height,
+        "questions": [
+            {"id": q.number, "time_ms": q.time_ms, "asked_by": q.who, "case_ref": q.case_ref}
+            for q in recall.questions
+        ],
+        "delivery": recall.delivery.label,
+        "tries": recall.tries,
+    }
+
+
+def _event(recall: Recall) -> bytes:
+    data = json.dumps(recall_document(recall), separators=(",", ":"))
+    return f"id: {recall.number}\nevent: recall\ndata: {data}\n\n".encode()
+
+
+async def _gone(exchange: Exchange) -> None:
+    """Until the client closed its connection."""
+    while (await exchange.receive())["type"] != "http.disconnect":
+        pass
+
+
+def _number(name: str, text: str) -> int:
+    if _NUMBER.match(text) is None:
+        raise _bad(name, "a whole number")
+    return int(text)
+
+
+def _bad(name: str, wanted: str) -> Problem:
+    return Problem(400, "invalid", f"{name}: {wanted}", errors=(FieldProblem(name, wanted),))
