@@ -22,6 +22,7 @@ from node.service import Role
 
 READERS: Final = frozenset({Role.AUDITOR, Role.ADMIN})
 _NUMBER: Final = re.compile(r"(?:0|[1-9][0-9]{0,17})\Z")
+_CURSOR: Final = re.compile(r"[0-9a-f]{26}\Z")
 _MEMBER: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,30}\Z")
 _AFTER: Final = {
     "name": "after",
@@ -47,6 +48,20 @@ _CHECK: Final = doc.operation(
     "audit",
     "Compare this member's whole access log with its anchors on the ledger",
     {200: schemas.AccessCheckOut},
+)
+_CLAIMS: Final = doc.operation(
+    "readSlotClaims",
+    "audit",
+    "Read which slots of its quota this member spent, and for which entries",
+    {200: schemas.SlotClaimsOut},
+    parameters=(
+        {
+            "name": "cursor",
+            "in": "query",
+            "description": "`next` of the page before",
+            "schema": {"type": "string", "pattern": "^[0-9a-f]{26}$"},
+        },
+    ),
 )
 _ANCHORS: Final = doc.operation(
     "listAccessAnchors",
@@ -75,6 +90,19 @@ class AccessRoutes:
         exchange.query()
         return json_reply(200, check_document(await self._service.check()))
 
+    async def claims(self, exchange: Exchange) -> Reply:
+        """GET /v1/access-log/claims."""
+        cursor = exchange.query("cursor").get("cursor")
+        if cursor is not None and _CURSOR.match(cursor) is None:
+            error = FieldProblem("cursor", "26 hexadecimal digits")
+            raise Problem(400, "invalid", "cursor: 26 hexadecimal digits", errors=(error,))
+        after = None if cursor is None else bytes.fromhex(cursor)
+        page = self._service.claims(after, MAX_PAGE)
+        shown = [claim.encode().hex() for claim in page.claims]
+        following = None if page.next is None else page.next.hex()
+        member = self._service.page(0, 1).member
+        return json_reply(200, {"member": member, "claims": shown, "next": following})
+
     async def anchors(self, exchange: Exchange) -> Reply:
         """GET /v1/access-anchors/{member}."""
         after, most = _window(exchange)
@@ -94,6 +122,7 @@ def access_routes(at: AccessRoutes, settings: ApiSettings) -> list[Route]:
     return [
         Route("GET", "/v1/access-log", at.list, READERS, _LIST, single),
         Route("GET", "/v1/access-log/check", at.check, READERS, _CHECK, whole),
+        Route("GET", "/v1/access-log/claims", at.claims, READERS, _CLAIMS, single),
         Route("GET", "/v1/access-anchors/{member}", at.anchors, ALL_ROLES, _ANCHORS, single),
     ]
 

@@ -72,6 +72,14 @@ class AccessAnchorsOut(Document):
     next: int | None = Field(description="`after` of the next page, null at the end")
 
 
+class SlotClaimsOut(Document):
+    """Slots that this member spent, each with the entries that it was spent for."""
+
+    member: str
+    claims: list[Encoded] = Field(description="Canonical bytes of each claim, hex")
+    next: str | None = Field(description="`cursor` of the next page, null at the end")
+
+
 class AccessCheckOut(Document):
     """This member's whole log against the anchors on this node's ledger."""
 
@@ -83,4 +91,4 @@ class AccessCheckOut(Document):
     gap: GapOut | None
 
 
-MODELS = (AccessLogOut, AccessAnchorsOut, AccessCheckOut)
+MODELS = (AccessLogOut, AccessAnchorsOut, AccessCheckOut, SlotClaimsOut)

@@ -33,7 +33,9 @@ FORMATS: Final = ("json", "csv", "html")
 MAX_NUMBER: Final = 10**18 - 1
 _NUMBER: Final = re.compile(r"(?:0|[1-9][0-9]{0,17})\Z")
 _MEMBER: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,30}\Z")
+_DIGEST: Final = re.compile(r"[0-9a-f]{64}\Z")
 _BASE: Final = "/v1/audit/reports"
+_KEY: Final = "/v1/audit/ring-keys/{ring_key}"
 
 
 def _parameter(name: str, description: str, schema: dict[str, object]) -> dict[str, object]:
@@ -67,6 +69,13 @@ _REPORT: Final = doc.operation(
     ),
     path=["report"],
     problems=(404, 409),
+)
+_OWNER: Final = doc.operation(
+    "readRingKeyOwner",
+    "audit",
+    "Read which member uses or ever used a ring key",
+    {200: schemas.RingKeyOut},
+    path=["ring_key"],
 )
 _SAMPLE: Final = doc.operation(
     "drawSample",
@@ -111,6 +120,15 @@ class AuditRoutes:
         report = await self._service.report(exchange.params["report"], wish)
         return reply_of(report, form)
 
+    async def ring_key(self, exchange: Exchange) -> Reply:
+        """GET /v1/audit/ring-keys/{ring_key}."""
+        exchange.query()
+        text = exchange.params["ring_key"]
+        if _DIGEST.match(text) is None:
+            raise _refused("ring_key", "64 hexadecimal digits")
+        owner = self._service.ring_key_owner(bytes.fromhex(text))
+        return json_reply(200, {"ring_key": text, "member": owner})
+
     async def sample(self, exchange: Exchange) -> Reply:
         """GET /v1/audit/sample."""
         query = exchange.query("population", "to_height", "size", "member", "by_member")
@@ -138,6 +156,7 @@ def audit_routes(at: AuditRoutes, settings: ApiSettings) -> list[Route]:
     return [
         Route("GET", _BASE, at.list, READERS, _LIST, settings.request_timeout_ms),
         Route("GET", f"{_BASE}/{{report}}", at.report, READERS, _REPORT, long),
+        Route("GET", _KEY, at.ring_key, READERS, _OWNER, settings.request_timeout_ms),
         Route("GET", "/v1/audit/sample", at.sample, READERS, _SAMPLE, long),
     ]
 

@@ -49,6 +49,13 @@ class AuditReportOut(Document):
     next: int | None = Field(description="`after` of the next page, null on the last")
 
 
+class RingKeyOut(Document):
+    """Whose ring key this is or was."""
+
+    ring_key: Digest
+    member: str | None = Field(description="null for a key of nobody")
+
+
 class PopulationOut(Document):
     """What a sample was drawn from."""
 
@@ -99,4 +106,4 @@ class SampleOut(Document):
     )
 
 
-MODELS = (ReportsOut, AuditReportOut, SampleOut)
+MODELS = (ReportsOut, AuditReportOut, RingKeyOut, SampleOut)

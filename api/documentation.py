@@ -103,6 +103,7 @@ PATH_SCHEMAS: Final[dict[str, dict[str, str]]] = {
     "correlator": {"type": "string", "pattern": "^[A-Za-z0-9._:-]{1,128}$"},
     "at": _AT,
     "report": {"type": "string", "pattern": "^[a-z]{1,32}$"},
+    "ring_key": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
     "proposal_id": {"type": "string", "pattern": "^[1-9][0-9]{0,17}$"},
 }
 

@@ -114,10 +114,11 @@ class Services:
         self._facade = Facade(self._parts())
         self.openings = self._make_openings()
         self._audit = make_audit(
+            genesis=ground.home.genesis,
             store=ground.store,
             chain=ground.chain,
             directory=ground.directory,
-            epochs=ground.executor.epochs,
+            executor=ground.executor,
             rings=ground.rings,
         )
         self._packs = make_packs(
@@ -197,6 +198,7 @@ class Services:
             ground.directory,
             ground.clock,
             ground.home.member.id,
+            ground.guarded.claims,
         )
 
     def _parts(self) -> Parts:

@@ -202,6 +202,14 @@ class ExculpationRefused(PrivacyError):
         super().__init__(f"exculpation refused: {reason}")
 
 
+class ClaimRefused(PrivacyError):
+    """A member's claim of a spent slot does not show that the slot was its own."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"claim refused: {reason}")
+
+
 class SessionRefused(PrivacyError):
     """The parameters of a key ceremony contradict themselves or the sharing it starts from."""
 

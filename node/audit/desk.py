@@ -16,7 +16,10 @@ from typing import Final, TypeVar
 
 from bulwark.audit.report import Report
 from bulwark.audit.sampling import POPULATIONS, Population, Sample, accounts_needed
-from bulwark.ledger.ids import Height, MemberId
+from bulwark.ledger.ids import Address, Height, MemberId
+from contracts.members import member_id_text
+from contracts.privacy.keys import read_ring_key_owner
+from contracts.slots import ReadSlot
 from node.audit.population import drawn
 from node.audit.port import MAX_ROWS, MAX_SAMPLE, Drawing, ReportTitle, ReportWish, SampleWish
 from node.audit.reports.breaches import breaches
@@ -62,11 +65,13 @@ class AuditGround:
     store: KeyValueStore
     chain: ChainStore
     directory: Directory
+    read_slot: ReadSlot
+    """Reads the state after the last block."""
     validators_at: Callable[[Height], int]
     """How many validators vote on a height."""
     quotas: Callable[[], Mapping[str, int]]
     """Quotas in force now by scope."""
-    is_regulator: Callable[[MemberId, Height], bool]
+    is_regulator: Callable[[Address, Height], bool]
     breach: Callable[[StoredRecord], str | None] | None = None
 
 
@@ -102,6 +107,11 @@ class AuditDesk:
             breach=ground.breach,
         )
         return await self._on_thread(partial(make, scope))
+
+    def ring_key_owner(self, key: bytes) -> MemberId | None:
+        """See AuditService."""
+        owner = read_ring_key_owner(self._ground.read_slot, key)
+        return None if owner is None else MemberId(member_id_text(owner))
 
     async def sample(self, wish: SampleWish) -> Sample | Drawing:
         """See AuditService."""

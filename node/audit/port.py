@@ -81,6 +81,10 @@ class AuditService(Protocol):
         """
         ...
 
+    def ring_key_owner(self, key: bytes) -> MemberId | None:
+        """Who uses or ever used a ring key (32 bytes), None for a key of nobody."""
+        ...
+
     async def sample(self, wish: SampleWish) -> Sample | Drawing:
         """A sample that nobody chose; the first ask for a seed starts its delay function.
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, TextIO
 
@@ -25,6 +26,7 @@ from node.cli.faults import BadSetup, Failed
 from node.cli.governance_view import emit_table, entries
 from node.cli.options import emit_json, emit_pairs, json_option
 from node.guarded.accessfile import MAX_LINE, AccessFileInvalid, Audited, audit, head_line
+from node.guarded.claimfile import claims_head
 
 READ_ROLES: Final = ("auditor", "admin")
 ANCHOR_ROLES: Final = ("auditor", "admin", "operator", "analyst", "reporter")
@@ -96,21 +98,28 @@ def check(target: Target, as_json: bool) -> None:
 @click.option(
     "--out", required=True, type=click.Path(path_type=Path), help="File to write, not there yet."
 )
+@click.option(
+    "--claims",
+    type=click.Path(path_type=Path),
+    help="File for the slots that were spent, and for which entries; for `bulwark audit "
+    "completeness`.",
+)
 @connection_options(*READ_ROLES)
-def export(out: Path, target: Target) -> None:
+def export(out: Path, claims: Path | None, target: Target) -> None:
     """Write a member's own log to a file for an auditor.
 
     \b
     Example:
-      bulwark access-log export --out log.txt --home alliance/northbank
+      bulwark access-log export --out northbank.log --claims northbank.claims \\
+          --home alliance/northbank
     """
-    try:
-        out.touch(mode=0o600, exist_ok=False)
-        with out.open("w", encoding="ascii") as file:
-            written, damaged = run(with_client(target, lambda client: _export(client, file)))
-    except OSError as error:
-        raise Failed(f"{out}: {error.strerror}") from error
+    with _private(out) as file:
+        written, damaged = run(with_client(target, lambda client: _export(client, file)))
     click.echo(f"{written} entries in {out}")
+    if claims is not None:
+        with _private(claims) as file:
+            spent = run(with_client(target, lambda client: _export_claims(client, file)))
+        click.echo(f"{spent} spent slots in {claims}")
     if damaged:
         sys.exit(INCOMPLETE)
 
@@ -134,11 +143,11 @@ def verify(file: Path, member: str, genesis: Path, target: Target, as_json: bool
       bulwark access-log verify log.txt --member northbank --genesis genesis.json \\
           --home alliance/regulator
     """
-    trusted = _genesis(genesis)
-    anchors = run(with_client(target, lambda client: _anchors(client, member)))
+    trusted = read_genesis(genesis)
+    anchors = run(with_client(target, lambda client: read_anchors(client, member)))
     try:
         with file.open(encoding="ascii", errors="replace") as stream:
-            found = audit(_lines(stream), anchors, trusted.hash, member)
+            found = audit(lines_of(stream), anchors, trusted.hash, member)
     except OSError as error:
         raise BadSetup(f"{file}: {error.strerror}") from error
     except AccessFileInvalid as error:
@@ -146,6 +155,35 @@ def verify(file: Path, member: str, genesis: Path, target: Target, as_json: bool
     _emit_audit(found, len(anchors), as_json=as_json)
     if found.gap is not None:
         sys.exit(INCOMPLETE)
+
+
+@contextmanager
+def _private(path: Path) -> Iterator[TextIO]:
+    """A new file for its owner alone."""
+    try:
+        path.touch(mode=0o600, exist_ok=False)
+        with path.open("w", encoding="ascii") as file:
+            yield file
+    except OSError as error:
+        raise Failed(f"{path}: {error.strerror}") from error
+
+
+async def _export_claims(client: BulwarkClient, file: TextIO) -> int:
+    """Write every claim; how many."""
+    query: dict[str, str] = {}
+    written = 0
+    while True:
+        page = await client.look("access-log/claims", query=query)
+        if not query:
+            file.write(claims_head(str(page["member"])) + "\n")
+        claims = page["claims"]
+        for claim in claims if isinstance(claims, list) else ():
+            file.write(f"{claim}\n")
+            written += 1
+        following = page.get("next")
+        if not isinstance(following, str):
+            return written
+        query = {"cursor": following}
 
 
 async def _export(client: BulwarkClient, file: TextIO) -> tuple[int, bool]:
@@ -168,7 +206,7 @@ async def _export(client: BulwarkClient, file: TextIO) -> tuple[int, bool]:
         after = following
 
 
-async def _anchors(client: BulwarkClient, member: str) -> list[Head]:
+async def read_anchors(client: BulwarkClient, member: str) -> list[Head]:
     heads: list[Head] = []
     after: object = 0
     while isinstance(after, int):
@@ -210,13 +248,13 @@ def _emit_audit(found: Audited, anchors: int, *, as_json: bool) -> None:
     )
 
 
-def _lines(stream: TextIO) -> Iterator[str]:
+def lines_of(stream: TextIO) -> Iterator[str]:
     """Lines of bounded length."""
     read: Callable[[], str] = lambda: stream.readline(MAX_LINE + 1)  # noqa: E731
     yield from iter(read, "")
 
 
-def _genesis(path: Path) -> Genesis:
+def read_genesis(path: Path) -> Genesis:
     try:
         with path.open("rb") as stream:
             return Genesis.from_json(stream.read(MAX_GENESIS_BYTES + 1))

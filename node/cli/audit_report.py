@@ -22,7 +22,7 @@ PAGE_TIMEOUT_S: Final = 600.0
 
 
 @click.command(name="report")
-@click.argument("name", type=click.Choice(NAMES))
+@click.argument("wanted", metavar="NAME", type=click.Choice(NAMES))
 @click.option(
     "--format",
     "form",
@@ -37,7 +37,7 @@ PAGE_TIMEOUT_S: Final = 600.0
 @click.option("--member", help="Only what this member did.")
 @connection_options(*READ_ROLES)
 def report(
-    name: str,
+    wanted: str,
     form: str,
     out: Path | None,
     from_height: int | None,
@@ -54,7 +54,9 @@ def report(
     """
     given = {"from_height": from_height, "to_height": to_height, "member": member}
     query = {key: str(value) for key, value in given.items() if value is not None}
-    found = run(with_client(target, lambda client: read_pages(client, name, query), PAGE_TIMEOUT_S))
+    found = run(
+        with_client(target, lambda client: read_pages(client, wanted, query), PAGE_TIMEOUT_S)
+    )
     if form == "table" and out is None:
         _emit(found)
         return

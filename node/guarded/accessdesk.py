@@ -18,7 +18,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from bulwark.indicators.model import IndicatorReport, ScreeningRequest
-from bulwark.ledger.accesslog import AccessKind, Head
+from bulwark.ledger.accesslog import AccessEntry, AccessKind, Head
 from bulwark.ledger.ids import Address, Digest, Height, MemberId
 from contracts.bindings import member_id_bytes
 from contracts.privacy.query_log import (
@@ -32,6 +32,7 @@ from node.clock import Clock
 from node.directory import Directory
 from node.guarded.accesslog import AccessLog
 from node.guarded.accessport import MAX_PAGE, AccessCheck, AccessPage, AnchoredAccess
+from node.guarded.claims import ClaimBook, ClaimPage, asked_for
 from node.service import Caller, NotFound
 from node.storage.durability import Durability
 from node.storage.errors import StorageError
@@ -57,6 +58,7 @@ class AccessDesk:
         directory: Directory,
         clock: Clock,
         member: MemberId,
+        claims: ClaimBook,
     ) -> None:
         self._access = access
         self._store = store
@@ -65,6 +67,7 @@ class AccessDesk:
         self._directory = directory
         self._clock = clock
         self._member = member
+        self._claims = claims
         self._flush: asyncio.Task[None] | None = None
         self._is_unflushed = False
 
@@ -85,19 +88,33 @@ class AccessDesk:
             groups[row.purpose.label, row.lawful_basis.label, row.case_ref] += 1
             if number % TURN == 0:
                 await asyncio.sleep(0)
+        written: list[int] = []
         for number, ((purpose, basis, case_ref), count) in enumerate(groups.items(), 1):
-            self._access.record(
-                who=by.key_id,
-                role=by.role,
-                purpose=purpose,
-                lawful_basis=basis,
-                case_ref=case_ref,
-                kind=kind,
-                count=count,
-                now_ms=self._clock.wall_ms(),
-            )
+            entry = self._entry(by, kind, (purpose, basis), count, case_ref)
+            written.append(entry.number)
             if number % TURN == 0:
                 await asyncio.sleep(0)
+        # Whatever slot this request spends is claimed for these entries. Others may lie between.
+        asked_for.set((written[0], written[-1]) if written else (0, 0))
+        self._flush_soon()
+
+    def _entry(
+        self, by: Caller, kind: AccessKind, why: tuple[str, str], count: int, case_ref: str
+    ) -> AccessEntry:
+        """Write one entry; `why` is purpose and lawful basis."""
+        purpose, basis = why
+        return self._access.record(
+            who=by.key_id,
+            role=by.role,
+            purpose=purpose,
+            lawful_basis=basis,
+            case_ref=case_ref,
+            kind=kind,
+            count=count,
+            now_ms=self._clock.wall_ms(),
+        )
+
+    def _flush_soon(self) -> None:
         self._is_unflushed = True
         if self._flush is None or self._flush.done():
             self._flush = asyncio.get_running_loop().create_task(self._flushed())
@@ -118,6 +135,10 @@ class AccessDesk:
         entries, damaged = self._access.readable(after, min(most, MAX_PAGE))
         access = self._access
         return AccessPage(self._member, access.start, access.head, tuple(entries), damaged)
+
+    def claims(self, after: bytes | None, most: int) -> ClaimPage:
+        """See AccessService."""
+        return self._claims.page(after, min(most, MAX_PAGE))
 
     def anchors(self, member: str, after: int, most: int) -> list[AnchoredAccess]:
         """See AccessService."""

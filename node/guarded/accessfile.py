@@ -84,6 +84,13 @@ def audit(
     return Audited(gap, member, start.count, counted.entries, newest)
 
 
+def entries_of(lines: Iterable[str]) -> Iterator[AccessEntry]:
+    """The entries of a file whose first line was checked already. Raises AccessFileInvalid."""
+    rest = iter(lines)
+    next(rest, "")
+    return iter(_Counted(rest))
+
+
 class _Counted:
     """Entries of the lines of a file."""
 

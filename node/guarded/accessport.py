@@ -12,6 +12,7 @@ from typing import Protocol
 
 from bulwark.ledger.accesslog import AccessEntry, Gap, Head
 from bulwark.ledger.ids import Height
+from node.guarded.claims import ClaimPage
 
 MAX_PAGE = 1_000
 """Entries or anchors of one page."""
@@ -59,6 +60,10 @@ class AccessService(Protocol):
 
     def page(self, after: int, most: int) -> AccessPage:
         """Entries behind number `after`, at most `most` and at most MAX_PAGE."""
+        ...
+
+    def claims(self, after: bytes | None, most: int) -> ClaimPage:
+        """This member's claims of the slots it spent, behind a place, at most MAX_PAGE."""
         ...
 
     def anchors(self, member: str, after: int, most: int) -> Sequence[AnchoredAccess]:

@@ -31,6 +31,8 @@ from bulwark.privacy.ring.prover import prove
 from bulwark.privacy.ring.ristretto import MemberRing
 from bulwark.privacy.ring.statement import RingStatement
 from bulwark.privacy.sealing import SealingKey
+from bulwark.privacy.slotclaim import Slot, SlotClaim, make_claim
+from node.guarded.claims import asked_for
 from node.guarded.envelope import pad_question
 from node.guarded.freshness import Rings
 from node.guarded.ports import LiveKey
@@ -79,6 +81,8 @@ class ProverParts:
     """A clock that never goes back, to measure with."""
     durable: Callable[[], Awaitable[None]]
     """Waits until all that was written before is on disk."""
+    claim: Callable[[SlotClaim], None] = lambda _claim: None
+    """Keeps what this member can show its auditor of a slot that it is about to spend."""
     pause: Callable[[float], Awaitable[None]] = asyncio.sleep
     """Waits so many seconds."""
 
@@ -139,6 +143,7 @@ class QuestionProver:
             reply_key=reply_key.public,
             blinded=blinded,
         )
+        await self._claim(place, request)
         # No question leaves before the access log has its entry on disk.
         proof, _ = await asyncio.gather(self._proof(place, request), self._parts.durable())
         question = GuardedRequest(request, proof)
@@ -176,6 +181,18 @@ class QuestionProver:
     def _height(self) -> Height:
         behind = max(0, self._parts.tip() - BEHIND_TIP)
         return self._parts.rings.height_to_name(Height(behind))
+
+    async def _claim(self, place: _Place, request: EvaluationRequest) -> None:
+        """Note whose entries the slot is spent for, before the barrier that the question awaits."""
+        parts, entries = self._parts, asked_for.get()
+        domain = parts.domain
+        slot = Slot(
+            domain.chain_id, domain.genesis_hash, request.epoch, request.scope, request.slot
+        )
+        made = await asyncio.get_running_loop().run_in_executor(
+            parts.pool, make_claim, place.secret, slot, entries, parts.random_bytes
+        )
+        parts.claim(made)
 
     async def _proof(self, place: _Place, request: EvaluationRequest) -> bytes:
         parts = self._parts

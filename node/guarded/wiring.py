@@ -31,12 +31,13 @@ from node.guarded.accusationbook import AccusationBook, Judgement
 from node.guarded.accuser import Accuser, AccuserParts
 from node.guarded.asking import AskerParts, GuardedEvaluators, Patience, WrongAnswer
 from node.guarded.atrest import AtRest
+from node.guarded.claims import ClaimBook
 from node.guarded.evaluator import EvaluatorParts, GuardedEvaluator
 from node.guarded.freshness import FreshRings
 from node.guarded.loganchor import AnchorLedger, LogAnchorer
 from node.guarded.ports import Keys
 from node.guarded.proving import ProverParts, QuestionProver
-from node.guarded.querylog import QueryLog
+from node.guarded.querylog import KEEP_EPOCHS, QueryLog
 from node.guarded.relay import Delay, Relay
 from node.guarded.report import GuardedReport
 from node.guarded.rings import RingBook
@@ -124,6 +125,9 @@ class GuardedPath:
         identity = member_id_bytes(self._member.own)
         at_rest = AtRest(self._member.vault_key, b"access-log", os.urandom)
         self.access = AccessLog(ground.store, at_rest, genesis.hash, identity)
+        self.claims = ClaimBook(
+            ground.store, AtRest(self._member.vault_key, b"slot-claims", os.urandom)
+        )
         self.access_anchorer = AccessAnchorer(
             self.access,
             ground.store,
@@ -169,6 +173,7 @@ class GuardedPath:
             wall_ms=ground.clock.wall_ms,
             steady_ms=_steady_ms,
             durable=ground.durability.barrier,
+            claim=self.claims.note,
         )
 
     def _asker_parts(self) -> AskerParts:
@@ -279,6 +284,7 @@ class GuardedPath:
             self.spent.prune(view.epoch)
             self.slots.prune(max(0, view.epoch - 1))
             self.query_log.prune(view.epoch)
+            self.claims.prune(max(0, view.epoch - KEEP_EPOCHS))
 
 
 def _steady_ms() -> float:

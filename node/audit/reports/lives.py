@@ -93,7 +93,7 @@ class Lives:
                 operation=payload.operation,
                 reason=payload.reason,
                 member=member,
-                is_regulator=self._scope.is_regulator(member, anchor.height),
+                is_regulator=self._scope.is_regulator(anchor.account, anchor.height),
                 height=anchor.height,
                 timestamp_ms=time_ms,
             )

@@ -13,7 +13,7 @@ from typing import Final
 
 from bulwark.audit.report import Cell, Column, Report
 from bulwark.indicators.terms import Term
-from bulwark.ledger.ids import Height, MemberId
+from bulwark.ledger.ids import Address, Height, MemberId
 from node.audit.port import MAX_ROWS
 from node.audit.scan import LedgerScan
 from node.chain.records import StoredRecord
@@ -44,8 +44,8 @@ class Scope:
     most: int = MAX_ROWS
     members: Sequence[MemberId] = ()
     """Members by the newest state."""
-    is_regulator: Callable[[MemberId, Height], bool] = lambda _member, _height: False
-    """Whether a member held the role regulator before a block."""
+    is_regulator: Callable[[Address, Height], bool] = lambda _account, _height: False
+    """Whether an account held the role regulator in a block."""
     quotas: Mapping[str, int] = field(default_factory=dict)
     """Quotas in force now, by scope."""
     breach: Callable[[StoredRecord], str | None] | None = None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import threading
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from types import SimpleNamespace
@@ -16,6 +18,8 @@ from node.clock import Clock
 from node.facade import Facade, Parts
 from node.guarded.accessdesk import AccessDesk
 from node.guarded.accesslog import ENTRIES
+from node.guarded.atrest import AtRest
+from node.guarded.claims import ClaimBook, asked_for
 from node.service import Caller, Role, ScreeningAnswer, Stage
 from node.storage.durability import Durability
 from node.storage.errors import StoreWriteFailed
@@ -62,8 +66,9 @@ class Scene:
         self.durability = Durability(self.store)
         self.log = access(self.store)
         unused: Any = None
+        claims = ClaimBook(self.store, AtRest(bytes(32), b"claims", os.urandom))
         self.desk = AccessDesk(
-            self.log, self.store, unused, self.durability, unused, Clock(), MemberId("m0")
+            self.log, self.store, unused, self.durability, unused, Clock(), MemberId("m0"), claims
         )
         self.service = Service(self.store)
         parts = SimpleNamespace(
@@ -180,3 +185,22 @@ async def test_an_entry_that_does_not_open_is_named_and_ends_the_page(scene: Sce
     assert page.damaged == Gap(3, reason)
     assert scene.log.check([]) == Gap(3, reason)
     assert scene.desk.page(0, 2).damaged is None
+
+
+async def test_what_a_request_asks_evaluators_is_claimed_for_its_own_entries(scene: Scene) -> None:
+    seen: list[tuple[int, int]] = []
+
+    async def screen(*_requests: object, **_how: object) -> list[ScreeningAnswer]:
+        seen.append(asked_for.get())
+        return []
+
+    scene.service.screen = screen  # type: ignore[method-assign]
+    rows = [question("a.example", "A"), question("b.example", "B"), question("c.example", "A")]
+
+    async def ask(requests: Sequence[ScreeningRequest]) -> None:
+        await scene.facade.screen(requests, by=BY)
+
+    await asyncio.create_task(ask(rows[:1]))
+    await asyncio.create_task(ask(rows))
+    assert seen == [(1, 1), (2, 3)]
+    assert asked_for.get() == (0, 0), "outside a request nothing is asked for any entry"
