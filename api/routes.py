@@ -12,7 +12,6 @@ from typing import Any, Final
 
 from api import diagnosis_schemas, rpc_schemas, schemas, screening_schemas
 from api import documentation as doc
-from api.consents import ConsentRoutes
 from api.diagnosis import DiagnosisRoutes
 from api.evidence import EvidenceRoutes
 from api.exchange import ALL_ROLES, Route
@@ -97,50 +96,6 @@ def screening_routes(at: ScreeningRoutes, settings: ApiSettings) -> list[Route]:
     return [
         Route("POST", "/v1/screenings", at.screen, SCREENERS, one, single, fast=True),
         Route("POST", "/v1/screenings/batches", at.screen_batch, SCREENERS, many, batch),
-    ]
-
-
-def consent_routes(at: ConsentRoutes, settings: ApiSettings) -> list[Route]:
-    """Consents."""
-    one = {200: schemas.ConsentOut}
-    path = ["consent_id"]
-    give = doc.operation(
-        "giveConsent",
-        "consents",
-        "Record a consent and anchor its receipt",
-        {201: schemas.ConsentOut, 202: schemas.ConsentOut},
-        body=doc.json_body(schemas.ConsentIn),
-        parameters=_WRITE,
-        problems=(409,),
-    )
-    withdraw = doc.operation(
-        "withdrawConsent",
-        "consents",
-        "Withdraw a consent",
-        {**one, 202: schemas.ConsentOut},
-        body=doc.json_body(schemas.WithdrawalIn, required=False),
-        parameters=_WRITE,
-        path=path,
-        problems=(404, 409),
-    )
-    show = doc.operation(
-        "showConsent", "consents", "Show a consent", one, path=path, problems=(404,)
-    )
-    proof = doc.operation(
-        "proveConsent",
-        "consents",
-        "Offline proof of a finalized consent anchor",
-        {200: schemas.ProofOut},
-        path=path,
-        problems=(404, 409),
-    )
-    limit = settings.request_timeout_ms
-    base = "/v1/consents/{consent_id}"
-    return [
-        Route("POST", "/v1/consents", at.give, WRITERS, give, limit),
-        Route("POST", f"{base}/withdrawal", at.withdraw, WRITERS, withdraw, limit),
-        Route("GET", base, at.show, READERS, show, limit),
-        Route("GET", f"{base}/proof", at.proof, READERS, proof, limit),
     ]
 
 

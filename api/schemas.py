@@ -201,59 +201,6 @@ class RecordOut(BaseModel):
     consent: str | None = Field(None, description="How the consent stands that it rests on")
 
 
-class ConsentIn(Document):
-    """A consent to record; the receipt is made from it and only its commitment is anchored."""
-
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={
-            "examples": [
-                {
-                    "subject": "c0ffee-1",
-                    "purpose": "fraud_prevention",
-                    "personal_data": ["pd:TelephoneNumber"],
-                    "valid_until": "2027-11-20",
-                    "language": "en",
-                    "jurisdiction": "GB",
-                }
-            ]
-        },
-    )
-
-    subject: str = Field(min_length=1, max_length=256, description="Pairwise id of the person")
-    personal_data: list[str] = Field(
-        min_length=1, max_length=32, description="DPV categories, as pd:TelephoneNumber"
-    )
-    purpose: str = optional_words(Purpose, "Purpose", "fraud_prevention")
-    lawful_basis: str = optional_words(LawfulBasis, "Legal basis", "consent")
-    scopes: list[str] = Field(default=[], max_length=32, description="What may be done")
-    recipients: list[str] = Field(default=[], max_length=32, description="Members that receive")
-    valid_until: str = Field(default="", description="ISO 8601 date; without end when left out")
-    language: str = Field(default="en", max_length=256)
-    jurisdiction: str = Field(default="", max_length=256)
-    notice: str = Field(default="", max_length=256, description="Address of the privacy notice")
-    method: str = Field(default="", max_length=256, description="How consent was indicated")
-
-
-class WithdrawalIn(Document):
-    """Why a consent is withdrawn."""
-
-    reason: Literal["withdrawn", "expired", "invalidated", "objected"] = "withdrawn"
-
-
-class ConsentOut(Document):
-    """A consent receipt with where its anchor stands."""
-
-    consent_id: str
-    status: Literal["given", "withdrawn"]
-    receipt: dict[str, Any] = Field(description="The receipt, only at the member that issued it")
-    anchor_id: Digest
-    commitment: Digest
-    stage: StageName
-    height: int | None = Field(ge=0)
-    withdrawn_height: int | None = Field(ge=0)
-
-
 class CertificateOut(Document):
     """The quorum of checkpoint votes that makes a block final."""
 

@@ -24,12 +24,14 @@ from api import documentation as doc
 from api.access import AccessRoutes, access_routes
 from api.audit import AuditRoutes, audit_routes
 from api.auth import ApiKeys, RandomBytes
-from api.consents import ConsentRoutes
+from api.consent_info import ConsentInfoRoutes, consent_info_routes
+from api.consents import ConsentRoutes, consent_routes
 from api.console.gate import WithConsole
 from api.console.pages import create_console
 from api.console.source import Source
 from api.diagnosis import DiagnosisRoutes
 from api.edge import Clock, Edge
+from api.erasure import ErasureRoutes, erasure_routes
 from api.eth import ChainMethods, client_version, translate
 from api.evidence import EvidenceRoutes
 from api.exchange import ALL_ROLES, Exchange, Reply, Route, json_reply
@@ -39,8 +41,9 @@ from api.jsonrpc import Dispatcher
 from api.metrics import ApiMetrics
 from api.openings import OpeningRoutes, opening_routes
 from api.packs import PackRoutes, pack_routes
+from api.packs import PackRoutes, pack_routes
+from api.recalls import RecallRoutes, recall_routes
 from api.routes import (
-    consent_routes,
     indicator_routes,
     oversight_routes,
     rpc_route,
@@ -54,10 +57,13 @@ from api.state import StateRoutes
 from api.uploads import Uploads, upload_routes
 from node.audit.packport import PackService
 from node.audit.port import AuditService
+from node.consents.port import ConsentService
+from node.erasure.port import ErasureService
 from node.ethereum import EthereumView
 from node.governance.port import GovernanceService
 from node.guarded.accessport import AccessService
 from node.openings.port import OpeningsService
+from node.recall.port import RecallService
 from node.service import NodeService
 
 RPC_PATH = "/rpc"
@@ -83,8 +89,11 @@ def create_app(
     governance: GovernanceService | None = None,
     openings: OpeningsService | None = None,
     access: AccessService | None = None,
+    consents: ConsentService | None = None,
     audit: AuditService | None = None,
     packs: PackService | None = None,
+    erasure: ErasureService | None = None,
+    recalls: RecallService | None = None,
     random_bytes: RandomBytes = secrets.token_bytes,
     clock: Callable[[], int] = now_ms,
 ) -> ASGIApp:
@@ -103,7 +112,6 @@ def create_app(
         *indicator_routes(IndicatorRoutes(service, settings, uploads, clock), settings),
         *screening_routes(ScreeningRoutes(service, settings, uploads, clock), settings),
         *upload_routes(uploads, settings),
-        *consent_routes(ConsentRoutes(service, settings), settings),
         *state_routes(StateRoutes(service, metrics), settings),
         *oversight_routes(DiagnosisRoutes(service), EvidenceRoutes(service), settings),
         rpc_route(RpcRoute(dispatcher, settings), settings),
@@ -112,12 +120,19 @@ def create_app(
         routes += governance_routes(GovernanceRoutes(governance, settings), settings)
     if openings is not None:
         routes += opening_routes(OpeningRoutes(openings, settings), settings)
+    if consents is not None:
+        routes += consent_routes(ConsentRoutes(consents, settings), settings)
+        routes += consent_info_routes(ConsentInfoRoutes(consents, settings), settings)
     if access is not None:
         routes += access_routes(AccessRoutes(access), settings)
     if audit is not None:
         routes += audit_routes(AuditRoutes(audit), settings)
     if packs is not None:
         routes += pack_routes(PackRoutes(packs), settings)
+    if erasure is not None:
+        routes += erasure_routes(ErasureRoutes(erasure, settings), settings)
+    if recalls is not None:
+        routes += recall_routes(RecallRoutes(recalls), settings)
     edge = Edge(
         [*routes, Route("GET", OPENAPI_PATH, openapi.show, ALL_ROLES, {}, 10_000)],
         keys,

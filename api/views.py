@@ -17,7 +17,6 @@ from bulwark.ledger.standing import Standing
 from bulwark.ledger.votes import Certificate
 from node.service import (
     BlockView,
-    ConsentView,
     MemberView,
     RecordView,
     Refusal,
@@ -111,20 +110,6 @@ def screening_document(answer: ScreeningAnswer, now_ms: int) -> dict[str, object
         "protected": answer.is_protected,
         "permitted_actions": list(answer.permitted_actions),
         "limits": [{"code": limit.code, "text": limit.text} for limit in answer.limits],
-    }
-
-
-def consent_document(view: ConsentView) -> dict[str, object]:
-    """A consent."""
-    return {
-        "consent_id": view.consent_id,
-        "status": view.status,
-        "receipt": dict(view.receipt),
-        "anchor_id": view.anchor_id.hex(),
-        "commitment": view.commitment.hex(),
-        "stage": view.stage.label,
-        "height": view.height,
-        "withdrawn_height": view.withdrawn_height,
     }
 
 

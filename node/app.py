@@ -326,7 +326,7 @@ class Node:
             self._supervisor.spawn(self._oversight.timekeeper.run())
             self._ceremonies.resume()
             self._services.openings.resume()
-            self._supervisor.spawn(self._services.openings.run())
+            self._supervisor.spawn(self._services.run())
             self._supervisor.spawn(self._ceremonies.run())
             self._supervisor.spawn(self._guarded.run())
             self._supervisor.spawn(halt_on_failure(self._store, self._supervisor.halt))

@@ -13,13 +13,12 @@ from bulwark.indicators.model import IndicatorReport, ScreeningRequest
 from bulwark.ledger.epochs import EpochTerms
 from bulwark.ledger.genesis import Genesis
 from bulwark.ledger.ids import Digest, Height, MemberId, RecordId
-from bulwark.ledger.proofs import AnchorProof, RecordProof
+from bulwark.ledger.proofs import RecordProof
 from node.chain.epochs import EpochBook
 from node.chain.proofs import NotProvable, Prover
 from node.chain.records import RecordReader
 from node.chain.standings import Standings
 from node.chain.store import ChainStore
-from node.consents.desk import ConsentDesk
 from node.diagnosis.finding import Diagnosis
 from node.directory import Directory
 from node.evidence import EvidenceEntry
@@ -28,6 +27,7 @@ from node.examiner import Examiner
 from node.guarded.accessdesk import AccessDesk
 from node.guarded.accusationshelf import AccusationShelf
 from node.mesh import NetworkMesh
+from node.recall.hits import HitLog
 from node.reporting.evidence_poster import EvidencePoster
 from node.reporting.payload import fields_of
 from node.reporting.reporter import Reporter
@@ -37,7 +37,6 @@ from node.service import (
     BlockView,
     Caller,
     Conflict,
-    ConsentView,
     Forbidden,
     Idempotency,
     MemberView,
@@ -65,8 +64,8 @@ class Parts:
     prover: Prover
     reporter: Reporter
     screener: Screener
-    consents: ConsentDesk
     access: AccessDesk
+    hits: HitLog
     tracker: StageTracker
     mesh: NetworkMesh
     board: StatusBoard
@@ -111,27 +110,9 @@ class Facade:
     ) -> list[ScreeningAnswer]:
         """See NodeService."""
         await self._parts.access.screening(by, requests)
-        return await self._parts.screener.screen(requests, progress, at)
-
-    async def give_consent(
-        self, document: Mapping[str, object], *, wait: Stage, idempotency: Idempotency | None
-    ) -> ConsentView:
-        """See NodeService."""
-        self._need_reporter()
-        return await self._parts.consents.give(document, wait=wait, idempotency=idempotency)
-
-    async def withdraw_consent(
-        self, consent_id: str, reason: str, *, wait: Stage, idempotency: Idempotency | None
-    ) -> ConsentView:
-        """See NodeService."""
-        self._need_reporter()
-        return await self._parts.consents.withdraw(
-            consent_id, reason, wait=wait, idempotency=idempotency
-        )
-
-    async def consent(self, consent_id: str) -> ConsentView:
-        """See NodeService."""
-        return self._parts.consents.view(consent_id)
+        answers = await self._parts.screener.screen(requests, progress, at)
+        await self._parts.hits.note(by, requests, answers)
+        return answers
 
     def _need_reporter(self) -> None:
         if not self._parts.is_reporter():
@@ -163,16 +144,6 @@ class Facade:
             return self._parts.prover.record(record_id)
         except LookupError as error:
             raise NotFound("this node has no such record") from error
-        except NotProvable as error:
-            raise Conflict(str(error)) from error
-
-    async def consent_proof(self, consent_id: str) -> AnchorProof:
-        """See NodeService."""
-        stored = self._parts.consents.stored(consent_id)
-        try:
-            return self._parts.prover.anchor(stored.anchor_id)
-        except LookupError as error:
-            raise Conflict("the consent is not executed yet") from error
         except NotProvable as error:
             raise Conflict(str(error)) from error
 

@@ -13,10 +13,13 @@ from api.settings import ApiSettings
 from node.assembly import Home
 from node.audit.packport import PackService
 from node.audit.port import AuditService
+from node.consents.port import ConsentService
+from node.erasure.port import ErasureService
 from node.ethereum import EthereumView
 from node.governance.port import GovernanceService
 from node.guarded.accessport import AccessService
 from node.openings.port import OpeningsService
+from node.recall.port import RecallService
 from node.server import HttpServer
 from node.service import NodeService
 
@@ -28,7 +31,10 @@ class Desks:
     governance: GovernanceService
     access: AccessService
     openings: OpeningsService
+    consents: ConsentService
     audit: AuditService
+    erasure: ErasureService
+    recalls: RecallService
     packs: PackService
 
 
@@ -55,7 +61,10 @@ def front_door(
         governance=desks.governance,
         access=desks.access,
         openings=desks.openings,
+        consents=desks.consents,
         audit=desks.audit,
+        erasure=desks.erasure,
+        recalls=desks.recalls,
         packs=desks.packs,
     )
     return HttpServer(app, home.path, http)

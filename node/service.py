@@ -17,7 +17,7 @@ from bulwark.indicators.usage import Limit
 from bulwark.ledger.epochs import EpochTerms
 from bulwark.ledger.header import Header
 from bulwark.ledger.ids import Digest, Height, MemberId, RecordId
-from bulwark.ledger.proofs import AnchorProof, RecordProof
+from bulwark.ledger.proofs import RecordProof
 from bulwark.ledger.standing import Standing
 from bulwark.ledger.votes import Certificate
 from node.diagnosis.finding import Diagnosis
@@ -92,6 +92,14 @@ class Conflict(ServiceError):
 
     status = 409
     code = "conflict"
+
+
+class RuleRefused(Conflict):
+    """A rule of the ledger forbids it; `rule` is its id, as `lifecycle.rule.no_dispute`."""
+
+    def __init__(self, rule: str, detail: str) -> None:
+        self.rule = rule
+        super().__init__(f"{rule}: {detail}")
 
 
 class IdempotencyMismatch(ServiceError):
@@ -213,22 +221,6 @@ class ScreeningAnswer:
 
 
 @dataclass(frozen=True, slots=True)
-class ConsentView:
-    """A consent receipt with where its anchor stands."""
-
-    consent_id: str
-    receipt: Mapping[str, object]
-    """The receipt document (only at the member that issued it)."""
-    status: str
-    """`given` or `withdrawn`."""
-    anchor_id: bytes
-    commitment: bytes
-    stage: Stage
-    height: Height | None
-    withdrawn_height: Height | None
-
-
-@dataclass(frozen=True, slots=True)
 class BlockView:
     """A block with what certifies it."""
 
@@ -296,32 +288,12 @@ class NodeService(Protocol):
         """
         ...
 
-    async def give_consent(
-        self, document: Mapping[str, object], *, wait: Stage, idempotency: Idempotency | None
-    ) -> ConsentView:
-        """Make, keep and anchor a receipt. Raises ServiceError."""
-        ...
-
-    async def withdraw_consent(
-        self, consent_id: str, reason: str, *, wait: Stage, idempotency: Idempotency | None
-    ) -> ConsentView:
-        """Anchor the withdrawal of a receipt. Raises NotFound, Conflict."""
-        ...
-
-    async def consent(self, consent_id: str) -> ConsentView:
-        """A receipt of this member. Raises NotFound."""
-        ...
-
     async def record(self, record_id: RecordId) -> RecordView:
         """A record of any member. Raises NotFound."""
         ...
 
     async def record_proof(self, record_id: RecordId) -> RecordProof:
         """Offline proof of a finalized record. Raises NotFound, Conflict while not final."""
-        ...
-
-    async def consent_proof(self, consent_id: str) -> AnchorProof:
-        """Offline proof of a finalized consent anchor. Raises NotFound, Conflict."""
         ...
 
     async def block(self, at: int | str) -> BlockView:

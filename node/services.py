@@ -6,6 +6,7 @@ together here and nowhere else.
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,11 +22,11 @@ from node.chain.roles import RoleBook
 from node.chain.standings import StandingPorts, Standings, in_no_breach
 from node.chain.store import ChainStore
 from node.clock import Clock
-from node.consents.desk import ConsentDesk
-from node.consents.vault import Vault
+from node.consents.wiring import ConsentGround, ConsentPath
 from node.directory import Directory
 from node.driver.engine import Engine
 from node.driver.sync import BlockSync
+from node.erasure.wiring import ErasureGround, ErasureParts, make_erasure
 from node.execution.executor import Executor
 from node.facade import Facade, Parts
 from node.front import Desks, front_door
@@ -99,6 +100,8 @@ class Services:
     def __init__(self, ground: Ground) -> None:
         self._ground = ground
         self._board = StatusBoard(self._sources())
+        self._prover = Prover(ground.store, ground.chain, ground.executor.epochs)
+        self._consents = self._make_consents()
         self._reporter = self._make_reporter()
         self._standings = self._make_standings()
         self._screener = Screener(
@@ -111,6 +114,7 @@ class Services:
         self._board.attach(self._reporter, self._screener)
         self._board.examine_with(ground.oversight.examiner)
         self._access = self._make_access()
+        self._erasure = self._make_erasure()
         self._facade = Facade(self._parts())
         self.openings = self._make_openings()
         self._audit = make_audit(
@@ -174,6 +178,7 @@ class Services:
             index_key=ground.home.secrets.index_key,
             random_bytes=os.urandom,
             now_ms=ground.clock.wall_ms,
+            gate=self._consents.gate,
             max_pending=config.max_pending_records,
             wait_timeout_ms=config.wait_timeout_ms,
         )
@@ -183,10 +188,29 @@ class Services:
         roles = RoleBook(ground.home.genesis, ground.store, ground.chain)
         ports = StandingPorts(
             member_of=ground.directory.member_of,
-            consent_standing=ConsentReader(ground.store, ground.chain).standing,
+            consent_standing=self._consents.reader.standing,
             breach=in_no_breach,
         )
         return Standings(ground.records, roles, ports)
+
+    def _make_consents(self) -> ConsentPath:
+        ground = self._ground
+        return ConsentPath(
+            ConsentGround(
+                home=ground.home,
+                store=ground.store,
+                durability=ground.durability,
+                clock=ground.clock,
+                reader=ConsentReader(ground.store, ground.chain),
+                records=ground.records,
+                prover=self._prover,
+                anchorer=ground.anchorer,
+                tracker=ground.tracker,
+                idempotency=ground.idempotency,
+                place_of=lambda transaction: self._facade.stage_of_transaction(transaction),
+                may_issue=self._is_reporter,
+            )
+        )
 
     def _make_access(self) -> AccessDesk:
         ground = self._ground
@@ -203,19 +227,6 @@ class Services:
 
     def _parts(self) -> Parts:
         ground, home = self._ground, self._ground.home
-        consents = ConsentDesk(
-            vault=Vault(ground.store, home.secrets.vault_key, os.urandom),
-            anchorer=ground.anchorer,
-            tracker=ground.tracker,
-            idempotency=ground.idempotency,
-            durability=ground.durability,
-            place_of=lambda transaction: self._facade.stage_of_transaction(transaction),
-            member=home.member.id,
-            member_name=home.member.name,
-            random_bytes=os.urandom,
-            now_ms=ground.clock.wall_ms,
-            wait_timeout_ms=home.config.reporting.wait_timeout_ms,
-        )
         return Parts(
             genesis=home.genesis,
             member=home.member.id,
@@ -223,11 +234,11 @@ class Services:
             epochs=ground.executor.epochs,
             records=ground.records,
             standings=self._standings,
-            prover=Prover(ground.store, ground.chain, ground.executor.epochs),
+            prover=self._prover,
             reporter=self._reporter,
             screener=self._screener,
-            consents=consents,
             access=self._access,
+            hits=self._erasure.hits,
             tracker=ground.tracker,
             mesh=ground.mesh,
             board=self._board,
@@ -264,6 +275,36 @@ class Services:
             )
         )
 
+    def _make_erasure(self) -> ErasureParts:
+        ground = self._ground
+        return make_erasure(
+            ErasureGround(
+                home=ground.home,
+                store=ground.store,
+                durability=ground.durability,
+                clock=ground.clock,
+                chain=ground.chain,
+                executor=ground.executor,
+                records=ground.records,
+                standings=self._standings,
+                directory=ground.directory,
+                mesh=ground.mesh,
+                tracker=ground.tracker,
+                outbox=ground.outbox,
+                idempotency=ground.idempotency,
+                anchorer=ground.anchorer,
+                tagger=ground.tagger,
+                sync=lambda: ground.sync,
+                place_of=lambda transaction: self._facade.stage_of_transaction(transaction),
+            )
+        )
+
+    async def run(self) -> None:
+        """What the services do without being asked, until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.openings.run())
+            group.create_task(self._erasure.run())
+
     def _is_reporter(self) -> bool:
         own = self._ground.directory.member(self._ground.home.member.id)
         return own is not None and "reporter" in own.roles
@@ -283,7 +324,16 @@ class Services:
             clock=ground.clock,
             place_of=self._facade.stage_of_transaction,
         )
-        desks = Desks(governance, self._access, self.openings.desk, self._audit, self._packs)
+        desks = Desks(
+            governance,
+            self._access,
+            self.openings.desk,
+            self._consents.desk,
+            self._audit,
+            self._erasure.desk,
+            self._erasure.recalls,
+            self._packs,
+        )
         return front_door(ground.home, self._facade, self._ethereum, desks)
 
     def close(self) -> None:

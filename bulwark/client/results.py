@@ -235,17 +235,20 @@ class ScreeningBatchDocument:
 
 @dataclass(frozen=True, slots=True)
 class Consent:
-    """A consent receipt with where its anchor stands."""
+    """A consent receipt with where its anchors stand."""
 
     consent_id: str
-    status: Literal["given", "withdrawn"]
-    receipt: dict[str, object] = field(repr=False)
-    """The document, at the member that issued it."""
+    status: Literal["given", "withdrawn", "expired", "invalidated", "objected", "erased"]
+    receipt: dict[str, object] | None = field(repr=False)
+    """The last version of the document, at the member that issued it; None once it is erased."""
+    version: int
     anchor_id: str
     commitment: str
     stage: Stage
     height: int | None
     withdrawn_height: int | None
+    records: tuple[str, ...]
+    """Own records on the ledger that rest on it."""
 
 
 @dataclass(frozen=True, slots=True)

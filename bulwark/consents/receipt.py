@@ -1,194 +1,331 @@
-"""The consent receipt: a DPV-27560 shaped JSON document and its hiding commitment.
+"""The receipt: a consent or processing record in DPV JSON-LD, as a member issues it.
 
-Rules: the receipt follows ISO/IEC TS 27560 in the W3C DPV vocabulary (core fields; exports and
-schema checks are a later part); only SHA-256(tag | salt32 | RFC 8785 form) goes on the ledger, so
-without the salt the ledger says nothing about the receipt, and with it anyone can check it offline.
-A salt serves one receipt: equal salts would link anchors.
+Rules: ISO/IEC TS 27560:2023 in the W3C vocabulary (fields and cardinalities of the DPV guide),
+held to `schemas/receipt.schema.json`, every version of it; a document that rests on another basis
+than consent is a processing receipt and claims no consent profile. A renewal makes a new version
+with one more event. Recipients are the alliance's members unless the terms name others. Times are
+UTC with seconds; nothing here reads a clock.
 """
 
 from __future__ import annotations
 
-import hmac
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, time
-from hashlib import sha256
-from typing import Final
+from datetime import UTC, datetime
+from typing import Any
 
-import rfc8785
-
-from bulwark.indicators.errors import FieldError
-from bulwark.indicators.vocabulary import LawfulBasis, Purpose
-from bulwark.ledger.ids import Digest
-
-SALT_BYTES: Final = 32
-MAX_RECEIPT_BYTES: Final = 16 * 1024
-MAX_TEXT: Final = 256
-MAX_LIST: Final = 32
-_TAG: Final = b"bulwark/consent/1\x00"
-_FIELDS: Final = frozenset(
-    {
-        "subject",
-        "purpose",
-        "lawful_basis",
-        "personal_data",
-        "scopes",
-        "recipients",
-        "valid_until",
-        "language",
-        "jurisdiction",
-        "notice",
-        "method",
-    }
+from bulwark.consents.parsing import check_bounds
+from bulwark.consents.schema import Schema, check
+from bulwark.consents.terms import DEFAULT_SCOPES, ConsentTerms, is_sensitive, jurisdictions, place
+from bulwark.consents.vocabulary import (
+    CONSENT_RECEIPT,
+    CONSENT_TYPES,
+    CONTEXT,
+    DATA_CLASSES,
+    PROCESSING_RECEIPT,
+    PROCESSING_RECORD,
+    RECEIPT_PROFILE,
+    RECORD_PROFILE,
+    basis_term,
+    purpose_term,
 )
+
+Document = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class ConsentTerms:
-    """What a member states when a person consents, checked."""
+class Issuer:
+    """The member that issues a receipt, and the alliance it shares in."""
 
-    subject: str
-    """Pairwise identifier of the person; stays in the vault."""
-    purpose: Purpose
-    lawful_basis: LawfulBasis
-    personal_data: tuple[str, ...]
-    """DPV personal data categories, as `pd:TelephoneNumber`."""
-    scopes: tuple[str, ...]
-    recipients: tuple[str, ...]
-    valid_until_day: int
-    """Last day, days since 1970-01-01; 0 without end."""
-    language: str
-    jurisdiction: str
-    notice: str
-    method: str
-
-    def __repr__(self) -> str:
-        return f"ConsentTerms({self.purpose.label}, {self.lawful_basis.label})"
-
-    @classmethod
-    def from_mapping(cls, document: Mapping[str, object], *, now_ms: int) -> ConsentTerms:
-        """Check a client's document; raises FieldError for the first field that is wrong."""
-        unknown = sorted(str(name) for name in document if name not in _FIELDS)
-        if unknown:
-            raise FieldError(unknown[0][:64], "present", f"one of {', '.join(sorted(_FIELDS))}")
-        return cls(
-            subject=_text(document, "subject", needed=True),
-            purpose=Purpose.parse(document.get("purpose", "fraud_prevention"), "purpose"),
-            lawful_basis=LawfulBasis.parse(document.get("lawful_basis", "consent"), "lawful_basis"),
-            personal_data=_texts(document, "personal_data", needed=True),
-            scopes=_texts(document, "scopes") or ("indicator:share", "indicator:query"),
-            recipients=_texts(document, "recipients"),
-            valid_until_day=_day(document.get("valid_until"), now_ms),
-            language=_text(document, "language") or "en",
-            jurisdiction=_text(document, "jurisdiction"),
-            notice=_text(document, "notice"),
-            method=_text(document, "method"),
-        )
+    member: str
+    name: str
+    alliance: str
 
 
-def make_receipt(
-    terms: ConsentTerms, *, consent_id: str, controller: str, controller_name: str, now_ms: int
-) -> dict[str, object]:
-    """The receipt document of these terms, issued by `controller` at `now_ms`.
+def make_receipt(terms: ConsentTerms, *, consent_id: str, issuer: Issuer, now_ms: int) -> Document:
+    """Version 1 of the receipt of these terms; `consent_id` is 64 hex digits.
 
-    Raises FieldError if it would be longer than MAX_RECEIPT_BYTES.
+    Raises DocumentRefused if it would be longer than what is read.
     """
-    at = datetime.fromtimestamp(now_ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    status: dict[str, object] = {"@type": "dpv:ConsentGiven", "dpv:isIndicatedAtTime": at}
-    if terms.method:
-        status["dpv:hasIndicationMethod"] = terms.method
-    if terms.valid_until_day:
-        status["valid_until"] = _iso(terms.valid_until_day)
-    record: dict[str, object] = {
-        "@type": "dpv:ConsentRecord",
+    stated = terms.stated
+    record: Document = {
         "dct:identifier": consent_id,
-        "dpv:hasDataSubject": {"@id": f"pairwise:{terms.subject}"},
-        "dpv:hasDataController": {"@id": f"org:{controller}", "dpv:hasName": controller_name},
-        "dpv:hasRecipient": [{"@id": f"org:{name}"} for name in terms.recipients],
-        "dpv:hasProcess": {
-            "dpv:hasPurpose": terms.purpose.label,
-            "dpv:hasPersonalData": list(terms.personal_data),
-            "scopes": list(terms.scopes),
-        },
-        "dpv:hasLegalBasis": terms.lawful_basis.label,
-        "dpv:hasConsentStatus": [status],
+        "dpv:hasDataSubject": {"@id": f"pairwise:{terms.subject}", "@type": "dpv:DataSubject"},
+        "dpv:hasDataController": _controllers(stated, issuer),
+        "dpv:hasJurisdiction": jurisdictions(stated),
+        "dpv:hasNotice": _notice(stated, terms.rests_on_consent),
+        "dpv:hasProcess": [_process(terms, issuer)],
+        "dpv:hasRight": _rights(stated, terms.rests_on_consent),
+        "bulwark:pipl": _pipl(stated),
     }
-    if terms.notice:
-        record["dpv:hasNotice"] = {"@id": terms.notice}
-    receipt: dict[str, object] = {
-        "@context": {
-            "dpv": "https://w3id.org/dpv#",
-            "pd": "https://w3id.org/dpv/pd#",
-            "dct": "http://purl.org/dc/terms/",
-        },
-        "@type": "dpv:ConsentReceipt",
-        "dct:conformsTo": ["https://w3id.org/dpv/schema/dpv-27560#receipt"],
+    for name, property_ in (
+        ("codes_of_conduct", "dpv:hasOrganisationalMeasure"),
+        ("authority", "dpv:hasAuthority"),
+        ("impact_assessment", "dpv:hasAssessment"),
+    ):
+        if stated.get(name):
+            record[property_] = stated[name]
+    record |= (
+        _of_consent(terms, now_ms)
+        if terms.rests_on_consent
+        else _of_processing(terms, issuer, now_ms)
+    )
+    receipt: Document = {
+        "@context": dict(CONTEXT),
         "dct:identifier": consent_id,
-        "dct:created": at,
-        "dct:language": terms.language,
+        "bulwark:version": 1,
+        "dct:created": moment(now_ms),
+        "dct:publisher": f"org:{issuer.member}",
         "dpv:hasRecordOfActivity": record,
     }
-    if terms.jurisdiction:
-        receipt["dpv:hasJurisdiction"] = terms.jurisdiction
-    size = len(_canonical(receipt))
-    if size > MAX_RECEIPT_BYTES:
-        raise FieldError("receipt", f"{size} bytes", f"at most {MAX_RECEIPT_BYTES} bytes in all")
+    if terms.rests_on_consent:
+        receipt["@type"] = "dpv:ConsentReceipt"
+        receipt["dct:conformsTo"] = [RECEIPT_PROFILE, CONSENT_RECEIPT]
+    else:
+        receipt["@type"] = "bulwark:ProcessingReceipt"
+        receipt["dct:conformsTo"] = [PROCESSING_RECEIPT]
+    return _checked(receipt)
+
+
+def renew_receipt(
+    receipt: Mapping[str, Any], *, valid_until_day: int, method: str, now_ms: int
+) -> Document:
+    """The next version: one more event, another last day (0 without end), all else as it was."""
+    version = receipt["bulwark:version"] + 1
+    record = dict(receipt["dpv:hasRecordOfActivity"])
+    if "dpv:hasConsentStatus" in record:
+        before = record["dpv:hasConsentStatus"]
+        event = _event(before[-1]["@type"][1], valid_until_day, method, now_ms)
+        event["@type"][0] = "dpv:RenewedConsentGiven"
+        record["dpv:hasConsentStatus"] = [*before, event]
+    else:
+        before = record["dpv:hasActivityStatus"]
+        event = {
+            "@type": "dpv:ActivityOngoing",
+            "dpv:isIndicatedAtTime": moment(now_ms),
+            "dpv:isIndicatedBy": before[-1]["dpv:isIndicatedBy"],
+            "dpv:hasDuration": _duration(valid_until_day),
+        }
+        record["dpv:hasActivityStatus"] = [*before, event]
+    return _checked(
+        {
+            **receipt,
+            "bulwark:version": version,
+            "dct:created": moment(now_ms),
+            "dpv:hasRecordOfActivity": record,
+        }
+    )
+
+
+def moment(at_ms: int) -> str:
+    """A time in UTC with seconds."""
+    return datetime.fromtimestamp(at_ms // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def iso_day(day: int) -> str:
+    """ISO date of a day since 1970-01-01."""
+    return datetime.fromtimestamp(day * 86_400, UTC).date().isoformat()
+
+
+def _checked(receipt: Document) -> Document:
+    check_bounds(receipt)
+    check(receipt, Schema.RECEIPT)
     return receipt
 
 
-def commitment_of(receipt: Mapping[str, object], salt: bytes) -> Digest:
-    """The 32 bytes that the ledger keeps of a receipt; raises ValueError for a bad salt."""
-    if len(salt) != SALT_BYTES:
-        raise ValueError(f"a salt has {SALT_BYTES} bytes, {len(salt)} given")
-    return Digest(sha256(_TAG + salt + _canonical(receipt)).digest())
+def _of_consent(terms: ConsentTerms, now_ms: int) -> Document:
+    stated = terms.stated
+    consent_type = CONSENT_TYPES[stated.get("consent_type", "explicit")]
+    method = stated.get("method", "")
+    return {
+        "@type": "dpv:ConsentRecord",
+        "dct:conformsTo": RECORD_PROFILE,
+        "dpv:hasLegalBasis": consent_type,
+        "dpv:hasConsentControl": {
+            "@type": "dpv:WithdrawConsent",
+            "dpv:isExercisedAt": stated["withdrawal"],
+        },
+        "dpv:hasConsentStatus": [_event(consent_type, terms.valid_until_day, method, now_ms)],
+    }
 
 
-def _canonical(receipt: Mapping[str, object]) -> bytes:
-    """RFC 8785 form."""
-    return rfc8785.dumps(dict(receipt))  # type: ignore[arg-type]
+def _of_processing(terms: ConsentTerms, issuer: Issuer, now_ms: int) -> Document:
+    return {
+        "@type": "dpv:DataProcessingRecord",
+        "dct:conformsTo": PROCESSING_RECORD,
+        "dpv:hasLegalBasis": basis_term(terms.lawful_basis),
+        "bulwark:hasObjectionControl": {"dpv:isExercisedAt": terms.stated["withdrawal"]},
+        "dpv:hasActivityStatus": [
+            {
+                "@type": "dpv:ActivityOngoing",
+                "dpv:isIndicatedAtTime": moment(now_ms),
+                "dpv:isIndicatedBy": f"org:{issuer.member}",
+                "dpv:hasDuration": _duration(terms.valid_until_day),
+            }
+        ],
+    }
 
 
-def matches(receipt: Mapping[str, object], salt: bytes, commitment: bytes) -> bool:
-    """Whether a receipt and its salt are what was anchored."""
-    return hmac.compare_digest(commitment_of(receipt, salt), commitment)
+def _event(consent_type: str, valid_until_day: int, method: str, now_ms: int) -> Document:
+    event: Document = {
+        "@type": ["dpv:ConsentGiven", consent_type],
+        "dpv:isIndicatedAtTime": moment(now_ms),
+        "dpv:isIndicatedBy": "dpv:DataSubject",
+        "dpv:hasDuration": _duration(valid_until_day),
+    }
+    if method:
+        event["dpv:hasIndicationMethod"] = method
+    return event
 
 
-def _text(document: Mapping[str, object], field: str, *, needed: bool = False) -> str:
-    value = document.get(field, "")
-    allowed = f"{'1' if needed else '0'} to {MAX_TEXT} printable characters"
-    if not isinstance(value, str):
-        raise FieldError(field, type(value).__name__, allowed)
-    value = value.strip()
-    if len(value) > MAX_TEXT or not value.isprintable() or (needed and not value):
-        raise FieldError(field, f"{len(value)} characters", allowed)
-    return value
+def _duration(valid_until_day: int) -> Document:
+    if not valid_until_day:
+        return {"@type": "dpv:EndlessDuration"}
+    return {"@type": "dpv:UntilTimeDuration", "rdf:value": iso_day(valid_until_day)}
 
 
-def _texts(document: Mapping[str, object], field: str, *, needed: bool = False) -> tuple[str, ...]:
-    value = document.get(field, [])
-    allowed = f"a list of {'1' if needed else '0'} to {MAX_LIST} texts"
-    if isinstance(value, str) or not isinstance(value, Sequence):
-        raise FieldError(field, type(value).__name__, allowed)
-    if len(value) > MAX_LIST or (needed and not value):
-        raise FieldError(field, f"{len(value)} entries", allowed)
-    return tuple(_text({field: item}, field, needed=True) for item in value)
+def _controllers(stated: Mapping[str, Any], issuer: Issuer) -> list[Document]:
+    own = {"id": f"org:{issuer.member}", "name": issuer.name, **stated["controller"]}
+    return [_party(each) for each in (own, *stated.get("joint_controllers", ()))]
 
 
-def _day(value: object, now_ms: int) -> int:
-    if value is None or value == "":
-        return 0
-    allowed = "an ISO date from today on, or absent for no end"
-    if not isinstance(value, str):
-        raise FieldError("valid_until", type(value).__name__, allowed)
-    try:
-        parsed = datetime.combine(datetime.fromisoformat(value).date(), time(), UTC)
-    except ValueError:
-        raise FieldError("valid_until", "not a date", allowed) from None
-    day = int(parsed.timestamp()) // 86_400
-    if not now_ms // 86_400_000 <= day <= 0xFFFFFFFF:
-        raise FieldError("valid_until", "in the past", allowed)
-    return day
+def _party(stated: Mapping[str, Any]) -> Document:
+    party: Document = {
+        "@id": stated.get("id") or f"org:{stated['name']}",
+        "@type": "dpv:DataController",
+        "dpv:hasName": stated["name"],
+        "dpv:hasContact": stated["contact"],
+        "dpv:hasAddress": stated["address"],
+    }
+    for name, property_ in (
+        ("email", "schema:email"),
+        ("phone", "schema:telephone"),
+        ("url", "schema:url"),
+    ):
+        if stated.get(name):
+            party[property_] = stated[name]
+    return party
 
 
-def _iso(day: int) -> str:
-    return datetime.fromtimestamp(day * 86_400, UTC).date().isoformat()
+def _process(terms: ConsentTerms, issuer: Issuer) -> Document:
+    stated = terms.stated
+    storage = stated["storage"]
+    process: Document = {
+        "@type": "dpv:Process",
+        "dpv:hasPurpose": [purpose_term(terms.purpose)],
+        "dpv:hasPersonalData": [_category(each) for each in stated["personal_data"]],
+        "dpv:hasStorageCondition": [
+            {
+                "@type": "dpv:StorageLocation",
+                "dpv:hasLocation": [place(each) for each in storage["locations"]],
+            },
+            {
+                "@type": "dpv:StorageDuration",
+                "dpv:hasDuration": {
+                    "@type": "dpv:TemporalDuration",
+                    "rdf:value": storage["retention"],
+                },
+            },
+        ],
+        "dpv:hasRecipient": _recipients(stated, issuer),
+        "bulwark:scopes": list(stated.get("scopes", DEFAULT_SCOPES)),
+    }
+    for name, property_ in (
+        ("processing", "dpv:hasProcessing"),
+        ("data_source", "dpv:hasDataSource"),
+        ("service", "dpv:hasService"),
+    ):
+        if stated.get(name):
+            process[property_] = stated[name]
+    return process
+
+
+def _category(stated: str | Mapping[str, Any]) -> Document:
+    given = {"category": stated} if isinstance(stated, str) else stated
+    necessity = given.get("necessity", "required")
+    return {
+        "@type": DATA_CLASSES[given.get("class", "ordinary")],
+        "skos:broader": given["category"],
+        "dpv:hasNecessity": "dpv:Optional" if necessity == "optional" else "dpv:Required",
+    }
+
+
+def _recipients(stated: Mapping[str, Any], issuer: Issuer) -> list[Document]:
+    given = stated.get("recipients")
+    if not given:
+        given = [
+            {
+                "id": f"alliance:{issuer.alliance}",
+                "name": f"members of {issuer.alliance}",
+                "contact": stated["controller"]["contact"],
+                "purpose": "to recognise identifiers used in fraud",
+                "method": "keyed tags on the alliance's ledger",
+                "personal_data": [
+                    _category(each)["skos:broader"] for each in stated["personal_data"]
+                ],
+            }
+        ]
+    return [_recipient(each) for each in given]
+
+
+def _recipient(stated: Mapping[str, Any]) -> Document:
+    recipient: Document = {
+        "@id": stated.get("id") or f"org:{stated['name']}",
+        "@type": "dpv:ThirdParty",
+        "dpv:hasName": stated["name"],
+        "dpv:hasContact": stated["contact"],
+        "dct:description": stated["purpose"],
+        "bulwark:method": stated["method"],
+        "dpv:hasPersonalData": list(stated["personal_data"]),
+    }
+    if stated.get("address"):
+        recipient["dpv:hasAddress"] = stated["address"]
+    if stated.get("country"):
+        recipient["dpv:hasLocation"] = place(stated["country"])
+    return recipient
+
+
+def _notice(stated: Mapping[str, Any], rests_on_consent: bool) -> Document:
+    given = stated["notice"]
+    if isinstance(given, str):
+        given = {"url": given}
+    notice: Document = {
+        "@id": given["url"],
+        "@type": "dpv:ConsentNotice" if rests_on_consent else "dpv:PrivacyNotice",
+        "dct:language": stated["language"],
+    }
+    for name, property_ in (
+        ("version", "dct:hasVersion"),
+        ("date", "dct:date"),
+        ("sha256", "bulwark:sha256"),
+    ):
+        if given.get(name):
+            notice[property_] = given[name]
+    return notice
+
+
+def _rights(stated: Mapping[str, Any], rests_on_consent: bool) -> list[Document]:
+    first = (
+        ("A7-3", "Right to withdraw consent") if rests_on_consent else ("A21", "Right to object")
+    )
+    at = stated.get("rights", stated["withdrawal"])
+    rights = [(*first, stated["withdrawal"]), ("A15", "Right of access", at)]
+    rights.append(("A17", "Right to erasure", at))
+    return [
+        {
+            "@type": ["dpv:DataSubjectRight", f"eu-gdpr:{article}"],
+            "dct:title": title,
+            "dpv:isExercisedAt": where,
+        }
+        for article, title, where in rights
+    ]
+
+
+def _pipl(stated: Mapping[str, Any]) -> Document:
+    pipl: Document = {
+        "bulwark:separateConsent": stated.get("separate_consent") is True,
+        "bulwark:sensitive": is_sensitive(stated),
+    }
+    if stated.get("legal_reference"):
+        pipl["dct:references"] = stated["legal_reference"]
+    return pipl

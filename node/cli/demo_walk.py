@@ -190,6 +190,12 @@ class Walk:
             "personal_data": ["pd:TelephoneNumber"],
             "purpose": "fraud_prevention",
             "method": "checkbox",
+            "jurisdiction": "GB",
+            "language": "en",
+            "notice": f"https://{name}.example/privacy",
+            "controller": {"contact": f"dpo@{name}.example", "address": "1 High Street, London"},
+            "storage": {"locations": ["GB"], "retention": "P1Y"},
+            "withdrawal": f"https://{name}.example/consent",
         }
         given = await client.give_consent(document, wait=Stage.FINALIZED)
         if given.status != "given" or given.height is None:

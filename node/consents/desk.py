@@ -1,163 +1,264 @@
-"""The consent desk: gives, withdraws and shows receipts of this member.
+"""The consent desk: gives, renews, ends and erases receipts of this member.
 
-Rules: receipt and transaction become durable in one write; a consent id is random and is also the
-anchor id; a receipt can be withdrawn once; what the chain says decides the status.
+Rules: a receipt version and the transaction that anchors it become durable in one write; a consent
+id is random and is also the anchor id; a salt serves one version. Consent is withdrawn, expires or
+is invalidated; a processing on another basis is objected to, expires or is invalidated: consent is
+never feigned, so nothing else can be withdrawn. A receipt is erased once its consent ended or its
+time is over: before that the member could not show what it rests on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
 
-from bulwark.consents.receipt import SALT_BYTES, ConsentTerms, commitment_of, make_receipt
-from bulwark.ledger.ids import Address, Digest, Height, MemberId
+from bulwark.consents.commitment import SALT_BYTES, commitment_of
+from bulwark.consents.ending import Ending
+from bulwark.consents.facts import ReceiptFacts
+from bulwark.consents.faults import DocumentRefused, Fault, found_of, path_of
+from bulwark.consents.receipt import Document, Issuer, make_receipt, renew_receipt
+from bulwark.consents.terms import ConsentTerms, last_day
+from bulwark.ledger.ids import Address, Digest, MemberId
+from bulwark.ledger.proofs import AnchorProof
 from bulwark.privacy.group import RandomBytes
-from contracts.bindings import CONSENT_REGISTRY, encode_give, encode_withdraw
-from node.consents.vault import StoredConsent, Vault
+from contracts.bindings import CONSENT_REGISTRY, encode_give, encode_renew, encode_withdraw
+from node.consents.port import ConsentDetail, PersonName
+from node.consents.shelf import GIVEN, Shelf
+from node.consents.shredder import Shredder
+from node.consents.vault import StoredConsent, Vault, Version
 from node.reporting.anchorer import Anchorer
 from node.reporting.idempotency import IdempotencyStore
 from node.reporting.tracker import StageTracker
-from node.service import Conflict, ConsentView, Idempotency, NotFound, Stage
+from node.service import Conflict, Forbidden, Idempotency, Stage
 from node.storage.durability import Durability
+from node.storage.port import KeyValueStore
 
-WITHDRAWAL_REASONS = {"withdrawn": 1, "expired": 2, "invalidated": 3, "objected": 4}
-"""Reason names and their codes on the ledger."""
+_RENEWAL_FIELDS: Final = ("valid_until", "method")
+_MAX_VERSIONS: Final = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class DeskParts:
+    """What the desk hands over to."""
+
+    vault: Vault
+    shelf: Shelf
+    shredder: Shredder
+    store: KeyValueStore
+    anchorer: Anchorer
+    tracker: StageTracker
+    idempotency: IdempotencyStore
+    durability: Durability
+    member: MemberId
+    issuer: Issuer
+    may_issue: Callable[[], bool]
+    """Whether this member's account may anchor now."""
+    random_bytes: RandomBytes
+    now_ms: Callable[[], int]
+    wait_timeout_ms: int
 
 
 class ConsentDesk:
     """Consents of one member."""
 
-    def __init__(
-        self,
-        *,
-        vault: Vault,
-        anchorer: Anchorer,
-        tracker: StageTracker,
-        idempotency: IdempotencyStore,
-        durability: Durability,
-        place_of: Callable[[Digest], tuple[Stage, Height | None]],
-        member: MemberId,
-        member_name: str,
-        random_bytes: RandomBytes,
-        now_ms: Callable[[], int],
-        wait_timeout_ms: int,
-    ) -> None:
-        """`place_of` tells how far an own transaction got, and its block."""
-        self._vault = vault
-        self._anchorer = anchorer
-        self._tracker = tracker
-        self._idempotency = idempotency
-        self._durability = durability
-        self._place_of = place_of
-        self._member = member
-        self._member_name = member_name
-        self._random_bytes = random_bytes
-        self._now_ms = now_ms
-        self._wait_timeout_ms = wait_timeout_ms
+    def __init__(self, parts: DeskParts) -> None:
+        self._parts = parts
+        self._vault, self._shelf = parts.vault, parts.shelf
+
+    # Writes
 
     async def give(
         self, document: Mapping[str, object], *, wait: Stage, idempotency: Idempotency | None
-    ) -> ConsentView:
-        """Make, keep and anchor a receipt; raises FieldError, IdempotencyMismatch."""
-        known = self._known(idempotency)
+    ) -> ConsentDetail:
+        """See ConsentService."""
+        known = await self._known(idempotency)
         if known is not None:
-            await self._durability.barrier()
-            return self.view(known)
-        now_ms = self._now_ms()
+            return known
+        now_ms = self._parts.now_ms()
         terms = ConsentTerms.from_mapping(document, now_ms=now_ms)
-        anchor_id = self._random_bytes(32)
+        anchor_id = self._parts.random_bytes(32)
         receipt = make_receipt(
-            terms,
-            consent_id=anchor_id.hex(),
-            controller=self._member,
-            controller_name=self._member_name,
-            now_ms=now_ms,
+            terms, consent_id=anchor_id.hex(), issuer=self._parts.issuer, now_ms=now_ms
         )
-        salt = self._random_bytes(SALT_BYTES)
-        commitment = commitment_of(receipt, salt)
+        salt = self._parts.random_bytes(SALT_BYTES)
         call = encode_give(
             anchor_id,
-            commitment,
+            commitment_of(receipt, salt),
             int(terms.purpose),
             int(terms.lawful_basis),
             terms.valid_until_day,
         )
-        transaction = self._anchorer.send(
-            Address(CONSENT_REGISTRY),
-            call,
-            extra=lambda signed: {
-                **self._vault.entry(
-                    StoredConsent(anchor_id.hex(), receipt, salt, commitment, signed.hash)
-                ),
-                **self._entry(idempotency, anchor_id),
-            },
-        )
-        await self._settle(transaction.hash, wait)
-        return self.view(anchor_id.hex())
+        persons = [self._vault.person("subject", terms.subject)]
+        if terms.phone:
+            persons.append(self._vault.person("phone", terms.phone))
+        fresh = StoredConsent(anchor_id.hex(), (), tuple(persons))
+        return await self._anchor_version(fresh, receipt, salt, call, wait, idempotency)
+
+    async def renew(
+        self,
+        consent_id: str,
+        document: Mapping[str, object],
+        *,
+        wait: Stage,
+        idempotency: Idempotency | None,
+    ) -> ConsentDetail:
+        """See ConsentService."""
+        known = await self._known(idempotency)
+        if known is not None:
+            return known
+        now_ms = self._parts.now_ms()
+        day, method = _renewal(document, now_ms)
+        stored = self._shelf.find(consent_id)
+        status = self._shelf.status_of(stored)
+        if status != GIVEN:
+            raise Conflict(f"this consent is {status}; let the person give another one")
+        if stored.latest >= _MAX_VERSIONS:
+            raise Conflict(f"this receipt has {stored.latest} versions; give another consent")
+        before = self._vault.version(stored).receipt
+        receipt = renew_receipt(before, valid_until_day=day, method=method, now_ms=now_ms)
+        salt = self._parts.random_bytes(SALT_BYTES)
+        call = encode_renew(stored.anchor_id, commitment_of(receipt, salt), day)
+        return await self._anchor_version(stored, receipt, salt, call, wait, idempotency)
 
     async def withdraw(
         self, consent_id: str, reason: str, *, wait: Stage, idempotency: Idempotency | None
-    ) -> ConsentView:
-        """Anchor the withdrawal; raises NotFound, Conflict for a second one."""
-        known = self._known(idempotency)
+    ) -> ConsentDetail:
+        """See ConsentService."""
+        known = await self._known(idempotency)
         if known is not None:
-            await self._durability.barrier()
-            return self.view(known)
-        if reason not in WITHDRAWAL_REASONS:
-            raise Conflict(f"reason is one of {', '.join(WITHDRAWAL_REASONS)}")
-        stored = self._find(consent_id)
-        if stored.withdrawn is not None:
-            raise Conflict("this consent is withdrawn already")
-        call = encode_withdraw(stored.anchor_id, WITHDRAWAL_REASONS[reason])
-        transaction = self._anchorer.send(
-            Address(CONSENT_REGISTRY),
-            call,
+            return known
+        stored = self._shelf.find(consent_id)
+        if stored.ended is not None:
+            raise Conflict(f"this consent is {self._shelf.status_of(stored)} already")
+        ending = self._ending(stored, reason)
+        transaction = self._parts.anchorer.send(
+            self._registry(),
+            encode_withdraw(stored.anchor_id, int(ending)),
             extra=lambda signed: {
-                **self._vault.entry(stored.withdraw(signed.hash)),
+                **self._vault.put_facts(stored.end(signed.hash, int(ending))),
                 **self._entry(idempotency, stored.anchor_id),
             },
         )
         await self._settle(transaction.hash, wait)
-        return self.view(consent_id)
+        return self._shelf.show(consent_id)
+
+    async def erase(self, consent_id: str) -> ConsentDetail:
+        """See ConsentService."""
+        stored = self._shelf.find(consent_id)
+        if self._shelf.status_of(stored) == GIVEN:
+            raise Conflict("this consent stands: end it before its receipt is erased")
+        puts = self._vault.erasure(stored, self._parts.now_ms())
+        self._parts.store.write(puts, sync=False)
+        await self._parts.durability.barrier()
+        await self._parts.shredder.shred()
+        return self._shelf.show(consent_id)
+
+    # Reads
+
+    def show(self, consent_id: str) -> ConsentDetail:
+        """See ConsentService."""
+        return self._shelf.show(consent_id)
+
+    def page(self, after: str, limit: int) -> Sequence[ConsentDetail]:
+        """See ConsentService."""
+        return self._shelf.page(after, limit)
+
+    def search(self, person: PersonName) -> Sequence[ConsentDetail]:
+        """See ConsentService."""
+        return self._shelf.search(person)
+
+    def export(self, person: PersonName) -> Mapping[str, Any]:
+        """See ConsentService."""
+        return self._shelf.export(person)
+
+    def kantara(self, consent_id: str) -> Mapping[str, Any]:
+        """See ConsentService."""
+        return self._shelf.kantara(consent_id)
+
+    def proof(self, consent_id: str) -> AnchorProof:
+        """See ConsentService."""
+        return self._shelf.proof(consent_id)
+
+    def status(
+        self, person: PersonName, scopes: Sequence[str], purpose: str
+    ) -> Mapping[str, Any] | None:
+        """See ConsentService."""
+        return self._shelf.status(person, scopes, purpose)
+
+    async def _anchor_version(
+        self,
+        before: StoredConsent,
+        receipt: Document,
+        salt: bytes,
+        call: bytes,
+        wait: Stage,
+        idempotency: Idempotency | None,
+    ) -> ConsentDetail:
+        """Keep and anchor one more version."""
+        version = Version(before.latest + 1, receipt, salt)
+        transaction = self._parts.anchorer.send(
+            self._registry(),
+            call,
+            extra=lambda signed: {
+                **self._vault.put_version(before.renew(signed.hash), version),
+                **self._entry(idempotency, before.anchor_id),
+            },
+        )
+        await self._settle(transaction.hash, wait)
+        return self._shelf.show(before.consent_id)
+
+    def _ending(self, stored: StoredConsent, reason: str) -> Ending:
+        ending = Ending.of_label(reason)
+        if ending is None:
+            raise Conflict(f"reason is one of {', '.join(each.label for each in Ending)}")
+        is_consent = ReceiptFacts.of(self._vault.version(stored).receipt).is_consent
+        if is_consent and ending is Ending.OBJECTED:
+            raise Conflict("a consent is withdrawn; objections are to processing on another basis")
+        if not is_consent and ending is Ending.WITHDRAWN:
+            raise Conflict("this processing does not rest on consent; the person objects to it")
+        return ending
+
+    def _registry(self) -> Address:
+        if not self._parts.may_issue():
+            raise Forbidden(
+                f"member {self._parts.member} has no role reporter on the ledger; "
+                "it can screen and audit, not anchor consents"
+            )
+        return Address(CONSENT_REGISTRY)
 
     async def _settle(self, transaction_hash: Digest, wait: Stage) -> None:
-        await self._durability.barrier()
-        progress = await self._tracker.wait(transaction_hash, wait, self._wait_timeout_ms)
+        parts = self._parts
+        await parts.durability.barrier()
+        progress = await parts.tracker.wait(transaction_hash, wait, parts.wait_timeout_ms)
         if not progress.succeeded:
             raise Conflict("the consent registry refused the transaction of this member")
 
-    def _known(self, wish: Idempotency | None) -> str | None:
-        ids = self._idempotency.find(wish) if wish is not None else None
-        return ids[0].hex() if ids else None
+    async def _known(self, wish: Idempotency | None) -> ConsentDetail | None:
+        """The outcome of an earlier request with this key, once it is durable."""
+        ids = self._parts.idempotency.find(wish) if wish is not None else None
+        if not ids:
+            return None
+        await self._parts.durability.barrier()
+        return self._shelf.show(ids[0].hex())
 
     def _entry(self, wish: Idempotency | None, anchor_id: bytes) -> dict[bytes, bytes | None]:
         if wish is None:
             return {}
-        return self._idempotency.entry(wish, [anchor_id], self._now_ms())
+        return self._parts.idempotency.entry(wish, [anchor_id], self._parts.now_ms())
 
-    def _find(self, consent_id: str) -> StoredConsent:
-        stored = self._vault.find(consent_id)
-        if stored is None:
-            raise NotFound("no receipt with this id was issued by this member")
-        return stored
 
-    def stored(self, consent_id: str) -> StoredConsent:
-        """The stored receipt with its salt, for the holder's proof; raises NotFound."""
-        return self._find(consent_id)
-
-    def view(self, consent_id: str) -> ConsentView:
-        """A receipt with where its anchors stand; raises NotFound."""
-        stored = self._find(consent_id)
-        stage, height = self._place_of(stored.given)
-        withdrawn_height: Height | None = None
-        if stored.withdrawn is not None:
-            stage, withdrawn_height = self._place_of(stored.withdrawn)
-        return ConsentView(
-            consent_id=stored.consent_id,
-            receipt=stored.receipt,
-            status="withdrawn" if stored.withdrawn is not None else "given",
-            anchor_id=stored.anchor_id,
-            commitment=stored.commitment,
-            stage=stage,
-            height=height,
-            withdrawn_height=withdrawn_height,
-        )
+def _renewal(document: Mapping[str, object], now_ms: int) -> tuple[int, str]:
+    """Last day and method of a renewal; raises DocumentRefused."""
+    faults = [
+        Fault(path_of([name]), found_of(document[name]), f"one of {', '.join(_RENEWAL_FIELDS)}")
+        for name in document
+        if name not in _RENEWAL_FIELDS
+    ]
+    method = document.get("method", "")
+    if not isinstance(method, str) or len(method) > 256 or not method.isprintable():
+        faults.append(Fault(path_of(["method"]), found_of(method), "0 to 256 printable characters"))
+    day = last_day(document.get("valid_until"), now_ms, faults)
+    if faults:
+        raise DocumentRefused(faults)
+    return day, str(method)

@@ -19,6 +19,7 @@ from bulwark.indicators.normalise import normalise
 from bulwark.ledger.ids import Digest, Height, RecordId, Tag
 from bulwark.ledger.transaction import Transaction
 from bulwark.privacy.group import RandomBytes
+from node.consents.gate import ConsentGate
 from node.reporting.gatherer import Gatherer
 from node.reporting.idempotency import IdempotencyStore
 from node.reporting.outbox import Outbox, own_name
@@ -77,11 +78,15 @@ class Reporter:
         oprf_key_id: int,
         index_key: bytes,
         random_bytes: RandomBytes,
+        gate: ConsentGate,
         now_ms: Callable[[], int],
         max_pending: int,
         wait_timeout_ms: int,
     ) -> None:
-        """`stage_of` tells how far a known record of this member got, and its height."""
+        """`stage_of` tells how far a known record of this member got, and its height.
+
+        `gate` refuses what the consent that a row names does not permit.
+        """
         self._tagger = tagger
         self._gatherer = gatherer
         self._outbox = outbox
@@ -93,6 +98,7 @@ class Reporter:
         self._oprf_key_id = oprf_key_id
         self._index_key = index_key
         self._random_bytes = random_bytes
+        self._gate = gate
         self._now_ms = now_ms
         self._max_pending = max_pending
         self._wait_timeout_ms = wait_timeout_ms
@@ -179,6 +185,10 @@ class Reporter:
             if number % TURN == TURN - 1:
                 await asyncio.sleep(0)
             report = row.report
+            refusal = self._gate.refusal(report)
+            if refusal is not None:
+                row.outcome = ReportOutcome(None, refusal=refusal)
+                continue
             try:
                 region = str(report.region) or None
                 row.value = normalise(report.kind, report.value, region).value
@@ -227,6 +237,9 @@ class Reporter:
             index_key=self._index_key,
         )
         row.record_id = record.record_id
+        resting = self._gate.resting(report, record.record_id)
+        if resting:
+            self._store.write(resting, sync=False)
         row.transaction = self._gatherer.add(record, name)
 
     async def _keep(self, wish: Idempotency, rows: list[_Row]) -> None:

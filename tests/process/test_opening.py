@@ -26,19 +26,14 @@ from node.assembly import open_home
 from node.chain.store import ChainStore
 from node.devnet.devnet import Devnet
 from node.execution.executor import Executor
+from tests.consent_terms import terms
 from tests.process.support import ROOT, Alliance, until
 
 pytestmark = pytest.mark.process
 
 CROOKED = (sys.executable, "-m", "tests.process.wrong_part")
 REGULATOR = "regulator"
-CONSENT = {
-    "purpose": "fraud_prevention",
-    "personal_data": ["pd:TelephoneNumber"],
-    "valid_until": "2031-11-20",
-    "language": "en",
-    "jurisdiction": "GB",
-}
+CONSENT = terms(valid_until="2031-11-20")
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from node.network.kinds import Kind
 from node.storage import schema
 from node.storage.blocks import read_sidecar
 from node.storage.level import LevelStore
+from tests.consent_terms import terms
 from tests.process import needles
 from tests.process.support import Alliance, rpc
 from tests.process.wiretap import Wiretap
@@ -34,7 +35,7 @@ REPORTED = (
     ("url", "https://xylophone-parcel-refund.info/zqpay?session=9f8e7d6c"),
 )
 ASKED_ONLY = (("phone", "+44 20 7946 0391"), ("email", "clean.quokka@honest-people.org"))
-REFUSED = (("iban", "DE75 5121 0800 1245 1261 98"), ("email", "broken@@kumquat-typo.example"))
+REFUSED = (("iban", "DE75 5121 0800 1245 1261 98"), ("email", "brokenkumquat-typo.example"))
 SUBJECT = "subject-marmalade-77-quokka"
 ROWS = "".join(
     f'{{"kind":"{kind}","value":"{value}","fraud_type":"smishing"}}\n' for kind, value in REPORTED
@@ -97,7 +98,7 @@ def play(alliance: Alliance, reporter: str, other: str) -> list[dict[str, Any]]:
     consent = client.post(
         "/v1/consents",
         params={"wait": "finalized"},
-        json={"subject": SUBJECT, "personal_data": ["pd:TelephoneNumber"]},
+        json=terms(subject=SUBJECT),
     )
     assert consent.status_code == 201, consent.text
     withdrawn = client.post(

@@ -18,6 +18,7 @@ from starlette.types import ASGIApp
 
 from api.settings import ApiSettings
 from node.service import Role
+from tests.consent_terms import TERMS
 from tests.fuzz.asgi import Headers, request
 from tests.fuzz.structure import change_json
 from tests.fuzz.target import Finding, Target
@@ -88,10 +89,6 @@ class Rest(Target):
                 made.append(b"POST /v1/screenings analyst json\n" + orjson.dumps(question))
         rows = b"\n".join(orjson.dumps(row) for row in (PHONE, {**PHONE, "value": "x"}, 7))
         table = b'kind,value,fraud_type\nphone,"+44 20 7946 0958",vishing\r\nip,192.0.2.1,\n'
-        consent = {
-            "subject": "pairwise-17", "purpose": "fraud_prevention", "lawful_basis": "consent",
-            "personal_data": ["pd:TelephoneNumber"],
-        }  # fmt: skip
         made += [
             b"POST /v1/indicators?wait=accepted reporter json key-1\n" + orjson.dumps(PHONE),
             b"POST /v1/indicators/batches?wait=durable reporter ndjson\n" + rows,
@@ -99,7 +96,7 @@ class Rest(Target):
             b"POST /v1/screenings/batches reporter ndjson\n" + orjson.dumps(QUESTION) + b"\n",
             b"POST /v1/screenings/batches analyst csv\nkind,value,purpose,lawful_basis\n"
             b"phone,+442079460958,fraud_prevention,legitimate_interests\n",
-            b"POST /v1/consents reporter json\n" + orjson.dumps(consent),
+            b"POST /v1/consents reporter json\n" + orjson.dumps(TERMS),
             b"POST /v1/consents/consent-0/withdrawal?wait=accepted reporter json\n"
             b'{"reason":"objected"}',
             b"POST /v1/consents/consent-0/withdrawal reporter none\n",

@@ -13,6 +13,7 @@ from typing import ClassVar
 import orjson
 
 from node.service import Role
+from tests.consent_terms import TERMS
 from tests.fuzz.running import Running
 from tests.fuzz.target import Finding
 from tests.fuzz.targets.rest import KINDS, Rest
@@ -22,12 +23,7 @@ from tests.unit.api.world import PHONE
 RENEWED_AFTER = 2_000
 BODIES: dict[str, object] = {
     "/v1/indicators": PHONE,
-    "/v1/consents": {
-        "subject": "pairwise-17",
-        "purpose": "fraud_prevention",
-        "lawful_basis": "consent",
-        "personal_data": ["pd:TelephoneNumber"],
-    },
+    "/v1/consents": TERMS,
     "/v1/governance/proposals": {
         "action": "set_parameter",
         "name": "heartbeat_ms",

@@ -38,7 +38,6 @@ from node.service import (
     BlockView,
     Caller,
     Conflict,
-    ConsentView,
     Idempotency,
     IdempotencyMismatch,
     MemberView,
@@ -72,7 +71,6 @@ class FakeNode:
     records: dict[RecordId, tuple[Record, IndicatorReport, Stage]] = field(default_factory=dict)
     tags: dict[bytes, list[RecordId]] = field(default_factory=dict)
     promises: dict[str, tuple[Digest, object]] = field(default_factory=dict)
-    consents: dict[str, ConsentView] = field(default_factory=dict)
     reachable: bool = True
     ready: bool = True
     failure: Exception | None = None
@@ -196,56 +194,13 @@ class FakeNode:
             kind=AnchorKind.RECORDS, height=Height(1), transaction_index=0, log_index=0,
             account=SENDER, digest=sidecar.root, reference=policy, count=1, schema=1,
         )  # fmt: skip
-        return RecordProof(record, 0, (), self._anchored(anchor))
+        return RecordProof(record, 0, (), self.anchored(anchor))
 
-    def _anchored(self, anchor: Anchor) -> AnchorProof:
+    def anchored(self, anchor: Anchor) -> AnchorProof:
         root = root_of([anchor.leaf_hash])
         header = FakeChain().add([], record_log_size=1, record_log_root=root).header
         sealed = certificate(VoteKind.CHECKPOINT, header.height, header.hash())
         return AnchorProof(anchor, 0, (), SealedHeader(header, sealed))
-
-    async def give_consent(
-        self, document: Mapping[str, object], *, wait: Stage, idempotency: Idempotency | None
-    ) -> ConsentView:
-        self._fail()
-        known = self._promised(idempotency)
-        if isinstance(known, ConsentView):
-            return known
-        anchor_id = sha256(b"consent %d" % len(self.consents))
-        view = ConsentView(
-            f"consent-{len(self.consents)}", dict(document), "given", anchor_id,
-            sha256(anchor_id), wait, Height(2) if wait >= 3 else None, None,
-        )  # fmt: skip
-        self.consents[view.consent_id] = view
-        self._promise(idempotency, view)
-        return view
-
-    async def withdraw_consent(
-        self, consent_id: str, reason: str, *, wait: Stage, idempotency: Idempotency | None
-    ) -> ConsentView:
-        given = await self.consent(consent_id)
-        if given.status == "withdrawn":
-            raise Conflict("the consent is withdrawn already")
-        view = ConsentView(
-            consent_id, given.receipt, "withdrawn", given.anchor_id, given.commitment,
-            wait, given.height, Height(3) if wait >= 3 else None,
-        )  # fmt: skip
-        self.consents[consent_id] = view
-        return view
-
-    async def consent(self, consent_id: str) -> ConsentView:
-        if consent_id not in self.consents:
-            raise NotFound("no such consent")
-        return self.consents[consent_id]
-
-    async def consent_proof(self, consent_id: str) -> AnchorProof:
-        view = await self.consent(consent_id)
-        anchor = Anchor(
-            kind=AnchorKind.CONSENT_GIVEN, height=Height(1), transaction_index=0, log_index=0,
-            account=SENDER, digest=Digest(view.commitment), reference=Digest(view.anchor_id),
-            purpose=1, basis=1,
-        )  # fmt: skip
-        return self._anchored(anchor)
 
     async def block(self, at: int | str) -> BlockView:
         height = self.chain.height(at)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from typing import Any
 
 import pytest
@@ -16,8 +17,9 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from api import schemas, screening_schemas
-from bulwark.consents.receipt import ConsentTerms
+from api import consents_schemas, schemas, screening_schemas
+from bulwark.consents.schema import Schema
+from bulwark.consents.terms import ConsentTerms
 from bulwark.indicators.model import (
     REPORT_DEFAULTS,
     REPORT_FIELDS,
@@ -25,6 +27,7 @@ from bulwark.indicators.model import (
     IndicatorReport,
 )
 from node.service import Role
+from tests.consent_terms import TERMS
 from tests.unit.api.world import NOW_MS, PHONE, QUESTION, World, ndjson
 
 CONTRACT = {
@@ -35,6 +38,13 @@ CONTRACT = {
     ("POST", "/v1/screenings/batches"),
     ("POST", "/v1/consents"),
     ("POST", "/v1/consents/{consent_id}/withdrawal"),
+    ("GET", "/v1/consents"),
+    ("POST", "/v1/consents/search"),
+    ("POST", "/v1/consents/export"),
+    ("POST", "/v1/consents/{consent_id}/renewal"),
+    ("POST", "/v1/consents/{consent_id}/erasure"),
+    ("GET", "/v1/consents/{consent_id}/kantara"),
+    ("POST", "/consent-info/v0.2/retrieve"),
     ("GET", "/v1/consents/{consent_id}"),
     ("GET", "/v1/consents/{consent_id}/proof"),
     ("GET", "/v1/records/{record_id}/proof"),
@@ -98,8 +108,10 @@ def test_the_documented_fields_are_those_that_are_read() -> None:
     assert set(schemas.IndicatorIn.model_fields) == REPORT_FIELDS
     assert set(screening_schemas.ScreeningIn.model_fields) == SCREENING_FIELDS
     assert set(screening_schemas.ScreeningAtIn.model_fields) == SCREENING_FIELDS | {"height"}
-    terms = {name.removesuffix("_day") for name in ConsentTerms.__dataclass_fields__}
-    assert set(schemas.ConsentIn.model_fields) == terms
+    stated = json.loads(Schema.TERMS.text())
+    assert set(consents_schemas.ConsentIn.model_fields) == set(stated["properties"])
+    needed = {n for n, f in consents_schemas.ConsentIn.model_fields.items() if f.is_required()}
+    assert needed == set(stated["required"])
 
 
 def test_the_documented_defaults_are_those_that_are_taken() -> None:
@@ -113,7 +125,7 @@ def test_the_documented_defaults_are_those_that_are_taken() -> None:
 def test_the_documented_example_is_taken() -> None:
     (example,) = schemas.IndicatorIn.model_config["json_schema_extra"]["examples"]
     assert IndicatorReport.from_mapping(example, now_ms=NOW_MS).confidence == 80
-    (example,) = schemas.ConsentIn.model_config["json_schema_extra"]["examples"]
+    (example,) = consents_schemas.ConsentIn.model_config["json_schema_extra"]["examples"]
     assert ConsentTerms.from_mapping(example, now_ms=NOW_MS).subject == "c0ffee-1"
 
 
@@ -128,7 +140,7 @@ def test_the_documented_example_is_taken() -> None:
             screening_schemas.ScreeningOut,
             {"json": QUESTION},
         ),
-        (Role.REPORTER, "POST", "/v1/consents", schemas.ConsentOut, {"json": {"a": 1}}),
+        (Role.REPORTER, "POST", "/v1/consents", consents_schemas.ConsentOut, {"json": TERMS}),
         (Role.AUDITOR, "GET", "/v1/blocks/latest", schemas.BlockOut, {}),
         (Role.AUDITOR, "GET", "/v1/blocks/finalized", schemas.BlockOut, {}),
         (Role.AUDITOR, "GET", "/v1/members", schemas.MembersOut, {}),

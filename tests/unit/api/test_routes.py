@@ -10,6 +10,7 @@ from tests.unit.api.world import PHONE, QUESTION, World, problem_of
 
 ALL = {Role.REPORTER, Role.ANALYST, Role.OPERATOR, Role.AUDITOR, Role.ADMIN}
 READ = {Role.REPORTER, Role.ANALYST, Role.AUDITOR}
+KEEP = {Role.REPORTER, Role.AUDITOR}
 ID = "ab" * 32
 ROUTES = [
     ("POST", "/v1/indicators", {Role.REPORTER}),
@@ -19,6 +20,13 @@ ROUTES = [
     ("POST", "/v1/screenings/batches", {Role.REPORTER, Role.ANALYST}),
     ("POST", "/v1/consents", {Role.REPORTER}),
     ("POST", "/v1/consents/c/withdrawal", {Role.REPORTER}),
+    ("POST", "/v1/consents/c/renewal", {Role.REPORTER}),
+    ("POST", "/v1/consents/c/erasure", {Role.REPORTER}),
+    ("GET", "/v1/consents", KEEP),
+    ("POST", "/v1/consents/search", KEEP),
+    ("POST", "/v1/consents/export", KEEP),
+    ("GET", "/v1/consents/c/kantara", KEEP),
+    ("POST", "/consent-info/v0.2/retrieve", {Role.REPORTER, Role.ANALYST}),
     ("GET", "/v1/consents/c", READ),
     ("GET", "/v1/consents/c/proof", READ),
     ("GET", f"/v1/records/{ID}/proof", READ),

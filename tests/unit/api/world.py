@@ -19,6 +19,7 @@ from node.audit.port import AuditService
 from node.guarded.accessport import AccessService
 from node.service import Role
 from tests.unit.api.fake_chain import START_MS, FakeChain
+from tests.unit.api.fake_consents import FakeConsents
 from tests.unit.api.fake_node import FakeNode
 
 NOW_MS = START_MS + 60_000
@@ -53,6 +54,7 @@ class World:
 
     def __post_init__(self) -> None:
         self.node = FakeNode(self.chain)
+        self.consents = FakeConsents(self.node)
         self.clear, hashed = generate_api_keys(Counter())
         self.keys = ApiKeys.from_json(json.dumps(hashed).encode())
         self.random = Counter()
@@ -63,6 +65,7 @@ class World:
             self.keys,
             self.settings,
             access=self.access,
+            consents=self.consents,
             audit=self.audit,
             random_bytes=self.random,
             clock=lambda: self.now_ms,

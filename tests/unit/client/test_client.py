@@ -7,6 +7,7 @@ import pytest
 from bulwark.client import ApiProblem, BulwarkClient, Stage, TimedOut
 from bulwark.client.client import MAX_ROWS, CallInvalid
 from bulwark.client.transport import ConnectionInvalid
+from tests.consent_terms import TERMS
 from tests.unit.api.world import PHONE, QUESTION, World
 from tests.unit.client.conftest import QUICK, Serve
 
@@ -79,7 +80,7 @@ async def test_many_questions_are_answered_by_line(client: BulwarkClient) -> Non
 
 
 async def test_a_consent_is_given_withdrawn_and_shown(client: BulwarkClient) -> None:
-    given = await client.give_consent({"subject": "s", "personal_data": ["pd:Name"]})
+    given = await client.give_consent(TERMS)
     assert given.status == "given" and given.withdrawn_height is None
     withdrawn = await client.withdraw_consent(given.consent_id)
     assert withdrawn.status == "withdrawn" and withdrawn.withdrawn_height == 3
@@ -94,7 +95,7 @@ async def test_record_and_proofs_are_read(client: BulwarkClient) -> None:
     record = await client.wait_final(reported.record_id, 5)
     assert record.reporter == "bank-a" and record.stage is Stage.FINALIZED
     assert b"bulwark-record-proof/1" in await client.record_proof(reported.record_id)
-    given = await client.give_consent({"subject": "s"}, wait=Stage.FINALIZED)
+    given = await client.give_consent(TERMS, wait=Stage.FINALIZED)
     assert b"bulwark-anchor-proof/1" in await client.consent_proof(given.consent_id)
 
 

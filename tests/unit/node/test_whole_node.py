@@ -13,8 +13,7 @@ from pathlib import Path
 import pytest
 
 from api.auth import generate_api_keys
-from bulwark.consents.receipt import matches
-from bulwark.indicators.errors import FieldError
+from bulwark.consents.faults import DocumentRefused
 from bulwark.indicators.model import IndicatorReport, ScreeningRequest
 from bulwark.ledger.hashing import sha256
 from bulwark.ledger.ids import Digest, RecordId
@@ -45,6 +44,7 @@ from node.service import (
 )
 from node.storage.errors import StoreWriteFailed
 from node.storage.memory import MemoryStore
+from tests.consent_terms import TERMS
 from tests.unit.node.driver.cluster import until
 from tests.unit.node.execution.alliance import STRANGER
 from tests.unit.node.execution.alliance import Node as Replica
@@ -125,14 +125,6 @@ def question(value: str) -> ScreeningRequest:
             "lawful_basis": "legitimate_interests",
         }
     )
-
-
-TERMS = {
-    "subject": "pairwise-17",
-    "purpose": "fraud_prevention",
-    "lawful_basis": "consent",
-    "personal_data": ["pd:TelephoneNumber"],
-}
 
 
 async def test_a_report_of_one_member_is_a_hit_at_every_other(running: Running) -> None:
@@ -222,37 +214,33 @@ async def test_a_node_says_what_it_is_and_how_it_does(running: Running) -> None:
 
 
 async def test_a_consent_is_given_shown_proved_and_withdrawn_once(running: Running) -> None:
-    facade = running.facades[1]
+    node = running.nodes[1]
+    desk = node._services._consents.desk
     key = Idempotency("consent", Digest(sha256(b"body")))
-    given = await facade.give_consent(TERMS, wait=Stage.FINALIZED, idempotency=key)
+    given = await desk.give(TERMS, wait=Stage.FINALIZED, idempotency=key)
     assert (given.status, given.stage) == ("given", Stage.FINALIZED)
-    again = await facade.give_consent(TERMS, wait=Stage.FINALIZED, idempotency=key)
+    again = await desk.give(TERMS, wait=Stage.FINALIZED, idempotency=key)
     assert again.consent_id == given.consent_id
-    stored = running.nodes[1]._services._facade._parts.consents.stored(given.consent_id)
-    assert matches(given.receipt, stored.salt, given.commitment)
-    assert "pairwise-17" not in repr(stored)
-    disk = b"".join(v for _, v in running.nodes[1]._store.iterate(b""))
+    disk = b"".join(v for _, v in node._store.iterate(b""))
     assert b"pairwise-17" not in disk
-    proof = await facade.consent_proof(given.consent_id)
-    proof.verify(running.nodes[1]._home.genesis)
+    assert desk.proof(given.consent_id).verify(node._home.genesis).anchor.digest == given.commitment
     taken_back = Idempotency("withdrawal", Digest(sha256(b"other body")))
     for _ in range(2):
-        view = await facade.withdraw_consent(
+        view = await desk.withdraw(
             given.consent_id, "withdrawn", wait=Stage.FINALIZED, idempotency=taken_back
         )
         assert (view.status, view.withdrawn_height is not None) == ("withdrawn", True)
     with pytest.raises(Conflict, match="already"):
-        await facade.withdraw_consent(
-            given.consent_id, "withdrawn", wait=Stage.ACCEPTED, idempotency=None
-        )
-    with pytest.raises(Conflict, match="reason is one of"):
-        await facade.withdraw_consent(given.consent_id, "?", wait=Stage.ACCEPTED, idempotency=None)
+        await desk.withdraw(given.consent_id, "withdrawn", wait=Stage.ACCEPTED, idempotency=None)
     for unknown in ("00" * 32, "zz", "00"):
         with pytest.raises(NotFound):
-            await facade.consent(unknown)
-    assert (await facade.consent(given.consent_id.upper())).consent_id == given.consent_id
-    with pytest.raises(FieldError):
-        await facade.give_consent({}, wait=Stage.ACCEPTED, idempotency=None)
+            desk.show(unknown)
+    assert desk.show(given.consent_id.upper()).consent_id == given.consent_id
+    with pytest.raises(DocumentRefused):
+        await desk.give({}, wait=Stage.ACCEPTED, idempotency=None)
+    with pytest.raises(Forbidden):
+        observer = running.nodes[4]._services._consents.desk
+        await observer.give(TERMS, wait=Stage.ACCEPTED, idempotency=None)
 
 
 async def test_a_node_that_meets_its_own_identity_halts_with_exit_code_1(

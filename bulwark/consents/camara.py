@@ -1,0 +1,114 @@
+"""Status words of CAMARA Consent Info 0.2.0: may data of this person be processed for a purpose?
+
+Rules: the words are those of the API's OpenAPI document. PENDING: nothing was ever given, or what
+was given was never valid; DENIED: given and withdrawn; EXPIRED: its time is over; OBJECTED: the
+person opted out of a processing that needs no consent. REQUESTED is not used: a node captures no
+consents. Of several receipts the most favourable one counts, then the youngest word in this order:
+EXPIRED, DENIED, OBJECTED, PENDING. Scopes with one answer are answered together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from bulwark.consents.ending import Ending
+
+
+class StatusReason(StrEnum):
+    """Why a processing is not permitted."""
+
+    PENDING = "PENDING"
+    REQUESTED = "REQUESTED"
+    DENIED = "DENIED"
+    EXPIRED = "EXPIRED"
+    OBJECTED = "OBJECTED"
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The answer for some scopes."""
+
+    valid: bool
+    reason: StatusReason | None = None
+    expires: str = ""
+    """RFC 3339 time at which it ends or ended, empty for none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """One receipt of the person, as far as a status depends on it."""
+
+    scopes: tuple[str, ...]
+    purpose: str
+    """DPV term."""
+    valid_until: str
+    """ISO date of the last day, empty without end."""
+    is_expired: bool
+    ending: int
+    """Reason code of its end, 0 while it stands."""
+
+
+PENDING: Final = Status(False, StatusReason.PENDING)
+_ORDER: Final = (
+    StatusReason.EXPIRED,
+    StatusReason.DENIED,
+    StatusReason.OBJECTED,
+    StatusReason.PENDING,
+)
+
+
+def status_of(held: Held) -> Status:
+    """What one receipt says."""
+    expires = f"{held.valid_until}T23:59:59Z" if held.valid_until else ""
+    match held.ending:
+        case 0 if not held.is_expired:
+            return Status(True, None, expires)
+        case 0 | Ending.EXPIRED:
+            return Status(False, StatusReason.EXPIRED, expires)
+        case Ending.OBJECTED:
+            return Status(False, StatusReason.OBJECTED)
+        case Ending.INVALIDATED:
+            return PENDING
+        case _:
+            return Status(False, StatusReason.DENIED)
+
+
+def statuses(
+    held: Sequence[Held], scopes: Sequence[str], purpose: str
+) -> list[tuple[tuple[str, ...], Status]]:
+    """The answer for every asked scope, scopes with one answer together, in the order asked."""
+    grouped: dict[Status, list[str]] = {}
+    for scope in dict.fromkeys(scopes):
+        found = [status_of(h) for h in held if h.purpose == purpose and scope in h.scopes]
+        grouped.setdefault(_best(found), []).append(scope)
+    return [(tuple(names), status) for status, names in grouped.items()]
+
+
+def document(
+    answers: Sequence[tuple[tuple[str, ...], Status]], purpose: str
+) -> dict[str, list[dict[str, object]]]:
+    """The response body."""
+    info: list[dict[str, object]] = []
+    for scopes, status in answers:
+        entry: dict[str, object] = {
+            "scopes": list(scopes),
+            "purpose": purpose,
+            "statusValidForProcessing": status.valid,
+        }
+        if status.reason is not None:
+            entry["statusReason"] = status.reason.value
+        if status.expires:
+            entry["expirationDate"] = status.expires
+        info.append(entry)
+    return {"statusInfo": info}
+
+
+def _best(found: Sequence[Status]) -> Status:
+    valid = [status for status in found if status.valid]
+    if valid:
+        # Without an end beats with one, a later end beats an earlier.
+        return max(valid, key=lambda status: status.expires or "9999")
+    return min(found, key=lambda s: _ORDER.index(s.reason or StatusReason.PENDING), default=PENDING)
