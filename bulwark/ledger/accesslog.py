@@ -50,6 +50,8 @@ class AccessKind(IntEnum):
     """Tags were made ahead of questions."""
     OPENING = 7
     """A request, a vote or a result of an opening."""
+    FOLLOW_UP = 8
+    """A dispute, ruling, retraction, expiry or erasure of a record."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from itertools import islice
 
 from bulwark.ledger.header import Header
 from bulwark.ledger.ids import Address, Height, RecordId, Tag, TimestampMs
-from bulwark.ledger.lifecycle import reference_tag
+from bulwark.ledger.lifecycle import Operation, reference_tag
 from bulwark.ledger.record import Record, RecordPayload
 from node.chain.store import ChainStore
 from node.storage import schema
@@ -108,6 +108,25 @@ class RecordReader:
             if record.payload.previous_record == subject:
                 found.append(record)
         return found
+
+    def disputes(
+        self, before: bytes | None, most: int
+    ) -> tuple[list[tuple[bytes, RecordId, RecordId]], bytes | None]:
+        """Order, id and subject of DISPUTE records below an order, newest first, and the next order.
+
+        It reads at most `most` follow-ups, whatever they are. Raises StoreDamaged.
+        """
+        order = before or schema.last_order(self._chain.applied)
+        found: list[tuple[bytes, RecordId, RecordId]] = []
+        start = schema.FOLLOW_UPS + order
+        newest_first = self._store.iterate(schema.FOLLOW_UPS, start=start, reverse=True)
+        for number, (key, value) in enumerate(newest_first, 1):
+            entry, order = unseal(key, value), key[1:]
+            if entry[64] == Operation.DISPUTE and order != before:
+                found.append((order, RecordId(entry[:32]), RecordId(entry[32:64])))
+            if number >= most:
+                return found, order
+        return found, None
 
     def has(self, tag: Tag) -> bool:
         """Whether a tag has any record."""

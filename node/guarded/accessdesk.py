@@ -18,6 +18,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from bulwark.indicators.model import IndicatorReport, ScreeningRequest
+from bulwark.indicators.vocabulary import LawfulBasis, Purpose
 from bulwark.ledger.accesslog import AccessEntry, AccessKind, Head
 from bulwark.ledger.ids import Address, Digest, Height, MemberId
 from contracts.bindings import member_id_bytes
@@ -43,6 +44,8 @@ FLUSH_MS = 20
 """From an entry to the flush that makes it durable if nothing else does before."""
 TURN = 200
 """Entries or rows between two turns of the event loop: about 5 ms."""
+_RIGHTS = (Purpose.CONSUMER_PROTECTION.label, LawfulBasis.LEGAL_OBLIGATION.label)
+"""Why follow-ups are made: the rights of the persons concerned (GDPR art. 16 to 19 and 21)."""
 Asked = ScreeningRequest | IndicatorReport
 
 
@@ -81,6 +84,11 @@ class AccessDesk:
         """Note reports. Raises StoreWriteFailed."""
         kind = AccessKind.REPORT if len(reports) == 1 else AccessKind.REPORT_BATCH
         await self._note(by, kind, reports)
+
+    async def following(self, by: Caller, case_ref: str) -> None:
+        """Note a follow-up of a record. Raises StoreWriteFailed."""
+        self._entry(by, AccessKind.FOLLOW_UP, _RIGHTS, 1, case_ref)
+        self._flush_soon()
 
     async def _note(self, by: Caller, kind: AccessKind, rows: Sequence[Asked]) -> None:
         groups: Counter[tuple[str, str, str]] = Counter()

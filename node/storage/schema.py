@@ -95,6 +95,8 @@ OWN_HITS: Final = b"y"
 """Own questions that records answered, encrypted: recall's."""
 ERASURES: Final = b"z"
 """Erasures and recalls under way, what was erased by which order: erasure's and recall's."""
+DISPUTES: Final = b"j"
+"""Reference codes of persons' disputes through this member, encrypted: the dispute desk's."""
 BARE_SIDECARS: Final = ERASURES + b"\x04"
 """root -> empty: it came with a bare leaf, and no order that covers all of those is known yet."""
 SAMPLES: Final = b"S"
@@ -104,7 +106,8 @@ ALL_PREFIXES: Final = (
     META, HEADERS, HEIGHTS_BY_HASH, BATCHES, RECEIPTS, COMMIT_CERTIFICATES, CHECKPOINTS,
     TRANSACTIONS, SIDECARS, PENDING_SIDECARS, RECORDS, RECORDS_BY_TAG, FOLLOW_UPS, LOG_NODES,
     LOG_LEAVES, LOG_INDEX, CONSENT_STATES, EVENTS, EPOCHS, STATE, CODES, CONSENSUS, OUTBOX,
-    IDEMPOTENCY, CONSENTS, EVALUATIONS, TAG_CACHE, OWN_HITS, ERASURES, SAMPLES,
+    IDEMPOTENCY, CONSENTS, EVALUATIONS, TAG_CACHE, OWN_HITS, ERASURES, DISPUTES,
+    SAMPLES,
 )  # fmt: skip
 """A key that begins with none of these is an orphan."""
 
@@ -180,6 +183,11 @@ def records_by_tag(tag: Tag) -> bytes:
 def record_by_tag(tag: Tag, place: RecordPlace) -> bytes:
     """Key of one record of a tag."""
     return RECORDS_BY_TAG + tag + _ORDER.pack(place.height, place.transaction_index, place.position)
+
+
+def last_order(height: Height) -> bytes:
+    """Ledger order that nothing up to a height comes after, 16 bytes."""
+    return _ORDER.pack(height, 0xFFFFFFFF, 0xFFFFFFFF)
 
 
 def last_record_by_tag(tag: Tag, height: Height) -> bytes:

@@ -1,0 +1,1 @@
+"""Disputes and other follow-ups of records: this member's desk, its casebook and its inbox."""
