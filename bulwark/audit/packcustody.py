@@ -58,7 +58,7 @@ class CustodyEntry:
     """Address of the signing key."""
     tool_version: str
     height: Height
-    """Last final block that the signer's node knew."""
+    """Last block of the pack that the signer had in hand."""
     note: str
     """Who handed it to whom and why, in the signer's words."""
     signature: bytes = _UNSIGNED

@@ -76,6 +76,12 @@ class Archive:
             done += len(chunk)
             yield chunk
 
+    def part(self, name: str, start: int, count: int) -> bytes:
+        """Some bytes of a file, fewer where it ends."""
+        stored = self._stored(name)
+        self._stream.seek(stored.start + start)
+        return self._stream.read(max(0, min(count, stored.entry.size - start)))
+
     def reader(self, name: str) -> FileReader:
         """A file to be taken from front to back."""
         stored = self._stored(name)

@@ -1,4 +1,4 @@
-"""`bulwark verify proof`: check a proof offline, trusting only genesis.json.
+"""`bulwark verify`: check a proof or an evidence pack offline, trusting only genesis.json.
 
 Rules: no network and no node; exit code 0 means valid, 1 means that the proof does not hold (with
 the reason), 2 that a file could not be read.
@@ -7,18 +7,29 @@ the reason), 2 that a file could not be read.
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from bulwark.client import VerificationFailed
+from bulwark.client.receipts import MAX_RECEIPTS_BYTES, verify_receipts
 from bulwark.client.verify import verify_document
 from bulwark.ledger.genesis import MAX_GENESIS_BYTES
+from bulwark.ledger.ids import Address, Digest
 from bulwark.ledger.proofs import MAX_PROOF_BYTES
+from bulwark.verifier.codes import PackRefused
+from bulwark.verifier.pack import Expectations, read_genesis, verify_pack
 from node.cli.faults import BadSetup
 from node.cli.options import emit_json, emit_pairs, json_option
 
+if TYPE_CHECKING:
+    from rich.progress import TaskID
+
 INVALID = 1
+BAR_STEP: Final = 64
+"""Headers or anchors between two updates of the bar."""
 
 
 @click.group(name="verify")
@@ -28,6 +39,7 @@ def command() -> None:
     \b
     Example:
       bulwark verify proof record.json --genesis genesis.json
+      bulwark verify pack case.pack --genesis genesis.json
     """
 
 
@@ -66,6 +78,140 @@ def proof(file: Path, genesis: Path, as_json: bool) -> None:
         return
     click.echo("VALID")
     emit_pairs([(name, "-" if value is None else str(value)) for name, value in facts.items()])
+
+
+@command.command(name="pack")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--genesis",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="The alliance's genesis document, from a source that you trust.",
+)
+@click.option("--expect-signer", help="Address of the key that has to have made the pack.")
+@click.option("--expect-custody", help="Hash of a custody entry that has to be in it.")
+@json_option
+def pack(
+    file: Path,
+    genesis: Path,
+    expect_signer: str | None,
+    expect_custody: str | None,
+    as_json: bool,
+) -> None:
+    """Verify an evidence pack that `bulwark audit pack` made.
+
+    The same check runs without a node's software: python -m bulwark.verifier pack FILE.
+
+    \b
+    Example:
+      bulwark verify pack case.pack --genesis genesis.json
+    """
+    expected = Expectations(
+        signer=None if expect_signer is None else Address(_hex(expect_signer, 20)),
+        custody=None if expect_custody is None else Digest(_hex(expect_custody, 32)),
+    )
+    trusted = _read(genesis, MAX_GENESIS_BYTES)
+    try:
+        with file.open("rb") as stream, _Bar() as bar:
+            verdict = verify_pack(stream, read_genesis(trusted), expected, bar.show)
+    except PackRefused as refused:
+        if as_json:
+            emit_json(refused.document())
+        else:
+            click.echo(f"INVALID  {refused}")
+        sys.exit(INVALID)
+    except OSError as error:
+        raise BadSetup(f"{file}: {error.strerror}") from error
+    facts = verdict.facts()
+    if as_json:
+        emit_json(facts)
+        return
+    notes = verdict.notes()
+    click.echo("VALID")
+    shown = [(n, str(v)) for n, v in facts.items() if n not in ("valid", "notes")]
+    emit_pairs(shown)
+    for note in notes:
+        click.echo(f"note: {note}")
+
+
+class _Bar:
+    """Shows on standard error what is being checked; nothing where that is no terminal."""
+
+    def __enter__(self) -> _Bar:
+        from rich.console import Console
+        from rich.progress import Progress
+
+        self._progress = Progress(console=Console(stderr=True), transient=True)
+        self._tasks: dict[str, TaskID] = {}
+        self._progress.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._progress.stop()
+
+    def show(self, what: str, done: int, total: int) -> None:
+        """How much of a part is done."""
+        if what not in self._tasks:
+            self._tasks[what] = self._progress.add_task(what, total=total)
+        if done == total or done % BAR_STEP == 0:
+            self._progress.update(self._tasks[what], completed=done)
+
+
+def _hex(text: str, length: int) -> bytes:
+    try:
+        found = bytes.fromhex(text.removeprefix("0x"))
+    except ValueError:
+        found = b""
+    if len(found) != length:
+        raise BadSetup(f"{2 * length} hexadecimal digits are needed, {text[:80]!r} given")
+    return found
+
+
+@command.command(name="erasure")
+@click.argument("file", type=click.Path(path_type=Path, allow_dash=True))
+@click.option(
+    "--genesis",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="The alliance's genesis document, from a source that you trust.",
+)
+@json_option
+def erasure(file: Path, genesis: Path, as_json: bool) -> None:
+    """Verify the signed receipts of all members for one erased record.
+
+    FILE is what `bulwark erasure receipts` wrote; - is standard input. Valid receipts of which some
+    are missing are valid: the members without one are named.
+
+    \b
+    Example:
+      bulwark verify erasure receipts.json --genesis genesis.json
+    """
+    document = _read(file, MAX_RECEIPTS_BYTES)
+    try:
+        verdict = verify_receipts(document, _read(genesis, MAX_GENESIS_BYTES))
+    except VerificationFailed as error:
+        if as_json:
+            emit_json({"valid": False, "where": error.where, "reason": error.reason})
+        else:
+            click.echo(f"INVALID  {error.where}: {error.reason}")
+        sys.exit(INVALID)
+    if as_json:
+        emit_json({"valid": True, **asdict(verdict)})
+        return
+    click.echo("VALID" if not verdict.missing else "VALID, incomplete")
+    allowed = "yes" if verdict.order_is_allowed else "not to be told from this file"
+    emit_pairs(
+        [
+            ("alliance", verdict.alliance),
+            ("genesis_hash", verdict.genesis_hash),
+            ("record_id", verdict.record_id),
+            ("ordered_by", verdict.ordered_by),
+            ("order_height", str(verdict.order_height)),
+            ("order_is_allowed", allowed),
+            ("destroyed_by", ", ".join(receipt.member for receipt in verdict.receipts) or "-"),
+            ("missing", ", ".join(verdict.missing) or "-"),
+        ]
+    )
 
 
 def _read(path: Path, most: int) -> bytes:
