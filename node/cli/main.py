@@ -30,6 +30,8 @@ COMMANDS: Final = {
     "screen": ("node.cli.screen", "Ask whether an identifier was reported."),
     "screen-file": ("node.cli.screen_file", "Ask about every row of a CSV or NDJSON file."),
     "consent": ("node.cli.consent", "Give, withdraw or show a consent."),
+    "erasure": ("node.cli.erasure", "Erase records at every member, and prove it."),
+    "recall": ("node.cli.recall", "See which answers rested on records that fell since."),
     "import": ("node.cli.import", "Report the indicators of CSV and NDJSON files."),
     "governance": ("node.cli.governance", "Change members and parameters by vote."),
     "prove": ("node.cli.prove", "Prove to a contract that a member says something."),
