@@ -1,0 +1,191 @@
+"""Two histories of one alliance: equal ones, longer ones, and a fork with who signed both sides."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from bulwark.audit.packcompare import FORK_FORMAT, Comparison, Outcome, compare, read_fork
+from bulwark.ledger.errors import ProofInvalid
+from bulwark.ledger.header import Header
+from bulwark.ledger.ids import Height, MemberId
+from bulwark.ledger.proofs import SealedHeader
+from bulwark.verifier.codes import Code, PackRefused
+from bulwark.verifier.history import PackHistory
+from node.audit.packport import PackWish
+from node.cli.audit import command
+from tests.unit.node.execution.alliance import Node, make_genesis, make_sidecar
+from tests.unit.verifier.forging import files_of, signed
+from tests.unit.verifier.scene import ALPHA, certify, packed, report, scene
+
+PART = 6
+"""Blocks that both chains below share."""
+
+
+def grown(*seeds: str) -> Node:
+    """A chain with one batch a block, all of it certified by the same validators."""
+    node = Node()
+    for seed in seeds:
+        report(node, ALPHA, make_sidecar(2, seed))
+    for height in range(1, node.chain.applied + 1):
+        header = node.chain.header(Height(height))
+        assert header is not None
+        node.chain.store_checkpoint(certify(node, header))
+    return node
+
+
+SHARED = tuple(f"shared {number}" for number in range(PART))
+
+
+def pack_of(node: Node, wish: PackWish = PackWish()) -> bytes:
+    return packed(wish, at=replace(scene(), node=node))
+
+
+def history(name: str, data: bytes) -> PackHistory:
+    return PackHistory(name, io.BytesIO(data), make_genesis())
+
+
+def forked() -> tuple[PackHistory, PackHistory]:
+    one = grown(*SHARED, "one", "one more")
+    other = grown(*SHARED, "other", "other more", "and another")
+    return history("one", pack_of(one)), history("other", pack_of(other))
+
+
+async def compared(one: object, other: object) -> Comparison:
+    return await compare(one, other, make_genesis())  # type: ignore[arg-type]
+
+
+async def test_two_packs_of_one_chain_are_the_same_at_every_common_height() -> None:
+    node = grown(*SHARED)
+    whole = history("whole", pack_of(node))
+    part = history("part", pack_of(node, PackWish(from_height=Height(3), to_height=Height(4))))
+    found = await compared(whole, part)
+    assert (found.outcome, found.first, found.last) == (Outcome.SAME, 2, 4)
+
+
+async def test_packs_without_a_common_height_are_not_called_the_same() -> None:
+    node = grown(*SHARED)
+    early = history("early", pack_of(node, PackWish(to_height=Height(2))))
+    late = history("late", pack_of(node, PackWish(from_height=Height(5))))
+    assert (await compared(early, late)).outcome is Outcome.APART
+
+
+async def test_a_fork_is_found_at_its_first_block_and_names_who_signed_both() -> None:
+    one, other = forked()
+    found = await compared(one, other)
+    assert (found.outcome, found.differs) == (Outcome.FORK, PART + 1)
+    fork = found.fork
+    assert fork is not None
+    assert (fork.height, fork.equivocators) == (PART + 1, ("alpha", "bravo", "charlie"))
+    assert len(fork.equivocators) > fork.faulty
+    kept = fork.to_json(make_genesis())
+    assert read_fork(kept, make_genesis()) == fork
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("format", "bulwark-fork/2"),
+        ("genesis_hash", "00" * 32),
+        ("height", 3),
+        ("equivocators", ["delta"]),
+        ("one", None),
+    ],
+)
+async def test_changed_evidence_of_a_fork_is_refused(field: str, value: object) -> None:
+    one, other = forked()
+    fork = (await compared(one, other)).fork
+    assert fork is not None
+    document = json.loads(fork.to_json(make_genesis()))
+    assert document["format"] == FORK_FORMAT
+    document[field] = document["other"] if field == "one" else value
+    with pytest.raises(ProofInvalid):
+        read_fork(json.dumps(document).encode(), make_genesis())
+
+
+class Liar:
+    """Shows the headers of one history under the seals of another."""
+
+    def __init__(self, headers: PackHistory, seals: PackHistory) -> None:
+        self._headers, self._seals = headers, seals
+        self.name = "liar"
+        self.first, self.last = headers.first, headers.last
+
+    async def header(self, height: Height) -> Header:
+        return await self._headers.header(height)
+
+    async def sealed(self, height: Height) -> SealedHeader | None:
+        return await self._seals.sealed(height)
+
+
+async def test_a_side_whose_certificates_do_not_cover_its_headers_is_named() -> None:
+    one, other = forked()
+    found = await compared(one, Liar(other, one))
+    assert (found.outcome, found.uncertified) == (Outcome.ONE_SIDE, "liar")
+    assert "certificate" in found.reason
+
+
+async def test_a_side_without_a_valid_certificate_is_named() -> None:
+    one, other = forked()
+    height = other.last
+    sealed = await other.sealed(height)
+    assert sealed is not None
+    few = replace(sealed.certificate, signatures=sealed.certificate.signatures[:2])
+
+    class Few(Liar):
+        async def sealed(self, height: Height) -> SealedHeader | None:
+            return SealedHeader((await self._seals.sealed(height)).header, few)  # type: ignore[union-attr]
+
+    found = await compared(one, Few(other, other))
+    assert (found.outcome, found.uncertified) == (Outcome.ONE_SIDE, "liar")
+
+
+def test_a_pack_that_does_not_hold_is_no_side_of_a_comparison() -> None:
+    files = files_of(pack_of(grown(*SHARED)))
+    with pytest.raises(PackRefused) as raised:
+        history("cut", signed(files, chain_last=Height(PART + 3)))
+    assert raised.value.code is not Code.ARCHIVE_TRUNCATED
+
+
+def run(*words: object) -> tuple[int, str]:
+    done = CliRunner().invoke(command, [str(word) for word in words], catch_exceptions=False)
+    return done.exit_code, done.output
+
+
+def written(folder: Path) -> tuple[Path, Path, Path]:
+    """Packs of the two sides of a fork, and the genesis document."""
+    paths = folder / "one.pack", folder / "other.pack", folder / "genesis.json"
+    paths[0].write_bytes(pack_of(grown(*SHARED, "one")))
+    paths[1].write_bytes(pack_of(grown(*SHARED, "other")))
+    paths[2].write_bytes(make_genesis().to_json())
+    return paths
+
+
+def test_the_command_keeps_the_evidence_of_a_fork_and_exits_with_1(tmp_path: Path) -> None:
+    one, other, genesis = written(tmp_path)
+    kept = tmp_path / "fork.json"
+    code, output = run("compare", one, other, "--genesis", genesis, "--evidence", kept)
+    assert code == 1
+    assert f"first_difference         {PART + 1}" in output
+    assert "alpha, bravo, charlie" in output
+    fork = read_fork(kept.read_bytes(), make_genesis())
+    assert MemberId("alpha") in fork.equivocators
+
+
+def test_the_command_says_same_and_exits_with_0(tmp_path: Path) -> None:
+    one, _, genesis = written(tmp_path)
+    code, output = run("compare", one, one, "--genesis", genesis, "--json")
+    assert code == 0
+    assert json.loads(output)["outcome"] == "same"
+
+
+def test_a_side_that_is_nothing_is_refused_with_2(tmp_path: Path) -> None:
+    one, _, genesis = written(tmp_path)
+    code, output = run("compare", one, tmp_path / "nothing", "--genesis", genesis)
+    assert code == 2
+    assert "neither a URL" in output
