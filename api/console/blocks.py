@@ -21,6 +21,7 @@ from contracts.consents import CONSENT_REGISTRY
 from contracts.evidence import EVIDENCE_REGISTRY
 from contracts.governance import GOVERNANCE
 from contracts.members import MEMBER_REGISTRY
+from contracts.policies import POLICY_REGISTRY
 from contracts.privacy.ceremony import KEY_CEREMONY
 from contracts.privacy.keys import PRIVACY_KEYS
 from contracts.privacy.openings import OPENINGS
@@ -41,6 +42,7 @@ CONTRACTS: Final[Mapping[bytes, str]] = {
     CONSENT_REGISTRY: "Consents",
     GOVERNANCE: "Governance",
     EVIDENCE_REGISTRY: "Evidence",
+    POLICY_REGISTRY: "Policies",
     PRIVACY_KEYS: "Privacy keys",
     KEY_CEREMONY: "Key ceremonies",
     QUERY_LOG: "Query log",

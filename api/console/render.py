@@ -39,7 +39,7 @@ class Renderer:
         """The whole HTML document of a view."""
         session = visit.session
         values = {
-            **frame,
+            "frame": frame,
             "title": view.title,
             "crumbs": view.crumbs,
             "session": session,

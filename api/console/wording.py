@@ -77,9 +77,23 @@ def action_text(action: Mapping[str, object]) -> str:
             return f"Give {about} the roles {value_text(action.get('roles'))}"
         case "set_parameter":
             return f"Set {action.get('name', '?')} to {value_text(action.get('value'))}"
+        case "adopt_policy":
+            return f"Adopt the policy {_short(action.get('policy'))}"
+        case "withdraw_policy":
+            return f"Withdraw the policy {_short(action.get('policy'))}"
+        case "suspend_member":
+            return f"Suspend {about} on the evidence {_short(action.get('evidence'))}"
+        case "reinstate":
+            return f"Reinstate {about}"
         case kind:
             named = f" for {about}" if "id" in action else ""
             return f"{str(kind).replace('_', ' ').capitalize()}{named}"
+
+
+def _short(value: object) -> str:
+    """The beginning of a hash inside a sentence; the whole of it stands in a field beside."""
+    text = str(value).removeprefix("0x")
+    return f"{text[:10]}…" if len(text) > 10 else text
 
 
 def value_text(value: object) -> str:

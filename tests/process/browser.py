@@ -27,6 +27,7 @@ FLAGS = (
     "--headless=new",
     "--no-sandbox",  # the tests may run as root, and visit pages of their own nodes alone
     "--disable-gpu",
+    "--hide-scrollbars",
     "--disable-dev-shm-usage",
     "--disable-background-networking",
     "--disable-component-update",

@@ -28,7 +28,9 @@ from tests.process.support import Alliance, until
 pytestmark = pytest.mark.process
 
 PROPOSER, CULPRIT, REGULATOR = "bank-a", "telco-d", "regulator"
-FILES = ("/csv", "/json", "#main")
+FILES = re.compile(r"/(?:csv|json)(?:[?]|$)|#")
+KINDS = re.compile(r"/(?:0x)?[0-9a-f]{64}$|/[0-9]+(?=/|$)|(?<=members)/[^/]+")
+"""What differs between the addresses of two pages of one kind."""
 HEIGHT = 3
 """A block with a certificate that stays where it is."""
 
@@ -165,10 +167,8 @@ def _reached(browser: Browser) -> list[str]:
     while waiting:
         browser.open(waiting.pop(0))
         for path in browser.links():
-            kind = re.sub(
-                r"/(?:0x)?[0-9a-f]{64}$|/[0-9]+(?=/|$)|(?<=members)/[^/]+|[?].*", "/-", path
-            )
-            if kind not in found and not path.endswith(FILES):
+            kind = re.sub(r"[?].*", "?", KINDS.sub("/-", path))
+            if kind not in found and FILES.search(path) is None:
                 found[kind] = path
                 waiting.append(path)
     return [*found.values(), "/console/nothing", "/console/records/none"]

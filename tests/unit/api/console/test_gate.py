@@ -34,7 +34,14 @@ EVERYBODYS = (
     "/console/openings?state=open",
     f"/console/openings/{CASE}",
 )
-AUDITORS = ("/console/access-log", "/console/access-log?after=0", "/console/access-log/check")
+AUDITORS = (
+    "/console/reports",
+    "/console/reports/sharing",
+    "/console/reports/sharing/print",
+    "/console/access-log",
+    "/console/access-log?after=0",
+    "/console/access-log/check",
+)
 
 
 @pytest.mark.parametrize("role", [Role.AUDITOR, Role.OPERATOR, Role.ADMIN])
@@ -44,9 +51,10 @@ async def test_each_role_sees_its_pages_and_is_told_which_role_sees_the_others(r
     async with world.browser() as browser:
         await browser.login(role)
         for path in EVERYBODYS:
-            await browser.page(path)
+            assert "Node of <strong>bank-a</strong>" in await browser.page(path)
         for path in AUDITORS:
-            await browser.page(path, 200 if sees_log else 403)
+            shown = await browser.page(path, 200 if sees_log else 403)
+            assert "Node of <strong>bank-a</strong>" in shown
         shown = await browser.page("/console/node", 200 if role is Role.OPERATOR else 403)
         if role is not Role.OPERATOR:
             assert f"the role {role.value} does not show this page; operator does" in shown

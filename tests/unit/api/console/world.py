@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from html.parser import HTMLParser
 from typing import Any
 
@@ -20,7 +20,11 @@ from api.console.source import Source
 from api.edge import Clock, Edge
 from api.metrics import ApiMetrics
 from api.settings import ApiSettings
-from node.service import MemberView, Role
+from bulwark.audit.report import Basis, Column, Report
+from bulwark.audit.sampling import Sample
+from bulwark.ledger.ids import Digest, Height
+from node.audit.port import Drawing, ReportTitle, ReportWish, SampleWish
+from node.service import MemberView, NotFound, Role
 from tests.unit.api.fake_chain import START_MS, FakeChain
 from tests.unit.api.fake_node import MEMBER, FakeNode
 from tests.unit.api.fake_openings import FakeOpenings
@@ -68,6 +72,50 @@ class ConsoleNode(FakeNode):
         return [replace(first, name=self.name), *others]
 
 
+BASIS = Basis(Height(7), Digest(b"\x07" * 32), START_MS)
+COLUMNS = (
+    Column("height", "Block"),
+    Column("member", "Member"),
+    Column("record", "Record", "record id, hex"),
+    Column("time", "Time", "UTC"),
+    Column("count", "Count", "records"),
+    Column("note", "Note"),
+)
+
+
+@dataclass
+class FakeAudit:
+    """AuditService with one report of any number of rows."""
+
+    rows: int = 3
+    wishes: list[ReportWish] = field(default_factory=list)
+
+    def reports(self) -> list[ReportTitle]:
+        return [ReportTitle("sharing", "Sharing register")]
+
+    async def report(self, name: str, wish: ReportWish) -> Report:
+        if name != "sharing":
+            raise NotFound("there is no such report")
+        self.wishes.append(wish)
+        last = min(self.rows, wish.after + wish.most)
+        rows = tuple(
+            (at, "bank-a", "ab" * 32, BASIS.time, 1_234, "=<b>1</b>")
+            for at in range(wish.after, last)
+        )
+        return Report(
+            name=name,
+            title="Sharing register",
+            generated_from=BASIS,
+            columns=COLUMNS,
+            rows=rows,
+            notes=("One note & another.",),
+            next=last if last < self.rows else None,
+        )
+
+    async def sample(self, wish: SampleWish) -> Sample | Drawing:
+        raise NotFound("the console draws no sample")
+
+
 class ConsoleWorld:
     """The console, what it reads, and the clock of its sessions."""
 
@@ -77,6 +125,7 @@ class ConsoleWorld:
         self.governance = FakeGovernance()
         self.openings = FakeOpenings()
         self.access = Access()
+        self.audit = FakeAudit()
         self.clear, hashed = generate_api_keys(Counter())
         keys = ApiKeys.from_json(json.dumps(hashed).encode())
         self.settings = ApiSettings(bad_attempts=3)
@@ -89,6 +138,7 @@ class ConsoleWorld:
             self.governance,
             self.openings,
             self.access,
+            self.audit,
         )
         self.gate: Gate = create_console(
             source, edge, self.settings, Counter(), limits, lambda: self.now_ms
