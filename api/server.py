@@ -30,6 +30,7 @@ from api.console.gate import WithConsole
 from api.console.pages import create_console
 from api.console.source import Source
 from api.diagnosis import DiagnosisRoutes
+from api.disputes import DisputeRoutes, dispute_routes
 from api.edge import Clock, Edge
 from api.erasure import ErasureRoutes, erasure_routes
 from api.eth import ChainMethods, client_version, translate
@@ -40,7 +41,6 @@ from api.indicators import IndicatorRoutes
 from api.jsonrpc import Dispatcher
 from api.metrics import ApiMetrics
 from api.openings import OpeningRoutes, opening_routes
-from api.packs import PackRoutes, pack_routes
 from api.packs import PackRoutes, pack_routes
 from api.recalls import RecallRoutes, recall_routes
 from api.routes import (
@@ -58,6 +58,7 @@ from api.uploads import Uploads, upload_routes
 from node.audit.packport import PackService
 from node.audit.port import AuditService
 from node.consents.port import ConsentService
+from node.disputes.port import DisputesService
 from node.erasure.port import ErasureService
 from node.ethereum import EthereumView
 from node.governance.port import GovernanceService
@@ -92,6 +93,7 @@ def create_app(
     consents: ConsentService | None = None,
     audit: AuditService | None = None,
     packs: PackService | None = None,
+    disputes: DisputesService | None = None,
     erasure: ErasureService | None = None,
     recalls: RecallService | None = None,
     random_bytes: RandomBytes = secrets.token_bytes,
@@ -123,6 +125,8 @@ def create_app(
     if consents is not None:
         routes += consent_routes(ConsentRoutes(consents, settings), settings)
         routes += consent_info_routes(ConsentInfoRoutes(consents, settings), settings)
+    if disputes is not None:
+        routes += dispute_routes(DisputeRoutes(disputes, settings, clock), settings)
     if access is not None:
         routes += access_routes(AccessRoutes(access), settings)
     if audit is not None:

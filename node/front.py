@@ -14,6 +14,7 @@ from node.assembly import Home
 from node.audit.packport import PackService
 from node.audit.port import AuditService
 from node.consents.port import ConsentService
+from node.disputes.port import DisputesService
 from node.erasure.port import ErasureService
 from node.ethereum import EthereumView
 from node.governance.port import GovernanceService
@@ -33,6 +34,7 @@ class Desks:
     openings: OpeningsService
     consents: ConsentService
     audit: AuditService
+    disputes: DisputesService
     erasure: ErasureService
     recalls: RecallService
     packs: PackService
@@ -63,6 +65,7 @@ def front_door(
         openings=desks.openings,
         consents=desks.consents,
         audit=desks.audit,
+        disputes=desks.disputes,
         erasure=desks.erasure,
         recalls=desks.recalls,
         packs=desks.packs,

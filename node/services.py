@@ -15,15 +15,18 @@ from node.assembly import Home
 from node.audit.packwiring import make_packs
 from node.audit.wiring import make_audit
 from node.chain.consents import ConsentReader
+from node.chain.policies import PolicyBook
 from node.chain.proofs import Prover
 from node.chain.reader import EthereumReader
 from node.chain.records import RecordReader
 from node.chain.roles import RoleBook
-from node.chain.standings import StandingPorts, Standings, in_no_breach
+from node.chain.standings import StandingPorts, Standings
 from node.chain.store import ChainStore
 from node.clock import Clock
 from node.consents.wiring import ConsentGround, ConsentPath
 from node.directory import Directory
+from node.disputes.desk import DisputeDesk
+from node.disputes.wiring import DisputesGround, make_dispute_desk
 from node.driver.engine import Engine
 from node.driver.sync import BlockSync
 from node.erasure.wiring import ErasureGround, ErasureParts, make_erasure
@@ -45,6 +48,7 @@ from node.network.network import Network
 from node.openings.wiring import OpeningsGround, OpeningsPath
 from node.oversight import Oversight
 from node.reporting.anchorer import Anchorer
+from node.reporting.compliance import PolicyGate
 from node.reporting.gatherer import Gatherer
 from node.reporting.idempotency import IdempotencyStore
 from node.reporting.outbox import Outbox
@@ -102,6 +106,7 @@ class Services:
         self._board = StatusBoard(self._sources())
         self._prover = Prover(ground.store, ground.chain, ground.executor.epochs)
         self._consents = self._make_consents()
+        self._policies = PolicyBook(ground.executor.slot, ground.chain)
         self._reporter = self._make_reporter()
         self._standings = self._make_standings()
         self._screener = Screener(
@@ -124,6 +129,7 @@ class Services:
             directory=ground.directory,
             executor=ground.executor,
             rings=ground.rings,
+            breach=self._standings.breach,
         )
         self._packs = make_packs(
             home=ground.home,
@@ -179,6 +185,7 @@ class Services:
             random_bytes=os.urandom,
             now_ms=ground.clock.wall_ms,
             gate=self._consents.gate,
+            policies=PolicyGate(self._policies, ground.clock.wall_ms),
             max_pending=config.max_pending_records,
             wait_timeout_ms=config.wait_timeout_ms,
         )
@@ -189,7 +196,7 @@ class Services:
         ports = StandingPorts(
             member_of=ground.directory.member_of,
             consent_standing=self._consents.reader.standing,
-            breach=in_no_breach,
+            breach=self._policies.breach,
         )
         return Standings(ground.records, roles, ports)
 
@@ -299,6 +306,26 @@ class Services:
             )
         )
 
+    def _make_disputes(self) -> DisputeDesk:
+        ground = self._ground
+        return make_dispute_desk(
+            DisputesGround(
+                home=ground.home,
+                store=ground.store,
+                durability=ground.durability,
+                clock=ground.clock,
+                chain=ground.chain,
+                records=ground.records,
+                standings=self._standings,
+                directory=ground.directory,
+                anchorer=ground.anchorer,
+                tracker=ground.tracker,
+                idempotency=ground.idempotency,
+                access=self._access,
+                place_of=self._facade.stage_of_transaction,
+            )
+        )
+
     async def run(self) -> None:
         """What the services do without being asked, until cancelled."""
         async with asyncio.TaskGroup() as group:
@@ -330,6 +357,7 @@ class Services:
             self.openings.desk,
             self._consents.desk,
             self._audit,
+            self._make_disputes(),
             self._erasure.desk,
             self._erasure.recalls,
             self._packs,
