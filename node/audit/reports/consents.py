@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from bulwark.audit.report import Cell, Column, Report, time_text
+from bulwark.consents.ending import Ending
 from bulwark.indicators.vocabulary import LawfulBasis, Purpose
 from bulwark.ledger.anchor import AnchorKind
 from node.audit.reports.scope import Scope, label
@@ -28,7 +29,7 @@ COLUMNS: Final = (
     Column("valid_until", "Valid until", "day"),
     Column("status", "Status"),
     Column("withdrawn", "Withdrawn", "UTC"),
-    Column("reason", "Reason of the withdrawal", "code"),
+    Column("reason", "Reason of the withdrawal"),
     Column("restricted_from", "Records restricted from", "block"),
     Column("blocks_to_restriction", "Withdrawal to restriction", "blocks"),
 )
@@ -71,7 +72,11 @@ def _row(scope: Scope, given: Placed, events: Sequence[Placed]) -> tuple[Cell, .
         day_text(until) if until else "",
         status,
         time_text(scope.scan.time_of(ended.height)) if ended else "",
-        ended.basis if ended else None,
+        _reason(ended.basis) if ended else None,
         ended.height if ended else None,
         0 if ended else None,
     )
+
+
+def _reason(code: int) -> str:
+    return Ending(code).label if code in set(Ending) else f"code {code}"
