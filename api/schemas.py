@@ -11,7 +11,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from bulwark.indicators.model import CASE_REF_MAX, CUSTOMERS_MAX, LINK_GROUP_MAX, VALUE_MAX
+from bulwark.indicators.model import (
+    CASE_REF_MAX,
+    CUSTOMERS_MAX,
+    LINK_GROUP_MAX,
+    POLICY_MAX,
+    VALUE_MAX,
+)
 from bulwark.indicators.terms import Term
 from bulwark.indicators.vocabulary import (
     Channel,
@@ -120,7 +126,9 @@ class IndicatorIn(Document):
         default=0, ge=0, le=CUSTOMERS_MAX, description="Customers behind this report"
     )
     loss_band: str = optional_words(LossBand, "Loss as a range", "unknown")
-    policy: int = Field(default=0, ge=0, le=65535, description="Policy of the alliance, by number")
+    policy: str = Field(
+        default="", max_length=POLICY_MAX, description="Policy in force, by id or title"
+    )
     link_group: str = Field(
         default="", max_length=LINK_GROUP_MAX, description="Shared by reports of one case"
     )

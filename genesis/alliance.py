@@ -27,6 +27,7 @@ from bulwark.ledger.ids import MemberId
 from bulwark.ledger.permissions import Permissions
 from contracts.privacy.parameters import PRIVACY_PARAMETERS
 from genesis.errors import AllianceInvalid
+from genesis.policies import read_policies, shipped_policies
 
 MAX_FILE_BYTES: Final = 1024 * 1024
 MAX_ALLIANCE_NAME_CHARS: Final = 64
@@ -79,6 +80,8 @@ class Alliance:
     permissions: Permissions
     members: tuple[MemberPlan, ...]
     """In ledger order."""
+    policies: tuple[bytes, ...] = field(default_factory=shipped_policies)
+    """Documents in force from the first block on; the first is the default."""
 
     @property
     def validators(self) -> tuple[MemberPlan, ...]:
@@ -103,11 +106,14 @@ def load_alliance(path: Path) -> Alliance:
             data = stream.read(MAX_FILE_BYTES + 1)
     except OSError as error:
         raise AllianceInvalid(str(path), "", error.strerror or "can not be read") from error
-    return parse_alliance(data, str(path))
+    return parse_alliance(data, str(path), path.parent)
 
 
-def parse_alliance(data: bytes, source: str) -> Alliance:
-    """Check a TOML description; `source` names it in errors. Raises AllianceInvalid."""
+def parse_alliance(data: bytes, source: str, folder: Path = Path()) -> Alliance:
+    """Check a TOML description; `source` names it in errors, paths in it start at `folder`.
+
+    Raises AllianceInvalid.
+    """
     if len(data) > MAX_FILE_BYTES:
         raise AllianceInvalid(source, "", f"more than {MAX_FILE_BYTES} bytes")
     try:
@@ -115,15 +121,15 @@ def parse_alliance(data: bytes, source: str) -> Alliance:
     except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise AllianceInvalid(source, "", f"no TOML: {error}") from error
     try:
-        return _read_alliance(document)
+        return _read_alliance(document, folder)
     except jf.FieldInvalid as error:
         raise AllianceInvalid(source, error.path, error.detail) from error
     except GenesisInvalid as error:
         raise AllianceInvalid(source, error.field, error.detail) from error
 
 
-def _read_alliance(document: Mapping[str, object]) -> Alliance:
-    optional = ("gas_limit", "consensus", "privacy", "permissions")
+def _read_alliance(document: Mapping[str, object], folder: Path) -> Alliance:
+    optional = ("gas_limit", "consensus", "privacy", "permissions", "policies")
     doc = _table(document, "", ("name", "chain_id", "members"), optional)
     consensus = _table(doc.get("consensus", {}), "consensus", (), ConsensusParameters.__slots__)
     privacy = _table(
@@ -157,6 +163,7 @@ def _read_alliance(document: Mapping[str, object]) -> Alliance:
             **{name: jf.text(value, f"permissions.{name}", 32) for name, value in rights.items()}
         ),
         members=members,
+        policies=read_policies(doc.get("policies", {}), folder),
     )
 
 

@@ -223,9 +223,9 @@ def _document(alliance: Alliance, members: tuple[GenesisMember, ...], now_ms: in
 
 
 def _governed_contracts(members: list[Member], alliance: Alliance) -> tuple[PlacedContract, ...]:
-    """The registries, and the governance with the first values of all parameters."""
+    """The registries, the policies, and the governance with the first values of all parameters."""
     parameters = {**_parameters(alliance), **alliance.privacy_parameters}
-    return governed_contracts(members, parameters)
+    return governed_contracts(members, parameters, alliance.policies)
 
 
 def _privacy_contracts(

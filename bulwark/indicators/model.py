@@ -35,7 +35,8 @@ VALUE_MAX: Final = 2048
 CASE_REF_MAX: Final = 128
 LINK_GROUP_MAX: Final = 128
 CUSTOMERS_MAX: Final = 65_535
-POLICY_MAX: Final = 65_535
+POLICY_MAX: Final = 64
+"""Characters of a policy's id or title."""
 VALID_DAYS_MAX: Final = 3650
 
 _REPORTABLE: Final = frozenset({Operation.ADD, Operation.SIGHT})
@@ -56,7 +57,8 @@ class ReportDefaults:
     channel: Channel = Channel.UNKNOWN
     country: Country = NOT_STATED
     loss_band: LossBand = LossBand.UNKNOWN
-    policy: int = 0
+    policy: str = ""
+    """Id or title of a policy; '' for the default of the alliance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +99,7 @@ class IndicatorReport(msgspec.Struct, frozen=True, gc=False):
     country: Country
     distinct_customers: int
     loss_band: LossBand
-    policy: int
+    policy: str
     link_group: str
     operation: Operation
 
@@ -134,7 +136,7 @@ class IndicatorReport(msgspec.Struct, frozen=True, gc=False):
             cells.country("country", defaults.country),
             cells.number("distinct_customers", 0, 0, CUSTOMERS_MAX),
             cells.term("loss_band", LossBand, defaults.loss_band, LossBand.UNKNOWN),
-            cells.number("policy", defaults.policy, 0, POLICY_MAX),
+            cells.text("policy", POLICY_MAX) or defaults.policy,
             cells.text("link_group", LINK_GROUP_MAX),
             cells.term("operation", Operation, Operation.ADD, Operation.ADD),
         )

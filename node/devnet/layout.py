@@ -18,8 +18,10 @@ from bulwark.ledger.errors import GenesisInvalid
 from bulwark.ledger.genesis import ConsensusParameters, Genesis, PrivacyParameters
 from bulwark.ledger.ids import MemberId
 from bulwark.ledger.permissions import Permissions
+from bulwark.policies.library import TITLES
 from genesis.alliance import DEFAULT_GAS_LIMIT, Alliance, MemberPlan
 from genesis.home import CLEAR_API_KEYS_FILE, GENESIS_FILE, NODE_FILE
+from genesis.policies import shipped_policies
 from node.devnet.errors import DevnetInvalid
 from node.keys import KeystoreError, write_private
 
@@ -150,6 +152,7 @@ def devnet_alliance(
         privacy_parameters=dict(parameters),
         permissions=Permissions(send="anyone", deploy="anyone"),
         members=tuple(plans),
+        policies=shipped_policies(TITLES),
     )
 
 

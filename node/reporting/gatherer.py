@@ -1,7 +1,8 @@
 """The gatherer: joins records into sidecars, so that one transaction anchors many.
 
-Rules: a batch goes out when it is full, or at once if nothing of this member waits for execution,
-or when its oldest record waited `gather_ms`. So a lone report is fast and a busy desk is cheap.
+Rules: an anchor names one policy, so records are gathered by policy; a batch goes out when it is
+full, or at once if nothing of this member waits for execution, or when its oldest record waited
+`gather_ms`. So a lone report is fast and a busy desk is cheap.
 While an upload adds rows the clock waits: its turns of the event loop must not cut it into pieces.
 The record is durable when the future of `add` is done.
 """
@@ -27,13 +28,14 @@ from node.storage.errors import StorageError
 RECORD_SCHEMA = 1
 """Schema number of the record layout (bulwark.ledger.record, version 1)."""
 NO_POLICY = bytes(32)
-"""Policy id until a policy registry names one."""
+"""Policy word of an anchor whose records are under the alliance's default policy."""
 
 
 @dataclass(slots=True)
 class _Open:
-    """The batch that is being filled."""
+    """A batch that is being filled."""
 
+    policy: bytes
     future: asyncio.Future[Transaction]
     records: list[Record] = field(default_factory=list)
     own: dict[bytes, RecordId] = field(default_factory=dict)
@@ -55,15 +57,16 @@ class Gatherer:
         self._durability = durability
         self._tasks: set[asyncio.Task[None]] = set()
         self._gather_ms = gather_ms
-        self._open: _Open | None = None
+        self._open: dict[bytes, _Open] = {}
+        """By policy."""
         self._uploads = 0
         self._unflushed: list[_Open] = []
         """Batches that are in the outbox and not surely on disk."""
 
     @property
     def waiting(self) -> int:
-        """Records in the batch that is being filled."""
-        return 0 if self._open is None else len(self._open.records)
+        """Records in the batches that are being filled."""
+        return sum(len(batch.records) for batch in self._open.values())
 
     @property
     def backlog(self) -> int:
@@ -72,25 +75,27 @@ class Gatherer:
 
     def pending_own(self, name: bytes) -> tuple[RecordId, asyncio.Future[Transaction]] | None:
         """Own record of that name that is not on disk yet; it is with the future."""
-        batches = self._unflushed if self._open is None else [*self._unflushed, self._open]
-        for batch in batches:
+        for batch in (*self._unflushed, *self._open.values()):
             record_id = batch.own.get(name)
             if record_id is not None:
                 return record_id, batch.future
         return None
 
-    def add(self, record: Record, own_name: bytes) -> asyncio.Future[Transaction]:
-        """Put a record into the next anchor; the future is done when it is in the outbox.
+    def add(
+        self, record: Record, own_name: bytes, policy: bytes = NO_POLICY
+    ) -> asyncio.Future[Transaction]:
+        """Put a record into the next anchor of its policy; done when that is in the outbox.
 
         All records of a batch share the future: await it shielded.
         """
-        if self._open is None:
-            self._open = _Open(asyncio.get_running_loop().create_future())
-        batch = self._open
+        batch = self._open.get(policy)
+        if batch is None:
+            batch = _Open(policy, asyncio.get_running_loop().create_future())
+            self._open[policy] = batch
         batch.records.append(record)
         batch.own[own_name] = record.record_id
         if len(batch.records) >= MAX_RECORDS_PER_SIDECAR:
-            self.flush()
+            self._send(batch)
         else:
             self._start_clock(batch)
         return batch.future
@@ -103,8 +108,8 @@ class Gatherer:
             yield
         finally:
             self._uploads -= 1
-            if self._open is not None:
-                self._start_clock(self._open)
+            for batch in self._open.values():
+                self._start_clock(batch)
 
     def _start_clock(self, batch: _Open) -> None:
         if batch.timer is None and not self._uploads:
@@ -114,19 +119,21 @@ class Gatherer:
 
     def _due(self, batch: _Open) -> None:
         batch.timer = None
-        if batch is self._open and not self._uploads:
-            self.flush()
+        if batch is self._open.get(batch.policy) and not self._uploads:
+            self._send(batch)
 
     def flush(self) -> None:
         """Send out what was gathered; a failure reaches every waiting caller."""
-        batch, self._open = self._open, None
-        if batch is None:
-            return
+        for batch in list(self._open.values()):
+            self._send(batch)
+
+    def _send(self, batch: _Open) -> None:
+        del self._open[batch.policy]
         if batch.timer is not None:
             batch.timer.cancel()
         try:
             sidecar = Sidecar(tuple(batch.records))
-            call = encode_anchor(sidecar.root, sidecar.count, RECORD_SCHEMA, NO_POLICY)
+            call = encode_anchor(sidecar.root, sidecar.count, RECORD_SCHEMA, batch.policy)
             transaction = self._anchorer.send(
                 Address(RECORD_REGISTRY),
                 call,

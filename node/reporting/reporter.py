@@ -20,7 +20,8 @@ from bulwark.ledger.ids import Digest, Height, RecordId, Tag
 from bulwark.ledger.transaction import Transaction
 from bulwark.privacy.group import RandomBytes
 from node.consents.gate import ConsentGate
-from node.reporting.gatherer import Gatherer
+from node.reporting.compliance import PolicyGate
+from node.reporting.gatherer import NO_POLICY, Gatherer
 from node.reporting.idempotency import IdempotencyStore
 from node.reporting.outbox import Outbox, own_name
 from node.reporting.payload import record_of
@@ -54,6 +55,7 @@ class _Row:
     report: IndicatorReport
     value: str = ""
     tag: Tag | None = None
+    policy: bytes = NO_POLICY
     outcome: ReportOutcome | None = None
     transaction: asyncio.Future[Transaction] | None = None
     record_id: RecordId | None = None
@@ -79,13 +81,15 @@ class Reporter:
         index_key: bytes,
         random_bytes: RandomBytes,
         gate: ConsentGate,
+        policies: PolicyGate,
         now_ms: Callable[[], int],
         max_pending: int,
         wait_timeout_ms: int,
     ) -> None:
         """`stage_of` tells how far a known record of this member got, and its height.
 
-        `gate` refuses what the consent that a row names does not permit.
+        `gate` refuses what the consent that a row names does not permit, `policies` what its policy
+        does not.
         """
         self._tagger = tagger
         self._gatherer = gatherer
@@ -99,6 +103,7 @@ class Reporter:
         self._index_key = index_key
         self._random_bytes = random_bytes
         self._gate = gate
+        self._policies = policies
         self._now_ms = now_ms
         self._max_pending = max_pending
         self._wait_timeout_ms = wait_timeout_ms
@@ -185,7 +190,7 @@ class Reporter:
             if number % TURN == TURN - 1:
                 await asyncio.sleep(0)
             report = row.report
-            refusal = self._gate.refusal(report)
+            refusal = self._gate.refusal(report) or self._under_policy(row)
             if refusal is not None:
                 row.outcome = ReportOutcome(None, refusal=refusal)
                 continue
@@ -215,6 +220,14 @@ class Reporter:
                 if row.tag is not None:
                     self._gather(row, row.tag)
 
+    def _under_policy(self, row: _Row) -> Refusal | None:
+        """Why the row's policy refuses it; else the row knows the policy word of its anchor."""
+        judged = self._policies.judge(row.report)
+        if isinstance(judged, Refusal):
+            return judged
+        row.policy = judged
+        return None
+
     def _gather(self, row: _Row, tag: Tag) -> None:
         report = row.report
         name = own_name(tag, report.fraud_type, report.object_role)
@@ -240,7 +253,7 @@ class Reporter:
         resting = self._gate.resting(report, record.record_id)
         if resting:
             self._store.write(resting, sync=False)
-        row.transaction = self._gatherer.add(record, name)
+        row.transaction = self._gatherer.add(record, name, row.policy)
 
     async def _keep(self, wish: Idempotency, rows: list[_Row]) -> None:
         """Make the outcome durable under its key, once every record is."""

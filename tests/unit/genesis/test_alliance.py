@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
+from bulwark.policies.document import parse_policy
+from bulwark.policies.library import shipped
 from genesis.alliance import (
     Alliance,
     is_loopback,
@@ -144,3 +147,42 @@ def test_quotas_and_times_of_the_privacy_layer_are_taken_within_their_bounds() -
     assert alliance.privacy_parameters == {"quota_small": 5}
     with pytest.raises(AllianceInvalid, match="quota_small"):
         parse_alliance((HEAD + "[privacy]\nquota_small = 0\n" + MEMBER).encode(), "file")
+
+
+def policies_of(text: str, folder: Path = Path()) -> list[str]:
+    documents = parse_alliance((HEAD + text + MEMBER).encode(), "two.toml", folder).policies
+    return [parse_policy(document).title for document in documents]
+
+
+def test_an_alliance_has_the_shipped_default_policy_unless_it_names_another(tmp_path) -> None:
+    assert policies_of("") == ["alliance-default"]
+    adopted = '[policies]\nadopted = ["eu-psr-83", "telecom-signals"]\n'
+    assert policies_of(adopted) == ["alliance-default", "eu-psr-83", "telecom-signals"]
+    own = shipped("eu-psr-83").document.replace(b'"eu-psr-83"', b'"own"')
+    (tmp_path / "own.json").write_text(json.dumps(json.loads(own), indent=2))
+    named = '[policies]\ndefault = "own.json"\nadopted = ["eu-psr-83"]\n'
+    assert policies_of(named, tmp_path) == ["own", "eu-psr-83"]
+
+
+@pytest.mark.parametrize(
+    ("table", "field", "detail"),
+    [
+        ('default = "eu-psr"', "policies.default", "alliance-default, eu-psr-83"),
+        ("default = 7", "policies.default", "a string"),
+        ('default = "none.json"', "policies.default", "No such file"),
+        ('adopted = ["alliance-default"]', "policies.adopted", "one title"),
+        ('adopted = ["bad.json"]', "policies.adopted[0]", "$.own_assessment"),
+        ('first = "eu-psr-83"', "policies.first", "known here: default, adopted"),
+        ("adopted = 1", "policies.adopted", "a list"),
+    ],
+)
+def test_a_policy_that_can_not_be_used_is_named_with_its_fault(
+    table, field, detail, tmp_path
+) -> None:
+    document = json.loads(shipped("eu-psr-83").document) | {"own_assessment": "yes"}
+    (tmp_path / "bad.json").write_text(json.dumps(document))
+    text = f"{HEAD}[policies]\n{table}\n{MEMBER}"
+    with pytest.raises(AllianceInvalid) as caught:
+        parse_alliance(text.encode(), "two.toml", tmp_path)
+    assert caught.value.field == field
+    assert detail in str(caught.value)

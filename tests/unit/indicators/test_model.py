@@ -77,7 +77,7 @@ def test_short_row_takes_the_documented_defaults() -> None:
         country="",
         distinct_customers=0,
         loss_band=LossBand.UNKNOWN,
-        policy=0,
+        policy="",
         link_group="",
         operation=Operation.ADD,
     )
@@ -101,14 +101,14 @@ def test_full_row_of_csv_texts_is_read_field_by_field() -> None:
         country="CN",
         distinct_customers="2",
         loss_band="under_1k",
-        policy=7,
+        policy="eu-psr-83",
         link_group="case-9",
         operation="sight",
     )
     assert (full.first_seen_day, full.last_seen_day) == (day("2026-11-01"), day("2026-11-21"))
     assert full.valid_until_day == 1_800_000_000 // 86_400
     assert full.consent_anchor == b"\xab" * 32 and full.operation is Operation.SIGHT
-    assert (full.confidence, full.distinct_customers, full.policy) == (80, 2, 7)
+    assert (full.confidence, full.distinct_customers, full.policy) == (80, 2, "eu-psr-83")
     assert (full.region, full.country, full.channel) == ("GB", "CN", Channel.VOICE_CALL)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,8 +12,14 @@ import pytest
 from bulwark.indicators.model import IndicatorReport
 from bulwark.ledger.hashing import sha256
 from bulwark.ledger.ids import Digest, Height, RecordId, Tag
+from bulwark.policies.library import shipped
+from contracts.records import decode_anchor_call
+from node.chain.consents import ConsentReader
+from node.consents.gate import ConsentGate
+from node.consents.vault import Vault
 from node.gossip import Parcel
 from node.reporting.anchorer import Anchorer
+from node.reporting.compliance import PolicyGate
 from node.reporting.gatherer import Gatherer
 from node.reporting.idempotency import KEEP_MS, IdempotencyStore
 from node.reporting.outbox import Outbox
@@ -61,6 +68,21 @@ class Tags:
         return Tag(sha256(value.encode()))
 
 
+class Shelf:
+    """Policies in force: the shipped default, and one more."""
+
+    def find(self, name):
+        if not name:
+            return shipped("alliance-default")
+        return shipped("eu-psr-83") if name == "eu-psr-83" else None
+
+    def titles(self):
+        return ["alliance-default", "eu-psr-83"]
+
+    def word_of(self, policy):
+        return bytes(32) if policy.title == "alliance-default" else policy.id
+
+
 class Bench:
     def __init__(self, store: MemoryStore | None = None, most: int = 5_000) -> None:
         self.store = store or MemoryStore()
@@ -80,7 +102,12 @@ class Bench:
         self.tagger = Tags()
         self.count = 0
         self.idempotency = IdempotencyStore(self.store, KEY)
-        arguments: dict[str, Any] = {"tagger": self.tagger}
+        # No row of these tests names a consent, so nothing is read of the chain.
+        nothing: Any = None
+        gate = ConsentGate(
+            Vault(self.store, KEY, os.urandom), ConsentReader(self.store, nothing), nothing
+        )
+        arguments: dict[str, Any] = {"tagger": self.tagger, "gate": gate}
         self.reporter = Reporter(
             **arguments,
             gatherer=self.gatherer,
@@ -93,6 +120,7 @@ class Bench:
             oprf_key_id=1,
             index_key=KEY,
             random_bytes=self.draw,
+            policies=PolicyGate(Shelf(), lambda: NOW_MS),
             now_ms=lambda: NOW_MS,
             max_pending=most,
             wait_timeout_ms=50,
@@ -330,3 +358,55 @@ async def test_gatherer_knows_what_is_open_and_flushes_nothing_twice(bench: Benc
     bench.gatherer.flush()
     assert bench.gatherer.backlog == 0
     assert bench.submitted == []
+
+
+async def test_a_row_that_breaks_its_policy_is_refused_with_the_rule_before_it_is_tagged(
+    bench: Bench,
+) -> None:
+    bench.tagger.down = True
+    outcomes = await bench.report(
+        row(policy="eu-psr-83"),
+        row(policy="nobody-knows-it"),
+        row(tlp="red"),
+    )
+    refusals = [outcome.refusal for outcome in outcomes]
+    assert [(r.rule, r.field) for r in refusals if r is not None] == [
+        ("policy.evidence-below-threshold", "value"),
+        ("policy.unknown", "policy"),
+        ("policy.tlp-above-limit", "value"),
+    ]
+    assert refusals[0] is not None and "reported_by_customer or better" in refusals[0].detail
+    assert refusals[1] is not None and "alliance-default, eu-psr-83" in refusals[1].detail
+    assert bench.submitted == []
+    assert bench.reporter.refused == 3
+
+
+async def test_an_anchor_holds_records_of_one_policy_and_names_it(bench: Bench) -> None:
+    confirmed = {"policy": "eu-psr-83", "evidence_level": "confirmed", "valid_until": ""}
+    psr = [row(f"p{n}.example", **confirmed) for n in range(3)]
+    plain = [row(f"d{n}.example") for n in range(2)]
+    outcomes = await bench.report(*psr[:2], *plain, psr[2])
+    assert all(outcome.refusal is None for outcome in outcomes)
+    anchored = {}
+    for parcel in bench.submitted:
+        call = decode_anchor_call(parcel.transaction.data)
+        assert call is not None and parcel.sidecar is not None
+        anchored[call.policy] = {entry.record_id for entry in parcel.sidecar.entries}
+    ids = [outcome.record_id for outcome in outcomes]
+    assert anchored == {
+        shipped("eu-psr-83").id: {ids[0], ids[1], ids[4]},
+        bytes(32): {ids[2], ids[3]},
+    }
+
+
+async def test_a_batch_of_one_policy_that_is_full_leaves_the_other_open(bench: Bench) -> None:
+    entries = (*make_sidecar(1, "one").entries, *make_sidecar(2_000, "two").entries)
+    with bench.gatherer.upload():
+        waiting = bench.gatherer.add(entries[0], b"other", b"\x01" * 32)  # type: ignore[arg-type]
+        for number, entry in enumerate(entries[1:]):
+            bench.gatherer.add(entry, number.to_bytes(16, "big"))  # type: ignore[arg-type]
+        assert [p.sidecar.count for p in bench.submitted if p.sidecar] == [2_000]
+        assert bench.gatherer.waiting == 1
+        assert not waiting.done()
+    await waiting
+    assert len(bench.submitted) == 2
