@@ -150,7 +150,7 @@ def create_app(
     edge.attach(_router(edge), RPC_PATH, sockets.serve)
     if not settings.console:
         return edge
-    source = Source(service, ethereum, clock, governance, openings, access, audit)
+    source = Source(service, ethereum, clock, governance, openings, access, audit, disputes)
     return WithConsole(edge, create_console(source, edge, settings, random_bytes))
 
 

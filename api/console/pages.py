@@ -11,6 +11,7 @@ from collections.abc import Callable
 from api.auth import RandomBytes
 from api.console.access import AccessPages
 from api.console.blocks import BlockPages
+from api.console.disputes import DisputePages
 from api.console.evidence import EvidencePages
 from api.console.files import Files
 from api.console.gate import Door, Gate, monotonic_ms
@@ -88,6 +89,9 @@ def _pages(source: Source) -> list[Page]:
             Page("GET", f"{BASE}/openings", openings.every, EVERYBODY, "Openings"),
             Page("GET", f"{BASE}/openings/{{case}}", openings.show, EVERYBODY),
         ]
+    if source.disputes is not None:
+        disputes = DisputePages(source, source.disputes)
+        pages += [Page("GET", f"{BASE}/disputes", disputes.every, AUDITORS, "Disputes")]
     if source.audit is not None:
         pages += _report_pages(ReportPages(source, source.audit))
     if source.access is not None:

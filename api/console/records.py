@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from api.console.source import Source
 from api.console.visit import View, Visit
-from api.console.wording import value_text
+from api.console.wording import operation_text, reason_text, value_text
 from bulwark.ledger.ids import RecordId
 
 
@@ -17,9 +17,18 @@ class RecordPages:
     async def show(self, visit: Visit) -> View:
         """GET /console/records/{record}."""
         visit.exchange.query()
-        view = await self._source.service.record(RecordId(visit.digest("record")))
+        record_id, disputes = RecordId(visit.digest("record")), self._source.disputes
+        view = await self._source.service.record(record_id)
+        if disputes is not None and view.standing is not None:
+            view = await disputes.history(record_id)
         fields = [
             (name.replace("_", " "), value_text(value)) for name, value in view.fields.items()
         ]
-        values = {"record": view, "fields": fields}
+        standing = view.standing
+        history = () if standing is None else standing.history
+        steps = [
+            (step, operation_text(step.operation), reason_text(step.operation, step.reason))
+            for step in history
+        ]
+        values = {"record": view, "fields": fields, "standing": standing, "steps": steps}
         return View("record.html", "Record", values)

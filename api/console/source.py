@@ -12,6 +12,7 @@ from typing import Final
 
 from bulwark.ledger.ids import Height
 from node.audit.port import AuditService
+from node.disputes.port import DisputesService
 from node.ethereum import EthereumView
 from node.governance.port import GovernanceService
 from node.guarded.accessport import AccessService
@@ -36,6 +37,7 @@ class Source:
     openings: OpeningsService | None = None
     access: AccessService | None = None
     audit: AuditService | None = None
+    disputes: DisputesService | None = None
 
     def frame(self) -> dict[str, object]:
         """What stands on every page of somebody who is logged in."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from bulwark.indicators.vocabulary import DisputeGround, Operation, Ruling
 from node.evidence import EvidenceEntry, summary
 from node.governance.port import ProposalView
 
@@ -105,3 +106,21 @@ def value_text(value: object) -> str:
     if isinstance(value, list | tuple):
         return ", ".join(str(each) for each in value) or "none"
     return str(value)
+
+
+def operation_text(code: int) -> str:
+    """The word of a record's operation; its number where this version knows none."""
+    found = Operation.find(code)
+    return f"code {code}" if found is None else found.label
+
+
+def reason_text(operation: int, reason: int) -> str:
+    """Why a follow-up was made, in words; empty where it gives no reason."""
+    found: DisputeGround | Ruling | None = None
+    if operation == Operation.DISPUTE:
+        found = DisputeGround.find(reason)
+    elif operation == Operation.RULE:
+        found = Ruling.find(reason)
+    if found is not None:
+        return found.label.replace("_", " ")
+    return f"code {reason}" if reason else ""

@@ -12,11 +12,14 @@ from api.console.render import duration
 from api.console.wording import action_text
 from bulwark.indicators.model import IndicatorReport
 from bulwark.ledger.hashing import sha256
-from bulwark.ledger.ids import Epoch, Height, ValidatorIndex, View
+from bulwark.ledger.ids import Epoch, Height, MemberId, RecordId, ValidatorIndex, View
+from bulwark.ledger.lifecycle import State
+from bulwark.ledger.standing import Standing, Step
 from bulwark.ledger.votes import VoteKind, VoteSubject
 from consensus.evidence import DoubleVote
 from consensus.messages import Vote
 from node.diagnosis.facts import Facts
+from node.disputes.port import Whose
 from node.evidence import Case, EvidenceEntry
 from node.governance.documents import FIELDS
 from node.governance.port import ProposalView
@@ -171,6 +174,46 @@ async def test_only_an_auditor_is_led_to_a_record(world: ConsoleWorld) -> None:
             assert (await search(browser, record))[0] == status
             page = await browser.page(f"/console/records/{record}", 200 if status == 303 else 403)
             assert ("imp_bank" in page) == (status == 303)
+
+
+async def test_a_record_shows_what_followed_it_refusals_too(world: ConsoleWorld) -> None:
+    record = await reported(world)
+    steps = (
+        Step(RecordId(b"1" * 32), 3, 1, MemberId("telco-b"), Height(1), START_MS, None,
+             State.DISPUTED),
+        Step(RecordId(b"2" * 32), 7, 0, MemberId("telco-b"), Height(2), START_MS,
+             "lifecycle.erase.too_early", State.DISPUTED),
+    )  # fmt: skip
+    world.disputes.standing = Standing(State.DISPUTED, restricted=True, history=steps)
+    async with world.browser() as browser:
+        await browser.login(Role.AUDITOR)
+        page = await browser.page(f"/console/records/{record}")
+        assert "restricted: it answers and scores nothing" in page
+        assert "lifecycle.erase.too_early" in page and page.count(">taken<") == 1
+        assert "dispute" in page and 'href="/console/blocks/2"' in page
+        world.disputes.standing = Standing()
+        assert "Nothing followed it" in await browser.page(f"/console/records/{record}")
+
+
+async def test_disputes_are_listed_without_the_codes_of_people(world: ConsoleWorld) -> None:
+    async with world.browser() as browser:
+        await browser.login(Role.AUDITOR)
+        page = await browser.page("/console/disputes?state=open")
+        assert f'href="/console/records/{"d2" * 32}"' in page and "overdue" in page
+        assert "secret-code" not in page
+        older = re.search(r'href="([^"]+)">Older disputes', page)
+        assert older is not None
+        await browser.page(older[1].replace("&amp;", "&"))
+        assert world.disputes.asked == [
+            (Whose.ALL, True, None),
+            (Whose.ALL, True, b"\x07" * 16),
+        ]
+        for bad in ("state=none", "cursor=xy", "cursor=abc", "whose=all"):
+            await browser.page(f"/console/disputes?{bad}", 400)
+    for role in (Role.OPERATOR, Role.ADMIN):
+        async with world.browser() as browser:
+            await browser.login(role)
+            await browser.page("/console/disputes", 403)
 
 
 async def test_a_report_is_a_table_with_links_and_pages_that_rest_on_one_block(

@@ -22,9 +22,20 @@ from api.metrics import ApiMetrics
 from api.settings import ApiSettings
 from bulwark.audit.report import Basis, Column, Report
 from bulwark.audit.sampling import Sample
-from bulwark.ledger.ids import Digest, Height
+from bulwark.ledger.ids import Digest, Height, MemberId, RecordId
+from bulwark.ledger.standing import Standing
 from node.audit.port import Drawing, ReportTitle, ReportWish, SampleWish
-from node.service import MemberView, NotFound, Role
+from node.disputes.port import DisputePage, DisputeView, FollowUpOutcome, Whose, Wish
+from node.service import (
+    Caller,
+    Forbidden,
+    Idempotency,
+    MemberView,
+    NotFound,
+    RecordView,
+    Role,
+    Stage,
+)
 from tests.unit.api.fake_chain import START_MS, FakeChain
 from tests.unit.api.fake_node import MEMBER, FakeNode
 from tests.unit.api.fake_openings import FakeOpenings
@@ -66,6 +77,9 @@ class ConsoleNode(FakeNode):
                 ],
             },
         }
+
+    async def record(self, record_id: RecordId) -> RecordView:
+        return replace(await super().record(record_id), standing=Standing())
 
     def members(self) -> list[MemberView]:
         first, *others = super().members()
@@ -116,6 +130,50 @@ class FakeAudit:
         raise NotFound("the console draws no sample")
 
 
+DISPUTE = DisputeView(
+    reference="secret-code-of-a-person",
+    dispute_id=RecordId(b"\xd1" * 32),
+    record_id=RecordId(b"\xd2" * 32),
+    reporter=MemberId("telco-b"),
+    member=MEMBER,
+    ground=1,
+    height=Height(2),
+    opened_ms=START_MS,
+    due_ms=START_MS + 86_400_000,
+    ruling=None,
+    status="open",
+    refused=None,
+    is_for_person=True,
+    is_overdue=True,
+)
+
+
+@dataclass
+class FakeDisputes:
+    """The reading half of DisputesService over two pages."""
+
+    node: FakeNode
+    standing: Standing = field(default_factory=Standing)
+    asked: list[tuple[Whose, bool, bytes | None]] = field(default_factory=list)
+
+    async def disputes(
+        self, whose: Whose, *, open_only: bool, cursor: bytes | None, most: int
+    ) -> DisputePage:
+        self.asked.append((whose, open_only, cursor))
+        return DisputePage((DISPUTE,), b"\x07" * 16 if cursor is None else None)
+
+    async def history(self, record_id: RecordId) -> RecordView:
+        return replace(await self.node.record(record_id), standing=self.standing)
+
+    async def dispute(self, reference: str) -> DisputeView:
+        raise NotFound("there is no such dispute")
+
+    async def follow(
+        self, wish: Wish, *, by: Caller, wait: Stage, idempotency: Idempotency | None
+    ) -> FollowUpOutcome:
+        raise Forbidden("the console sends no follow-up")
+
+
 class ConsoleWorld:
     """The console, what it reads, and the clock of its sessions."""
 
@@ -126,6 +184,7 @@ class ConsoleWorld:
         self.openings = FakeOpenings()
         self.access = Access()
         self.audit = FakeAudit()
+        self.disputes = FakeDisputes(self.node)
         self.clear, hashed = generate_api_keys(Counter())
         keys = ApiKeys.from_json(json.dumps(hashed).encode())
         self.settings = ApiSettings(bad_attempts=3)
@@ -139,6 +198,7 @@ class ConsoleWorld:
             self.openings,
             self.access,
             self.audit,
+            self.disputes,
         )
         self.gate: Gate = create_console(
             source, edge, self.settings, Counter(), limits, lambda: self.now_ms

@@ -1,0 +1,54 @@
+"""Disputes: who contests which record on what ground, until when it should be ruled on, and how.
+
+Rules: a person's reference code is not shown: whoever holds it may ask about that dispute.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from api.console.source import Source
+from api.console.visit import View, Visit
+from api.console.wording import reason_text
+from api.problems import FieldProblem, Problem
+from bulwark.ledger.lifecycle import Operation
+from node.disputes.port import DisputesService, Whose
+
+DISPUTES: Final = 50
+"""Disputes of one page."""
+_CURSOR: Final = re.compile(r"[0-9a-f]{2,128}\Z")
+
+
+class DisputePages:
+    """Handler of /console/disputes."""
+
+    def __init__(self, source: Source, disputes: DisputesService) -> None:
+        self._source = source
+        self._disputes = disputes
+
+    async def every(self, visit: Visit) -> View:
+        """GET /console/disputes."""
+        query = visit.exchange.query("state", "cursor")
+        state, cursor = query.get("state", "all"), query.get("cursor")
+        if state not in ("open", "all"):
+            raise _refused("state", "open or all")
+        if cursor is not None and (_CURSOR.match(cursor) is None or len(cursor) % 2):
+            raise _refused("cursor", "hexadecimal digits of the page before")
+        page = await self._disputes.disputes(
+            Whose.ALL,
+            open_only=state == "open",
+            cursor=None if cursor is None else bytes.fromhex(cursor),
+            most=DISPUTES,
+        )
+        values = {
+            "rows": [(view, reason_text(Operation.DISPUTE, view.ground)) for view in page.disputes],
+            "only_open": state == "open",
+            "state": state,
+            "next": None if page.next is None else page.next.hex(),
+        }
+        return View("disputes.html", "Disputes", values)
+
+
+def _refused(name: str, allowed: str) -> Problem:
+    return Problem(400, "invalid", f"{name}: {allowed}", errors=(FieldProblem(name, allowed),))
