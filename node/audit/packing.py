@@ -30,9 +30,12 @@ from bulwark.ledger.ids import Address, Digest, Height, RecordId, TimestampMs
 from bulwark.ledger.merkle import Frontier, stored_inclusion_path
 from bulwark.ledger.proofs import AnchorProof, RecordProof, SealedHeader
 from bulwark.ledger.votes import Certificate
+from contracts.policies import read_document
 from node.audit.packplan import PackPlan, plan_pack, read_anchor, read_sidecar
 from node.audit.packport import PackWish
 from node.chain.epochs import EpochBook
+from node.execution.accounts import read_account, read_slot
+from node.execution.database import StateSource
 from node.storage import blocks, schema
 from node.storage.errors import StoreDamaged
 from node.storage.port import ReadView
@@ -81,8 +84,14 @@ def pack_from(
 
 
 def policies_on(view: ReadView) -> PolicyOf:
-    """Policy documents as the ledger of a snapshot holds them."""
-    return lambda policy: None
+    """Policy documents as the ledger of a snapshot holds them; published ones stay there."""
+    source, root = StateSource(view), blocks.read_tip(view).state_root
+
+    def slot(contract: Address, number: int) -> int:
+        account = read_account(source, root, contract)
+        return 0 if account is None else read_slot(source, account.storage_root, number)
+
+    return lambda policy: read_document(slot, policy)
 
 
 class _LedgerFiles:

@@ -55,15 +55,20 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def verify(library: Path, folder: Path, data: bytes, *words: str) -> tuple[int, str]:
-    """The command in its own interpreter; exit code and standard output."""
+    """A pack of the scene in its own interpreter."""
     (folder / "case.pack").write_bytes(data)
     (folder / "genesis.json").write_bytes(scene().node.genesis.to_json())
+    return verify_files(library, folder / "case.pack", folder / "genesis.json", *words)
+
+
+def verify_files(library: Path, pack: Path, genesis: Path, *words: str) -> tuple[int, str]:
+    """The command in its own interpreter; exit code and standard output."""
     done = subprocess.run(
         [
             *(sys.executable, "-I", "-S", "-c", STARTER, str(library)),
-            *("pack", "case.pack", "--genesis", "genesis.json", *words),
+            *("pack", str(pack), "--genesis", str(genesis), *words),
         ],
-        cwd=folder,
+        cwd=library,
         capture_output=True,
         text=True,
         timeout=120,
