@@ -58,6 +58,14 @@ def marking(tlp: Tlp) -> Tlp:
     return Tlp.AMBER_STRICT if tlp is Tlp.UNKNOWN else tlp
 
 
+def red_refusal(tlp: Tlp) -> tuple[str, str] | None:
+    """Rule id and words with which a report marked red is refused, None for any other mark."""
+    if tlp is not Tlp.RED:
+        return None
+    allowed = ", ".join(mark.label for mark in Tlp if mark not in (Tlp.RED, Tlp.UNKNOWN))
+    return "usage.tlp-red", f"red names recipients, which a shared ledger has not: {allowed}"
+
+
 def limits_of(duties: Iterable[tuple[int, Tlp]]) -> tuple[Limit, ...]:
     """Limits of an answer from (usage flags, mark) of the records that answer; none for none."""
     flags, strictest, is_any = 0, Tlp.CLEAR, False

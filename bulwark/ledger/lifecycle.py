@@ -137,6 +137,7 @@ def _refused(move: Move, why: str) -> Cell:
 
 _RULINGS: Final = (Move.UPHOLD, Move.REJECT, Move.CORRECT)
 _BY_RULING: Final[Mapping[int, Move]] = dict(zip(Ruling, _RULINGS, strict=True))
+_KNOWN: Final = frozenset(int(operation) for operation in Operation)
 OPEN_STATES: Final = frozenset({State.ACTIVE, State.DISPUTED})
 """States that a record leaves for good when it stops counting."""
 
@@ -212,6 +213,7 @@ FORM_REFUSALS: Final[Mapping[str, str]] = MappingProxyType(
         "lifecycle.confirm.not_a_batch": "a CONFIRM about a record; it is about a batch of orders",
         "lifecycle.add.not_a_follow_up": "an ADD under a reference tag",
         "lifecycle.sight.not_a_follow_up": "a SIGHT under a reference tag",
+        "lifecycle.code_N.unknown": "an operation with a code N of a newer version",
     }
 )
 """Rule ids of follow-ups that are none, whatever the record's state."""
@@ -228,5 +230,7 @@ def move_of(operation: int, reason: int) -> Move | str:
         return _BY_RULING.get(reason, "lifecycle.rule.unknown_ruling")
     if operation == Operation.CONFIRM:
         return "lifecycle.confirm.not_a_batch"
+    if operation not in _KNOWN:
+        return f"lifecycle.code_{operation}.unknown"
     name = Operation(operation).name.lower()
     return f"lifecycle.{name}.not_a_follow_up" if operation in STATEMENTS else Move(name)
