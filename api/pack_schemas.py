@@ -12,6 +12,15 @@ MAX_HEIGHT: Final = 10**18 - 1
 _Height = Annotated[int, Field(ge=0, le=MAX_HEIGHT)]
 
 
+class PaperIn(BaseModel):
+    """A paper that goes with a pack: listed by its digest, not judged."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    name: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9._-]{0,63}$")]
+    text: Annotated[str, Field(max_length=1_000_000)]
+
+
 class PackIn(BaseModel):
     """What an evidence pack is to be about; an empty object asks for everything."""
 
@@ -24,6 +33,7 @@ class PackIn(BaseModel):
         list[Annotated[str, Field(pattern="^[0-9a-f]{64}$")]],
         Field(max_length=MAX_SELECTED_RECORDS),
     ] = []
+    documents: Annotated[list[PaperIn], Field(max_length=64)] = []
 
 
 class SealOut(BaseModel):
@@ -33,4 +43,4 @@ class SealOut(BaseModel):
     sealed: dict[str, object]
 
 
-MODELS: Final = (PackIn, SealOut)
+MODELS: Final = (PaperIn, PackIn, SealOut)

@@ -23,8 +23,10 @@ from bulwark.ledger.ids import Height, MemberId, RecordId
 from node.audit.packport import PackService, PackWish
 
 PACK_TYPE: Final = b"application/zip"
+ACCESS_NAME: Final = "access-anchors.json"
+"""The paper that the node adds itself."""
 SEAL_FORMAT: Final = "bulwark-sealed-header/1"
-MAX_BODY_BYTES: Final = 128 * 1024
+MAX_BODY_BYTES: Final = 8 * 1024 * 1024
 _NUMBER: Final = re.compile(r"(?:0|[1-9][0-9]{0,17})\Z")
 
 
@@ -70,7 +72,7 @@ class PackRoutes:
         """POST /v1/audit/packs."""
         exchange.query()
         wish = await _wish(exchange)
-        made = await self._service.pack(wish)
+        made = await self._service.pack(wish, by=exchange.caller)
         headers = (
             (b"content-disposition", b'attachment; filename="evidence.pack"'),
             (b"x-content-hash", made.content_hash.encode("ascii")),
@@ -119,10 +121,15 @@ async def _wish(exchange: Exchange) -> PackWish:
     if given.reporter is not None and given.records:
         problem = FieldProblem("records", "not together with a reporter")
         raise Problem(422, "invalid", "records: not together with a reporter", errors=(problem,))
+    names = [each.name for each in given.documents]
+    if len(set(names)) != len(names) or ACCESS_NAME in names:
+        problem = FieldProblem("documents", f"each name once, and not {ACCESS_NAME}")
+        raise Problem(422, "invalid", "documents: a name is taken", errors=(problem,))
     return PackWish(
         from_height=None if given.from_height is None else Height(given.from_height),
         to_height=None if given.to_height is None else Height(given.to_height),
         reporter=None if given.reporter is None else MemberId(given.reporter),
+        documents={each.name: each.text.encode() for each in given.documents},
         records=tuple(RecordId(bytes.fromhex(record)) for record in given.records),
     )
 

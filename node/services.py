@@ -33,7 +33,8 @@ from node.erasure.wiring import ErasureGround, ErasureParts, make_erasure
 from node.execution.executor import Executor
 from node.facade import Facade, Parts
 from node.front import Desks, front_door
-from node.governance.wiring import make_desk
+from node.governance.policydesk import PolicyDesk
+from node.governance.wiring import make_desk, make_policy_desk
 from node.guarded.accessdesk import AccessDesk
 from node.guarded.accusationshelf import AccusationShelf
 from node.guarded.ports import Keys
@@ -139,6 +140,7 @@ class Services:
             directory=ground.directory,
             evidence=ground.oversight.evidence,
             clock=ground.clock,
+            note=self._access.disclosing,
         )
         self._ethereum = EthereumReader(
             store=ground.store,
@@ -326,6 +328,21 @@ class Services:
             )
         )
 
+    def _make_policies(self) -> PolicyDesk:
+        ground = self._ground
+        return make_policy_desk(
+            home=ground.home,
+            chain=ground.chain,
+            executor=ground.executor,
+            book=self._policies,
+            anchorer=ground.anchorer,
+            tracker=ground.tracker,
+            idempotency=ground.idempotency,
+            durability=ground.durability,
+            clock=ground.clock,
+            place_of=self._facade.stage_of_transaction,
+        )
+
     async def run(self) -> None:
         """What the services do without being asked, until cancelled."""
         async with asyncio.TaskGroup() as group:
@@ -353,6 +370,7 @@ class Services:
         )
         desks = Desks(
             governance,
+            self._make_policies(),
             self._access,
             self.openings.desk,
             self._consents.desk,

@@ -8,11 +8,9 @@ reader, with `bulwark.verifier`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
-
-import rfc8785
 
 from bulwark.audit.packwriter import Maker, Pack
 from bulwark.audit.packzip import PackInvalid
@@ -20,17 +18,17 @@ from bulwark.ledger.errors import ProofInvalid
 from bulwark.ledger.ids import Address, Digest, Height, TimestampMs
 from bulwark.ledger.proofs import ConsistencyProof, SealedHeader
 from node.audit.packing import pack_from, policies_on
+from node.audit.packpapers import evidence_cases
 from node.audit.packport import PackStream, PackWish
 from node.chain.proofs import NotProvable, Prover
 from node.clock import Clock
 from node.directory import Directory
-from node.evidence import document
 from node.evidence_book import EvidenceBook
-from node.service import Busy, Conflict, NotFound
+from node.service import Busy, Caller, Conflict, NotFound
 from node.storage.port import KeyValueStore, ReadView
 
-MAX_CASES: Final = 256
-"""Evidence cases of one pack; against one validator a node keeps no more in one epoch."""
+NOTED_DIGITS: Final = 16
+"""Digits of a pack's content hash in the access log."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +41,8 @@ class PackGround:
     directory: Directory
     evidence: EvidenceBook
     clock: Clock
+    note: Callable[[Caller, str], Awaitable[None]]
+    """Puts into the access log who got a pack, and which."""
 
 
 class PackDesk:
@@ -52,7 +52,7 @@ class PackDesk:
         self._ground = ground
         self._is_making = False
 
-    async def pack(self, wish: PackWish) -> PackStream:
+    async def pack(self, wish: PackWish, *, by: Caller) -> PackStream:
         """See PackService."""
         if self._is_making:
             raise Busy("a pack is being made; one is made at a time")
@@ -60,16 +60,18 @@ class PackDesk:
         self._is_making = True
         view = self._ground.store.snapshot()
         try:
-            evidence = self._cases()
+            evidence = evidence_cases(self._ground.evidence)
             at_ms = TimestampMs(self._ground.clock.wall_ms())
             made = await asyncio.to_thread(self._make, view, wish, account, evidence, at_ms)
+            content = made.manifest.content_hash.hex()
+            await self._ground.note(by, f"pack {content[:NOTED_DIGITS]}")
         except BaseException as error:
             self._done(view)
             if isinstance(error, PackInvalid):
                 raise Conflict(str(error)) from error
             raise
         outgoing = _Outgoing(made.chunks(), lambda: self._done(view))
-        return PackStream(made.size, made.manifest.content_hash.hex(), outgoing)
+        return PackStream(made.size, content, outgoing)
 
     def _make(
         self,
@@ -97,16 +99,6 @@ class PackDesk:
         if account is None:
             raise NotFound(f"the ledger has no member {wish.reporter}")
         return account
-
-    def _cases(self) -> dict[Digest, bytes]:
-        """The documents of the evidence that this node holds."""
-        book = self._ground.evidence
-        found: dict[Digest, bytes] = {}
-        for entry in book.entries():
-            whole = book.get(entry.case.id) if len(found) < MAX_CASES else None
-            if whole is not None:
-                found[entry.case.id] = rfc8785.dumps(document(whole))  # type: ignore[arg-type]
-        return found
 
     def _done(self, view: ReadView) -> None:
         view.close()

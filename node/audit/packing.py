@@ -15,6 +15,7 @@ from bulwark.audit.packfiles import (
     ANCHORS,
     BATCHES,
     CERTIFICATES,
+    DOCUMENTS,
     EPOCHS,
     EVIDENCE,
     FRONTIER,
@@ -31,6 +32,7 @@ from bulwark.ledger.merkle import Frontier, stored_inclusion_path
 from bulwark.ledger.proofs import AnchorProof, RecordProof, SealedHeader
 from bulwark.ledger.votes import Certificate
 from contracts.policies import read_document
+from node.audit.packpapers import ACCESS_FILE, access_anchors
 from node.audit.packplan import PackPlan, plan_pack, read_anchor, read_sidecar
 from node.audit.packport import PackWish
 from node.chain.epochs import EpochBook
@@ -72,6 +74,10 @@ def pack_from(
         for policy, document in policies.items()
         if document is not None
     ]
+    named += [Source.of(f"{DOCUMENTS}{name}", d) for name, d in wish.documents.items()]
+    accesses = access_anchors(view, plan.chain_first, plan.chain_last)
+    if accesses is not None:
+        named.append(Source.of(ACCESS_FILE, accesses))
     named += [Source.of(f"{EVIDENCE}{case.hex()}.json", d) for case, d in evidence.items()]
     contents = Contents(
         chain_first=plan.chain_first,

@@ -5,12 +5,13 @@ The desk (`node.audit.packdesk`) implements it, the API translates it to HTTP.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from bulwark.ledger.ids import Height, MemberId, RecordId
 from bulwark.ledger.proofs import ConsistencyProof, SealedHeader
+from node.service import Caller
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +26,8 @@ class PackWish:
     """Only the batches of this member."""
     records: tuple[RecordId, ...] = ()
     """Only these records and what was said about them."""
+    documents: Mapping[str, bytes] = field(default_factory=dict)
+    """Further papers by name, as an opening's result or a member's access log; only listed."""
 
 
 class Pieces(Protocol):
@@ -54,8 +57,11 @@ class PackStream:
 class PackService(Protocol):
     """Packs and seals from this node's own store."""
 
-    async def pack(self, wish: PackWish) -> PackStream:
-        """Make a pack. Raises NotFound, Conflict for what is not final, Busy during another."""
+    async def pack(self, wish: PackWish, *, by: Caller) -> PackStream:
+        """Make a pack; that `by` asks is in the access log before a byte of it is sent.
+
+        Raises NotFound, Conflict for what is not final, Busy while another is made.
+        """
         ...
 
     async def seal(self, height: Height) -> SealedHeader:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 from bulwark.audit.packwriter import Maker
 from node.assembly import Home
 from node.audit.packdesk import PackDesk, PackGround
@@ -11,6 +13,7 @@ from node.chain.store import ChainStore
 from node.clock import Clock
 from node.directory import Directory
 from node.evidence_book import EvidenceBook
+from node.service import Caller
 from node.storage.port import KeyValueStore
 from node.version import product_version
 
@@ -24,6 +27,7 @@ def make_packs(
     directory: Directory,
     evidence: EvidenceBook,
     clock: Clock,
+    note: Callable[[Caller, str], Awaitable[None]],
 ) -> PackDesk:
     """The desk of one node."""
     maker = Maker(
@@ -40,5 +44,6 @@ def make_packs(
             directory=directory,
             evidence=evidence,
             clock=clock,
+            note=note,
         )
     )

@@ -39,6 +39,7 @@ from node.cli.homes import open_config, open_genesis, open_secrets
 from node.cli.options import emit_json, home_option, json_option
 from node.version import product_version
 
+MAX_PAPER_CHARS: Final = 1_000_000
 READ_ROLES: Final = ("auditor", "admin")
 _PATH = click.Path(path_type=Path)
 
@@ -54,6 +55,13 @@ __all__ = ["compare", "custody", "pack"]
     "--records",
     help="Only these records and what was said about them: ids with commas between them.",
 )
+@click.option(
+    "--document",
+    "documents",
+    type=_PATH,
+    multiple=True,
+    help="A text file to go with it: an opening's result, an access log. May be given again.",
+)
 @connection_options(*READ_ROLES)
 def pack(
     out: Path,
@@ -61,6 +69,7 @@ def pack(
     to_height: int | None,
     reporter: str | None,
     records: str | None,
+    documents: tuple[Path, ...],
     target: Target,
 ) -> None:
     """Make an evidence pack at a node, which signs it.
@@ -77,9 +86,25 @@ def pack(
     wish["reporter"] = reporter
     if records is not None:
         wish["records"] = [each.strip() for each in records.split(",") if each.strip()]
+    if documents:
+        wish["documents"] = [_paper(path) for path in documents]
     body = json.dumps({name: value for name, value in wish.items() if value is not None})
     size, content_hash = download(target, "/v1/audit/packs", body.encode(), out)
     click.echo(f"{size} bytes in {out}, content hash {content_hash}")
+
+
+def _paper(path: Path) -> dict[str, str]:
+    """A text file as it goes to the node; raises BadSetup."""
+    try:
+        with path.open(encoding="utf-8") as stream:
+            text = stream.read(MAX_PAPER_CHARS + 1)
+    except OSError as error:
+        raise BadSetup(f"{path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise BadSetup(f"{path}: is no UTF-8 text") from error
+    if len(text) > MAX_PAPER_CHARS:
+        raise BadSetup(f"{path}: over {MAX_PAPER_CHARS} characters")
+    return {"name": path.name.lower().replace(" ", "-"), "text": text}
 
 
 @click.group(name="custody")

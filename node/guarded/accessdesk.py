@@ -46,6 +46,8 @@ TURN = 200
 """Entries or rows between two turns of the event loop: about 5 ms."""
 _RIGHTS = (Purpose.CONSUMER_PROTECTION.label, LawfulBasis.LEGAL_OBLIGATION.label)
 """Why follow-ups are made: the rights of the persons concerned (GDPR art. 16 to 19 and 21)."""
+_SUPERVISION = (Purpose.SUPERVISION.label, LawfulBasis.LEGAL_OBLIGATION.label)
+"""Why records leave as evidence."""
 Asked = ScreeningRequest | IndicatorReport
 
 
@@ -88,6 +90,11 @@ class AccessDesk:
     async def following(self, by: Caller, case_ref: str) -> None:
         """Note a follow-up of a record. Raises StoreWriteFailed."""
         self._entry(by, AccessKind.FOLLOW_UP, _RIGHTS, 1, case_ref)
+        self._flush_soon()
+
+    async def disclosing(self, by: Caller, case_ref: str) -> None:
+        """Note that an evidence pack goes out. Raises StoreWriteFailed."""
+        self._entry(by, AccessKind.RECORD, _SUPERVISION, 1, case_ref)
         self._flush_soon()
 
     async def _note(self, by: Caller, kind: AccessKind, rows: Sequence[Asked]) -> None:

@@ -16,11 +16,19 @@ from node.audit.packport import PackWish
 from node.clock import Clock
 from node.directory import Directory
 from node.evidence_book import EvidenceBook
-from node.service import Busy, Role
+from node.service import Busy, Caller, Role
 from tests.unit.api.world import World
 from tests.unit.verifier.scene import maker, scene
 
 PACKS, SEAL, CONSISTENCY = "/v1/audit/packs", "/v1/audit/seal", "/v1/audit/consistency"
+
+
+BY = Caller("auditor-1", Role.AUDITOR)
+NOTED: list[tuple[Caller, str]] = []
+
+
+async def note(by: Caller, case_ref: str) -> None:
+    NOTED.append((by, case_ref))
 
 
 def make_desk() -> PackDesk:
@@ -33,6 +41,7 @@ def make_desk() -> PackDesk:
             directory=Directory(node.genesis, node.executor.slot),
             evidence=EvidenceBook(node.store, lambda epoch: None),
             clock=Clock(),
+            note=note,
         )
     )
 
@@ -98,13 +107,37 @@ async def test_only_auditors_and_admins_make_packs(world: World, role: Role) -> 
         assert (await world.ask(method, path, role)).status_code == 403
 
 
+async def test_who_got_a_pack_is_noted_before_it_is_sent(world: World) -> None:
+    NOTED.clear()
+    answer = await world.ask("POST", PACKS, Role.AUDITOR)
+    ((by, case_ref),) = NOTED
+    assert by.role is Role.AUDITOR
+    assert case_ref == f"pack {answer.headers['x-content-hash'][:16]}"
+
+
+async def test_papers_that_are_given_are_listed_in_the_pack(world: World) -> None:
+    papers = [{"name": "opening.json", "text": "{}"}, {"name": "log.txt", "text": "entries"}]
+    answer = await world.ask("POST", PACKS, Role.AUDITOR, json={"documents": papers})
+    found = verify_pack(io.BytesIO(answer.content), scene().node.genesis)
+    assert found.documents == 2
+    assert any("not judged" in note for note in found.notes())
+    away = [{"name": "../x", "text": ""}]
+    assert (
+        await world.ask("POST", PACKS, Role.AUDITOR, json={"documents": away})
+    ).status_code == 422
+    same = [papers[0], papers[0]]
+    assert (
+        await world.ask("POST", PACKS, Role.AUDITOR, json={"documents": same})
+    ).status_code == 422
+
+
 async def test_one_pack_at_a_time_and_a_reader_that_left_blocks_nobody() -> None:
     desk = make_desk()
-    first = await desk.pack(PackWish())
+    first = await desk.pack(PackWish(), by=BY)
     with pytest.raises(Busy):
-        await desk.pack(PackWish())
+        await desk.pack(PackWish(), by=BY)
     await first.chunks.aclose()
-    second = await desk.pack(PackWish())
+    second = await desk.pack(PackWish(), by=BY)
     size = 0
     async for piece in second.chunks:
         size += len(piece)
