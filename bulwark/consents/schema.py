@@ -88,7 +88,7 @@ def _faults(error: ValidationError, kinds: dict[str, Any]) -> Iterator[Fault]:
 def _allowed(rules: dict[str, Any], kinds: dict[str, Any]) -> str:
     """What a member that is missing may be: its description, or that of the kind it names."""
     named = kinds.get(str(rules.get("$ref", "")).rpartition("/")[2], {})
-    return str(rules.get("description") or named.get("description") or "a value")
+    return str(rules.get("description") or named.get("description") or "a value, not nothing")
 
 
 def _by_keyword(error: ValidationError) -> str:

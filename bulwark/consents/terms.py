@@ -10,6 +10,7 @@ feigned. Every fault names its path.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time
 from typing import Any, Final
@@ -50,8 +51,8 @@ class ConsentTerms:
     @classmethod
     def from_mapping(cls, document: Mapping[str, object], *, now_ms: int) -> ConsentTerms:
         """Check a client's document; raises DocumentRefused with every fault."""
-        stated: dict[str, Any] = dict(document)
-        check_bounds(stated)
+        check_bounds(document)
+        stated: dict[str, Any] = deepcopy(dict(document))
         check(stated, Schema.TERMS)
         faults: list[Fault] = []
         purpose = _term(Purpose, stated, "purpose", Purpose.FRAUD_PREVENTION, faults)

@@ -21,6 +21,7 @@ from bulwark.ledger.ids import Address, Digest
 from bulwark.ledger.proofs import MAX_PROOF_BYTES
 from bulwark.verifier.codes import PackRefused
 from bulwark.verifier.pack import Expectations, read_genesis, verify_pack
+from node.cli import verify_consent
 from node.cli.faults import BadSetup
 from node.cli.options import emit_json, emit_pairs, json_option
 
@@ -41,6 +42,9 @@ def command() -> None:
       bulwark verify proof record.json --genesis genesis.json
       bulwark verify pack case.pack --genesis genesis.json
     """
+
+
+command.add_command(verify_consent.command)
 
 
 @command.command(name="proof")

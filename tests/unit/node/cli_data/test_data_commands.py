@@ -58,26 +58,6 @@ def test_a_refused_value_ends_with_one_line_and_its_rule(bulwark: Run, devnet: P
     assert unknown.exit_code == 2 and "imp_bank" in unknown.stderr
 
 
-def test_a_consent_is_given_shown_and_withdrawn(bulwark: Run, devnet: Path) -> None:
-    words = ("--subject", "s-1", "--data", "pd:TelephoneNumber")
-    given = bulwark("consent", "give", *words, *on(devnet), "--json")
-    consent_id = json.loads(given.stdout)["consent_id"]
-    assert "given" in bulwark("consent", "show", consent_id, *on(devnet)).stdout
-    withdrawn = bulwark("consent", "withdraw", consent_id, *on(devnet), "--json")
-    assert json.loads(withdrawn.stdout)["status"] == "withdrawn"
-    again = bulwark("consent", "withdraw", consent_id, *on(devnet))
-    assert again.exit_code == 1 and "withdrawn already" in again.stderr
-
-
-def test_a_consent_can_be_a_document(bulwark: Run, devnet: Path, tmp_path: Path) -> None:
-    file = tmp_path / "consent.json"
-    file.write_text('{"subject": "s", "personal_data": ["pd:Name"]}')
-    assert bulwark("consent", "give", "--document", file, *on(devnet)).exit_code == 0
-    file.write_text("[]")
-    assert bulwark("consent", "give", "--document", file, *on(devnet)).exit_code == 2
-    assert bulwark("consent", "give", *on(devnet)).exit_code == 2
-
-
 def test_a_node_is_named_by_address_and_key_file(
     bulwark: Run, devnet: Path, world: World, tmp_path: Path
 ) -> None:
