@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from bulwark.indicators.errors import NormalisationError
 from bulwark.indicators.model import IndicatorReport
 from bulwark.indicators.normalise import normalise
+from bulwark.indicators.usage import red_refusal
 from bulwark.ledger.ids import Digest, Height, RecordId, Tag
 from bulwark.ledger.transaction import Transaction
 from bulwark.privacy.group import RandomBytes
@@ -46,6 +47,11 @@ CHUNK = 2_000
 TURN = 200
 """Rows between two turns of the event loop: about 5 ms."""
 REVERTED = Refusal("anchor.reverted", "the record registry refused this member's anchor")
+
+
+def _red_refusal(report: IndicatorReport) -> Refusal | None:
+    red = red_refusal(report.tlp)
+    return None if red is None else Refusal(red[0], red[1], "tlp")
 
 
 @dataclass(slots=True)
@@ -190,7 +196,7 @@ class Reporter:
             if number % TURN == TURN - 1:
                 await asyncio.sleep(0)
             report = row.report
-            refusal = self._gate.refusal(report) or self._under_policy(row)
+            refusal = self._gate.refusal(report) or self._under_policy(row) or _red_refusal(report)
             if refusal is not None:
                 row.outcome = ReportOutcome(None, refusal=refusal)
                 continue

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from bulwark.indicators.model import IndicatorReport
+from bulwark.indicators.vocabulary import Tlp
 from bulwark.ledger.hashing import sha256
 from bulwark.ledger.ids import Digest, Height, RecordId, Tag
 from bulwark.policies.library import shipped
@@ -71,9 +73,13 @@ class Tags:
 class Shelf:
     """Policies in force: the shipped default, and one more."""
 
+    lenient = False
+    """Whether the default lets any marking pass."""
+
     def find(self, name):
         if not name:
-            return shipped("alliance-default")
+            default = shipped("alliance-default")
+            return replace(default, greatest_tlp=Tlp.RED) if self.lenient else default
         return shipped("eu-psr-83") if name == "eu-psr-83" else None
 
     def titles(self):
@@ -108,6 +114,7 @@ class Bench:
             Vault(self.store, KEY, os.urandom), ConsentReader(self.store, nothing), nothing
         )
         arguments: dict[str, Any] = {"tagger": self.tagger, "gate": gate}
+        self.shelf = Shelf()
         self.reporter = Reporter(
             **arguments,
             gatherer=self.gatherer,
@@ -120,7 +127,7 @@ class Bench:
             oprf_key_id=1,
             index_key=KEY,
             random_bytes=self.draw,
-            policies=PolicyGate(Shelf(), lambda: NOW_MS),
+            policies=PolicyGate(self.shelf, lambda: NOW_MS),
             now_ms=lambda: NOW_MS,
             max_pending=most,
             wait_timeout_ms=50,
@@ -230,6 +237,18 @@ async def test_refused_rows_do_not_stop_the_others(bench: Bench) -> None:
     assert good.record_id is not None
     assert bad.refusal is not None and "not a domain" not in bad.refusal.detail
     assert bench.reporter.refused == 1
+
+
+async def test_a_row_marked_red_is_refused_even_where_its_policy_lets_it_pass(
+    bench: Bench,
+) -> None:
+    bench.shelf.lenient = True
+    refused, taken = await bench.report(row(tlp="red"), row("good.example", tlp="amber"))
+    assert refused.record_id is None and refused.refusal is not None
+    assert (refused.refusal.rule, refused.refusal.field) == ("usage.tlp-red", "tlp")
+    assert taken.refusal is None
+    (parcel,) = bench.outbox.parcels()
+    assert parcel.sidecar is not None and parcel.sidecar.count == 1
 
 
 async def test_without_evaluators_one_row_is_unavailable_and_many_are_refused_each(
