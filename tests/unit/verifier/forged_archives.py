@@ -14,11 +14,14 @@ from bulwark.audit.packfiles import (
     HEADERS,
     MANIFEST,
     SIGNATURE,
+    place,
 )
+from bulwark.audit.packzip import directory, local_header
 from bulwark.verifier.codes import Code
 from tests.unit.verifier.forging import (
     archived,
     kind,
+    measured,
     whole,
 )
 from tests.unit.verifier.scene import (
@@ -60,7 +63,8 @@ def zipped(name: str, content: bytes, **options: Any) -> bytes:
     with zipfile.ZipFile(buffer, "w") as archive:
         archive.writestr(name, content, **options)
         for entry, data in whole().items():
-            archive.writestr(entry, data)
+            if entry != name:
+                archive.writestr(entry, data)
     return buffer.getvalue()
 
 
@@ -95,28 +99,19 @@ def files_in_another_order() -> bytes:
     last, first = f"{HEADERS}", f"{CERTIFICATES}"
     data = archived(files)
     # Swap two neighbours and write the directory that fits: only the order is wrong.
-    from bulwark.audit.packfiles import place
-    from bulwark.audit.packzip import directory, local_header
-
     names = sorted(files, key=place)
     at = names.index(first)
     names[at], names[at + 1] = names[at + 1], names[at]
     assert last in names
     parts, placed, offset = [], [], 0
     for name in names:
-        entry = _measured(name, files[name])
+        entry = measured(name, files[name])
         head = local_header(entry)
         placed.append((entry, offset))
         parts += [head, files[name]]
         offset += len(head) + len(files[name])
     assert len(data) == offset + len(directory(placed))
     return b"".join(parts) + directory(placed)
-
-
-def _measured(name: str, content: bytes) -> Any:
-    from bulwark.audit.packzip import Source, measure
-
-    return measure(Source.of(name, content))
 
 
 @kind("a byte of a file changed", Code.FILE_CHANGED, HEADERS)

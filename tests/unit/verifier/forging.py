@@ -36,7 +36,7 @@ from bulwark.audit.packmanifest import (
     signature_document,
 )
 from bulwark.audit.packwriter import Maker, custody_entry
-from bulwark.audit.packzip import Source, measure, write
+from bulwark.audit.packzip import Measured, Source, measure, write
 from bulwark.ledger.anchor import Anchor
 from bulwark.ledger.codec import Writer
 from bulwark.ledger.header import Header
@@ -156,6 +156,11 @@ def with_batches(files: Files, changed: Iterable[PackBatch]) -> Files:
                 record = entry.record
                 parts += (record.salt, record.tag, record.payload_bytes)
     return {**files, BATCHES: b"".join(parts)}
+
+
+def measured(name: str, content: bytes) -> Measured:
+    """A file as the archive's directory names it."""
+    return measure(Source.of(name, content))
 
 
 def pieces(data: bytes, size: int) -> list[bytes]:

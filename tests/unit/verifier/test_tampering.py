@@ -7,10 +7,20 @@ certified stands against it.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from bulwark.verifier.codes import PackRefused
-from tests.unit.verifier import forged_archives, forged_chain, forged_papers, forged_records
+from bulwark.verifier.codes import Code, PackRefused
+from bulwark.verifier.pack import Expectations, read_genesis
+from tests.unit.node.execution.alliance import STRANGER, VOTE_KEYS
+from tests.unit.verifier import (
+    forged_archives,
+    forged_chain,
+    forged_papers,
+    forged_records,
+    forged_rest,
+)
 from tests.unit.verifier.forged_papers import custody
 from tests.unit.verifier.forging import (
     KINDS,
@@ -28,9 +38,9 @@ from tests.unit.verifier.forging import (
     with_epochs,
     with_headers,
 )
-from tests.unit.verifier.scene import verified
+from tests.unit.verifier.scene import ALPHA, DELTA, maker, packed, scene, verified
 
-CATALOGUE = (forged_archives, forged_chain, forged_papers, forged_records)
+CATALOGUE = (forged_archives, forged_chain, forged_papers, forged_records, forged_rest)
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.what)
@@ -54,3 +64,41 @@ def test_an_untouched_pack_that_was_signed_again_holds() -> None:
         is not None
     )
     assert verified(custody(lambda entries: entries)).custody[2].member == "delta"
+
+
+def test_every_code_is_the_name_of_some_tampering_here() -> None:
+    """Three codes need something besides a pack: they have tests of their own below."""
+    named = {kind.code for kind in KINDS}
+    apart = {Code.SIGNER_UNEXPECTED, Code.CUSTODY_UNEXPECTED, Code.GENESIS_INVALID}
+    assert set(Code) - named == apart
+    assert len({kind.what for kind in KINDS}) == len(KINDS) >= 90
+
+
+def test_a_pack_of_another_maker_than_expected_is_refused() -> None:
+    assert verified(packed(), Expectations(signer=VOTE_KEYS[DELTA].address)) is not None
+    with pytest.raises(PackRefused) as raised:
+        verified(packed(), Expectations(signer=VOTE_KEYS[ALPHA].address))
+    assert raised.value.code is Code.SIGNER_UNEXPECTED
+
+
+def test_a_maker_that_the_reader_expects_needs_no_place_in_genesis() -> None:
+    """A member that joined by vote and has no validator: genesis and epochs do not know its key."""
+    data = signed(whole(), replace(maker(scene().node), key=STRANGER))
+    assert verified(data, Expectations(signer=STRANGER.address)).manifest.key == STRANGER.address
+
+
+def test_custody_entries_taken_off_the_end_are_missed_by_who_kept_their_hash() -> None:
+    data = custody(lambda entries: entries)
+    kept = verified(data).custody[2].hash
+    assert verified(data, Expectations(custody=kept)) is not None
+    cut = custody(lambda entries: entries[:2])
+    assert verified(cut) is not None
+    with pytest.raises(PackRefused) as raised:
+        verified(cut, Expectations(custody=kept))
+    assert raised.value.code is Code.CUSTODY_UNEXPECTED
+
+
+def test_a_genesis_document_that_can_not_be_read_is_refused() -> None:
+    with pytest.raises(PackRefused) as raised:
+        read_genesis(b"{}")
+    assert raised.value.code is Code.GENESIS_INVALID
