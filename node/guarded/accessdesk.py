@@ -32,8 +32,14 @@ from node.chain.store import ChainStore
 from node.clock import Clock
 from node.directory import Directory
 from node.guarded.accesslog import AccessLog
-from node.guarded.accessport import MAX_PAGE, AccessCheck, AccessPage, AnchoredAccess
-from node.guarded.claims import ClaimBook, ClaimPage, asked_for
+from node.guarded.accessport import (
+    MAX_PAGE,
+    AccessCheck,
+    AccessPage,
+    AnchoredAccess,
+    ClaimPage,
+)
+from node.guarded.claims import ClaimBook, asked_for
 from node.service import Caller, NotFound
 from node.storage.durability import Durability
 from node.storage.errors import StorageError

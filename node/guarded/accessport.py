@@ -12,7 +12,7 @@ from typing import Protocol
 
 from bulwark.ledger.accesslog import AccessEntry, Gap, Head
 from bulwark.ledger.ids import Height
-from node.guarded.claims import ClaimPage
+from bulwark.privacy.slotclaim import SlotClaim
 
 MAX_PAGE = 1_000
 """Entries or anchors of one page."""
@@ -53,6 +53,14 @@ class AccessCheck:
     """Entries that the newest anchor covers."""
     anchors: int
     start: Head
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimPage:
+    """Consecutive claims of slots that this member spent; `next` is where the next page begins."""
+
+    claims: tuple[SlotClaim, ...]
+    next: bytes | None
 
 
 class AccessService(Protocol):

@@ -9,10 +9,10 @@ as evaluators keep the statements.
 from __future__ import annotations
 
 from contextvars import ContextVar
-from dataclasses import dataclass
 from typing import Final
 
 from bulwark.privacy.slotclaim import SlotClaim
+from node.guarded.accessport import MAX_PAGE, ClaimPage
 from node.guarded.atrest import AtRest
 from node.storage.port import KeyValueStore
 from node.storage.schema import EVALUATIONS, number8
@@ -20,18 +20,9 @@ from node.storage.schema import EVALUATIONS, number8
 CLAIMS: Final = EVALUATIONS + b"\x24"
 """epoch8 | scope1 | slot4 -> claim, encrypted."""
 PLACE_BYTES: Final = 13
-MAX_PAGE: Final = 1_000
 
 asked_for: ContextVar[tuple[int, int]] = ContextVar("asked_for", default=(0, 0))
 """First and last access entry of the request under way in this context, (0, 0) for none."""
-
-
-@dataclass(frozen=True, slots=True)
-class ClaimPage:
-    """Consecutive claims, and the place behind which the next page begins."""
-
-    claims: tuple[SlotClaim, ...]
-    next: bytes | None
 
 
 class ClaimBook:

@@ -60,6 +60,13 @@ class Service:
         return []
 
 
+class NoHits:
+    """Own hits are noted after the answer; nothing here looks at them."""
+
+    async def note(self, *_args: object) -> None:
+        return
+
+
 class Scene:
     def __init__(self) -> None:
         self.store = MemoryStore()
@@ -76,6 +83,7 @@ class Scene:
             screener=self.service,
             reporter=self.service,
             is_reporter=lambda: True,
+            hits=NoHits(),
         )
         self.facade = Facade(cast(Parts, parts))
 
