@@ -22,6 +22,7 @@ from api import (
     governance_schemas,
     openings_schemas,
     pack_schemas,
+    policies_schemas,
     rpc_schemas,
     schemas,
     screening_schemas,
@@ -54,6 +55,7 @@ MODELS: Final[tuple[type[BaseModel], ...]] = (
     *dispute_schemas.MODELS,
     *erasure_schemas.MODELS,
     *pack_schemas.MODELS,
+    *policies_schemas.MODELS,
     *upload_schemas.MODELS,
     rpc_schemas.RpcRequests,
     rpc_schemas.RpcAnswers,
@@ -109,6 +111,7 @@ PATH_SCHEMAS: Final[dict[str, dict[str, str]]] = {
     "at": _AT,
     "report": {"type": "string", "pattern": "^[a-z]{1,32}$"},
     "ring_key": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
+    "policy_id": {"type": "string", "pattern": "^[0-9a-z][0-9a-zA-Z.-]{0,65}$"},
     "proposal_id": {"type": "string", "pattern": "^[1-9][0-9]{0,17}$"},
 }
 

@@ -12,7 +12,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -42,6 +42,7 @@ from api.jsonrpc import Dispatcher
 from api.metrics import ApiMetrics
 from api.openings import OpeningRoutes, opening_routes
 from api.packs import PackRoutes, pack_routes
+from api.policies import PolicyRoutes, policy_routes
 from api.recalls import RecallRoutes, recall_routes
 from api.routes import (
     indicator_routes,
@@ -61,6 +62,7 @@ from node.consents.port import ConsentService
 from node.disputes.port import DisputesService
 from node.erasure.port import ErasureService
 from node.ethereum import EthereumView
+from node.governance.policyport import PolicyService
 from node.governance.port import GovernanceService
 from node.guarded.accessport import AccessService
 from node.openings.port import OpeningsService
@@ -81,27 +83,34 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
+class DeskServices(TypedDict, total=False):
+    """What a node serves besides reports and screenings; each may be missing."""
+
+    governance: GovernanceService | None
+    policies: PolicyService | None
+    openings: OpeningsService | None
+    access: AccessService | None
+    consents: ConsentService | None
+    audit: AuditService | None
+    packs: PackService | None
+    disputes: DisputesService | None
+    erasure: ErasureService | None
+    recalls: RecallService | None
+
+
 def create_app(
     service: NodeService,
     ethereum: EthereumView,
     keys: ApiKeys,
     settings: ApiSettings,
     *,
-    governance: GovernanceService | None = None,
-    openings: OpeningsService | None = None,
-    access: AccessService | None = None,
-    consents: ConsentService | None = None,
-    audit: AuditService | None = None,
-    packs: PackService | None = None,
-    disputes: DisputesService | None = None,
-    erasure: ErasureService | None = None,
-    recalls: RecallService | None = None,
     random_bytes: RandomBytes = secrets.token_bytes,
     clock: Callable[[], int] = now_ms,
+    **desks: Unpack[DeskServices],
 ) -> ASGIApp:
     """The ASGI application of a node; `random_bytes` and `clock` (ms since 1970) are ports.
 
-    Without `governance`, `openings`, `access`, `audit` or `packs` there are no routes of them.
+    Of a desk that is not given there are no routes.
     """
     metrics = ApiMetrics()
     chain = ChainMethods(ethereum, service, settings, random_bytes, clock)
@@ -117,26 +126,8 @@ def create_app(
         *state_routes(StateRoutes(service, metrics), settings),
         *oversight_routes(DiagnosisRoutes(service), EvidenceRoutes(service), settings),
         rpc_route(RpcRoute(dispatcher, settings), settings),
+        *_desk_routes(settings, clock, desks),
     ]
-    if governance is not None:
-        routes += governance_routes(GovernanceRoutes(governance, settings), settings)
-    if openings is not None:
-        routes += opening_routes(OpeningRoutes(openings, settings), settings)
-    if consents is not None:
-        routes += consent_routes(ConsentRoutes(consents, settings), settings)
-        routes += consent_info_routes(ConsentInfoRoutes(consents, settings), settings)
-    if disputes is not None:
-        routes += dispute_routes(DisputeRoutes(disputes, settings, clock), settings)
-    if access is not None:
-        routes += access_routes(AccessRoutes(access), settings)
-    if audit is not None:
-        routes += audit_routes(AuditRoutes(audit), settings)
-    if packs is not None:
-        routes += pack_routes(PackRoutes(packs), settings)
-    if erasure is not None:
-        routes += erasure_routes(ErasureRoutes(erasure, settings), settings)
-    if recalls is not None:
-        routes += recall_routes(RecallRoutes(recalls), settings)
     edge = Edge(
         [*routes, Route("GET", OPENAPI_PATH, openapi.show, ALL_ROLES, {}, 10_000)],
         keys,
@@ -150,8 +141,45 @@ def create_app(
     edge.attach(_router(edge), RPC_PATH, sockets.serve)
     if not settings.console:
         return edge
-    source = Source(service, ethereum, clock, governance, openings, access, audit, disputes)
+    source = Source(
+        service,
+        ethereum,
+        clock,
+        desks.get("governance"),
+        desks.get("openings"),
+        desks.get("access"),
+        desks.get("audit"),
+        desks.get("disputes"),
+    )
     return WithConsole(edge, create_console(source, edge, settings, random_bytes))
+
+
+def _desk_routes(
+    settings: ApiSettings, clock: Callable[[], int], desks: DeskServices
+) -> list[Route]:
+    found: list[Route] = []
+    if (governance := desks.get("governance")) is not None:
+        found += governance_routes(GovernanceRoutes(governance, settings), settings)
+    if (openings := desks.get("openings")) is not None:
+        found += opening_routes(OpeningRoutes(openings, settings), settings)
+    if (consents := desks.get("consents")) is not None:
+        found += consent_routes(ConsentRoutes(consents, settings), settings)
+        found += consent_info_routes(ConsentInfoRoutes(consents, settings), settings)
+    if (disputes := desks.get("disputes")) is not None:
+        found += dispute_routes(DisputeRoutes(disputes, settings, clock), settings)
+    if (access := desks.get("access")) is not None:
+        found += access_routes(AccessRoutes(access), settings)
+    if (audit := desks.get("audit")) is not None:
+        found += audit_routes(AuditRoutes(audit), settings)
+    if (packs := desks.get("packs")) is not None:
+        found += pack_routes(PackRoutes(packs), settings)
+    if (erasure := desks.get("erasure")) is not None:
+        found += erasure_routes(ErasureRoutes(erasure, settings), settings)
+    if (recalls := desks.get("recalls")) is not None:
+        found += recall_routes(RecallRoutes(recalls), settings)
+    if (policies := desks.get("policies")) is not None:
+        found += policy_routes(PolicyRoutes(policies), settings)
+    return found
 
 
 class _OpenApi:

@@ -17,6 +17,7 @@ from node.consents.port import ConsentService
 from node.disputes.port import DisputesService
 from node.erasure.port import ErasureService
 from node.ethereum import EthereumView
+from node.governance.policyport import PolicyService
 from node.governance.port import GovernanceService
 from node.guarded.accessport import AccessService
 from node.openings.port import OpeningsService
@@ -30,6 +31,7 @@ class Desks:
     """What serves besides reports and screenings."""
 
     governance: GovernanceService
+    policies: PolicyService
     access: AccessService
     openings: OpeningsService
     consents: ConsentService
@@ -61,6 +63,7 @@ def front_door(
         keys,
         settings,
         governance=desks.governance,
+        policies=desks.policies,
         access=desks.access,
         openings=desks.openings,
         consents=desks.consents,

@@ -29,12 +29,15 @@ CONSENT: Final = "policy.consent-missing"
 ASSESSMENT: Final = "policy.own-assessment-missing"
 RETENTION: Final = "policy.retention-exceeded"
 UNKNOWN: Final = "policy.unknown"
-"""The anchor names a policy that the ledger does not have, or one that nobody can read."""
+"""A row names a policy that is not in force now."""
 NOT_IN_FORCE: Final = "policy.not-in-force"
-"""The anchor names a policy that was not adopted then, or was withdrawn before."""
+"""An anchor names a policy that was not adopted before its block, or was withdrawn before it."""
+UNREADABLE: Final = "policy.unreadable"
+"""An anchor names a policy that was adopted and that is no policy document."""
 RULES: Final = (
     UNKNOWN,
     NOT_IN_FORCE,
+    UNREADABLE,
     KIND,
     BASIS,
     PURPOSE,

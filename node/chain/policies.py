@@ -18,7 +18,7 @@ from bulwark.ledger.ids import Height
 from bulwark.ledger.lifecycle import STATEMENTS
 from bulwark.policies.document import Policy, PolicyInvalid, parse_policy
 from bulwark.policies.library import DEFAULT_TITLE, shipped
-from bulwark.policies.rules import CLOCK_DAYS, NOT_IN_FORCE, UNKNOWN, breach_of
+from bulwark.policies.rules import CLOCK_DAYS, NOT_IN_FORCE, UNREADABLE, breach_of
 from contracts.policies import (
     PolicyState,
     Standing,
@@ -199,12 +199,10 @@ class PolicyBook:
         if policy_id in (NO_POLICY, self.default.id):
             return self.default
         standing = self._standing(policy_id, height)
-        if standing is None:
-            return UNKNOWN
-        if not standing.in_force(height):
+        if standing is None or not standing.in_force(height):
             return NOT_IN_FORCE
         document = self._document(policy_id)
-        return document if isinstance(document, Policy) else UNKNOWN
+        return document if isinstance(document, Policy) else UNREADABLE
 
     def _standing(self, policy_id: bytes, height: Height) -> Standing | None:
         kept = self._standings.get(policy_id)
