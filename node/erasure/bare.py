@@ -8,6 +8,7 @@ and the member that left it out is named. Until then the mark stays, and an oper
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Final, Protocol
@@ -66,6 +67,8 @@ class BareLeaves:
         self._in_step = in_step
         self._now_ms = now_ms
         self._due_ms: dict[Digest, int] = {}
+        self._seen = -1
+        """Erased records at the last look: while it stays, nothing was covered since."""
         self.open = 0
         """Sidecars with a bare leaf that no order covers."""
         self.named: dict[MemberId, int] = {}
@@ -76,7 +79,12 @@ class BareLeaves:
         settled: list[Digest] = []
         is_open = 0
         asked = 0
+        is_news, self._seen = len(self._chain.erased) != self._seen, len(self._chain.erased)
         for root in self._book.bare():
+            if not is_news and self._now_ms() < self._due_ms.get(root, 0):
+                is_open += 1
+                continue
+            await asyncio.sleep(0)
             sidecar = self._chain.sidecar(root)
             missing = None if sidecar is None else self._uncovered(sidecar)
             if missing is None:

@@ -25,6 +25,9 @@ SETTLE_S: Final = 0.5
 """From an erasure to the scrubbing of files, so that a wave of orders is scrubbed once."""
 AGAIN_S: Final = 5.0
 """Pause after a scrubbing that left something."""
+SHARE: Final = 10
+"""A scrubbing waits this many times as long as the last one took: it rewrites what it compacts, so
+a tenth of the time is the most that orders can make a node spend on it."""
 
 log = Log("erasure")
 
@@ -43,6 +46,7 @@ class ErasurePath:
         durability: Durability,
         retention: Callable[[], Coroutine[Any, Any, None]],
         may_act: Callable[[], bool],
+        now_ms: Callable[[], int],
     ) -> None:
         """`retention` orders what is due now and returns; `may_act`: not while the node syncs."""
         self.book = book
@@ -53,6 +57,7 @@ class ErasurePath:
         self._durability = durability
         self._retention = retention
         self._may_act = may_act
+        self._now_ms = now_ms
 
     async def run(self) -> None:
         """Work until cancelled. Raises StoreWriteFailed, StoreDamaged."""
@@ -76,16 +81,19 @@ class ErasurePath:
             await asyncio.sleep(POLL_S)
 
     async def _scrub(self) -> None:
-        tries = 0
+        tries, rest_s = 0, 0.0
         while True:
             number = self.book.scrub_due
             if not number:
                 await asyncio.sleep(POLL_S)
                 continue
-            await asyncio.sleep(SETTLE_S if not tries else AGAIN_S)
+            await asyncio.sleep(max(rest_s, AGAIN_S if tries else SETTLE_S))
             number = self.book.scrub_due
             remains, self.follower.remains = self.follower.remains, Remains(needles=[])
+            began_ms = self._now_ms()
             is_clean = await self.scrubber.clean(remains, whole=tries > 0)
+            took_ms = self._now_ms() - began_ms
+            rest_s = took_ms * SHARE / 1000
             if not is_clean:
                 tries += 1
                 self._put_back(remains)
@@ -93,7 +101,7 @@ class ErasurePath:
             ready = self.book.scrubbed(number)
             await self._durability.barrier()
             tries = 0
-            log.info("files scrubbed", records=remains.records, batches=ready)
+            log.info("files scrubbed", records=remains.records, batches=ready, ms=took_ms)
 
     def _put_back(self, remains: Remains) -> None:
         newer = self.follower.remains.needles

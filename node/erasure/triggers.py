@@ -67,6 +67,7 @@ async def triggers_of(
     """Triggers of a block in ledger order. Raises what `histories` raises."""
     found: list[Trigger] = []
     for anchor in block.anchors:
+        await asyncio.sleep(0)
         sidecar = sidecar_of(anchor.digest) if anchor.count else None
         for entry in () if sidecar is None else sidecar.entries:
             if not isinstance(entry, Record) or entry.operation not in _WATCHED:

@@ -225,4 +225,5 @@ def _make_path(
         durability=ground.durability,
         retention=Retention(orders, home.config.erasure, ground.clock.now_ms).work,
         may_act=lambda: ground.sync().target is None,
+        now_ms=ground.clock.now_ms,
     )
