@@ -108,7 +108,10 @@ class PackVerdict:
                 "nor a regulator of the genesis document; ask who allowed it"
             )
         if manifest.missing_policies:
-            notes.append(f"the maker holds {len(manifest.missing_policies)} policies not")
+            notes.append(
+                f"{len(manifest.missing_policies)} policies that the records name are not on the "
+                "maker's ledger and not in the pack"
+            )
         if self.evidence or self.documents:
             notes.append(
                 "evidence cases and documents are as the maker listed them; what they say was not "
