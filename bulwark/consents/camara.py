@@ -3,8 +3,9 @@
 Rules: the words are those of the API's OpenAPI document. PENDING: nothing was ever given, or what
 was given was never valid; DENIED: given and withdrawn; EXPIRED: its time is over; OBJECTED: the
 person opted out of a processing that needs no consent. REQUESTED is not used: a node captures no
-consents. Of several receipts the most favourable one counts, then the youngest word in this order:
-EXPIRED, DENIED, OBJECTED, PENDING. Scopes with one answer are answered together.
+consents. Of several receipts one that permits the processing counts; where none does, the one that
+was given last, so that who withdrew is not asked again for an older one that merely ran out. Scopes
+with one answer are answered together.
 """
 
 from __future__ import annotations
@@ -49,15 +50,11 @@ class Held:
     is_expired: bool
     ending: int
     """Reason code of its end, 0 while it stands."""
+    given_at: str = ""
+    """RFC 3339 time in UTC at which it was given."""
 
 
 PENDING: Final = Status(False, StatusReason.PENDING)
-_ORDER: Final = (
-    StatusReason.EXPIRED,
-    StatusReason.DENIED,
-    StatusReason.OBJECTED,
-    StatusReason.PENDING,
-)
 
 
 def status_of(held: Held) -> Status:
@@ -82,8 +79,8 @@ def statuses(
     """The answer for every asked scope, scopes with one answer together, in the order asked."""
     grouped: dict[Status, list[str]] = {}
     for scope in dict.fromkeys(scopes):
-        found = [status_of(h) for h in held if h.purpose == purpose and scope in h.scopes]
-        grouped.setdefault(_best(found), []).append(scope)
+        fitting = [h for h in held if h.purpose == purpose and scope in h.scopes]
+        grouped.setdefault(_best(fitting), []).append(scope)
     return [(tuple(names), status) for status, names in grouped.items()]
 
 
@@ -106,9 +103,11 @@ def document(
     return {"statusInfo": info}
 
 
-def _best(found: Sequence[Status]) -> Status:
+def _best(held: Sequence[Held]) -> Status:
+    found = [status_of(each) for each in held]
     valid = [status for status in found if status.valid]
     if valid:
         # Without an end beats with one, a later end beats an earlier.
         return max(valid, key=lambda status: status.expires or "9999")
-    return min(found, key=lambda s: _ORDER.index(s.reason or StatusReason.PENDING), default=PENDING)
+    last = max(held, key=lambda each: each.given_at, default=None)
+    return PENDING if last is None else status_of(last)

@@ -29,6 +29,8 @@ class ReceiptFacts:
     scopes: tuple[str, ...]
     valid_until: str
     """ISO date of the last day, empty without end."""
+    given_at: str
+    """RFC 3339 time in UTC of the gift or last renewal."""
 
     @classmethod
     def of(cls, receipt: Mapping[str, Any]) -> ReceiptFacts:
@@ -45,6 +47,7 @@ class ReceiptFacts:
             personal_data=tuple(e["skos:broader"] for e in process["dpv:hasPersonalData"]),
             scopes=tuple(process["bulwark:scopes"]),
             valid_until=events[-1]["dpv:hasDuration"].get("rdf:value", ""),
+            given_at=events[-1]["dpv:isIndicatedAtTime"],
         )
 
     def gaps(self, kind: Kind, purpose: Purpose, basis: LawfulBasis) -> tuple[str, ...]:

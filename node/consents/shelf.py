@@ -179,6 +179,7 @@ class Shelf:
             valid_until=facts.valid_until,
             is_expired=self.status_of(stored) == Ending.EXPIRED.label,
             ending=stored.reason,
+            given_at=facts.given_at,
         )
 
     def _of_person(self, person: PersonName) -> list[StoredConsent]:

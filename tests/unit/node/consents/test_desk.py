@@ -1,0 +1,349 @@
+"""The desk and the gate over a real ledger: gift, renewal, end, erasure, export, issuing checks."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from bulwark.client.errors import VerificationFailed
+from bulwark.client.verify_consents import verify_bundle
+from bulwark.consents.commitment import commitment_of
+from bulwark.consents.faults import DocumentRefused
+from bulwark.ledger.hashing import sha256
+from bulwark.ledger.ids import Digest, RecordId
+from bulwark.ledger.lifecycle import ConsentStanding
+from bulwark.ledger.record import Record, RecordPayload
+from bulwark.ledger.sidecar import Sidecar
+from node.consents.port import PersonName
+from node.service import Conflict, Forbidden, Idempotency, NotFound, Stage
+from tests.consent_terms import TERMS, terms
+from tests.unit.node.consents.world import World, report
+from tests.unit.node.execution.alliance import ACCOUNTS, anchor
+
+PERSON = PersonName(subject="pairwise-17")
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def standing(world: World, consent_id: str) -> ConsentStanding:
+    return world.reader.standing(bytes.fromhex(consent_id), world.node.chain.tip)
+
+
+async def test_a_gift_is_anchored_with_the_commitment_of_its_receipt(world: World) -> None:
+    sent = await world.desk.give(TERMS, wait=Stage.ACCEPTED, idempotency=None)
+    assert (sent.stage, sent.height, sent.status) == (Stage.ACCEPTED, None, "given")
+    assert standing(world, sent.consent_id) is ConsentStanding.UNKNOWN
+    world.settle()
+    given = world.desk.show(sent.consent_id)
+    assert (given.stage, given.height, given.version) == (Stage.FINALIZED, 1, 1)
+    facts = world.reader.facts(given.anchor_id)
+    assert facts is not None and facts.commitment == given.commitment
+    stored = world.vault.find(given.consent_id)
+    assert stored is not None
+    version = world.vault.version(stored)
+    assert commitment_of(version.receipt, version.salt) == given.commitment
+    assert "pairwise-17" not in repr(given)
+
+
+async def test_a_renewal_brings_another_salt_and_last_day(world: World) -> None:
+    given = await world.give(terms(valid_until="2023-12-01"))
+    await world.desk.renew(
+        given.consent_id,
+        {"valid_until": "2024-12-01", "method": "call"},
+        wait=Stage.ACCEPTED,
+        idempotency=None,
+    )
+    world.settle()
+    renewed = world.desk.show(given.consent_id)
+    assert (renewed.version, renewed.height) == (2, 2)
+    assert renewed.commitment != given.commitment
+    stored = world.vault.find(given.consent_id)
+    assert stored is not None
+    salts = {each.salt for each in world.vault.versions(stored)}
+    assert len(salts) == 2
+    world.settle(days_later=300)
+    assert standing(world, given.consent_id) is ConsentStanding.GIVEN
+    world.settle(days_later=300)
+    assert world.desk.show(given.consent_id).status == "expired"
+    with pytest.raises(Conflict, match="expired"):
+        await world.desk.renew(given.consent_id, {}, wait=Stage.ACCEPTED, idempotency=None)
+
+
+@pytest.mark.parametrize(
+    ("document", "path"),
+    [
+        ({"valid_until": "2001-01-01"}, "$['valid_until']"),
+        ({"valid_until": 5}, "$['valid_until']"),
+        ({"method": "x\ny"}, "$['method']"),
+        ({"purpose": "supervision"}, "$['purpose']"),
+    ],
+)
+async def test_a_renewal_changes_nothing_else(
+    world: World, document: dict[str, object], path: str
+) -> None:
+    given = await world.give(TERMS)
+    with pytest.raises(DocumentRefused) as refused:
+        await world.desk.renew(given.consent_id, document, wait=Stage.ACCEPTED, idempotency=None)
+    assert refused.value.faults[0].path == path
+    assert not world.sent
+
+
+@pytest.mark.parametrize(
+    ("basis", "reason", "ok"),
+    [
+        ("consent", "withdrawn", True),
+        ("consent", "expired", True),
+        ("consent", "invalidated", True),
+        ("consent", "objected", False),
+        ("consent", "?", False),
+        ("contract", "withdrawn", False),
+        ("contract", "objected", True),
+        ("contract", "expired", True),
+    ],
+)
+async def test_what_rests_on_consent_is_withdrawn_and_what_does_not_is_objected_to(
+    world: World, basis: str, reason: str, ok: bool
+) -> None:
+    given = await world.give(terms(lawful_basis=basis))
+    if not ok:
+        with pytest.raises(Conflict):
+            await world.end(given.consent_id, reason)
+        return
+    ended = await world.end(given.consent_id, reason)
+    assert (ended.status, ended.withdrawn_height) == (reason, 2)
+    expected = ConsentStanding.EXPIRED if reason == "expired" else ConsentStanding.WITHDRAWN
+    assert standing(world, given.consent_id) is expected
+    with pytest.raises(Conflict, match="already"):
+        await world.end(given.consent_id, reason)
+    with pytest.raises(Conflict, match=reason):
+        await world.desk.renew(given.consent_id, {}, wait=Stage.ACCEPTED, idempotency=None)
+
+
+async def test_one_key_is_one_wish_and_a_member_without_the_role_issues_nothing(
+    world: World,
+) -> None:
+    key = Idempotency("k", Digest(sha256(b"body")))
+    given = await world.give(TERMS, key)
+    again = await world.desk.give(TERMS, wait=Stage.ACCEPTED, idempotency=key)
+    assert again.consent_id == given.consent_id and not world.sent
+    world.may_issue = False
+    with pytest.raises(Forbidden):
+        await world.desk.give(TERMS, wait=Stage.ACCEPTED, idempotency=None)
+    with pytest.raises(Forbidden):
+        await world.end(given.consent_id)
+    assert not world.sent
+
+
+async def test_only_what_ended_is_erased_and_then_nobody_finds_it(world: World) -> None:
+    given = await world.give(terms(phone="+442079460958"))
+    with pytest.raises(Conflict, match="stands"):
+        await world.desk.erase(given.consent_id)
+    await world.end(given.consent_id)
+    erased = await world.desk.erase(given.consent_id)
+    assert (erased.status, erased.receipt, erased.version) == ("erased", None, 1)
+    assert (erased.height, erased.withdrawn_height) == (1, 2)
+    assert world.desk.search(PERSON) == world.desk.search(PersonName(phone="+442079460958")) == []
+    assert world.desk.page("", 10) == []
+    for call in (world.desk.kantara, world.desk.proof):
+        with pytest.raises(NotFound, match="erased"):
+            call(given.consent_id)
+    with pytest.raises(NotFound):
+        await world.desk.erase(given.consent_id)
+    assert standing(world, given.consent_id) is ConsentStanding.WITHDRAWN
+
+
+async def test_a_receipt_whose_time_is_over_can_be_erased_without_a_withdrawal(
+    world: World,
+) -> None:
+    given = await world.give(terms(valid_until="2023-12-01"))
+    world.settle(days_later=60)
+    assert (await world.desk.erase(given.consent_id)).status == "erased"
+
+
+async def test_the_gate_refuses_what_a_consent_does_not_permit(world: World) -> None:
+    given = await world.desk.give(TERMS, wait=Stage.ACCEPTED, idempotency=None)
+    consent_id = given.consent_id
+
+    def rule(**more: str) -> str | None:
+        refusal = world.gate.refusal(report(**{"consent_id": consent_id, **more}))
+        return None if refusal is None else refusal.rule
+
+    assert rule() == "consent.not-given"
+    world.settle()
+    assert rule() is None
+    assert rule(kind="email", value="a@b.example") == "consent.does-not-cover"
+    assert rule(purpose="counter_money_laundering") == "consent.does-not-cover"
+    assert rule(lawful_basis="legitimate_interests") == "consent.does-not-cover"
+    assert rule(consent_id="ab" * 32) == "consent.not-given"
+    plain = report("", lawful_basis="legitimate_interests")
+    assert world.gate.refusal(plain) is None
+    assert world.gate.resting(plain, RecordId(bytes(32))) == {}
+    await world.end(consent_id)
+    refusal = world.gate.refusal(report(consent_id))
+    assert refusal is not None and "withdrawn" in refusal.detail
+
+
+async def test_a_consent_that_another_member_holds_covers_nothing_here(world: World) -> None:
+    other = World(member=1)
+    given = await other.desk.give(TERMS, wait=Stage.ACCEPTED, idempotency=None)
+    world.node.block(other.sent[0].transaction)
+    assert standing(world, given.consent_id) is ConsentStanding.GIVEN
+    refusal = world.gate.refusal(report(given.consent_id))
+    assert refusal is not None and refusal.rule == "consent.does-not-cover"
+    assert "vault" in refusal.detail
+
+
+async def test_who_withdraws_is_told_which_own_records_rest_on_the_consent(world: World) -> None:
+    given = await world.give(TERMS)
+    payload = RecordPayload(
+        operation=1, kind=1, fraud_type=2, confidence=80, country=b"GB",
+        consent_anchor=given.anchor_id,
+    )  # fmt: skip
+    record = Record.of(sha256(b"salt"), sha256(b"tag"), payload)
+    sidecar = Sidecar((record,))
+    world.node.store.write(
+        world.gate.resting(report(given.consent_id), record.record_id), sync=True
+    )
+    unsent = RecordId(b"\x07" * 32)
+    world.node.store.write(world.gate.resting(report(given.consent_id), unsent), sync=True)
+    assert world.desk.show(given.consent_id).records == ()
+    nonce = world.node.executor.nonce(ACCOUNTS[0].address)
+    world.node.block(anchor(ACCOUNTS[0], nonce, sidecar), sidecars=[sidecar])
+    assert world.desk.show(given.consent_id).records == (record.record_id,)
+
+
+async def exported(world: World) -> dict[str, Any]:
+    """A person with a renewed and withdrawn consent and one that stands."""
+    first = await world.give(TERMS)
+    await world.desk.renew(
+        first.consent_id, {"valid_until": "2030-01-01"}, wait=Stage.ACCEPTED, idempotency=None
+    )
+    world.settle()
+    await world.end(first.consent_id)
+    await world.give(terms(lawful_basis="legal_obligation"))
+    await world.give(terms(subject="somebody else"))
+    return json.loads(json.dumps(world.desk.export(PERSON)))
+
+
+async def test_a_persons_bundle_verifies_with_nothing_but_the_genesis(world: World) -> None:
+    bundle = await exported(world)
+    found = verify_bundle(json.dumps(bundle).encode(), world.node.genesis.to_json())
+    assert len(found) == 2
+    ended = next(each for each in found if each.ending)
+    assert (ended.versions, ended.given_height, ended.ended_height) == (2, 1, 3)
+    assert (ended.ending, ended.issuer, ended.valid_until) == ("withdrawn", "alpha", "2030-01-01")
+    other = next(each for each in found if not each.ending)
+    assert (other.lawful_basis, other.versions) == ("legal_obligation", 1)
+    with pytest.raises(NotFound):
+        world.desk.export(PersonName(subject="nobody"))
+
+
+def _ended(bundle: dict[str, Any]) -> dict[str, Any]:
+    return next(each for each in bundle["consents"] if each["end"] is not None)
+
+
+def _standing(bundle: dict[str, Any]) -> dict[str, Any]:
+    return next(each for each in bundle["consents"] if each["end"] is None)
+
+
+def _set(**more: Any) -> Callable[[dict[str, Any]], None]:
+    return lambda bundle: bundle.update(more)
+
+
+FORGERIES: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
+    "format": (_set(format="bulwark/consent-bundle/2"), "format"),
+    "another alliance": (_set(genesis_hash="00" * 32), "genesis_hash"),
+    "no consents": (_set(consents=[]), "consents"),
+    "a changed receipt": (
+        lambda b: _ended(b)["versions"][0]["receipt"].update(
+            {"dct:created": "2026-01-01T00:00:00Z"}
+        ),
+        "do not open",
+    ),
+    "a bent receipt": (
+        lambda b: _ended(b)["versions"][0]["receipt"].pop("dct:created"),
+        "$['dct:created']",
+    ),
+    "another salt": (lambda b: _ended(b)["versions"][0].update(salt="00" * 32), "do not open"),
+    "no salt": (lambda b: _ended(b)["versions"][0].update(salt=None), "salt"),
+    "a dropped first version": (lambda b: _ended(b)["versions"].pop(0), "version 1 is needed"),
+    "versions in another order": (lambda b: _ended(b)["versions"].reverse(), "version 1 is needed"),
+    "a swapped proof": (
+        lambda b: _ended(b)["versions"][0].update(proof=_standing(b)["versions"][0]["proof"]),
+        "another consent",
+    ),
+    "a proof of another version": (
+        lambda b: _ended(b)["versions"][1].update(proof=_ended(b)["versions"][0]["proof"]),
+        "not of kind consent_renewed",
+    ),
+    "a missing proof": (
+        lambda b: _ended(b)["versions"][0].update(proof=None),
+        "not final when it was exported",
+    ),
+    "the end of another": (
+        lambda b: _standing(b).update(end=_ended(b)["end"]),
+        "end of another consent",
+    ),
+    "no end at all": (
+        lambda b: _ended(b).update(end=_ended(b)["versions"][0]["proof"]),
+        "not the end of a consent",
+    ),
+    "another id": (
+        lambda b: _ended(b).update(consent_id="ab" * 32),
+        "another consent",
+    ),
+    "a changed anchor": (
+        lambda b: _ended(b)["versions"][0]["proof"]["proof"].update(
+            anchor=_standing(b)["versions"][0]["proof"]["proof"]["anchor"]
+        ),
+        "proof",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FORGERIES)
+async def test_a_forged_bundle_is_refused_with_its_place(world: World, name: str) -> None:
+    forge, words = FORGERIES[name]
+    bundle = copy.deepcopy(await exported(world))
+    forge(bundle)
+    with pytest.raises(VerificationFailed) as refused:
+        verify_bundle(json.dumps(bundle).encode(), world.node.genesis.to_json())
+    assert words in f"{refused.value.where}: {refused.value.reason}"
+
+
+async def test_a_bundle_made_before_finality_says_what_it_lacks(world: World) -> None:
+    given = await world.desk.give(TERMS, wait=Stage.ACCEPTED, idempotency=None)
+    world.settle(final=False)
+    bundle = world.desk.export(PERSON)
+    assert bundle["consents"][0]["versions"][0]["proof"] is None
+    with pytest.raises(Conflict):
+        world.desk.proof(given.consent_id)
+
+
+async def test_status_words_follow_the_ledger(world: World) -> None:
+    person = PersonName(phone="+442079460958")
+    purpose, scope = "dpv:FraudPreventionAndDetection", "indicator:share"
+    assert world.desk.status(person, [scope], purpose) is None
+    given = await world.give(terms(phone="+442079460958", valid_until="2023-12-01"))
+
+    def word() -> object:
+        answer = world.desk.status(person, [scope, "x"], purpose)
+        assert answer is not None
+        return answer["statusInfo"][0].get("statusReason", "valid")
+
+    assert word() == "valid"
+    world.settle(days_later=60)
+    assert word() == "EXPIRED"
+    await world.end(given.consent_id, "expired")
+    assert word() == "EXPIRED"
+    again = await world.give(terms(phone="+442079460958"))
+    assert word() == "valid"
+    await world.end(again.consent_id)
+    assert word() == "DENIED"
