@@ -34,6 +34,7 @@ COMMANDS: Final = {
     "recall": ("node.cli.recall", "See which answers rested on records that fell since."),
     "import": ("node.cli.import", "Report the indicators of CSV and NDJSON files."),
     "governance": ("node.cli.governance", "Change members and parameters by vote."),
+    "policy": ("node.cli.policy", "Show, check and publish policies of sharing."),
     "prove": ("node.cli.prove", "Prove to a contract that a member says something."),
     "opening": ("node.cli.opening", "Find out who asked, by case and vote."),
     "access-log": ("node.cli.access_log", "Read and verify who asked what, and why."),
