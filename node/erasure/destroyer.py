@@ -81,15 +81,13 @@ class Destroyer:
         count = 0
 
         def also(gone: list[Record]) -> dict[bytes, bytes | None]:
-            puts = self._book.scrub_puts() if gone else {}
+            puts = self._book.scrub_puts()
             for record in gone:
                 puts |= self._outbox.forget_puts(record)
             return puts
 
-        waiting = self._eraser.groups(orders.keys())
-        while waiting:
-            gone, copies = self._eraser.erase(waiting.pop(), also)
-            waiting += copies
+        for group in self._eraser.groups(orders.keys()):
+            gone = self._eraser.erase(group, also)
             remains.add(gone)
             tags |= {record.tag for record in gone}
             count += len(gone)

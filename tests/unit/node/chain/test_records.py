@@ -143,7 +143,7 @@ def test_many_records_of_a_sidecar_go_in_one_write_of_it() -> None:
     eraser = Eraser(node.store, node.chain)
     wanted = [entry.record_id for entry in (*sidecar.entries[::2], other.entries[1])]
     groups = eraser.groups([*wanted, RecordId(bytes(32))])
-    assert sorted(len(group.positions) for group in groups) == [1, 20]
+    assert sorted(len(group.places) for group in groups) == [1, 20]
     assert node.erase(*wanted) == 21
     left = node.chain.sidecar(sidecar.root)
     assert left is not None and left.root == sidecar.root

@@ -174,13 +174,7 @@ class Node:
     def erase(self, *record_ids: RecordId) -> int:
         """Erase records without any order; how many were here in full."""
         eraser = Eraser(self.store, self.chain)
-        waiting = eraser.groups(record_ids)
-        count = 0
-        while waiting:
-            gone, copies = eraser.erase(waiting.pop(), lambda _: {})
-            waiting += copies
-            count += len(gone)
-        return count
+        return sum(len(eraser.erase(group, lambda _: {})) for group in eraser.groups(record_ids))
 
     def execute(
         self, *transactions: Transaction, sidecars: Sequence[Sidecar] = (), at_ms: int = 0
