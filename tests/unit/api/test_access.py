@@ -7,7 +7,8 @@ import pytest
 from api import access_schemas as schemas
 from bulwark.ledger.accesslog import AccessEntry, AccessKind, Gap, Head, chain_start
 from bulwark.ledger.ids import Digest, Height
-from node.guarded.accessport import AccessCheck, AccessPage, AnchoredAccess
+from bulwark.privacy.slotclaim import SlotClaim
+from node.guarded.accessport import AccessCheck, AccessPage, AnchoredAccess, ClaimPage
 from node.service import Caller, NotFound, Role
 from tests.unit.api.world import PHONE, QUESTION, World, ndjson, problem_of
 
@@ -24,6 +25,12 @@ ENTRY = AccessEntry(
     kind=AccessKind.SCREENING_BATCH,
     count=3,
 )
+CLAIM = SlotClaim(
+    epoch=3, scope=1, slot=7, nullifier=b"\x01" * 32, ring_key=b"\x02" * 32, proof=b"\x03" * 64,
+    first=4, last=5,
+)  # fmt: skip
+PLACE = b"\x00" * 12 + b"\x07"
+CLAIMS = "/v1/access-log/claims"
 LOG, CHECK, ANCHORS = "/v1/access-log", "/v1/access-log/check", "/v1/access-anchors/bank-a"
 
 
@@ -47,6 +54,9 @@ class Access:
         found = [AnchoredAccess(n, ENTRY.head, Height(n), 1_700_000_000_000) for n in (1, 2, 3)]
         return [anchor for anchor in found if anchor.sequence > after][:most]
 
+    def claims(self, after: bytes | None, most: int) -> ClaimPage:
+        return ClaimPage((CLAIM,), PLACE) if after is None else ClaimPage((), None)
+
     async def check(self) -> AccessCheck:
         return AccessCheck(self.gap, 1, 1, 3, START)
 
@@ -61,6 +71,7 @@ def scene() -> World:
     [
         (LOG, {Role.AUDITOR, Role.ADMIN}),
         (CHECK, {Role.AUDITOR, Role.ADMIN}),
+        (CLAIMS, {Role.AUDITOR, Role.ADMIN}),
         (ANCHORS, set(Role)),
     ],
 )
@@ -69,6 +80,17 @@ async def test_only_auditors_and_admins_read_who_asked(scene, path, allowed) -> 
         answer = await scene.ask("GET", path, role)
         assert (answer.status_code == 200) == (role in allowed), role
     problem_of(await scene.ask("GET", path, None), 401, "unauthenticated")
+
+
+async def test_claims_of_spent_slots_are_shown_page_by_page(scene) -> None:
+    answer = await scene.ask("GET", CLAIMS, Role.AUDITOR)
+    shown = schemas.SlotClaimsOut.model_validate_json(answer.content, strict=True)
+    assert [SlotClaim.decode(bytes.fromhex(claim)) for claim in shown.claims] == [CLAIM]
+    assert (shown.member, shown.next) == ("bank-a", PLACE.hex())
+    last = await scene.ask("GET", f"{CLAIMS}?cursor={shown.next}", Role.ADMIN)
+    assert last.json() == {"member": "bank-a", "claims": [], "next": None}
+    for cursor in ("", "zz", PLACE.hex()[:-1], PLACE.hex() + "0"):
+        problem_of(await scene.ask("GET", f"{CLAIMS}?cursor={cursor}", Role.ADMIN), 400, "invalid")
 
 
 async def test_entries_anchors_and_the_check_are_shown_as_documented(scene) -> None:

@@ -29,6 +29,8 @@ ITEM = Item(4, MemberId("coast"), Height(3), "ab" * 32)
 SAMPLE = Sample(
     Population("records", BASIS), Seed(BASIS, Digest(b"\x02" * 32)), (Stratum(None, 10, (ITEM,)),)
 )
+KEY = b"\x5a" * 32
+KEYS = f"/v1/audit/ring-keys/{KEY.hex()}"
 SHARING, SAMPLES = "/v1/audit/reports/sharing", "/v1/audit/sample?to_height=7"
 
 
@@ -48,6 +50,9 @@ class Desk:
         self.wishes.append(wish)
         return REPORT
 
+    def ring_key_owner(self, key: bytes) -> MemberId | None:
+        return MemberId("coast") if key == KEY else None
+
     async def sample(self, wish: SampleWish) -> Sample | Drawing:
         self.wishes.append(wish)
         return Drawing(Height(8), 3, 64) if self.is_drawing else SAMPLE
@@ -63,7 +68,7 @@ def scene(desk) -> World:
     return World(audit=desk)
 
 
-@pytest.mark.parametrize("path", ["/v1/audit/reports", SHARING, SAMPLES])
+@pytest.mark.parametrize("path", ["/v1/audit/reports", SHARING, SAMPLES, KEYS])
 async def test_only_auditors_and_admins_read_reports_and_samples(scene, path) -> None:
     for role in Role:
         answer = await scene.ask("GET", path, role)
@@ -83,6 +88,14 @@ async def test_a_report_is_shown_as_documented_with_what_it_rests_on(scene, desk
     listed = await scene.ask("GET", "/v1/audit/reports", Role.AUDITOR)
     schemas.ReportsOut.model_validate_json(listed.content, strict=True)
     problem_of(await scene.ask("GET", "/v1/audit/reports/none", Role.AUDITOR), 404, "not-found")
+
+
+async def test_a_ring_key_names_its_member_or_nobody(scene) -> None:
+    answer = await scene.ask("GET", KEYS, Role.AUDITOR)
+    assert schemas.RingKeyOut.model_validate_json(answer.content, strict=True).member == "coast"
+    other = await scene.ask("GET", KEYS.replace("5a", "5b"), Role.AUDITOR)
+    assert other.json()["member"] is None
+    problem_of(await scene.ask("GET", KEYS + "00", Role.AUDITOR), 400, "invalid")
 
 
 async def test_csv_has_the_same_cells_and_runs_no_formula(scene) -> None:
