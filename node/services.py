@@ -115,7 +115,7 @@ class Services:
             replica=ground.records,
             standings=self._standings,
             now_ms=ground.clock.wall_ms,
-            lag=self._board.lag,
+            lag=lambda: self._board.lag() or self._erasure.lag(),
         )
         self._board.attach(self._reporter, self._screener)
         self._board.examine_with(ground.oversight.examiner)

@@ -84,6 +84,13 @@ class ErasureParts:
     recalls: RecallDesk
     hits: HitLog
 
+    def lag(self) -> str | None:
+        """Why an answer of this node may lack records, None if it does not."""
+        missing = self.path.bare.open
+        if not missing:
+            return None
+        return f"{missing} batches came with records left out that no order covers"
+
     async def run(self) -> None:
         """Work until cancelled. Raises StoreWriteFailed, StoreDamaged."""
         async with asyncio.TaskGroup() as group:
