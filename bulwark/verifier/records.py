@@ -73,10 +73,12 @@ class _Walk:
         self._wanted = set(selection.records)
         self._inside: set[bytes] = set()
         """Records that are shown or erased, and roots of batches: what a follow-up may be about."""
-        self._bare: dict[RecordId, tuple[str, Address]] = {}
-        """Erased records that no order was found for yet: where, and who reported them."""
-        self._weak: set[RecordId] = set()
-        """Erased records of which only others' orders were found."""
+        self._open: list[tuple[str, RecordId | None]] = []
+        """Follow-ups outside the selection and what they are about, not met before them."""
+        self._bare: dict[RecordId, tuple[str, set[Address]]] = {}
+        """Erased records: where the first stands, and who anchored it or a copy of it."""
+        self._orders: dict[RecordId, set[Address]] = {}
+        """Who ordered the erasure of which record. A copy may be anchored behind the order."""
         self._found = ProvenRecords()
 
     def run(self) -> ProvenRecords:
@@ -154,7 +156,7 @@ class _Walk:
             return False
         self._wanted.discard(entry.leaf)
         if entry.record is None:
-            self._bare[entry.leaf] = (where, anchor.account)
+            self._bare.setdefault(entry.leaf, (where, set()))[1].add(anchor.account)
             self._found.erased += 1
         else:
             self._full(anchor, entry, selected, where)
@@ -174,33 +176,31 @@ class _Walk:
         self._found.follow_ups += 1
         subject = entry.record.payload.previous_record
         if subject is not None and entry.record.operation == Operation.ERASE:
-            self._ordered(subject, anchor.account)
+            self._orders.setdefault(subject, set()).add(anchor.account)
         if not selected and (subject is None or subject not in self._inside):
-            detail = "a follow-up about a record of the selection"
-            raise PackRefused(Code.RECORD_OUTSIDE, BATCHES, where, detail)
-
-    def _ordered(self, subject: RecordId, by: Address) -> None:
-        """Note that an erasure order names a record; it stands behind it in the log."""
-        bare = self._bare.get(subject)
-        if bare is None:
-            return
-        member = self._genesis.member_of_account(by)
-        if by == bare[1] or (member is not None and "regulator" in member.roles):
-            del self._bare[subject]
-            self._weak.discard(subject)
-        else:
-            self._weak.add(subject)
+            # What it is about may stand behind it: a copy of a record that was erased before.
+            self._open.append((where, subject))
 
     def _check_whole(self) -> None:
+        for where, subject in self._open:
+            if subject not in self._inside:
+                detail = "a follow-up about a record of the selection"
+                raise PackRefused(Code.RECORD_OUTSIDE, BATCHES, where, detail)
         for missing in sorted(self._wanted):
             raise PackRefused(
                 Code.RECORD_MISSING, BATCHES, "", f"record {missing.hex()} of the selection"
             )
-        for leaf, (where, _) in self._bare.items():
-            if leaf not in self._weak:
+        for leaf, (where, reporters) in self._bare.items():
+            orders = self._orders.get(leaf)
+            if orders is None:
                 detail = f"an erasure order on the ledger that names {leaf.hex()}"
                 raise PackRefused(Code.ERASURE_NO_ORDER, BATCHES, where, detail)
-        self._found.orders_of_others = len(self._weak)
+            own = orders & reporters or any(self._is_regulator(by) for by in orders)
+            self._found.orders_of_others += 0 if own else 1
+
+    def _is_regulator(self, account: Address) -> bool:
+        member = self._genesis.member_of_account(account)
+        return member is not None and "regulator" in member.roles
 
 
 def _check_leaf(entry: PackEntry, where: str) -> None:

@@ -65,6 +65,8 @@ class _Planner:
         self._whole: set[int] = set()
         self._needed = self._selection.last
         """Highest block that something of the pack stands in."""
+        self._least = self._selection.first
+        """Lowest one; an order may stand before a copy of what it erased."""
 
     def plan(self) -> PackPlan:
         plan = PackPlan(self._selection, self._first, Height(0))
@@ -75,6 +77,7 @@ class _Planner:
             if subject not in seen:
                 seen.add(subject)
                 subjects += self._about(subject, is_bare=is_bare)
+        plan.chain_first = Height(max(0, min(self._first, self._least - 1)))
         plan.chain_last = self._certified(self._needed)
         for position in sorted(self._whole | self._shown.keys()):
             whole = position in self._whole
@@ -128,17 +131,19 @@ class _Planner:
         for height, record in self._follow_ups(subject):
             erases = record.payload(b"").operation == Operation.ERASE
             late = height > self._selection.last
-            if late and not (is_bare and erases and not has_order):
+            is_outside = late or height < self._selection.first
+            if is_outside and not (is_bare and erases and not has_order):
                 continue
             place = self._place(record.record_id)
             if place is None:
                 continue
             has_order |= erases
             self._needed = max(self._needed, height)
-            if self._selection.kind != ALL or late:
+            self._least = min(self._least, height)
+            if self._selection.kind != ALL or is_outside:
                 self._show(place)
                 found.append((record.record_id, False))
-                if erases and not late:
+                if erases and not is_outside:
                     found.append((place.root, False))  # for those who confirmed the erasure
         return found
 
@@ -169,9 +174,8 @@ class _Planner:
         raise StoreDamaged("record log", f"batch {place.root.hex()} is not in it")
 
     def _place(self, record_id: RecordId) -> RecordPlace | None:
-        key = schema.record(record_id)
-        value = self._view.get(key)
-        return None if value is None else RecordPlace.decode(key, value)
+        found = next(self._view.iterate(schema.record(record_id)), None)
+        return None if found is None else RecordPlace.decode(*found)
 
     def _sidecar(self, root: Digest) -> Sidecar:
         return read_sidecar(self._view, root)

@@ -215,19 +215,19 @@ def anchor_changed() -> bytes:
     return signed(with_anchors(files, changed))
 
 
-@kind("the log truncated", Code.LOG_TRUNCATED, ANCHORS, "anchor 5")
+@kind("the log truncated", Code.LOG_TRUNCATED, ANCHORS, "anchor 6")
 def log_truncated() -> bytes:
     files = whole()
     return signed(with_anchors(files, anchors(files)[:-1]))
 
 
-@kind("the log cut inside an anchor", Code.LOG_TRUNCATED, ANCHORS, "anchor 5")
+@kind("the log cut inside an anchor", Code.LOG_TRUNCATED, ANCHORS, "anchor 6")
 def log_cut_inside_an_anchor() -> bytes:
     files = whole()
     return signed({**files, ANCHORS: files[ANCHORS][:-7]})
 
 
-@kind("an anchor added", Code.LOG_EXTRA, ANCHORS, "anchor 6")
+@kind("an anchor added", Code.LOG_EXTRA, ANCHORS, "anchor 7")
 def anchor_added_at_the_end() -> bytes:
     files = whole()
     return signed(with_anchors(files, [*anchors(files), anchors(files)[-1]]))

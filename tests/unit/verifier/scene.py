@@ -143,7 +143,9 @@ def scene() -> Scene:
     said = (about(disputed, Operation.DISPUTE, "d"), *make_sidecar(1, "same batch").entries)
     report(node, BRAVO, Sidecar(said))
     order = about(erased, Operation.ERASE, "e")
-    erase_height = report(node, ALPHA, Sidecar((order,)))
+    ordered = Sidecar((order,))
+    erase_height = report(node, ALPHA, ordered)
+    report(node, BRAVO, Sidecar((about(ordered.root, Operation.CONFIRM, "c"),)))
     node.block(final=False)
     node.block(final=False)
     for height in range(1, node.chain.applied + 1):
