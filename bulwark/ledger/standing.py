@@ -160,7 +160,7 @@ class Life:
 
     def standing(self, consent: ConsentStanding = ConsentStanding.NONE) -> Standing:
         """Where the record stands now, with the consent it rests on."""
-        if not self.history:
+        if not self.history and self.state is State.ACTIVE:
             return _PLAIN[consent]
         unbound = consent > ConsentStanding.GIVEN
         return Standing(

@@ -129,10 +129,10 @@ class LedgerScan:
 
     def record_place(self, record_id: bytes) -> Placed | None:
         """The anchor of a record, None if it is not on the ledger by then."""
-        stored = self._store.get(schema.RECORDS + record_id)
-        if stored is None:
+        found = next(self._store.iterate(schema.RECORDS + record_id), None)
+        if found is None:
             return None
-        root = stored[12:44]
+        root = found[1][12:44]
         return next(self.anchors_named(root), None)
 
     def logs(self, address: bytes, topic: bytes, first: int = 0) -> Iterator[Logged]:

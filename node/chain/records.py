@@ -112,7 +112,7 @@ class RecordReader:
     def disputes(
         self, before: bytes | None, most: int
     ) -> tuple[list[tuple[bytes, RecordId, RecordId]], bytes | None]:
-        """Order, id and subject of DISPUTE records below an order, newest first, and the next order.
+        """Order, id, subject of DISPUTE records below an order, newest first; where to go on.
 
         It reads at most `most` follow-ups, whatever they are. Raises StoreDamaged.
         """

@@ -9,7 +9,7 @@ It executes nothing and answers no query language: readers are in the files besi
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -311,13 +311,15 @@ class ChainStore:
         return None if place is None else place[0]
 
     def record_place(self, record_id: RecordId) -> RecordPlace | None:
-        """Where a record stands."""
-        key = schema.record(record_id)
-        value = self._store.get(key)
-        if value is None:
-            return None
-        place = RecordPlace.decode(key, value)
-        return None if self._visible(place.height) is None else place
+        """Where a record stands: where it was anchored first, whoever anchored a copy later."""
+        return next(self.record_places(record_id), None)
+
+    def record_places(self, record_id: RecordId) -> Iterator[RecordPlace]:
+        """Where a record and its copies stand, in ledger order."""
+        for key, value in self._store.iterate(schema.record(record_id)):
+            place = RecordPlace.decode(key, value)
+            if self._visible(place.height) is not None:
+                yield place
 
     def sync_blocks(self, first: Height, most_bytes: int) -> list[SyncBlock]:
         """Blocks from `first` on whose encodings fit together in `most_bytes`, at least one."""

@@ -181,12 +181,13 @@ def _index_sidecar(puts: Puts, anchor: Anchor, sidecar: Sidecar, timestamp_ms: T
     places = PlaceEncoder(anchor.height, anchor.transaction_index, anchor.digest)
     tagged_tail = tagged_tail_of(anchor.account, timestamp_ms)
     for position, (leaf, entry) in enumerate(zip(sidecar.leaves, sidecar.entries, strict=True)):
-        puts[schema.RECORDS + leaf] = places.value(position)
+        order = places.order(position)
+        puts[schema.RECORDS + leaf + order] = places.value(position)
         if isinstance(entry, Record):
-            key = schema.RECORDS_BY_TAG + entry.tag + places.order(position)
+            key = schema.RECORDS_BY_TAG + entry.tag + order
             puts[key] = seal(key, leaf + tagged_tail + entry.payload_bytes)
             if entry.kind == REFERENCE_KIND:
-                _index_follow_up(puts, entry, places.order(position))
+                _index_follow_up(puts, entry, order)
         else:
             # Somebody erased it: node.erasure asks whether the ledger says so.
             puts[schema.bare_sidecar(anchor.digest)] = b""

@@ -55,7 +55,9 @@ SIDECARS: Final = b"s"
 PENDING_SIDECARS: Final = b"p"
 """root -> applied height8 when it came: a sidecar that no executed block anchors yet."""
 RECORDS: Final = b"i"
-"""record id -> height8 | transaction index4 | sidecar root32 | position4."""
+"""record id | height8 | transaction index4 | position4 -> height8 | index4 | root32 | position4.
+
+The first one is the record's; a later one is of somebody who anchored a copy."""
 RECORDS_BY_TAG: Final = b"g"
 """tag | height8 | transaction index4 | position4 -> id, reporter, time, payload, sealed."""
 FOLLOW_UPS: Final = b"f"
@@ -171,7 +173,7 @@ def bare_sidecar(root: Digest) -> bytes:
 
 
 def record(record_id: RecordId) -> bytes:
-    """Key of a record's place."""
+    """Prefix of a record's places; the first of them is where it stands."""
     return RECORDS + record_id
 
 
