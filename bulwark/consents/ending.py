@@ -1,4 +1,4 @@
-"""Why a consent ended, as a code on the ledger and as words of the API and of DPV.
+"""Why a consent ended, as a code on the ledger and as a word of the API.
 
 Rules: codes are part of the ledger and never change; a code that is not in this list still ends
 the consent, so a node that does not know it stops the processing too.
@@ -7,7 +7,6 @@ the consent, so a node that does not know it stops the processing too.
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import Final
 
 
 class Ending(IntEnum):
@@ -27,11 +26,6 @@ class Ending(IntEnum):
         """Name in the API: withdrawn, expired, invalidated, objected."""
         return self.name.lower()
 
-    @property
-    def dpv_status(self) -> str:
-        """Term of the Data Privacy Vocabulary 2.3 for the status that this leads to."""
-        return _DPV[self]
-
     @classmethod
     def of_label(cls, label: str) -> Ending | None:
         """The ending with this label, None for any other text."""
@@ -41,11 +35,3 @@ class Ending(IntEnum):
     def of_code(cls, code: int) -> Ending | None:
         """The ending with this code on the ledger, None for a code that is not known here."""
         return next((each for each in cls if each == code), None)
-
-
-_DPV: Final = {
-    Ending.WITHDRAWN: "dpv:ConsentWithdrawn",
-    Ending.EXPIRED: "dpv:ConsentExpired",
-    Ending.INVALIDATED: "dpv:ConsentInvalidated",
-    Ending.OBJECTED: "dpv:LegitimateInterestObjected",
-}

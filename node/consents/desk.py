@@ -129,7 +129,7 @@ class ConsentDesk:
         if known is not None:
             return known
         stored = self._shelf.find(consent_id)
-        if stored.ended is not None:
+        if self._shelf.is_ended(stored):
             raise Conflict(f"this consent is {self._shelf.status_of(stored)} already")
         ending = self._ending(stored, reason)
         transaction = self._parts.anchorer.send(
@@ -146,8 +146,8 @@ class ConsentDesk:
     async def erase(self, consent_id: str) -> ConsentDetail:
         """See ConsentService."""
         stored = self._shelf.find(consent_id)
-        if self._shelf.status_of(stored) == GIVEN:
-            raise Conflict("this consent stands: end it before its receipt is erased")
+        if not self._shelf.is_settled(stored):
+            raise Conflict("this consent stands: its end has to be executed before it is erased")
         puts = self._vault.erasure(stored, self._parts.now_ms())
         self._parts.store.write(puts, sync=False)
         await self._parts.durability.barrier()

@@ -88,7 +88,7 @@ class Shelf:
         version = self._vault.version(stored)
         stage, height = self._ledger.place_of(stored.transactions[-1])
         ended_height: Height | None = None
-        if stored.ended is not None:
+        if stored.ended is not None and self.is_ended(stored):
             stage, ended_height = self._ledger.place_of(stored.ended)
         return ConsentDetail(
             consent_id=stored.consent_id,
@@ -104,11 +104,26 @@ class Shelf:
 
     def status_of(self, stored: StoredConsent) -> str:
         """Its status in one word; what is not executed yet counts as sent."""
-        if stored.ended is not None:
+        if self.is_ended(stored):
             ending = Ending.of_code(stored.reason)
             return Ending.WITHDRAWN.label if ending is None else ending.label
-        standing = self._ledger.consents.standing(stored.anchor_id, self._ledger.records.tip)
-        return Ending.EXPIRED.label if standing is ConsentStanding.EXPIRED else GIVEN
+        return Ending.EXPIRED.label if self._standing(stored) is ConsentStanding.EXPIRED else GIVEN
+
+    def is_ended(self, stored: StoredConsent) -> bool:
+        """Whether its end is on the ledger or on the way; an end that was reverted is none."""
+        if stored.ended is None:
+            return False
+        stage, _ = self._ledger.place_of(stored.ended)
+        return stage < Stage.EXECUTED or self._standing(stored) is not ConsentStanding.GIVEN
+
+    def is_settled(self, stored: StoredConsent) -> bool:
+        """Whether nothing of it is on the way and it stands no more on the executed ledger."""
+        sent = (*stored.transactions, *([] if stored.ended is None else [stored.ended]))
+        done = all(self._ledger.place_of(each)[0] >= Stage.EXECUTED for each in sent)
+        return done and self._standing(stored) is not ConsentStanding.GIVEN
+
+    def _standing(self, stored: StoredConsent) -> ConsentStanding:
+        return self._ledger.consents.standing(stored.anchor_id, self._ledger.records.tip)
 
     def resting(self, anchor_id: bytes) -> tuple[RecordId, ...]:
         """Own records on the executed ledger, not erased, that rest on a consent."""
@@ -178,7 +193,7 @@ class Shelf:
             purpose=receipt["dpv:hasRecordOfActivity"]["dpv:hasProcess"][0]["dpv:hasPurpose"][0],
             valid_until=facts.valid_until,
             is_expired=self.status_of(stored) == Ending.EXPIRED.label,
-            ending=stored.reason,
+            ending=stored.reason if self.is_ended(stored) else 0,
             given_at=facts.given_at,
         )
 
@@ -199,13 +214,16 @@ class Shelf:
                 by_commitment[anchor.digest] = position
         versions = []
         for version in self._vault.versions(stored):
-            commitment = commitment_of(version.receipt, version.salt)
+            found = by_commitment.get(commitment_of(version.receipt, version.salt))
+            stage, _ = self._ledger.place_of(stored.transactions[version.number - 1])
+            if found is None and stage >= Stage.EXECUTED:
+                continue  # the registry reverted it: no version that counts
             versions.append(
                 bundle.BundledVersion(
                     number=version.number,
                     receipt=dict(version.receipt),
                     salt=version.salt,
-                    proof=self._proof_at(by_commitment.get(commitment)),
+                    proof=self._proof_at(found),
                 )
             )
         return bundle.BundledConsent(

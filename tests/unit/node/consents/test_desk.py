@@ -14,15 +14,16 @@ from bulwark.client.verify_consents import verify_bundle
 from bulwark.consents.commitment import commitment_of
 from bulwark.consents.faults import DocumentRefused
 from bulwark.ledger.hashing import sha256
-from bulwark.ledger.ids import Digest, RecordId
+from bulwark.ledger.ids import Address, Digest, RecordId, Tag
 from bulwark.ledger.lifecycle import ConsentStanding
 from bulwark.ledger.record import Record, RecordPayload
 from bulwark.ledger.sidecar import Sidecar
+from contracts.bindings import CONSENT_REGISTRY
 from node.consents.port import PersonName
 from node.service import Conflict, Forbidden, Idempotency, NotFound, Stage
 from tests.consent_terms import TERMS, terms
 from tests.unit.node.consents.world import World, report
-from tests.unit.node.execution.alliance import ACCOUNTS, anchor
+from tests.unit.node.execution.alliance import ACCOUNTS, anchor, call
 
 PERSON = PersonName(subject="pairwise-17")
 
@@ -151,12 +152,39 @@ async def test_only_what_ended_is_erased_and_then_nobody_finds_it(world: World) 
     assert (erased.height, erased.withdrawn_height) == (1, 2)
     assert world.desk.search(PERSON) == world.desk.search(PersonName(phone="+442079460958")) == []
     assert world.desk.page("", 10) == []
-    for call in (world.desk.kantara, world.desk.proof):
+    for read in (world.desk.kantara, world.desk.proof):
         with pytest.raises(NotFound, match="erased"):
-            call(given.consent_id)
+            read(given.consent_id)
     with pytest.raises(NotFound):
         await world.desk.erase(given.consent_id)
     assert standing(world, given.consent_id) is ConsentStanding.WITHDRAWN
+
+
+async def test_nothing_is_erased_while_its_end_is_on_the_way(world: World) -> None:
+    given = await world.give(TERMS)
+    await world.desk.withdraw(given.consent_id, "withdrawn", wait=Stage.ACCEPTED, idempotency=None)
+    assert world.desk.show(given.consent_id).status == "withdrawn"
+    with pytest.raises(Conflict, match="executed"):
+        await world.desk.erase(given.consent_id)
+    world.settle()
+    assert (await world.desk.erase(given.consent_id)).status == "erased"
+
+
+async def test_an_end_that_the_registry_reverted_is_none_and_can_be_sent_again(
+    world: World,
+) -> None:
+    given = await world.give(TERMS)
+    await world.desk.withdraw(given.consent_id, "withdrawn", wait=Stage.ACCEPTED, idempotency=None)
+    sent = world.sent.pop().transaction
+    # The same transaction with too little gas: in the block, and of no effect.
+    stored = world.vault.find(given.consent_id)
+    assert stored is not None
+    short = call(ACCOUNTS[0], sent.nonce, Address(CONSENT_REGISTRY), sent.data, gas=25_000)
+    world.node.block(short)
+    world.node.store.write(world.vault.put_facts(stored.end(short.hash, 1)), sync=True)
+    assert world.desk.show(given.consent_id).status == "given"
+    with pytest.raises(Conflict, match="stands"):
+        await world.desk.erase(given.consent_id)
 
 
 async def test_a_receipt_whose_time_is_over_can_be_erased_without_a_withdrawal(
@@ -206,7 +234,7 @@ async def test_who_withdraws_is_told_which_own_records_rest_on_the_consent(world
         operation=1, kind=1, fraud_type=2, confidence=80, country=b"GB",
         consent_anchor=given.anchor_id,
     )  # fmt: skip
-    record = Record.of(sha256(b"salt"), sha256(b"tag"), payload)
+    record = Record.of(sha256(b"salt"), Tag(sha256(b"tag")), payload)
     sidecar = Sidecar((record,))
     world.node.store.write(
         world.gate.resting(report(given.consent_id), record.record_id), sync=True
@@ -229,7 +257,8 @@ async def exported(world: World) -> dict[str, Any]:
     await world.end(first.consent_id)
     await world.give(terms(lawful_basis="legal_obligation"))
     await world.give(terms(subject="somebody else"))
-    return json.loads(json.dumps(world.desk.export(PERSON)))
+    made: dict[str, Any] = json.loads(json.dumps(world.desk.export(PERSON)))
+    return made
 
 
 async def test_a_persons_bundle_verifies_with_nothing_but_the_genesis(world: World) -> None:
