@@ -13,6 +13,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException
 from selenium.webdriver import Chrome, ChromeOptions, ChromeService, Keys
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
@@ -56,12 +57,20 @@ class Browser:
     @property
     def heading(self) -> str:
         """The page's first heading."""
-        return self.driver.find_element(By.TAG_NAME, "h1").text
+        return self._read("h1")
 
     @property
     def text(self) -> str:
         """What the main part of the page says."""
-        return self.driver.find_element(By.TAG_NAME, "main").text
+        return self._read("main")
+
+    def _read(self, tag: str) -> str:
+        """Text of the first element with a tag; of the next page where one is on its way."""
+        while True:
+            try:
+                return self.driver.find_element(By.TAG_NAME, tag).text
+            except (StaleElementReferenceException, NoSuchElementException):
+                until(lambda: self.driver.find_elements(By.TAG_NAME, tag), f"a page with <{tag}>")
 
     def login(self, key: str) -> None:
         """Type a key into the form and send it with the keyboard."""

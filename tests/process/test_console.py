@@ -24,12 +24,14 @@ from node.evidence import Case
 from node.evidence_book import keep_case
 from tests.process.browser import WIDTHS, Browser, browsing
 from tests.process.support import Alliance, until
+from tests.unit.api.console.world import ConsoleWorld
+from tests.unit.api.live import serving
 
 pytestmark = pytest.mark.process
 
 PROPOSER, CULPRIT, REGULATOR = "bank-a", "telco-d", "regulator"
 FILES = re.compile(r"/(?:csv|json)(?:[?]|$)|#")
-KINDS = re.compile(r"/(?:0x)?[0-9a-f]{64}$|/[0-9]+(?=/|$)|(?<=members)/[^/]+")
+KINDS = re.compile(r"/(?:0x)?[0-9a-f]{64}$|/[0-9]+(?=/|$)|(?<=members)/[^/]+|(?<=reports)/[^/?]+")
 """What differs between the addresses of two pages of one kind."""
 HEIGHT = 3
 """A block with a certificate that stays where it is."""
@@ -151,14 +153,44 @@ def test_search_leads_to_pages_and_tells_nobody_what_was_typed(
 def test_no_page_has_a_barrier_and_none_is_wider_than_the_window(
     alliance: Alliance, tmp_path: Path, name: str, role: str
 ) -> None:
-    folder = Path(os.environ.get("BULWARK_SCREENSHOTS", tmp_path / "shots"))
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = _folder(tmp_path)
     url = alliance.node(name).rest_url
     with browsing(url, tmp_path / "profile") as browser:
         _look(browser, "/console/login", folder)
         browser.login(alliance.key(name, role))
         for path in _reached(browser):
             _look(browser, path, folder / role)
+
+
+def test_pages_of_what_this_alliance_does_not_have_are_without_barriers(tmp_path: Path) -> None:
+    """Openings, disputes and paged reports come from fakes behind the ports."""
+    world = ConsoleWorld()
+    world.audit.rows = 101
+    with serving(world) as base, browsing(base, tmp_path / "profile") as browser:
+        browser.login(world.clear["auditor"])
+        reached = _reached(browser)
+        assert any(path.startswith("/console/openings/") for path in reached)
+        assert "/console/disputes" in reached
+        own = ("/console/openings", "/console/disputes", "/console/reports")
+        for path in (path for path in reached if path.startswith(own)):
+            _look(browser, path, _folder(tmp_path) / "fakes")
+
+
+def test_axe_finds_the_barriers_that_are_there(alliance: Alliance, tmp_path: Path) -> None:
+    with browsing(alliance.node(REGULATOR).rest_url, tmp_path / "profile") as browser:
+        browser.open("/console/login")
+        assert not browser.faults()
+        browser.driver.execute_script(
+            "document.querySelector('label').remove();"
+            "document.querySelector('.help').className = '';"
+            "document.querySelector('main p').style.setProperty('color', '#eee');"
+        )
+        found = {fault.partition(" ")[0] for fault in browser.faults()}
+        assert {"label", "color-contrast"} <= found
+
+
+def _folder(tmp_path: Path) -> Path:
+    return Path(os.environ.get("BULWARK_SCREENSHOTS", tmp_path / "shots"))
 
 
 def _reached(browser: Browser) -> list[str]:
@@ -175,17 +207,22 @@ def _reached(browser: Browser) -> list[str]:
 
 
 def _look(browser: Browser, path: str, folder: Path) -> None:
-    """Hold one page against axe, in both colours and widths, and keep screenshots."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Hold one page against axe, wide, dark and narrow, and keep screenshots."""
     browser.open(path)
+    for width, dark in ((1280, False), (1280, True), (400, False)):
+        browser.show_at(width, dark=dark)
+        assert browser.width() <= width, f"{path} is wider than {width} px"
+        assert not browser.faults(), f"{path} at {width} px, dark: {dark}"
+    kind = re.sub(r"[^a-z0-9-]+", "_", path.removeprefix("/console").lower())[:40]
+    _keep(browser, folder, kind.strip("_") or "overview")
+
+
+def _keep(browser: Browser, folder: Path, name: str) -> None:
+    """Screenshots in both widths."""
+    folder.mkdir(parents=True, exist_ok=True)
     for width in WIDTHS:
-        for dark in (False, True):
-            browser.show_at(width, dark=dark)
-            assert browser.width() <= width, f"{path} is wider than {width} px"
-            assert not browser.faults(), f"{path} at {width} px, dark: {dark}"
         browser.show_at(width)
-        kind = re.sub(r"[^a-z0-9-]+", "_", path.removeprefix("/console").lower())[:40]
-        browser.save(folder / f"{kind.strip('_') or 'overview'}-{width}.png")
+        browser.save(folder / f"{name}-{width}.png")
 
 
 def test_what_the_keyboard_reaches_can_be_seen(alliance: Alliance, tmp_path: Path) -> None:
@@ -225,6 +262,7 @@ def test_an_operator_reads_why_there_is_no_block_while_two_of_four_are_away(
 
             until(told, "the page says that the quorum is lost", 90)
             shown = browser.text
+            _keep(browser, _folder(tmp_path), "partition")
             assert "2 of 4 validators vote" in shown and "3 are needed" in shown
             assert "Do: bring back any 1 of bank-c, telco-d" in shown
             browser.open("/console")

@@ -8,16 +8,22 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
 import uvicorn
-
-from tests.unit.api.world import World
+from starlette.types import ASGIApp
 
 START_DEADLINE_S = 20
 
 
+class Served(Protocol):
+    """Whatever has an application."""
+
+    app: ASGIApp
+
+
 @contextmanager
-def serving(world: World) -> Iterator[str]:
+def serving(world: Served) -> Iterator[str]:
     """Serve the world's application; the base URL."""
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))

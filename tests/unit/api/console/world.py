@@ -200,14 +200,14 @@ class ConsoleWorld:
             self.audit,
             self.disputes,
         )
-        self.gate: Gate = create_console(
+        self.app: Gate = create_console(
             source, edge, self.settings, Counter(), limits, lambda: self.now_ms
         )
 
     @asynccontextmanager
     async def browser(self, base: str = BASE) -> AsyncIterator[Browser]:
         """A browser that is not logged in."""
-        transport = httpx.ASGITransport(self.gate, raise_app_exceptions=True)
+        transport = httpx.ASGITransport(self.app, raise_app_exceptions=True)
         async with httpx.AsyncClient(transport=transport, base_url=base) as client:
             yield Browser(client, self)
 
