@@ -145,7 +145,9 @@ class _Bar:
         from rich.console import Console
         from rich.progress import Progress
 
-        self._progress = Progress(console=Console(stderr=True), transient=True)
+        console = Console(stderr=True)
+        is_seen = console.is_terminal
+        self._progress = Progress(console=console, transient=True, disable=not is_seen)
         self._tasks: dict[str, TaskID] = {}
         self._progress.start()
         return self
