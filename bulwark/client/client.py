@@ -142,12 +142,18 @@ class BulwarkClient:
         )
         return decoded(body, ReportBatch, "the answer to a batch of reports")
 
-    async def screen(self, question: Mapping[str, object]) -> Screening:
-        """Ask about one identifier: kind, value, purpose, lawful_basis."""
+    async def screen(
+        self, question: Mapping[str, object], *, at_height: int | None = None
+    ) -> Screening:
+        """Ask about one identifier: kind, value, purpose, lawful_basis; as after a block, if given.
+
+        Raises ApiProblem 404 for a block that the node has not executed.
+        """
+        asked = dict(question) if at_height is None else {**question, "height": at_height}
         request = Request(
             "POST",
             "/v1/screenings",
-            orjson.dumps(dict(question)),
+            orjson.dumps(asked),
             timeout_s=self._timeout_s,
         )
         body = await self._transport.send(request)

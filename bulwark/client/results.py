@@ -142,6 +142,14 @@ class _Fixed:
 
 
 @dataclass(frozen=True, slots=True)
+class Limit:
+    """One duty that comes with an answer."""
+
+    code: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Screening:
     """The answer to a question; where `complete` is false, no hit does not mean clean."""
 
@@ -155,6 +163,16 @@ class Screening:
     age_ms: int
     complete: bool
     incomplete_reason: str | None
+    reporters: int = 0
+    """Distinct members whose statements count."""
+    customers: int = 0
+    """Distinct customers behind them, as far as each member told."""
+    protected: bool = False
+    """The holder is a victim or a genuine party: shield it."""
+    permitted_actions: tuple[str, ...] = ()
+    """What the records allow, mildest first."""
+    limits: tuple[Limit, ...] = ()
+    """Duties that come with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +188,11 @@ class ScreeningDocument:
     age_ms: int
     complete: bool
     incomplete_reason: str | None = None
+    reporters: int = 0
+    customers: int = 0
+    protected: bool = False
+    permitted_actions: tuple[str, ...] = ()
+    limits: tuple[Limit, ...] = ()
 
     def read(self) -> Screening:
         """The answer with typed records; raises UnexpectedAnswer."""
@@ -183,6 +206,11 @@ class ScreeningDocument:
             self.age_ms,
             self.complete,
             self.incomplete_reason,
+            self.reporters,
+            self.customers,
+            self.protected,
+            self.permitted_actions,
+            self.limits,
         )
 
 

@@ -29,6 +29,8 @@ COMMANDS: Final = {
     "report": ("node.cli.report", "Report a fraud indicator."),
     "screen": ("node.cli.screen", "Ask whether an identifier was reported."),
     "screen-file": ("node.cli.screen_file", "Ask about every row of a CSV or NDJSON file."),
+    "record": ("node.cli.record", "Show, retract, expire or erase a record; its history."),
+    "dispute": ("node.cli.dispute", "Contest records and rule on disputes."),
     "consent": ("node.cli.consent", "Give, withdraw or show a consent."),
     "erasure": ("node.cli.erasure", "Erase records at every member, and prove it."),
     "recall": ("node.cli.recall", "See which answers rested on records that fell since."),

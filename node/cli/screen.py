@@ -37,11 +37,21 @@ INCOMPLETE: Final = 11
 @case_option
 @region_option
 @click.option(
+    "--at-height", type=click.IntRange(min=0), help="Answer as after this block, not as now."
+)
+@click.option(
     "--exit-code", is_flag=True, help=f"Exit with {HIT} on a hit, {INCOMPLETE} if unsure."
 )
 @connection_options(*ASK_ROLES)
 @json_option
-def command(target: Target, value: str, exit_code: bool, as_json: bool, **fields: object) -> None:
+def command(
+    target: Target,
+    value: str,
+    at_height: int | None,
+    exit_code: bool,
+    as_json: bool,
+    **fields: object,
+) -> None:
     """Ask whether an identifier was reported.
 
     \b
@@ -49,7 +59,7 @@ def command(target: Target, value: str, exit_code: bool, as_json: bool, **fields
       bulwark screen --kind phone --value "0044 20 7946 0958" --devnet /tmp/alliance --node telco-b
     """
     question = stated(value=read_value(value), **fields)
-    answer = run(with_client(target, lambda client: client.screen(question)))
+    answer = run(with_client(target, lambda client: client.screen(question, at_height=at_height)))
     if as_json:
         emit_json(asdict(answer))
     else:
@@ -77,4 +87,8 @@ def _tell(answer: Screening) -> None:
             f"  record {record.record_id}  {kind}, by {record.reporter}, {record.timestamp}, "
             f"block {record.height}, {record.stage}"
         )
+    if answer.permitted_actions:
+        click.echo(f"  permitted: {', '.join(answer.permitted_actions)}")
+    for limit in answer.limits:
+        click.echo(f"  limit {limit.code}: {limit.text}")
     click.echo(f"asked at block {answer.height}, {answer.age_ms / 1000:.1f} s old")
