@@ -150,6 +150,7 @@ def create_app(
         desks.get("access"),
         desks.get("audit"),
         desks.get("disputes"),
+        desks.get("policies"),
     )
     return WithConsole(edge, create_console(source, edge, settings, random_bytes))
 

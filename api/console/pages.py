@@ -20,6 +20,7 @@ from api.console.login import LoginPages
 from api.console.members import MemberPages
 from api.console.openings import OpeningPages
 from api.console.overview import OverviewPage
+from api.console.policies import PolicyPages
 from api.console.proposals import ProposalPages
 from api.console.records import RecordPages
 from api.console.render import Renderer
@@ -78,6 +79,12 @@ def _pages(source: Source) -> list[Page]:
         pages += [
             Page("GET", f"{BASE}/proposals", proposals.every, EVERYBODY, "Proposals"),
             Page("GET", f"{BASE}/proposals/{{number}}", proposals.show, EVERYBODY),
+        ]
+    if source.policies is not None:
+        policies = PolicyPages(source, source.policies)
+        pages += [
+            Page("GET", f"{BASE}/policies", policies.every, EVERYBODY, "Policies"),
+            Page("GET", f"{BASE}/policies/{{policy}}", policies.show, EVERYBODY),
         ]
     pages += [
         Page("GET", f"{BASE}/evidence", evidence.every, EVERYBODY, "Evidence"),

@@ -43,8 +43,10 @@ class ProposalPages:
             "approvals": view.approvals,
             "waiting": self._waiting(view),
             "run": run,
-            "verdict": None if run is None else run.verdict(),
+            "refused": None if run is None else run.verdict(force=True),
+            "unsafe": None if run is None else run.verdict(),
             "concerned": member,
+            "policy": view.action.get("policy") if self._source.policies else None,
             "evidence": case_rows(evidence),
         }
         crumbs = (("Proposals", "/console/proposals"),)

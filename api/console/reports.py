@@ -150,6 +150,8 @@ def _shown(cell: Cell, column: Column, may_read_records: bool) -> ShownCell:
         path = None
         if column.unit.startswith("record id") and may_read_records:
             path = f"/console/records/{cell}"
+        elif column.key == "policy":
+            path = f"/console/policies/{cell}"
         elif column.key == "case":
             path = f"/console/openings/{cell}"
         return ShownCell(cell, "digest", path)

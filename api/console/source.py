@@ -14,6 +14,7 @@ from bulwark.ledger.ids import Height
 from node.audit.port import AuditService
 from node.disputes.port import DisputesService
 from node.ethereum import EthereumView
+from node.governance.policyport import PolicyService
 from node.governance.port import GovernanceService
 from node.guarded.accessport import AccessService
 from node.openings.port import OpeningsService
@@ -38,6 +39,7 @@ class Source:
     access: AccessService | None = None
     audit: AuditService | None = None
     disputes: DisputesService | None = None
+    policies: PolicyService | None = None
 
     def frame(self) -> dict[str, object]:
         """What stands on every page of somebody who is logged in."""

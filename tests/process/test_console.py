@@ -171,7 +171,7 @@ def test_pages_of_what_this_alliance_does_not_have_are_without_barriers(tmp_path
         reached = _reached(browser)
         assert any(path.startswith("/console/openings/") for path in reached)
         assert "/console/disputes" in reached
-        own = ("/console/openings", "/console/disputes", "/console/reports")
+        own = ("/console/openings", "/console/disputes", "/console/reports", "/console/policies")
         for path in (path for path in reached if path.startswith(own)):
             _look(browser, path, _folder(tmp_path) / "fakes")
 

@@ -24,7 +24,7 @@ from node.evidence import Case, EvidenceEntry
 from node.governance.documents import FIELDS
 from node.governance.port import ProposalView
 from node.service import Caller, Role, Stage
-from tests.unit.api.console.world import Browser, ConsoleWorld, token_of
+from tests.unit.api.console.world import POLICY, Browser, ConsoleWorld, token_of
 from tests.unit.api.fake_chain import START_MS
 from tests.unit.api.world import PHONE
 
@@ -126,7 +126,7 @@ async def test_a_proposal_shows_its_dry_run_only_while_it_is_open(world: Console
         await browser.login(Role.ADMIN)
         page = await browser.page("/console/proposals/1")
         assert (
-            "Must not be done" in page and "below-quorum" in page and "Set rotation to 32" in page
+            "Unsafe" in page and "below-quorum" in page and "Set rotation to 32" in page
         )
         world.governance.found[0] = replace(world.governance.found[0], state="executed")
         page = await browser.page("/console/proposals/1")
@@ -214,6 +214,24 @@ async def test_disputes_are_listed_without_the_codes_of_people(world: ConsoleWor
         async with world.browser() as browser:
             await browser.login(role)
             await browser.page("/console/disputes", 403)
+
+
+async def test_a_policy_says_what_it_permits_and_a_bad_document_why_it_is_none(
+    world: ConsoleWorld,
+) -> None:
+    async with world.browser() as browser:
+        await browser.login(Role.OPERATOR)
+        shown = await browser.page("/console/policies")
+        paths = re.findall(r'"(/console/policies/[0-9a-f]{64})"', shown)
+        assert paths == [f"/console/policies/{v.id.hex()}" for v in world.policies.found]
+        assert "is no JSON" in await browser.page(paths[0])
+        page = await browser.page(paths[1])
+        assert POLICY.title in page and "holds where an anchor names no policy" in page
+        for ground in POLICY.grounds:
+            assert all(str(kind) in page for kind in ground.kinds)
+        assert "data classes: all kinds" in page
+        await browser.page(f"/console/policies/{'00' * 32}", 404)
+        await browser.page("/console/policies/../secrets", 404)
 
 
 async def test_a_report_is_a_table_with_links_and_pages_that_rest_on_one_block(

@@ -24,8 +24,11 @@ from bulwark.audit.report import Basis, Column, Report
 from bulwark.audit.sampling import Sample
 from bulwark.ledger.ids import Digest, Height, MemberId, RecordId
 from bulwark.ledger.standing import Standing
+from bulwark.policies.document import parse_policy
+from genesis.policies import shipped_policies
 from node.audit.port import Drawing, ReportTitle, ReportWish, SampleWish
 from node.disputes.port import DisputePage, DisputeView, FollowUpOutcome, Whose, Wish
+from node.governance.policyport import PolicyView, Publication
 from node.service import (
     Caller,
     Forbidden,
@@ -174,6 +177,35 @@ class FakeDisputes:
         raise Forbidden("the console sends no follow-up")
 
 
+(POLICY,) = (parse_policy(document) for document in shipped_policies())
+
+
+@dataclass
+class FakePolicies:
+    """The reading half of PolicyService: the default policy, and a document that is none."""
+
+    found: list[PolicyView] = field(
+        default_factory=lambda: [
+            PolicyView(b"\xbb" * 32, "published", 0, None, "bank-a", False, None, "is no JSON"),
+            PolicyView(POLICY.id, "adopted", 0, None, "", True, POLICY, ""),
+        ]
+    )
+
+    def policies(self) -> list[PolicyView]:
+        return self.found
+
+    def policy(self, name: str) -> PolicyView:
+        for view in self.found:
+            if view.id.hex() == name:
+                return view
+        raise NotFound("there is no such policy")
+
+    async def publish(
+        self, document: bytes, *, wait: Stage, idempotency: Idempotency | None
+    ) -> Publication:
+        raise Forbidden("the console publishes nothing")
+
+
 class ConsoleWorld:
     """The console, what it reads, and the clock of its sessions."""
 
@@ -184,6 +216,7 @@ class ConsoleWorld:
         self.openings = FakeOpenings()
         self.access = Access()
         self.audit = FakeAudit()
+        self.policies = FakePolicies()
         self.disputes = FakeDisputes(self.node)
         self.clear, hashed = generate_api_keys(Counter())
         keys = ApiKeys.from_json(json.dumps(hashed).encode())
@@ -199,6 +232,7 @@ class ConsoleWorld:
             self.access,
             self.audit,
             self.disputes,
+            self.policies,
         )
         self.app: Gate = create_console(
             source, edge, self.settings, Counter(), limits, lambda: self.now_ms
