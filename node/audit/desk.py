@@ -16,7 +16,9 @@ from typing import Final, TypeVar
 
 from bulwark.audit.report import Report
 from bulwark.audit.sampling import POPULATIONS, Population, Sample, accounts_needed
+from bulwark.ledger.header import Header
 from bulwark.ledger.ids import Address, Height, MemberId
+from bulwark.ledger.lifecycle import ConsentStanding
 from contracts.members import member_id_text
 from contracts.privacy.keys import read_ring_key_owner
 from contracts.slots import ReadSlot
@@ -38,13 +40,15 @@ from node.chain.records import StoredRecord
 from node.chain.store import ChainStore
 from node.directory import Directory
 from node.service import Busy, Conflict, NotFound
+from node.storage import blocks
 from node.storage.port import KeyValueStore
 
 T = TypeVar("T")
+Breach = Callable[[StoredRecord], str | None]
 MAX_WAITING: Final = 8
 """Reports and samples that wait for the thread."""
-NAME_S: Final = 30.0
-"""Most that the thread waits for the event loop to name an account."""
+LOOP_S: Final = 30.0
+"""Most that the thread waits for a turn of the event loop."""
 MAKERS: Final[Mapping[str, Callable[[Scope], Report]]] = {
     "sharing": sharing,
     "retention": retention,
@@ -72,7 +76,9 @@ class AuditGround:
     quotas: Callable[[], Mapping[str, int]]
     """Quotas in force now by scope."""
     is_regulator: Callable[[Address, Height], bool]
-    breach: Callable[[StoredRecord], str | None] | None = None
+    consent_standing: Callable[[bytes, Header], ConsentStanding]
+    """How a consent stands at a block."""
+    breach: Breach | None = None
 
 
 class AuditDesk:
@@ -94,7 +100,7 @@ class AuditDesk:
         if make is None:
             raise NotFound(f"there is no report {name}; there are: {', '.join(MAKERS)}")
         self._need_member(wish.member)
-        ground = self._ground
+        ground, loop = self._ground, asyncio.get_running_loop()
         scope = Scope(
             scan=self._scan(wish.to_height),
             first=wish.from_height,
@@ -104,7 +110,10 @@ class AuditDesk:
             members=[member.id for member in ground.directory.members],
             is_regulator=ground.is_regulator,
             quotas=ground.quotas(),
-            breach=ground.breach,
+            consent=partial(self._consent, self._final(wish.to_height)),
+            breaches=None
+            if ground.breach is None
+            else partial(self._breaches, ground.breach, loop),
         )
         return await self._on_thread(partial(make, scope))
 
@@ -147,13 +156,30 @@ class AuditDesk:
         self._seeds.close()
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def _scan(self, last: Height | None) -> LedgerScan:
+    def _final(self, last: Height | None) -> Height:
         chain = self._ground.chain
         height = chain.finalized if last is None else last
         if not 0 <= height <= chain.finalized:
             raise Conflict(f"block {height} is not final here; the last is {chain.finalized}")
+        return height
+
+    def _scan(self, last: Height | None) -> LedgerScan:
         loop = asyncio.get_running_loop()
-        return LedgerScan(self._ground.store, height, partial(self._name, loop))
+        return LedgerScan(self._ground.store, self._final(last), partial(self._name, loop))
+
+    def _consent(self, height: Height, anchor_id: bytes) -> ConsentStanding:
+        header = blocks.read_header(self._ground.store, height)
+        return self._ground.consent_standing(anchor_id, header)
+
+    def _breaches(
+        self, breach: Breach, loop: asyncio.AbstractEventLoop, records: Sequence[StoredRecord]
+    ) -> list[str | None]:
+        """Rules that records break, judged on the loop: policies are in the state."""
+
+        async def judged() -> list[str | None]:
+            return [breach(record) for record in records]
+
+        return asyncio.run_coroutine_threadsafe(judged(), loop).result(LOOP_S)
 
     def _name(self, loop: asyncio.AbstractEventLoop, account: bytes) -> MemberId:
         """Holder of an account, asked on the loop: the state is not for threads."""
@@ -161,7 +187,7 @@ class AuditDesk:
         async def asked() -> MemberId:
             return self._ground.directory.member_of(account)
 
-        return asyncio.run_coroutine_threadsafe(asked(), loop).result(NAME_S)
+        return asyncio.run_coroutine_threadsafe(asked(), loop).result(LOOP_S)
 
     def _need_member(self, member: MemberId | None) -> None:
         if member is not None and self._ground.directory.member(member) is None:

@@ -14,16 +14,15 @@ from typing import Final
 
 from bulwark.audit.report import Basis
 from bulwark.ledger.anchor import Anchor
-from bulwark.ledger.ids import Address, Height, MemberId
+from bulwark.ledger.ids import Address, Height, MemberId, RecordId
 from bulwark.ledger.receipt import Log
-from bulwark.ledger.record import Record
 from bulwark.ledger.sidecar import Entry
 from bulwark.ledger.transaction import Transaction
 from node.storage import blocks, schema
 from node.storage.errors import StoreDamaged
 from node.storage.port import KeyValueStore
 from node.storage.seal import unseal
-from node.storage.values import TaggedRecord, decode_number
+from node.storage.values import RecordPlace, decode_number
 
 MAX_ENTRIES: Final = 100_000
 """Records that one page of a report reads at most, if it can stop: about a second."""
@@ -112,28 +111,29 @@ class LedgerScan:
             raise StoreDamaged(f"sidecar {anchor.digest.hex()}", "it is anchored and not there")
         return sidecar.entries
 
-    def records(self) -> Iterator[tuple[Placed, Entry]]:
-        """Every record of the ledger in order, erased ones too."""
+    def records(self) -> Iterator[tuple[Placed, int, Entry]]:
+        """Every record of the ledger in order with its position, erased ones too, no copies."""
         for placed in self.anchors():
             if placed.anchor.count:
-                for entry in self.entries(placed.anchor):
-                    yield placed, entry
+                for position, entry in enumerate(self.entries(placed.anchor)):
+                    if not self.is_copy(entry.record_id, placed.anchor, position):
+                        yield placed, position, entry
 
-    def tagged(self, tag: bytes) -> Iterator[tuple[Height, TaggedRecord]]:
-        """Records of a tag in ledger order; those that were erased are not among them."""
-        for key, stored in self._store.iterate(schema.RECORDS_BY_TAG + tag):
-            height = Height(decode_number(key, key[33:41]))
-            if height > self.last:
-                return
-            yield height, TaggedRecord.decode(key, unseal(key, stored))
+    def is_copy(self, record_id: RecordId, anchor: Anchor, position: int) -> bool:
+        """Whether a record stands elsewhere first: whoever anchors a copy is not its reporter."""
+        first = self._first_place(record_id)
+        here = (anchor.height, anchor.transaction_index, position)
+        return first is not None and (first.height, first.transaction_index, first.position) < here
 
-    def record_place(self, record_id: bytes) -> Placed | None:
-        """The anchor of a record, None if it is not on the ledger by then."""
-        found = next(self._store.iterate(schema.RECORDS + record_id), None)
-        if found is None:
-            return None
-        root = found[1][12:44]
-        return next(self.anchors_named(root), None)
+    def _first_place(self, record_id: RecordId) -> RecordPlace | None:
+        found = next(self._store.iterate(schema.record(record_id)), None)
+        return None if found is None else RecordPlace.decode(*found)
+
+    def record_place(self, record_id: RecordId) -> tuple[Placed, int] | None:
+        """Anchor and position of a record, None if it is not on the ledger by then."""
+        place = self._first_place(record_id)
+        found = None if place is None else next(self.anchors_named(place.root), None)
+        return None if place is None or found is None else (found, place.position)
 
     def logs(self, address: bytes, topic: bytes, first: int = 0) -> Iterator[Logged]:
         """Log entries of a contract with this first topic, in order, from block `first` on."""
@@ -155,8 +155,3 @@ class LedgerScan:
         placed = blocks.read_receipts(self._store, height)
         raws = (batch.transactions[position] for position, _ in placed)
         return frozenset(Transaction.decode(raw).sender for raw in raws)
-
-
-def is_record(entry: Entry) -> bool:
-    """Whether an entry still has its payload."""
-    return isinstance(entry, Record)

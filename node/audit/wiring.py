@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from bulwark.ledger.genesis import Genesis
 from node.audit.desk import AuditDesk, AuditGround
+from node.chain.consents import ConsentReader
 from node.chain.records import StoredRecord
 from node.chain.roles import RoleBook
 from node.chain.store import ChainStore
@@ -43,6 +44,7 @@ def make_audit(
             quotas=quotas,
             # A book of its own: it is read on the desk's thread alone.
             is_regulator=RoleBook(genesis, store, chain).is_regulator,
+            consent_standing=ConsentReader(store, chain).standing,
             breach=breach,
         )
     )

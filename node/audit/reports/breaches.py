@@ -6,6 +6,7 @@ that is on the ledger was made by a node that breaks the rules or before the pol
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from bulwark.audit.report import Cell, Column, Report, time_text
@@ -14,8 +15,13 @@ from bulwark.ledger.ids import TimestampMs
 from bulwark.ledger.lifecycle import STATEMENTS
 from bulwark.ledger.record import Record
 from node.audit.reports.scope import Scope, label
-from node.audit.scan import MAX_ENTRIES
+from node.audit.scan import MAX_ENTRIES, Placed
 from node.chain.records import StoredRecord
+from node.storage.schema import number8
+
+PORTION: Final = 100
+"""Statements that are judged in one turn of the event loop: a few ms."""
+Judge = Callable[[Sequence[StoredRecord]], list[str | None]]
 
 COLUMNS: Final = (
     Column("record", "Record", "record id, hex"),
@@ -30,7 +36,7 @@ COLUMNS: Final = (
 
 def breaches(scope: Scope) -> Report:
     """A page of breaches in ledger order."""
-    if scope.breach is None:
+    if scope.breaches is None:
         note = "This node knows no policies: it can not say what breaks one."
         return scope.report("breaches", COLUMNS, (), (note,))
     rows: list[tuple[Cell, ...]] = []
@@ -40,26 +46,45 @@ def breaches(scope: Scope) -> Report:
         if not anchor.count or not scope.wants(scope.scan.member_of(anchor.account)):
             continue
         if read and (read + anchor.count > MAX_ENTRIES or len(rows) >= scope.most):
-            return scope.report("breaches", COLUMNS, rows[: scope.most], (), placed.index)
+            return scope.report("breaches", COLUMNS, rows, (), placed.index)
         read += anchor.count
-        time_ms = scope.scan.time_of(anchor.height)
-        for entry in scope.scan.entries(anchor):
-            if not isinstance(entry, Record) or entry.operation not in STATEMENTS:
-                continue
-            stored = StoredRecord(
-                entry.record_id, anchor.account, anchor.height, TimestampMs(time_ms), entry.payload
-            )
-            rule = scope.breach(stored)
-            if rule is not None:
-                rows.append(
-                    (
-                        entry.record_id.hex(),
-                        time_text(time_ms),
-                        anchor.height,
-                        scope.scan.member_of(anchor.account),
-                        label(Kind, entry.kind),
-                        anchor.reference.hex() if any(anchor.reference) else "",
-                        rule,
-                    )
-                )
+        rows += _of_batch(scope, placed, scope.breaches)
     return scope.report("breaches", COLUMNS, rows)
+
+
+def _of_batch(scope: Scope, placed: Placed, judge: Judge) -> Iterator[tuple[Cell, ...]]:
+    stored = list(_statements(scope, placed))
+    for at in range(0, len(stored), PORTION):
+        portion = stored[at : at + PORTION]
+        for record, rule in zip(portion, judge(portion), strict=True):
+            if rule is not None:
+                yield _row(scope, placed, record, rule)
+
+
+def _statements(scope: Scope, placed: Placed) -> Iterator[StoredRecord]:
+    anchor = placed.anchor
+    time_ms = TimestampMs(scope.scan.time_of(anchor.height))
+    before = number8(anchor.height) + anchor.transaction_index.to_bytes(4, "big")
+    for position, entry in enumerate(scope.scan.entries(anchor)):
+        if isinstance(entry, Record) and entry.operation in STATEMENTS:
+            yield StoredRecord(
+                entry.record_id,
+                anchor.account,
+                anchor.height,
+                time_ms,
+                entry.payload,
+                before + position.to_bytes(4, "big"),
+            )
+
+
+def _row(scope: Scope, placed: Placed, record: StoredRecord, rule: str) -> tuple[Cell, ...]:
+    anchor = placed.anchor
+    return (
+        record.record_id.hex(),
+        time_text(record.timestamp_ms),
+        anchor.height,
+        scope.scan.member_of(anchor.account),
+        label(Kind, record.payload.kind),
+        anchor.reference.hex() if any(anchor.reference) else "",
+        rule,
+    )

@@ -63,8 +63,10 @@ def _row(
 ) -> tuple[Cell, ...]:
     scan = scope.scan
     about = scan.record_place(subject)
-    reporter = None if about is None else scan.member_of(about.anchor.account)
-    standing = lives.standing(subject, reporter or scan.member_of(placed.anchor.account))
+    reporter, standing = None, Standing()
+    if about is not None:
+        reporter = scan.member_of(about[0].anchor.account)
+        standing = lives.standing(subject, reporter, (about[0].index, about[1]))
     taken = next((d for d in standing.disputes if d.record_id == entry.record_id), None)
     step = next((s for s in standing.history if s.record_id == entry.record_id), None)
     opened_ms, now_ms = scan.time_of(placed.anchor.height), scan.basis.time_ms

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from bulwark.ledger.ids import Digest, MemberId, RecordId
-from bulwark.ledger.lifecycle import REFERENCE_KIND, STATEMENTS, Operation
+from bulwark.ledger.lifecycle import REFERENCE_KIND, STATEMENTS, ConsentStanding, Operation
 from bulwark.ledger.record import Record
 from bulwark.ledger.standing import FollowUp, Standing, standing_of
 from node.audit.reports.scope import Scope
@@ -59,13 +60,20 @@ class Confirmation:
     time_ms: int
 
 
+Place = tuple[int, int]
+"""Position of an anchor in the record log, and of a record in its batch: ledger order."""
+_CONSENT_BIT: Final = 2
+_BITMAP: Final = 12
+"""Where a payload says which references it has (`bulwark.ledger.record`)."""
+
+
 class Lives:
     """The follow-ups of a stretch by what they are about, and the statements with them."""
 
     def __init__(self, scope: Scope) -> None:
         """Reads all records once."""
         self._scope = scope
-        self._follow_ups: dict[RecordId, list[FollowUp]] = {}
+        self._follow_ups: dict[RecordId, list[tuple[Place, FollowUp]]] = {}
         self.orders: dict[bytes, Order] = {}
         self.confirmations: list[Confirmation] = []
         for placed in scope.scan.anchors():
@@ -76,8 +84,10 @@ class Lives:
         scan, anchor = self._scope.scan, placed.anchor
         time_ms, member = scan.time_of(anchor.height), scan.member_of(anchor.account)
         erasures = recalls = 0
-        for entry in scan.entries(anchor):
+        for position, entry in enumerate(scan.entries(anchor)):
             if not isinstance(entry, Record) or entry.operation in STATEMENTS:
+                continue
+            if scan.is_copy(entry.record_id, anchor, position):
                 continue
             payload = entry.payload
             subject = payload.previous_record
@@ -97,24 +107,40 @@ class Lives:
                 height=anchor.height,
                 timestamp_ms=time_ms,
             )
-            self._follow_ups.setdefault(subject, []).append(follow_up)
+            place = (placed.index, position)
+            self._follow_ups.setdefault(subject, []).append((place, follow_up))
         if recalls:
             self.orders[anchor.digest] = Order(anchor.digest, time_ms, erasures, recalls)
 
-    def standing(self, record_id: RecordId, reporter: MemberId) -> Standing:
-        """Where a record stands at the end of the stretch."""
-        return standing_of(reporter, self._follow_ups.get(record_id, ()))
+    def standing(
+        self,
+        record_id: RecordId,
+        reporter: MemberId,
+        place: Place,
+        consent: ConsentStanding = ConsentStanding.NONE,
+    ) -> Standing:
+        """Where a record stands at the end of the stretch; what came before it does not count."""
+        found = self._follow_ups.get(record_id, ())
+        return standing_of(reporter, (each for at, each in found if at > place), consent)
 
     def statements(self) -> Iterator[Statement | Erased]:
         """Statements in ledger order, and what is left of erased records."""
         scan = self._scope.scan
-        for placed, entry in scan.records():
+        for placed, position, entry in scan.records():
             reporter = scan.member_of(placed.anchor.account)
             if not self._scope.wants(reporter):
                 continue
+            place = (placed.index, position)
             if not isinstance(entry, Record):
-                standing = self.standing(entry.record_id, reporter)
+                standing = self.standing(entry.record_id, reporter, place)
                 yield Erased(placed, entry.record_id, reporter, standing)
             elif entry.operation in STATEMENTS:
-                standing = self.standing(entry.record_id, reporter)
+                consent = self._consent(entry)
+                standing = self.standing(entry.record_id, reporter, place, consent)
                 yield Statement(placed, entry, reporter, standing)
+
+    def _consent(self, record: Record) -> ConsentStanding:
+        if not record.payload_bytes[_BITMAP] & _CONSENT_BIT:
+            return ConsentStanding.NONE
+        anchor_id = record.payload.consent_anchor
+        return ConsentStanding.NONE if anchor_id is None else self._scope.consent(anchor_id)

@@ -14,6 +14,7 @@ from typing import Final
 from bulwark.audit.report import Cell, Column, Report
 from bulwark.indicators.terms import Term
 from bulwark.ledger.ids import Address, Height, MemberId
+from bulwark.ledger.lifecycle import ConsentStanding
 from node.audit.port import MAX_ROWS
 from node.audit.scan import LedgerScan
 from node.chain.records import StoredRecord
@@ -48,8 +49,10 @@ class Scope:
     """Whether an account held the role regulator in a block."""
     quotas: Mapping[str, int] = field(default_factory=dict)
     """Quotas in force now, by scope."""
-    breach: Callable[[StoredRecord], str | None] | None = None
-    """Rule id that a record breaks; None where this node knows no policies."""
+    consent: Callable[[bytes], ConsentStanding] = lambda _anchor_id: ConsentStanding.GIVEN
+    """How a consent stands at the last block, by anchor id."""
+    breaches: Callable[[Sequence[StoredRecord]], list[str | None]] | None = None
+    """Rule ids that records break, None for none; None where this node knows no policies."""
 
     def wants(self, member: MemberId) -> bool:
         """Whether what this member did is asked for."""

@@ -99,6 +99,7 @@ def desk_of(node: Node, breach: Any = None) -> AuditDesk:
         validators_at=lambda height: len(node.executor.epochs.at(height).validators.validators),
         quotas=lambda: {"small": 500, "bulk": 50},
         is_regulator=node.roles.is_regulator,
+        consent_standing=node.consents.standing,
         breach=breach,
     )
     return AuditDesk(ground, SeedKeeper(node.store, 640, 64))
