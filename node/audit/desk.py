@@ -111,9 +111,7 @@ class AuditDesk:
             is_regulator=ground.is_regulator,
             quotas=ground.quotas(),
             consent=partial(self._consent, self._final(wish.to_height)),
-            breaches=None
-            if ground.breach is None
-            else partial(self._breaches, ground.breach, loop),
+            breaches=ground.breach and partial(self._breaches, ground.breach, loop),
         )
         return await self._on_thread(partial(make, scope))
 

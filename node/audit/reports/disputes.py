@@ -11,7 +11,7 @@ from typing import Final
 from bulwark.audit.report import Cell, Column, Report, time_text
 from bulwark.indicators.vocabulary import DisputeGround
 from bulwark.ledger.ids import RecordId
-from bulwark.ledger.lifecycle import DAY_MS, STATEMENTS, Operation, State
+from bulwark.ledger.lifecycle import DAY_MS, Operation, State
 from bulwark.ledger.record import Record
 from bulwark.ledger.standing import Dispute, Standing
 from node.audit.reports.lives import Lives
@@ -43,11 +43,11 @@ def disputes(scope: Scope) -> Report:
     for placed in scope.scan.anchors(scope.first):
         if not placed.anchor.count or not scope.wants(scope.scan.member_of(placed.anchor.account)):
             continue
-        for entry in scope.scan.entries(placed.anchor):
+        for position, entry in enumerate(scope.scan.entries(placed.anchor)):
             if not isinstance(entry, Record) or entry.operation != Operation.DISPUTE:
                 continue
             subject = entry.payload.previous_record
-            if entry.operation in STATEMENTS or subject is None:
+            if subject is None or scope.scan.is_copy(entry.record_id, placed.anchor, position):
                 continue
             seen += 1
             if seen <= scope.after:

@@ -13,7 +13,7 @@ import pytest
 
 from bulwark.audit.report import NAMES, Report, join_pages
 from bulwark.indicators.vocabulary import DisputeGround, Kind, LawfulBasis, Purpose
-from bulwark.ledger.ids import Address, Height, MemberId, RecordId
+from bulwark.ledger.ids import Address, Height, MemberId, RecordId, Tag
 from bulwark.ledger.lifecycle import DAY_MS, REFERENCE_KIND, Operation, Ruling, reference_tag
 from bulwark.ledger.record import Record, RecordPayload
 from bulwark.ledger.sidecar import Sidecar
@@ -49,7 +49,7 @@ def statement(seed: str, kind: Kind = Kind.IBAN, until: int = 0, operation: int 
         valid_until_day=until,
     )
     salt, tag = (sha256(f"{what} {seed}".encode()).digest() for what in ("salt", "tag"))
-    return Record.of(salt, tag, payload)  # type: ignore[arg-type]
+    return Record.of(salt, Tag(tag), payload)
 
 
 def follow_up(operation: Operation, subject: RecordId, reason: int = 0, seed: str = "") -> Record:
@@ -281,6 +281,26 @@ async def test_consents_are_followed_through_renewal_withdrawal_and_expiry(ledge
     ]
     second = await report(ledger.node, "consents", after=1)
     assert cells(second, "consent") == [(other.hex(),)]
+
+
+async def test_a_record_on_a_withdrawn_consent_counts_no_more_and_a_copy_never_did(
+    ledger: Ledger,
+) -> None:
+    ledger.consent(ALPHA, encode_give(CONSENT, b"\x01" * 32, 1, 1, 0))
+    given = RecordPayload(operation=1, kind=Kind.IBAN, consent_anchor=CONSENT)
+    record = Record.of(b"\x01" * 32, Tag(b"\x02" * 32), given)
+    ledger.anchor(ALPHA, record)
+    ledger.anchor(BRAVO, record, statement("its own"))
+    keys = ("member", "records", "counting")
+    assert cells(await report(ledger.node, "retention"), *keys) == [
+        ("alpha", 1, 1),
+        ("bravo", 1, 1),
+    ]
+    ledger.consent(ALPHA, encode_withdraw(CONSENT, 1))
+    assert cells(await report(ledger.node, "retention"), *keys) == [
+        ("alpha", 1, 0),
+        ("bravo", 1, 1),
+    ]
 
 
 async def test_breaches_name_the_rule_and_a_node_without_policies_says_so(ledger: Ledger) -> None:
