@@ -59,6 +59,9 @@ class EvidenceSummaryOut(Document):
     node: str = Field(description="Vote address or account that signed; empty if unknown")
     holds: bool = Field(description="Whether it verifies here")
     posted: str | None = Field(description="Transaction that posted it from this node")
+    ledger_case: Digest | None = Field(
+        description="Id under which the ledger files it once posted; a suspension names it"
+    )
 
 
 class EvidenceListOut(Document):

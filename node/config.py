@@ -204,6 +204,14 @@ class SyncConfig(Section):
         return self
 
 
+class GovernanceConfig(Section):
+    """What this node proposes by itself; it never approves anything."""
+
+    propose_suspensions: bool = Field(
+        True, description="propose to suspend a member that evidence on the ledger convicts"
+    )
+
+
 class ErasureConfig(Section):
     """What this node orders to be erased by itself; what others order it always carries out."""
 
@@ -272,6 +280,9 @@ class NodeConfig(Section):
     mempool: MempoolConfig = Field(MempoolConfig(), description=str(MempoolConfig.__doc__))
     consensus: ConsensusConfig = Field(ConsensusConfig(), description=str(ConsensusConfig.__doc__))
     sync: SyncConfig = Field(SyncConfig(), description=str(SyncConfig.__doc__))
+    governance: GovernanceConfig = Field(
+        GovernanceConfig(), description=str(GovernanceConfig.__doc__)
+    )
     erasure: ErasureConfig = Field(ErasureConfig(), description=str(ErasureConfig.__doc__))
     recall: RecallConfig = Field(RecallConfig(), description=str(RecallConfig.__doc__))
     log: LogConfig = Field(LogConfig(), description=str(LogConfig.__doc__))

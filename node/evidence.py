@@ -190,6 +190,8 @@ class EvidenceEntry:
     """Hash of the transaction that posted it to the ledger, 0x-hex; empty if this node did not."""
     changes: tuple[EpochChange, ...] = ()
     """How the validators of its epoch follow from genesis; empty for epoch 0."""
+    ledger_case: bytes | None = None
+    """Id under which the ledger files it, once it is posted; None where that is not known."""
 
 
 def summary(entry: EvidenceEntry) -> dict[str, object]:
@@ -209,6 +211,7 @@ def summary(entry: EvidenceEntry) -> dict[str, object]:
         "node": entry.node,
         "holds": entry.holds,
         "posted": entry.posted or None,
+        "ledger_case": None if entry.ledger_case is None else entry.ledger_case.hex(),
     }
 
 

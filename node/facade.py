@@ -7,7 +7,7 @@ ledger places into the views that readers get.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bulwark.indicators.model import IndicatorReport, ScreeningRequest
 from bulwark.ledger.epochs import EpochTerms
@@ -26,6 +26,7 @@ from node.evidence_book import EvidenceBook
 from node.examiner import Examiner
 from node.guarded.accessdesk import AccessDesk
 from node.guarded.accusationshelf import AccusationShelf
+from node.ledgercase import ledger_case_id
 from node.mesh import NetworkMesh
 from node.recall.hits import HitLog
 from node.reporting.evidence_poster import EvidencePoster
@@ -193,14 +194,19 @@ class Facade:
 
     def evidence(self) -> Sequence[EvidenceEntry]:
         """See NodeService."""
-        return [*self._parts.evidence.entries(), *self._parts.accusations.entries()]
+        found = (*self._parts.evidence.entries(), *self._parts.accusations.entries())
+        return [self._with_case(entry) for entry in found]
 
     def evidence_of(self, identity: Digest) -> EvidenceEntry:
         """See NodeService."""
         entry = self._parts.evidence.get(identity) or self._parts.accusations.get(identity)
         if entry is None:
             raise NotFound("this node has no such evidence")
-        return entry
+        return self._with_case(entry)
+
+    def _with_case(self, entry: EvidenceEntry) -> EvidenceEntry:
+        case = ledger_case_id(entry.case, entry.culprit, self._parts.genesis.hash)
+        return replace(entry, ledger_case=case)
 
     async def post_evidence(self, identity: Digest) -> EvidenceEntry:
         """See NodeService."""

@@ -33,8 +33,7 @@ from node.erasure.wiring import ErasureGround, ErasureParts, make_erasure
 from node.execution.executor import Executor
 from node.facade import Facade, Parts
 from node.front import Desks, front_door
-from node.governance.policydesk import PolicyDesk
-from node.governance.wiring import make_desk, make_policy_desk
+from node.governance.wiring import GovernanceGround, GovernancePath
 from node.guarded.accessdesk import AccessDesk
 from node.guarded.accusationshelf import AccusationShelf
 from node.guarded.ports import Keys
@@ -122,6 +121,7 @@ class Services:
         self._access = self._make_access()
         self._erasure = self._make_erasure()
         self._facade = Facade(self._parts())
+        self._governance = self._make_governance()
         self.openings = self._make_openings()
         self._audit = make_audit(
             genesis=ground.home.genesis,
@@ -328,19 +328,25 @@ class Services:
             )
         )
 
-    def _make_policies(self) -> PolicyDesk:
+    def _make_governance(self) -> GovernancePath:
         ground = self._ground
-        return make_policy_desk(
-            home=ground.home,
-            chain=ground.chain,
-            executor=ground.executor,
-            book=self._policies,
-            anchorer=ground.anchorer,
-            tracker=ground.tracker,
-            idempotency=ground.idempotency,
-            durability=ground.durability,
-            clock=ground.clock,
-            place_of=self._facade.stage_of_transaction,
+        return GovernancePath(
+            GovernanceGround(
+                home=ground.home,
+                store=ground.store,
+                chain=ground.chain,
+                executor=ground.executor,
+                book=self._policies,
+                accusations=ground.guarded.accusations,
+                anchorer=ground.anchorer,
+                tracker=ground.tracker,
+                idempotency=ground.idempotency,
+                durability=ground.durability,
+                mesh=ground.mesh,
+                clock=ground.clock,
+                place_of=self._facade.stage_of_transaction,
+                is_current=lambda: ground.sync.target is None,
+            )
         )
 
     async def run(self) -> None:
@@ -348,6 +354,7 @@ class Services:
         async with asyncio.TaskGroup() as group:
             group.create_task(self.openings.run())
             group.create_task(self._erasure.run())
+            group.create_task(self._governance.run())
 
     def _is_reporter(self) -> bool:
         own = self._ground.directory.member(self._ground.home.member.id)
@@ -356,21 +363,9 @@ class Services:
     def open(self) -> HttpServer:
         """The HTTP server, not started yet. Raises what a bad key file or certificate raises."""
         ground = self._ground
-        governance = make_desk(
-            home=ground.home,
-            chain=ground.chain,
-            executor=ground.executor,
-            anchorer=ground.anchorer,
-            tracker=ground.tracker,
-            idempotency=ground.idempotency,
-            durability=ground.durability,
-            mesh=ground.mesh,
-            clock=ground.clock,
-            place_of=self._facade.stage_of_transaction,
-        )
         desks = Desks(
-            governance,
-            self._make_policies(),
+            self._governance.desk,
+            self._governance.policies,
             self._access,
             self.openings.desk,
             self._consents.desk,
@@ -385,4 +380,5 @@ class Services:
     def close(self) -> None:
         """Stop what runs in threads."""
         self._audit.close()
+        self._packs.close()
         self._ethereum.close()

@@ -225,13 +225,16 @@ def withdraw_policy(target: Target, policy: str) -> Action:
 def suspend(target: Target, member: str, evidence: str) -> Action:
     """Take a member's vote and right to report, for a case on the ledger against it.
 
-    EVIDENCE is the id of the case in the evidence registry (`bulwark evidence list` shows it).
+    EVIDENCE is the id of the evidence (`bulwark evidence list`), or of its case on the ledger.
 
     \b
     Example:
       bulwark governance propose suspend rivertel 9f2c... --home alliance/northbank --dry-run
     """
-    return {"kind": "suspend_member", "id": member, "evidence": evidence}
+    found = run(with_client(target, lambda client: client.evidence()))
+    cases = {entry.get("id"): entry.get("ledger_case") for entry in entries(found, "evidence")}
+    case = cases.get(evidence.removeprefix("0x")) or evidence
+    return {"kind": "suspend_member", "id": member, "evidence": case}
 
 
 @propose.command(name="reinstate")

@@ -90,6 +90,15 @@ class AccusationBook:
         key = POSTED + case.id
         return {key: seal(key, transaction)}
 
+    def holds(self, case: WrongEvaluation) -> bool:
+        """Whether this very case was filed and this node verified it."""
+        key = FILED + case.session + case.culprit_bytes + case.id
+        return self._store.get(key) is not None
+
+    def judged(self, case: WrongEvaluation, height: Height) -> bool | None:
+        """Whether a case that was filed in this block holds; None while that is not looked at."""
+        return self.holds(case) or (False if self._followed() >= height else None)
+
     def has(self, case: WrongEvaluation) -> bool:
         """Whether the ledger has it, or enough against the same holder of the same sharing."""
         prefix = FILED + case.session + case.culprit_bytes

@@ -18,7 +18,6 @@ from contracts.evidence import (
     EVIDENCE_GAS,
     EVIDENCE_REGISTRY,
     MAX_FILED_BYTES,
-    DoubleVoteCall,
     encode_double_vote,
     encode_unverified,
     unverified_gas,
@@ -26,6 +25,7 @@ from contracts.evidence import (
 from contracts.members import member_id_bytes
 from node.evidence import Case, EvidenceEntry
 from node.evidence_book import EvidenceBook
+from node.ledgercase import double_vote_call
 from node.service import Conflict
 
 Puts = Mapping[bytes, bytes | None]
@@ -86,22 +86,3 @@ class EvidencePoster:
                 "hand over the file instead"
             )
         return encode_unverified(culprit, case.kind, encoded), unverified_gas(encoded)
-
-
-def double_vote_call(
-    case: Case, evidence: DoubleVote, culprit: bytes, genesis_hash: Digest
-) -> DoubleVoteCall:
-    """The contract call that proves a double vote."""
-    first, second = evidence.first, evidence.second
-    return DoubleVoteCall(
-        culprit=culprit,
-        genesis_hash=genesis_hash,
-        epoch=case.epoch,
-        kind=first.subject.kind,
-        view=first.subject.view,
-        height=first.subject.height,
-        first=first.subject.digest,
-        second=second.subject.digest,
-        first_signature=first.signature,
-        second_signature=second.signature,
-    )
