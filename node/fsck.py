@@ -16,7 +16,7 @@ from bulwark.ledger.errors import CertificateInvalid, LedgerError
 from bulwark.ledger.genesis import Genesis
 from bulwark.ledger.hashing import keccak256
 from bulwark.ledger.header import Header
-from bulwark.ledger.ids import Digest, Height
+from bulwark.ledger.ids import Digest, Height, RecordId
 from bulwark.ledger.merkle import Frontier
 from bulwark.ledger.record import Record
 from bulwark.ledger.sidecar import Sidecar
@@ -25,6 +25,7 @@ from bulwark.ledger.votes import Certificate, VoteKind
 from node.chain.epochs import EpochBook
 from node.chain.install import Edge, read_edge, read_installed_epoch
 from node.chain.startup import check_body
+from node.erasure.book import read_erased
 from node.execution.accounts import EMPTY_CODE_HASH
 from node.execution.errors import ExecutionError
 from node.execution.executor import Executor
@@ -119,6 +120,8 @@ class _Check:
         self._roots: set[Digest] = set()
         self._records = 0
         self._erased = 0
+        self._bare: set[RecordId] = set()
+        """Erased records whose sidecar has no mark that an order is still looked for."""
         self._scratch: MemoryStore | None = None
         self._applied = Height(0)
         self._state_from = Height(0)
@@ -138,6 +141,7 @@ class _Check:
             self._check_chain(applied, last, finalized, edge)
             self._check_indexes()
             self._check_sidecars(applied)
+            self._check_erased()
             self._check_beyond(last)
             self._check_state()
         except StorageError as error:
@@ -240,7 +244,10 @@ class _Check:
     def _count(self, sidecar: Sidecar) -> None:
         self._roots.add(sidecar.root)
         self._records += sidecar.count
-        self._erased += sum(not isinstance(entry, Record) for entry in sidecar.entries)
+        bare = [entry.record_id for entry in sidecar.entries if not isinstance(entry, Record)]
+        self._erased += len(bare)
+        if bare and self._view.get(schema.bare_sidecar(sidecar.root)) is None:
+            self._bare.update(bare)
 
     def _check_certificates(self, header: Header) -> None:
         for certificate, kind, digest in (
@@ -318,6 +325,16 @@ class _Check:
         for key, _ in self._view.iterate(schema.PENDING_SIDECARS):
             if Digest(key[1:]) in self._roots:
                 self._note(f"key {key.hex()}", f"is anchored at or below {applied}, still waits")
+
+    def _check_erased(self) -> None:
+        """Every erased record names an order, and the ledger has it."""
+        for record_id in self._bare:
+            known = read_erased(self._view, record_id)
+            if known is None:
+                self._note(f"record {record_id.hex()}", "was erased and no order is known")
+            elif next(self._view.iterate(schema.record(known.order)), None) is None:
+                order = known.order.hex()
+                self._note(f"record {record_id.hex()}", f"the ledger has no order {order}")
 
     def _check_beyond(self, applied: Height) -> None:
         """Nothing stands above the last block, and no key is of an unknown kind."""

@@ -14,6 +14,7 @@ from typing import Final
 
 from bulwark.ledger.codec import Reader, Writer
 from bulwark.ledger.ids import Digest, Height, RecordId
+from node.storage.blocks import Getter
 from node.storage.port import KeyValueStore
 from node.storage.schema import BARE_SIDECARS, ERASURES, number8
 from node.storage.seal import seal, unseal
@@ -86,6 +87,18 @@ class Erased:
     height: Height
 
 
+def read_erased(store: Getter, record_id: RecordId) -> Erased | None:
+    """By which order a record went, as a store says. Raises StoreDamaged."""
+    key = ERASED + record_id
+    held = store.get(key)
+    if held is None:
+        return None
+    data = unseal(key, held)
+    return Erased(
+        RecordId(data[:32]), Digest(data[32:64]), Height(int.from_bytes(data[64:], "big"))
+    )
+
+
 class ErasureBook:
     """What is known of erasures."""
 
@@ -104,13 +117,7 @@ class ErasureBook:
 
     def erased(self, record_id: RecordId) -> Erased | None:
         """By which order a record went. Raises StoreDamaged."""
-        key = ERASED + record_id
-        held = self._store.get(key)
-        if held is None:
-            return None
-        data = unseal(key, held)
-        height = Height(int.from_bytes(data[64:], "big"))
-        return Erased(RecordId(data[:32]), Digest(data[32:64]), height)
+        return read_erased(self._store, record_id)
 
     def erased_puts(self, record_id: RecordId, by: Erased) -> Puts:
         """The put that says that a record went."""

@@ -84,6 +84,7 @@ class Destroyer:
             puts = self._book.scrub_puts()
             for record in gone:
                 puts |= self._outbox.forget_puts(record)
+                puts |= self._book.erased_puts(record.record_id, orders[record.record_id])
             return puts
 
         for group in self._eraser.groups(orders.keys()):

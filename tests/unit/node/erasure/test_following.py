@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from bulwark.ledger.ids import Digest, RecordId
+from bulwark.ledger.ids import Digest, Height, RecordId
 from bulwark.ledger.lifecycle import Operation
 from bulwark.ledger.record import Record
-from node.erasure.book import Stage
+from node.erasure.book import ERASED, Erased, Stage
 from node.erasure.triggers import DESTROYED, RECALLED, Cause
 from node.fsck import fsck
 from node.storage.memory import MemoryStore
@@ -41,6 +41,24 @@ async def test_a_final_order_destroys_salt_tag_and_payload(by: object) -> None:
     duty = world.book.duty(root)
     assert duty is not None and (duty.bits, duty.stage) == (BOTH, Stage.SCRUBBING)
     assert [t.cause for t in world.recalls.told] == [Cause.ERASED]
+    assert fsck(world.store, world.node.genesis).problems == ()
+
+
+async def test_fsck_names_a_record_that_was_erased_by_no_order_or_an_unknown_one() -> None:
+    world = World()
+    record, _ = with_order(world)
+    await world.follower.follow()
+    key = ERASED + record.record_id
+    held = world.store.get(key)
+    assert held is not None
+    world.store.write({key: None}, sync=True)
+    (problem,) = fsck(world.store, world.node.genesis).problems
+    assert problem.reason == "was erased and no order is known"
+    other = Erased(RecordId(b"\x55" * 32), Digest(bytes(32)), Height(2))
+    world.store.write(world.book.erased_puts(record.record_id, other), sync=True)
+    (problem,) = fsck(world.store, world.node.genesis).problems
+    assert "the ledger has no order 5555" in problem.reason
+    world.store.write({key: held}, sync=True)
     assert fsck(world.store, world.node.genesis).problems == ()
 
 

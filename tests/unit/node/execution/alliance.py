@@ -47,6 +47,7 @@ from node.chain.roles import RoleBook
 from node.chain.standings import StandingPorts, Standings, in_no_breach
 from node.chain.store import ChainStore
 from node.execution.executor import ExecutedBlock, Executor
+from node.storage import schema
 from node.storage.memory import MemoryStore
 from node.storage.port import KeyValueStore
 
@@ -172,9 +173,13 @@ class Node:
         self.prover = Prover(self.store, self.chain, self.executor.epochs)
 
     def erase(self, *record_ids: RecordId) -> int:
-        """Erase records without any order; how many were here in full."""
+        """Erase records whose order is still looked for; how many were here in full."""
         eraser = Eraser(self.store, self.chain)
-        return sum(len(eraser.erase(group, lambda _: {})) for group in eraser.groups(record_ids))
+        count = 0
+        for group in eraser.groups(record_ids):
+            mark = {schema.bare_sidecar(group.root): b""}
+            count += len(eraser.erase(group, lambda _, mark=mark: mark))  # type: ignore[misc]
+        return count
 
     def execute(
         self, *transactions: Transaction, sidecars: Sequence[Sidecar] = (), at_ms: int = 0
