@@ -2,13 +2,15 @@
 
 Rules: request, answer and errors are those of the API's OpenAPI document (camaraproject/ConsentInfo
 r2.3); an API key of this node is a two-legged token, so the telephone number is needed. Consent is
-not captured here: `captureUrl` is never in an answer, a `callbackUrl` is read and not used. What
-the key may not do is refused before this handler as everywhere, as a problem document.
+not captured here: `captureUrl` is never in an answer, a `callbackUrl` is read and not used. A
+wrong role and a deadline are told in the same form; who shows no key gets the problem document of
+every path and learns nothing of this one.
 """
 
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Final
 
 from api import consents_schemas as schemas
@@ -27,6 +29,17 @@ MAX_SCOPE: Final = 256
 _PHONE: Final = re.compile(r"\+[1-9][0-9]{4,14}\Z")
 _PURPOSE: Final = re.compile(r"dpv:[a-zA-Z0-9]{1,124}\Z")
 _FIELDS: Final = ("phoneNumber", "scopes", "purpose", "requestCaptureUrl", "callbackUrl")
+
+
+_CODES: Final = {
+    403: "PERMISSION_DENIED",
+    404: "NOT_FOUND",
+    429: "TOO_MANY_REQUESTS",
+    500: "INTERNAL",
+    503: "UNAVAILABLE",
+    504: "TIMEOUT",
+}
+"""CAMARA's codes of what is refused outside the handler; anything else is INVALID_ARGUMENT."""
 
 
 class ConsentInfoRoutes:
@@ -68,11 +81,20 @@ def consent_info_routes(at: ConsentInfoRoutes, settings: ApiSettings) -> list[Ro
         problems=(404,),
     )
     answers = operation["responses"]
-    for status in ("400", "404", "422"):
-        answers[status]["content"]["application/json"] = {
-            "schema": doc.reference(schemas.ErrorInfoOut)
-        }
-    return [Route("POST", PATH, at.retrieve, ASKERS, operation, settings.request_timeout_ms)]
+    for answer in answers.values():
+        if "application/problem+json" in answer.get("content", {}):
+            form = {"schema": doc.reference(schemas.ErrorInfoOut)}
+            answer["content"] = {**answer["content"], "application/json": form}
+    limit = settings.request_timeout_ms
+    return [Route("POST", PATH, at.retrieve, ASKERS, operation, limit, refuse=_refusal)]
+
+
+def _refusal(problem: Problem, correlator: str) -> Reply:
+    """A refusal of the edge in CAMARA's form; the correlator is in its header already."""
+    code = _CODES.get(problem.status, "INVALID_ARGUMENT")
+    made = _error(problem.status, code, problem.detail)
+    headers = tuple((k.encode(), v.encode("latin-1")) for k, v in problem.headers.items())
+    return replace(made, headers=(*made.headers, *headers))
 
 
 def _error(status: int, code: str, message: str) -> Reply:

@@ -172,7 +172,7 @@ class Edge:
             problem = _too_late(exchange)
         except Exception as error:
             problem = as_problem(error, exchange.correlator)
-        return problem_reply(problem, exchange.correlator)
+        return (route.refuse or problem_reply)(problem, exchange.correlator)
 
     def _authenticate(self, exchange: Exchange) -> Principal:
         given = exchange.headers.get(b"authorization", b"")

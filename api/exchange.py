@@ -217,6 +217,8 @@ class Route:
     timeout_ms: int
     fast: bool = False
     """Dispatched before the router (static paths only)."""
+    refuse: Callable[[Problem, str], Reply] | None = None
+    """How a refusal is written, from the problem and the correlator; a problem document if None."""
 
 
 ALL_ROLES: Final = frozenset(Role)

@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator
 from api.consent_info import PATH
 from node.service import Role
 from tests.consent_terms import terms
-from tests.unit.api.world import World
+from tests.unit.api.world import World, problem_of
 
 DOCUMENT: dict[str, Any] = yaml.safe_load(
     (Path(__file__).parents[2] / "vectors" / "camara" / "consent-info.yaml").read_text()
@@ -85,6 +85,20 @@ async def test_a_last_day_is_told_as_a_moment(world: World) -> None:
     await given(world, valid_until="2030-01-01")
     [entry] = (await world.ask("POST", PATH, json=asked())).json()["statusInfo"]
     assert entry["expirationDate"] == "2030-01-01T23:59:59Z"
+
+
+async def test_only_who_may_screen_may_ask(world: World) -> None:
+    await given(world)
+    for role in Role:
+        answer = await world.ask("POST", PATH, role, json=asked())
+        if role in (Role.REPORTER, Role.ANALYST):
+            assert answer.status_code == 200
+            continue
+        assert (answer.status_code, answer.json()["code"]) == (403, "PERMISSION_DENIED")
+        assert holds(answer.json(), "ErrorInfo") and answer.headers["x-correlator"]
+    # Who shows no key is told nothing of this path, in the words of every other one.
+    stranger = await world.ask("POST", PATH, None, json=asked())
+    problem_of(stranger, 401, "unauthenticated")
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,6 @@ ROUTES = [
     ("POST", "/v1/consents/search", KEEP),
     ("POST", "/v1/consents/export", KEEP),
     ("GET", "/v1/consents/c/kantara", KEEP),
-    ("POST", "/consent-info/v0.2/retrieve", {Role.REPORTER, Role.ANALYST}),
     ("GET", "/v1/consents/c", READ),
     ("GET", "/v1/consents/c/proof", READ),
     ("GET", f"/v1/records/{ID}/proof", READ),
