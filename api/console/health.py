@@ -83,4 +83,7 @@ def _by_member(found: object) -> dict[str, Mapping[str, object]]:
 
 
 def _since(finding: Finding, now_ms: int) -> int | None:
-    return None if finding.since_ms is None else max(0, now_ms - finding.since_ms)
+    """How long ago a finding began; None where that is not known or was just now."""
+    if finding.since_ms is None or now_ms - finding.since_ms < 1_000:
+        return None
+    return now_ms - finding.since_ms

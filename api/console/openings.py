@@ -5,7 +5,7 @@ from __future__ import annotations
 from api.console.source import Source
 from api.console.visit import View, Visit
 from api.problems import FieldProblem, Problem
-from node.openings.port import OpeningsService
+from node.openings.port import CaseView, OpeningsService
 
 
 class OpeningPages:
@@ -30,4 +30,17 @@ class OpeningPages:
         visit.exchange.query()
         view = self._openings.case(visit.digest("case"))
         crumbs = (("Openings", "/console/openings"),)
-        return View("opening.html", f"Opening, {view.state}", {"case": view}, crumbs)
+        values = {"case": view, "rows": _rows(view)}
+        return View("opening.html", f"Opening, {view.state}", values, crumbs)
+
+
+def _rows(view: CaseView) -> list[tuple[str, bool | None, str]]:
+    """Every member that did something in a case: (member, its vote if any, its part in words)."""
+    votes = {vote.member: vote.approve for vote in view.votes}
+    rows: list[tuple[str, bool | None, str]] = []
+    for member in dict.fromkeys((*votes, *view.posted, *view.stale)):
+        part = "posted" if member in view.posted else "not posted"
+        if member in view.stale:
+            part = "of an earlier key, made anew"
+        rows.append((member, votes.get(member), part))
+    return rows

@@ -125,9 +125,7 @@ async def test_a_proposal_shows_its_dry_run_only_while_it_is_open(world: Console
     async with world.browser() as browser:
         await browser.login(Role.ADMIN)
         page = await browser.page("/console/proposals/1")
-        assert (
-            "Unsafe" in page and "below-quorum" in page and "Set rotation to 32" in page
-        )
+        assert "Unsafe" in page and "below-quorum" in page and "Set rotation to 32" in page
         world.governance.found[0] = replace(world.governance.found[0], state="executed")
         page = await browser.page("/console/proposals/1")
         assert "Dry run" not in page and "executed" in page
@@ -232,6 +230,19 @@ async def test_a_policy_says_what_it_permits_and_a_bad_document_why_it_is_none(
         assert "data classes: all kinds" in page
         await browser.page(f"/console/policies/{'00' * 32}", 404)
         await browser.page("/console/policies/../secrets", 404)
+
+
+async def test_an_opening_lists_who_voted_and_who_posted_a_part(world: ConsoleWorld) -> None:
+    async with world.browser() as browser:
+        await browser.login(Role.ADMIN)
+        page = await browser.page(f"/console/openings/{'ca' * 32}")
+        body = page[page.index("<tbody>") : page.index("</tbody>")]
+        rows = [re.sub(r"<[^>]+>", " ", row).split() for row in body.split("</tr>")[:-1]]
+        assert rows == [
+            ["bank-a", "✔", "approves", "not", "posted"],
+            ["bank-b", "no", "vote", "posted"],
+            ["bank-c", "no", "vote", "of", "an", "earlier", "key,", "made", "anew"],
+        ]
 
 
 async def test_a_report_is_a_table_with_links_and_pages_that_rest_on_one_block(
