@@ -7,8 +7,8 @@ reader, with `bulwark.verifier`.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
 
@@ -20,6 +20,7 @@ from bulwark.ledger.proofs import ConsistencyProof, SealedHeader
 from node.audit.packing import pack_from, policies_on
 from node.audit.packpapers import evidence_cases
 from node.audit.packport import PackStream, PackWish
+from node.audit.packreading import Reading
 from node.chain.proofs import NotProvable, Prover
 from node.clock import Clock
 from node.directory import Directory
@@ -50,28 +51,40 @@ class PackDesk:
 
     def __init__(self, ground: PackGround) -> None:
         self._ground = ground
-        self._is_making = False
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="pack")
+        self._reading: Reading | None = None
+
+    def close(self) -> None:
+        """Give up what is under way and wait for its thread."""
+        if self._reading is not None:
+            self._reading.close()
+        self._pool.shutdown(wait=True, cancel_futures=True)
 
     async def pack(self, wish: PackWish, *, by: Caller) -> PackStream:
         """See PackService."""
-        if self._is_making:
+        if self._reading is not None:
             raise Busy("a pack is being made; one is made at a time")
         account = self._account(wish)
-        self._is_making = True
-        view = self._ground.store.snapshot()
+        reading = Reading(self._ground.store.snapshot(), self._closed)
+        self._reading = reading
         try:
             evidence = evidence_cases(self._ground.evidence)
             at_ms = TimestampMs(self._ground.clock.wall_ms())
-            made = await asyncio.to_thread(self._make, view, wish, account, evidence, at_ms)
+            made = await reading.run(
+                self._pool, self._make, reading, wish, account, evidence, at_ms
+            )
             content = made.manifest.content_hash.hex()
             await self._ground.note(by, f"pack {content[:NOTED_DIGITS]}")
-        except BaseException as error:
-            self._done(view)
-            if isinstance(error, PackInvalid):
-                raise Conflict(str(error)) from error
+        except PackInvalid as error:
+            reading.close()
+            raise Conflict(str(error)) from error
+        except BaseException:
+            reading.close()
             raise
-        outgoing = _Outgoing(made.chunks(), lambda: self._done(view))
-        return PackStream(made.size, content, outgoing)
+        return PackStream(made.size, content, _Outgoing(made.chunks(), reading, self._pool))
+
+    def _closed(self) -> None:
+        self._reading = None
 
     def _make(
         self,
@@ -100,10 +113,6 @@ class PackDesk:
             raise NotFound(f"the ledger has no member {wish.reporter}")
         return account
 
-    def _done(self, view: ReadView) -> None:
-        view.close()
-        self._is_making = False
-
     async def seal(self, height: Height) -> SealedHeader:
         """See PackService."""
         # A consistency proof of a block with itself is its seal and an empty path.
@@ -120,22 +129,23 @@ class PackDesk:
 class _Outgoing:
     """A pack's pieces, each made on a thread when it is wanted."""
 
-    def __init__(self, pieces: Iterator[bytes], done: Callable[[], None]) -> None:
+    def __init__(self, pieces: Iterator[bytes], reading: Reading, pool: ThreadPoolExecutor) -> None:
         self._pieces = pieces
-        self._done = done
-        self._is_open = True
+        self._reading = reading
+        self._pool = pool
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self
 
     async def __anext__(self) -> bytes:
-        piece = await asyncio.to_thread(next, self._pieces, None)
+        piece = await self._reading.run(self._pool, self._next)
         if piece is None:
             raise StopAsyncIteration
         return piece
 
+    def _next(self) -> bytes | None:
+        return next(self._pieces, None)
+
     async def aclose(self) -> None:
         """Let go of the snapshot."""
-        if self._is_open:
-            self._is_open = False
-            self._done()
+        self._reading.close()

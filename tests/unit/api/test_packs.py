@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import io
 import json
 
@@ -12,11 +14,11 @@ from api.server import create_app
 from bulwark.ledger.proofs import ConsistencyProof, SealedHeader
 from bulwark.verifier.pack import verify_pack
 from node.audit.packdesk import PackDesk, PackGround
-from node.audit.packport import PackWish
+from node.audit.packport import PackStream, PackWish
 from node.clock import Clock
 from node.directory import Directory
 from node.evidence_book import EvidenceBook
-from node.service import Busy, Caller, Role
+from node.service import Busy, Caller, Role, Unavailable
 from tests.unit.api.world import World
 from tests.unit.verifier.scene import maker, scene
 
@@ -143,6 +145,44 @@ async def test_one_pack_at_a_time_and_a_reader_that_left_blocks_nobody() -> None
         size += len(piece)
     await second.chunks.aclose()
     assert size == second.size
+
+
+async def next_pack(desk: PackDesk) -> PackStream:
+    """The next pack, as soon as the one before it is let go."""
+    async with asyncio.timeout(20):
+        while True:
+            with contextlib.suppress(Busy):
+                return await desk.pack(PackWish(), by=BY)
+            await asyncio.sleep(0.005)
+
+
+async def test_a_pack_whose_asker_is_gone_is_given_up_and_its_snapshot_let_go() -> None:
+    """Cancelled while a thread reads, both while it is measured and while it is sent."""
+    desk = make_desk()
+    asked = asyncio.create_task(desk.pack(PackWish(), by=BY))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    asked.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asked
+    sent = await next_pack(desk)
+    piece = asyncio.create_task(anext(aiter(sent.chunks)))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    piece.cancel()
+    await sent.chunks.aclose()
+    last = await next_pack(desk)
+    await last.chunks.aclose()
+
+
+async def test_a_node_that_stops_gives_up_a_pack_under_way() -> None:
+    desk = make_desk()
+    sent = await desk.pack(PackWish(), by=BY)
+    desk.close()
+    with pytest.raises((RuntimeError, Unavailable)):
+        async for _ in sent.chunks:
+            pass
+    await sent.chunks.aclose()
 
 
 async def test_a_pack_is_sent_in_pieces(world: World) -> None:
