@@ -34,7 +34,10 @@ KEY = bytes(range(32))
 class World:
     """A member of the replica's alliance; transactions wait until `settle` makes a block."""
 
-    def __init__(self, store: KeyValueStore | None = None, member: int = 0) -> None:
+    def __init__(
+        self, store: KeyValueStore | None = None, member: int = 0, publisher: str = ""
+    ) -> None:
+        """`publisher`: whom its receipts name instead of the member, for forgeries."""
         self.node = Node(store)
         self.now_ms = CREATED_MS
         self.sent: list[Parcel] = []
@@ -71,7 +74,7 @@ class World:
                 idempotency=idempotency,
                 durability=durability,
                 member=MemberId(NAMES[member]),
-                issuer=Issuer(NAMES[member], NAMES[member].title(), "Test Alliance"),
+                issuer=Issuer(publisher or NAMES[member], NAMES[member].title(), "Test Alliance"),
                 may_issue=lambda: self.may_issue,
                 random_bytes=os.urandom,
                 now_ms=lambda: self.now_ms,
