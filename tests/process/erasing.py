@@ -219,12 +219,14 @@ def play(alliance: Alliance, records: int, erase: int) -> Erasing:
     alliance.start()
     killed = others[-1]
     with Load(alliance, others[:2], clients=1) as load:
+        ordered = time.monotonic()
         outcome = it.timed("order", it.order)
         alliance.devnet.kill(killed)
         began = len(load.acknowledged)
         until(lambda: len(load.acknowledged) > began + 20, "the load goes on", PATIENCE_S)
         alliance.devnet.start_node(killed)
         it.timed("confirm", lambda: _all_confirm(it, outcome["batch"]))
+        it.took["longest silence under load"] = round(load.longest_gap_after(ordered), 2)
         left = it.timed("search live", lambda: it.leftovers(secrets))
         assert left == [], left[:10]
     assert load.refused == [], load.refused[:3]
