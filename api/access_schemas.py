@@ -9,8 +9,9 @@ from pydantic import Field
 from api.schemas import Digest, Document
 
 KINDS = Literal[
-    "screening", "screening-batch", "report", "report-batch", "record", "tagging", "opening"
-]
+    "screening", "screening-batch", "report", "report-batch", "record", "tagging", "opening",
+    "follow-up",
+]  # fmt: skip
 Encoded = Annotated[str, Field(pattern="^[0-9a-f]*$", description="Canonical bytes, hex")]
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 
 from api import access_schemas as schemas
+from api.access_schemas import KINDS
 from bulwark.ledger.accesslog import AccessEntry, AccessKind, Gap, Head, chain_start
 from bulwark.ledger.ids import Digest, Height
 from bulwark.privacy.slotclaim import SlotClaim
@@ -147,3 +150,8 @@ async def test_the_key_that_asks_is_named_to_the_node_for_every_way_to_ask(scene
         answer = await scene.ask("POST", path, Role.REPORTER, **how)
         assert answer.status_code in (200, 201), answer.text
         assert scene.node.callers.pop() == Caller("reporter", Role.REPORTER)
+
+
+def test_the_documented_kinds_of_access_are_those_that_are_logged() -> None:
+    logged = {kind.name.lower().replace("_", "-") for kind in AccessKind}
+    assert set(get_args(KINDS)) == logged
