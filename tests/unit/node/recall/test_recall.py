@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from bulwark.indicators.model import ScreeningRequest
-from bulwark.ledger.ids import Digest, Height, MemberId, RecordId, TimestampMs
+from bulwark.ledger.ids import Address, Digest, Height, MemberId, RecordId, TimestampMs
+from contracts.bindings import CONSENT_REGISTRY, encode_give, encode_withdraw
 from node.config import ConfigError, RecallConfig
 from node.erasure.triggers import Cause, Trigger
 from node.guarded.atrest import AtRest
@@ -25,6 +26,7 @@ from node.recall.webhook import Webhook, read_secret
 from node.service import Caller, RecordView, Role, ScreeningAnswer, Stage
 from node.storage.durability import Durability
 from node.storage.memory import MemoryStore
+from tests.unit.node.execution.alliance import ACCOUNTS, Node, call
 
 FIRST, SECOND = RecordId(b"\x11" * 32), RecordId(b"\x22" * 32)
 CONSENT = b"\x33" * 32
@@ -317,3 +319,34 @@ def test_url_and_secret_of_the_webhook_belong_together() -> None:
     for settings in ({"webhook_url": "https://x.example/"}, {"webhook_secret_file": Path("s")}):
         with pytest.raises(ValueError, match="belong together"):
             RecallConfig(**settings)  # type: ignore[arg-type]
+
+
+async def test_a_consent_that_a_block_ends_recalls_the_records_that_rest_on_it() -> None:
+    alpha = ACCOUNTS[0]
+    node, registry = Node(), Address(CONSENT_REGISTRY)
+    node.block(call(alpha, 0, registry, encode_give(CONSENT, b"\x44" * 32, 1, 1, 0)))
+    node.block(call(alpha, 1, registry, encode_withdraw(CONSENT, 1)))
+    it = Desk()
+    await it.asked("CASE-1", FIRST, consent=CONSENT)
+    await it.asked("CASE-2", FIRST, SECOND, consent=None)
+    given, withdrawn = (node.chain.block(Height(number)) for number in (1, 2))
+    assert given is not None and withdrawn is not None
+    assert await it.desk.withdrawn(given) == 0
+    assert await it.desk.withdrawn(withdrawn) == 1
+    assert await it.desk.withdrawn(withdrawn) == 0, "once"
+    (recall,) = it.desk.recalls(0, 10)
+    assert (recall.record_id, recall.cause, recall.height) == (FIRST, "consent_withdrawn", 2)
+    assert [q.case_ref for q in recall.questions] == ["CASE-1", "CASE-2"]
+
+
+async def test_old_recalls_go_and_those_that_wait_for_the_webhook_stay(tmp_path: Path) -> None:
+    it = Desk(webhook=webhook_of(9, tmp_path))
+    await it.asked("CASE-1", FIRST, SECOND)
+    await it.falls(FIRST)
+    first = it.desk.recalls(0, 1)[0]
+    it.queue.settle(first, Delivery.DELIVERED, 1, None)
+    await it.falls(SECOND)
+    await it.falls(SECOND, cause=Cause.RETRACTED)
+    assert it.queue.prune(it.now_ms + 1) == 1
+    assert [recall.number for recall in it.desk.recalls(0, 10)] == [2, 3]
+    assert Desk(it.store).queue.last == 3, "numbers never come again"
