@@ -23,6 +23,8 @@ from bulwark.ledger.ids import Height, MemberId
 from bulwark.ledger.proofs import MAX_PROOF_BYTES, SealedHeader
 
 FORK_FORMAT: Final = "bulwark-fork/1"
+MAX_FORK_BYTES: Final = 2 * MAX_PROOF_BYTES
+"""Evidence of a fork: two certified headers with what leads to each."""
 MAX_UNCERTIFIED: Final = 1_024
 """Blocks between two certificates that a comparison follows; an alliance certifies every 64th."""
 
@@ -212,7 +214,7 @@ def read_fork(data: bytes, genesis: Genesis) -> Fork:
     """Check evidence of a fork against the genesis document alone; raises ProofInvalid."""
     names = ("format", "genesis_hash", "height", "one", "other", "equivocators")
     try:
-        doc = jf.fields(jf.parse(data, 2 * MAX_PROOF_BYTES), "", names)
+        doc = jf.fields(jf.parse(data, MAX_FORK_BYTES), "", names)
         if doc["format"] != FORK_FORMAT or doc["genesis_hash"] != genesis.hash.hex():
             raise ProofInvalid("fork", f"{FORK_FORMAT} of genesis {genesis.hash.hex()} is needed")
         one = SealedHeader.read(doc["one"], "one")

@@ -20,6 +20,7 @@ from node.directory import Directory
 from node.evidence_book import EvidenceBook
 from node.service import Busy, Caller, Role, Unavailable
 from tests.unit.api.world import World
+from tests.unit.node.execution.alliance import Node
 from tests.unit.verifier.scene import maker, scene
 
 PACKS, SEAL, CONSISTENCY = "/v1/audit/packs", "/v1/audit/seal", "/v1/audit/consistency"
@@ -33,8 +34,9 @@ async def note(by: Caller, case_ref: str) -> None:
     NOTED.append((by, case_ref))
 
 
-def make_desk() -> PackDesk:
-    node = scene().node
+def make_desk(node: Node | None = None) -> PackDesk:
+    """The desk of a node over a chain, the scene's if none is given."""
+    node = node or scene().node
     return PackDesk(
         PackGround(
             store=node.store,

@@ -16,8 +16,11 @@ from pathlib import Path
 import pytest
 
 import bulwark
+from bulwark.audit.packcompare import compare
+from tests.unit.node.execution.alliance import make_genesis
 from tests.unit.verifier.forged_papers import custody
 from tests.unit.verifier.scene import packed, scene
+from tests.unit.verifier.test_compare import forked
 
 LIBRARIES = ("coincurve", "rfc8785", "msgspec", "sha3.py", "cffi")
 """What bulwark.ledger imports; cffi is coincurve's."""
@@ -61,12 +64,14 @@ def verify(library: Path, folder: Path, data: bytes, *words: str) -> tuple[int, 
     return verify_files(library, folder / "case.pack", folder / "genesis.json", *words)
 
 
-def verify_files(library: Path, pack: Path, genesis: Path, *words: str) -> tuple[int, str]:
+def verify_files(
+    library: Path, file: Path, genesis: Path, *words: str, what: str = "pack"
+) -> tuple[int, str]:
     """The command in its own interpreter; exit code and standard output."""
     done = subprocess.run(
         [
             *(sys.executable, "-I", "-S", "-c", STARTER, str(library)),
-            *("pack", str(pack), "--genesis", str(genesis), *words),
+            *(what, str(file), "--genesis", str(genesis), *words),
         ],
         cwd=library,
         capture_output=True,
@@ -108,3 +113,17 @@ def test_another_signer_or_custody_than_expected_is_refused(library: Path, tmp_p
     assert (code, "signer.unexpected" in output) == (1, True)
     code, output = verify(library, tmp_path, packed(), "--expect-custody", "22" * 32)
     assert (code, "custody.unexpected-end" in output) == (1, True)
+
+
+async def test_evidence_of_a_fork_verifies_alone_too(library: Path, tmp_path: Path) -> None:
+    one, other = forked()
+    fork = (await compare(one, other, make_genesis())).fork
+    assert fork is not None
+    file, genesis = tmp_path / "fork.json", tmp_path / "genesis.json"
+    file.write_bytes(fork.to_json(make_genesis()))
+    genesis.write_bytes(make_genesis().to_json())
+    code, output = verify_files(library, file, genesis, "--json", what="fork")
+    assert (code, json.loads(output)["signed_both"]) == (0, ["alpha", "bravo", "charlie"])
+    file.write_bytes(file.read_bytes().replace(b'"alpha"', b'"delta"'))
+    code, output = verify_files(library, file, genesis, what="fork")
+    assert (code, output.startswith("INVALID  fork:")) == (1, True)

@@ -7,10 +7,13 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import httpx
 import pytest
 from click.testing import CliRunner
 
+from api.server import create_app
 from bulwark.audit.packcompare import FORK_FORMAT, Comparison, Outcome, compare, read_fork
+from bulwark.client import BulwarkClient
 from bulwark.ledger.errors import ProofInvalid
 from bulwark.ledger.header import Header
 from bulwark.ledger.ids import Height, MemberId
@@ -19,6 +22,12 @@ from bulwark.verifier.codes import Code, PackRefused
 from bulwark.verifier.history import PackHistory
 from node.audit.packport import PackWish
 from node.cli.audit import command
+from node.cli.audit_compare import NodeHistory
+from node.service import BlockView, Role
+from tests.unit.api.fake_chain import FakeChain
+from tests.unit.api.fake_node import FakeNode
+from tests.unit.api.test_packs import make_desk
+from tests.unit.api.world import World
 from tests.unit.node.execution.alliance import Node, make_genesis, make_sidecar
 from tests.unit.verifier.forging import files_of, signed
 from tests.unit.verifier.scene import ALPHA, certify, packed, report, scene
@@ -189,3 +198,64 @@ def test_a_side_that_is_nothing_is_refused_with_2(tmp_path: Path) -> None:
     code, output = run("compare", one, tmp_path / "nothing", "--genesis", genesis)
     assert code == 2
     assert "neither a URL" in output
+
+
+class ChainNode(FakeNode):
+    """The API's node with the blocks of a real chain."""
+
+    def __init__(self, node: Node) -> None:
+        super().__init__(FakeChain())
+        self._node = node
+
+    async def block(self, at: int | str) -> BlockView:
+        height = self._node.chain.finalized if at == "finalized" else int(at)
+        header = self._node.chain.header(Height(height))
+        assert header is not None
+        return BlockView(header, header.hash(), (), 0, None)
+
+
+def served(node: Node, name: str) -> NodeHistory:
+    """What the real API shows of a chain."""
+    world = World()
+    app = create_app(
+        ChainNode(node), world.chain, world.keys, world.settings,
+        packs=make_desk(node), random_bytes=world.random,
+    )  # fmt: skip
+    client = BulwarkClient(
+        "http://node", world.clear[Role.AUDITOR], transport=httpx.ASGITransport(app)
+    )
+    return NodeHistory(name, client, node.chain.finalized)
+
+
+async def test_two_nodes_of_one_chain_are_the_same_however_far_each_is() -> None:
+    node, behind = grown(*SHARED), grown(*SHARED[:4])
+    one, other = served(node, "one"), served(behind, "behind")
+    found = await compared(one, other)
+    assert (found.outcome, found.last) == (Outcome.SAME, 4)
+    await one.consistent_from(found.last, make_genesis())
+
+
+async def test_two_nodes_that_forked_are_told_apart_like_their_packs() -> None:
+    one = served(grown(*SHARED, "one", "more"), "one")
+    other = served(grown(*SHARED, "other", "more"), "other")
+    found = await compared(one, other)
+    assert (found.outcome, found.differs) == (Outcome.FORK, PART + 1)
+    assert found.fork is not None
+    assert found.fork.equivocators == ("alpha", "bravo", "charlie")
+
+
+async def test_a_certificate_some_blocks_above_covers_the_last_common_one() -> None:
+    """Certificates every third block only, as with a checkpoint interval of three."""
+    node = Node()
+    for seed in SHARED:
+        report(node, ALPHA, make_sidecar(2, seed))
+    for height in (3, 6):
+        header = node.chain.header(Height(height))
+        assert header is not None
+        node.chain.store_checkpoint(certify(node, header))
+    behind = grown(*SHARED[:4])
+    found = await compared(served(node, "sparse"), served(behind, "behind"))
+    assert (found.outcome, found.last) == (Outcome.SAME, 4)
+    part = history("part", pack_of(node, PackWish(to_height=Height(4))))
+    assert part.last == 6
+    assert (await compared(part, served(behind, "behind"))).outcome is Outcome.SAME
