@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 from api.console.source import LOG_READERS, Source
 from api.console.visit import View, Visit
@@ -10,6 +11,13 @@ from api.console.wording import KINDS, case_rows, concerned, title_of
 from bulwark.ledger.ids import Digest
 from node.audit.port import ReportTitle
 from node.evidence import document
+
+CASES: Final = 100
+"""Cases of one page of the list."""
+MESSAGES: Final = 4
+"""Signed messages of a case that its page shows; a wrong NEW-VIEW can have one a validator."""
+MAX_ENCODED_CHARS: Final = 64 * 1024
+MAX_CELL_CHARS: Final = 2_048
 
 
 class EvidencePages:
@@ -20,16 +28,21 @@ class EvidencePages:
 
     async def every(self, visit: Visit) -> View:
         """GET /console/evidence."""
-        visit.exchange.query()
-        rows = case_rows(self._source.service.evidence())
-        return View("evidence.html", "Evidence", {"rows": rows})
+        first = visit.page_number("from") or 0
+        every = self._source.service.evidence()
+        values = {
+            "rows": case_rows(every[first : first + CASES]),
+            "count": len(every),
+            "following": first + CASES if first + CASES < len(every) else None,
+        }
+        return View("evidence.html", "Evidence", values)
 
     async def show(self, visit: Visit) -> View:
         """GET /console/evidence/{case}."""
         visit.exchange.query()
         entry = self._source.service.evidence_of(Digest(visit.digest("case")))
         case = document(entry)
-        kind = str(case["kind"])
+        kind, encoded = str(case["kind"]), str(case["encoded"])
         governance = self._source.governance
         about = [] if governance is None else governance.proposals(open_only=False)
         values = {
@@ -38,7 +51,7 @@ class EvidencePages:
             "meaning": KINDS.get(kind, ("", "A kind that this version does not know."))[1],
             "messages": _messages(case["messages"]),
             "reports": self._reports(visit, entry.culprit),
-            "encoded": str(case["encoded"]),
+            "encoded": encoded if len(encoded) <= MAX_ENCODED_CHARS else None,
             "proposals": [view for view in about if concerned(view) == entry.culprit],
         }
         crumbs = (("Evidence", "/console/evidence"),)
@@ -55,13 +68,19 @@ class EvidencePages:
 def _messages(messages: object) -> dict[str, object]:
     """Signed messages side by side: their names, and (field, values, whether they differ)."""
     found = [m for m in messages if isinstance(m, Mapping)] if isinstance(messages, list) else []
+    left_out = max(0, len(found) - MESSAGES)
+    found = found[:MESSAGES]
     names = list(dict.fromkeys(name for message in found for name in message))
     rows = []
     for name in names:
         values = [message.get(name) for message in found]
         differs = len(found) > 1 and any(value != values[0] for value in values)
-        rows.append((name.replace("_", " "), [_text(value) for value in values], differs))
-    return {"count": len(found), "rows": rows}
+        rows.append((name.replace("_", " "), [_cut(_text(value)) for value in values], differs))
+    return {"count": len(found), "rows": rows, "left_out": left_out}
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MAX_CELL_CHARS else f"{text[:MAX_CELL_CHARS]}… (cut off here)"
 
 
 def _text(value: object) -> str:

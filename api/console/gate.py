@@ -122,14 +122,14 @@ class Gate:
         except ClientGone:
             raise
         except TimeoutError:
-            problem = Problem(504, "timeout", "the node did not finish this page in time")
+            problem = _too_late(visit.exchange)
         except Exception as error:
             problem = as_problem(error, visit.exchange.correlator)
         return await self._page(visit, problem_view(problem, visit.exchange.correlator))
 
     async def _dispatch(self, visit: Visit) -> View | Reply:
         exchange = visit.exchange
-        found = self._matches(exchange.path)
+        found = self._matches(exchange.path.rstrip("/"))
         page = next((p for p, _ in found if p.method == _method(exchange)), None)
         public = page is not None and page.roles is None
         self._enter(visit)
@@ -231,6 +231,12 @@ def problem_view(problem: Problem, correlator: str) -> View:
     values = {"problem": problem, "correlator": correlator}
     title = TITLES.get(problem.code, problem.code)
     return View("problem.html", title, values, status=problem.status, headers=headers)
+
+
+def _too_late(exchange: Exchange) -> Problem:
+    if exchange.reading:
+        return Problem(408, "timeout", "the form did not arrive in time")
+    return Problem(504, "timeout", "the node did not finish this page in time")
 
 
 def _method(exchange: Exchange) -> str:

@@ -7,6 +7,7 @@ Keys of reporters and analysts open none: the console has no page for them yet.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Final
 
@@ -28,6 +29,7 @@ from api.problems import Problem
 HOME: Final = "/console"
 MAX_KEY_CHARS: Final = 128
 _TEMPLATE: Final = "login.html"
+_log = logging.getLogger("bulwark.api.console")
 
 
 class LoginPages:
@@ -73,6 +75,8 @@ class LoginPages:
         exchange.principal = principal
         self._sessions.end(read_cookie(exchange, SESSION))
         identity = self._sessions.begin(principal, self._clock())
+        fields = {"key": principal.key_id, "role": principal.role, "client": exchange.client}
+        _log.info("console log-in", extra={"fields": fields})
         return redirect(
             wish if is_own_path(wish) else HOME,
             set_cookie(exchange, SESSION, identity),

@@ -1,4 +1,4 @@
-"""What is delivered and what is loaded: templates are in the wheel, and on a node only when asked."""
+"""What is delivered: every template and the style are in the wheel, and each is used."""
 
 from __future__ import annotations
 

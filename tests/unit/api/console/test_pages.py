@@ -16,8 +16,8 @@ from bulwark.ledger.ids import Epoch, Height, MemberId, RecordId, ValidatorIndex
 from bulwark.ledger.lifecycle import State
 from bulwark.ledger.standing import Standing, Step
 from bulwark.ledger.votes import VoteKind, VoteSubject
-from consensus.evidence import DoubleVote
-from consensus.messages import Vote
+from consensus.evidence import DoubleVote, WrongNewView
+from consensus.messages import NewView, ViewChange, Vote
 from node.diagnosis.facts import Facts
 from node.disputes.port import Whose
 from node.evidence import Case, EvidenceEntry
@@ -108,6 +108,42 @@ async def test_a_case_shows_both_messages_and_leads_to_member_proposals_and_repo
     async with world.browser() as browser:
         await browser.login(Role.AUDITOR)
         assert "Does not hold at this node" in await browser.page(path)
+
+
+async def test_a_case_of_many_and_long_messages_makes_a_short_page(world: ConsoleWorld) -> None:
+    digests = tuple(sha256(b"%d" % at) for at in range(2_000))
+    opened = NewView(View(1), (), digests, ValidatorIndex(1), b"\1" * 65)
+    asked = tuple(ViewChange(View(1), None, (), ValidatorIndex(at), b"\2" * 65) for at in range(20))
+    entry = EvidenceEntry(Case(Epoch(0), WrongNewView(opened, asked)), "telco-b", "", True)
+    world.node.cases[entry.case.id] = entry
+    async with world.browser() as browser:
+        await browser.login(Role.AUDITOR)
+        page = await browser.page(f"/console/evidence/{entry.case.id.hex()}")
+        assert len(page) < 100_000
+        assert "(cut off here)" in page and "17 further messages" in page
+        assert "too many for a page" in page
+
+
+async def test_many_cases_are_listed_page_by_page(world: ConsoleWorld) -> None:
+    for at in range(230):
+        votes = [
+            Vote(VoteSubject(VoteKind.COMMIT, View(0), Height(at), sha256(word)),
+                 ValidatorIndex(3), b"\3" * 65)
+            for word in (b"one", b"two")
+        ]  # fmt: skip
+        entry = EvidenceEntry(Case(Epoch(0), DoubleVote(*votes)), "telco-d", "", True)
+        world.node.cases[entry.case.id] = entry
+    async with world.browser() as browser:
+        await browser.login(Role.AUDITOR)
+        seen, page = 0, await browser.page("/console/evidence")
+        while True:
+            seen += page.count('<th scope="row">')
+            further = re.search(r'href="([^"]+)">Further cases', page)
+            if further is None:
+                break
+            page = await browser.page(further[1])
+        assert seen == 230
+        assert "No cases on this page" in await browser.page("/console/evidence?from=999")
 
 
 async def test_evidence_against_somebody_who_left_has_a_page_of_its_member(

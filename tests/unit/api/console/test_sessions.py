@@ -144,6 +144,9 @@ async def test_nothing_that_was_typed_stands_in_the_logs(caplog: pytest.LogCaptu
         await browser.get("/console/blocks/1")
     shown = [f"{record.getMessage()} {record.__dict__}" for record in caplog.records]
     own = "\n".join(line for line in shown if "bulwark" in line)
+    assert [r.getMessage() for r in caplog.records if r.name == "bulwark.api.console"] == [
+        "console log-in"
+    ]
     assert "/console/blocks/{height}" in own and "'key': 'auditor'" in own
     for secret in ("a-wrong-key-of-mine", world.clear["auditor"], identity, token, "442079460958"):
         assert secret not in own
