@@ -19,7 +19,7 @@ from api.problems import FieldProblem, Problem
 from api.settings import ApiSettings
 from bulwark.audit.report import Report
 from bulwark.audit.sampling import POPULATIONS
-from bulwark.ledger.ids import Height, MemberId
+from bulwark.ledger.ids import Height, MemberId, RecordId
 from node.audit.port import (
     MAX_ROWS,
     MAX_SAMPLE,
@@ -36,6 +36,7 @@ _MEMBER: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,30}\Z")
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}\Z")
 _BASE: Final = "/v1/audit/reports"
 _KEY: Final = "/v1/audit/ring-keys/{ring_key}"
+_CASE: Final = "/v1/audit/case-keys/{record_id}"
 
 
 def _parameter(name: str, description: str, schema: dict[str, object]) -> dict[str, object]:
@@ -76,6 +77,14 @@ _OWNER: Final = doc.operation(
     "Read which member uses or ever used a ring key",
     {200: schemas.RingKeyOut},
     path=["ring_key"],
+)
+_OPENS: Final = doc.operation(
+    "readCaseKey",
+    "audit",
+    "Read the key that opens the case commitment of one record of this member",
+    {200: schemas.CaseKeyOut},
+    path=["record_id"],
+    problems=(404, 409),
 )
 _SAMPLE: Final = doc.operation(
     "drawSample",
@@ -129,6 +138,15 @@ class AuditRoutes:
         owner = self._service.ring_key_owner(bytes.fromhex(text))
         return json_reply(200, {"ring_key": text, "member": owner})
 
+    async def case_key(self, exchange: Exchange) -> Reply:
+        """GET /v1/audit/case-keys/{record_id}."""
+        exchange.query()
+        text = exchange.params["record_id"]
+        if _DIGEST.match(text) is None:
+            raise _refused("record_id", "64 hexadecimal digits")
+        key = self._service.case_key(RecordId(bytes.fromhex(text)))
+        return json_reply(200, {"record_id": text, "key": key.hex()})
+
     async def sample(self, exchange: Exchange) -> Reply:
         """GET /v1/audit/sample."""
         query = exchange.query("population", "to_height", "size", "member", "by_member")
@@ -157,6 +175,7 @@ def audit_routes(at: AuditRoutes, settings: ApiSettings) -> list[Route]:
         Route("GET", _BASE, at.list, READERS, _LIST, settings.request_timeout_ms),
         Route("GET", f"{_BASE}/{{report}}", at.report, READERS, _REPORT, long),
         Route("GET", _KEY, at.ring_key, READERS, _OWNER, settings.request_timeout_ms),
+        Route("GET", _CASE, at.case_key, READERS, _OPENS, settings.request_timeout_ms),
         Route("GET", "/v1/audit/sample", at.sample, READERS, _SAMPLE, long),
     ]
 

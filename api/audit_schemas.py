@@ -56,6 +56,13 @@ class RingKeyOut(Document):
     member: str | None = Field(description="null for a key of nobody")
 
 
+class CaseKeyOut(Document):
+    """What opens the case commitment of one record, with the reference that the member keeps."""
+
+    record_id: Digest
+    key: Digest
+
+
 class PopulationOut(Document):
     """What a sample was drawn from."""
 
@@ -106,4 +113,4 @@ class SampleOut(Document):
     )
 
 
-MODELS = (ReportsOut, AuditReportOut, RingKeyOut, SampleOut)
+MODELS = (ReportsOut, AuditReportOut, RingKeyOut, CaseKeyOut, SampleOut)

@@ -124,7 +124,7 @@ class Services:
         self._governance = self._make_governance()
         self.openings = self._make_openings()
         self._audit = make_audit(
-            genesis=ground.home.genesis,
+            home=ground.home,
             store=ground.store,
             chain=ground.chain,
             directory=ground.directory,

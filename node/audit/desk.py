@@ -10,15 +10,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Final, TypeVar
 
 from bulwark.audit.report import Report
 from bulwark.audit.sampling import POPULATIONS, Population, Sample, accounts_needed
 from bulwark.ledger.header import Header
-from bulwark.ledger.ids import Address, Height, MemberId
+from bulwark.ledger.ids import Address, Height, MemberId, RecordId
 from bulwark.ledger.lifecycle import ConsentStanding
+from bulwark.ledger.record import Record
 from contracts.members import member_id_text
 from contracts.privacy.keys import read_ring_key_owner
 from contracts.slots import ReadSlot
@@ -39,6 +40,7 @@ from node.audit.seeds import SeedKeeper, SeedsBusy, seed_block
 from node.chain.records import StoredRecord
 from node.chain.store import ChainStore
 from node.directory import Directory
+from node.reporting.payload import opening_key
 from node.service import Busy, Conflict, NotFound
 from node.storage import blocks
 from node.storage.port import KeyValueStore
@@ -69,6 +71,10 @@ class AuditGround:
     store: KeyValueStore
     chain: ChainStore
     directory: Directory
+    own: MemberId
+    """Whose node this is."""
+    index_key: bytes = field(repr=False)
+    """32 secret bytes that commitments are made with."""
     read_slot: ReadSlot
     """Reads the state after the last block."""
     validators_at: Callable[[Height], int]
@@ -119,6 +125,22 @@ class AuditDesk:
         """See AuditService."""
         owner = read_ring_key_owner(self._ground.read_slot, key)
         return None if owner is None else MemberId(member_id_text(owner))
+
+    def case_key(self, record_id: RecordId) -> bytes:
+        """See AuditService."""
+        ground = self._ground
+        place = ground.chain.record_place(record_id)
+        sidecar = None if place is None else ground.chain.sidecar(place.root)
+        block = None if place is None else ground.chain.block(place.height)
+        if place is None or sidecar is None or block is None:
+            raise NotFound("this node has no such record")
+        anchor = next(a for a in block.anchors if a.count and a.digest == place.root)
+        entry = sidecar.entries[place.position]
+        if ground.directory.member_of(anchor.account) != ground.own:
+            raise Conflict("another member reported this record: only that one opens its case")
+        if not isinstance(entry, Record):
+            raise Conflict("the record is erased, and its salt with it: nobody opens it any more")
+        return opening_key(ground.index_key, b"case", entry.salt)
 
     async def sample(self, wish: SampleWish) -> Sample | Drawing:
         """See AuditService."""

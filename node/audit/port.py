@@ -12,7 +12,7 @@ from typing import Final, Protocol
 
 from bulwark.audit.report import Report
 from bulwark.audit.sampling import Sample
-from bulwark.ledger.ids import Height, MemberId
+from bulwark.ledger.ids import Height, MemberId, RecordId
 
 MAX_ROWS: Final = 1_000
 """Rows of one page of a report."""
@@ -83,6 +83,13 @@ class AuditService(Protocol):
 
     def ring_key_owner(self, key: bytes) -> MemberId | None:
         """Who uses or ever used a ring key (32 bytes), None for a key of nobody."""
+        ...
+
+    def case_key(self, record_id: RecordId) -> bytes:
+        """The key that opens the case commitment of one record of this member.
+
+        Raises NotFound for an unknown record, Conflict for another member's or an erased one.
+        """
         ...
 
     async def sample(self, wish: SampleWish) -> Sample | Drawing:

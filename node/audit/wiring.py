@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from bulwark.ledger.genesis import Genesis
+from node.assembly import Home
 from node.audit.desk import AuditDesk, AuditGround
 from node.chain.consents import ConsentReader
 from node.chain.records import StoredRecord
@@ -18,7 +18,7 @@ from node.storage.port import KeyValueStore
 
 def make_audit(
     *,
-    genesis: Genesis,
+    home: Home,
     store: KeyValueStore,
     chain: ChainStore,
     directory: Directory,
@@ -39,11 +39,13 @@ def make_audit(
             store=store,
             chain=chain,
             directory=directory,
+            own=home.member.id,
+            index_key=home.secrets.index_key,
             read_slot=executor.slot,
             validators_at=lambda height: len(epochs.at(height).validators.validators),
             quotas=quotas,
             # A book of its own: it is read on the desk's thread alone.
-            is_regulator=RoleBook(genesis, store, chain).is_regulator,
+            is_regulator=RoleBook(home.genesis, store, chain).is_regulator,
             consent_standing=ConsentReader(store, chain).standing,
             breach=breach,
         )

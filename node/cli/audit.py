@@ -15,6 +15,8 @@ COMMANDS: Final = {
     "report": ("node.cli.audit_report", "Make a report: sharing, retention, disputes and others."),
     "sample": ("node.cli.audit_sample", "Draw a sample that nobody chose."),
     "completeness": ("node.cli.audit_complete", "Find accesses that no member's log accounts for."),
+    "open-case": ("node.cli.audit_case", "Open the case behind a record of this member."),
+    "verify-case": ("node.cli.audit_case", "Compare an opened case with its record."),
     "pack": ("node.cli.audit_pack", "Make an evidence pack that is verified offline."),
     "compare": ("node.cli.audit_pack", "Compare the histories of two nodes."),
     "custody": ("node.cli.audit_pack", "Show who held an evidence pack when."),
@@ -34,7 +36,7 @@ class LazyAudit(click.Group):
         entry = COMMANDS.get(cmd_name)
         if entry is None:
             return None
-        command = getattr(importlib.import_module(entry[0]), cmd_name)
+        command = getattr(importlib.import_module(entry[0]), cmd_name.replace("-", "_"))
         if not isinstance(command, click.Command):
             raise TypeError(f"{entry[0]}.{cmd_name} is no click command")
         return command

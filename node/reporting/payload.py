@@ -38,8 +38,13 @@ def commitment(index_key: bytes, use: bytes, salt: bytes, text: str) -> bytes | 
     """Keyed commitment that only the holder of the index key can make or open; None for no text."""
     if not text:
         return None
-    key = hmac.digest(index_key, b"bulwark/" + use + b"\x00" + salt, sha256)
+    key = opening_key(index_key, use, salt)
     return hmac.digest(key, text.encode("utf-8"), sha256)
+
+
+def opening_key(index_key: bytes, use: bytes, salt: bytes) -> bytes:
+    """The key of one commitment, 32 bytes: shown with the text it opens that one and no other."""
+    return hmac.digest(index_key, b"bulwark/" + use + b"\x00" + salt, sha256)
 
 
 def fields_of(payload: RecordPayload) -> dict[str, str | int | None]:

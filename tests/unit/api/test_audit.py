@@ -10,7 +10,7 @@ import pytest
 from api import audit_schemas as schemas
 from bulwark.audit.report import Basis, Column, Report
 from bulwark.audit.sampling import Item, Population, Sample, Seed, Stratum
-from bulwark.ledger.ids import Digest, Height, MemberId
+from bulwark.ledger.ids import Digest, Height, MemberId, RecordId
 from node.audit.port import Drawing, ReportTitle, ReportWish, SampleWish
 from node.service import NotFound, Role
 from tests.unit.api.world import World, problem_of
@@ -30,6 +30,8 @@ SAMPLE = Sample(
     Population("records", BASIS), Seed(BASIS, Digest(b"\x02" * 32)), (Stratum(None, 10, (ITEM,)),)
 )
 KEY = b"\x5a" * 32
+CASE_KEY = b"\x6b" * 32
+CASE_KEYS = f"/v1/audit/case-keys/{KEY.hex()}"
 KEYS = f"/v1/audit/ring-keys/{KEY.hex()}"
 SHARING, SAMPLES = "/v1/audit/reports/sharing", "/v1/audit/sample?to_height=7"
 
@@ -53,6 +55,11 @@ class Desk:
     def ring_key_owner(self, key: bytes) -> MemberId | None:
         return MemberId("coast") if key == KEY else None
 
+    def case_key(self, record_id: RecordId) -> bytes:
+        if record_id != KEY:
+            raise NotFound("this node has no such record")
+        return CASE_KEY
+
     async def sample(self, wish: SampleWish) -> Sample | Drawing:
         self.wishes.append(wish)
         return Drawing(Height(8), 3, 64) if self.is_drawing else SAMPLE
@@ -68,7 +75,7 @@ def scene(desk) -> World:
     return World(audit=desk)
 
 
-@pytest.mark.parametrize("path", ["/v1/audit/reports", SHARING, SAMPLES, KEYS])
+@pytest.mark.parametrize("path", ["/v1/audit/reports", SHARING, SAMPLES, KEYS, CASE_KEYS])
 async def test_only_auditors_and_admins_read_reports_and_samples(scene, path) -> None:
     for role in Role:
         answer = await scene.ask("GET", path, role)
@@ -96,6 +103,15 @@ async def test_a_ring_key_names_its_member_or_nobody(scene) -> None:
     other = await scene.ask("GET", KEYS.replace("5a", "5b"), Role.AUDITOR)
     assert other.json()["member"] is None
     problem_of(await scene.ask("GET", KEYS + "00", Role.AUDITOR), 400, "invalid")
+
+
+async def test_the_key_of_a_case_is_for_auditors_of_the_record_asked_for(scene) -> None:
+    answer = await scene.ask("GET", CASE_KEYS, Role.AUDITOR)
+    shown = schemas.CaseKeyOut.model_validate_json(answer.content, strict=True)
+    assert (shown.record_id, shown.key) == (KEY.hex(), CASE_KEY.hex())
+    other = CASE_KEYS.replace("5a", "5b")
+    problem_of(await scene.ask("GET", other, Role.AUDITOR), 404, "not-found")
+    problem_of(await scene.ask("GET", CASE_KEYS + "00", Role.AUDITOR), 400, "invalid")
 
 
 async def test_csv_has_the_same_cells_and_runs_no_formula(scene) -> None:

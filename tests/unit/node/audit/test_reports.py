@@ -6,11 +6,13 @@ import asyncio
 import csv
 import io
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from hashlib import sha256
 from typing import Any
 
 import pytest
 
+from bulwark.audit.caseopening import CaseOpening
 from bulwark.audit.report import NAMES, Report, join_pages
 from bulwark.indicators.vocabulary import DisputeGround, Kind, LawfulBasis, Purpose
 from bulwark.ledger.ids import Address, Height, MemberId, RecordId, Tag
@@ -24,6 +26,7 @@ from node.audit.reports.scope import TITLES
 from node.audit.seeds import SeedKeeper
 from node.chain.records import StoredRecord
 from node.directory import Directory
+from node.reporting.payload import commitment
 from node.service import Conflict, NotFound
 from tests.unit.node.execution.alliance import (
     ACCOUNTS,
@@ -35,6 +38,7 @@ from tests.unit.node.execution.alliance import (
 )
 
 ALPHA, BRAVO, CHARLIE, DELTA = ACCOUNTS
+INDEX_KEY = b"\x1d" * 32
 CONSENT = b"\x07" * 32
 TODAY = CREATED_MS // DAY_MS
 
@@ -95,6 +99,8 @@ def desk_of(node: Node, breach: Any = None) -> AuditDesk:
         store=node.store,
         chain=node.chain,
         directory=Directory(node.genesis, node.executor.slot),
+        own=MemberId("alpha"),
+        index_key=INDEX_KEY,
         read_slot=node.executor.slot,
         validators_at=lambda height: len(node.executor.epochs.at(height).validators.validators),
         quotas=lambda: {"small": 500, "bulk": 50},
@@ -316,6 +322,34 @@ async def test_breaches_name_the_rule_and_a_node_without_policies_says_so(ledger
         (records["b"].record_id.hex(), "alpha", "phone", "policy.kinds")
     ]
     assert "knows no policies" in (await report(ledger.node, "breaches")).notes[0]
+
+
+async def test_the_case_of_an_own_record_is_opened_by_a_key_that_opens_no_other(
+    ledger: Ledger,
+) -> None:
+    cases = {}
+    for number in range(2):
+        salt = bytes((number + 1,)) * 32
+        case = commitment(INDEX_KEY, b"case", salt, f"CASE-{number}")
+        payload = RecordPayload(operation=1, kind=Kind.IBAN, case_commitment=case)
+        cases[number] = Record.of(salt, Tag(salt), payload)
+    ledger.anchor(ALPHA, cases[0], cases[1])
+    other = statement("other")
+    ledger.anchor(BRAVO, other)
+    desk = desk_of(ledger.node)
+    opened = CaseOpening(cases[0].record_id, "CASE-0", desk.case_key(cases[0].record_id))
+    assert CaseOpening.from_json(opened.to_json()) == opened
+    assert opened.opens(cases[0].payload.case_commitment or b"")
+    assert not opened.opens(cases[1].payload.case_commitment or b"")
+    assert not replace(opened, case_ref="CASE-1").opens(cases[0].payload.case_commitment or b"")
+    with pytest.raises(Conflict, match="another member"):
+        desk.case_key(other.record_id)
+    with pytest.raises(NotFound):
+        desk.case_key(RecordId(bytes(32)))
+    ledger.node.erase(cases[0].record_id)
+    with pytest.raises(Conflict, match="is erased"):
+        desk.case_key(cases[0].record_id)
+    desk.close()
 
 
 async def test_two_nodes_with_one_ledger_make_the_same_bytes(ledger: Ledger) -> None:
