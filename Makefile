@@ -10,7 +10,7 @@ SEEDS ?= 0-99999
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 .PHONY: help install system demo test tools check unit types lint imports search simulate twins \
-  process coverage mutation privacy soak format lock layout bench clean
+  process coverage mutation privacy law soak format lock layout bench clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -67,6 +67,9 @@ privacy: install ## every test of docs/privacy-checks.md: vectors, traps, forger
 	  tests/unit/contracts/test_privacy_keys.py tests/unit/contracts/test_key_ceremony.py \
 	  tests/unit/contracts/test_ceremony_with_dkg.py tests/unit/ledger/test_signing.py \
 	  tests/unit/indicators/test_spellings.py -m "not process and not search" -n 2
+
+law: install ## every test of docs/law-matrix.md: what laws ask and which rule answers
+	$(BIN)/python -m pytest $$($(BIN)/python -m tests.architecture.lawmatrix) tests/architecture/test_law_matrix.py
 
 soak: install ## half an hour of load and half an hour of rest: slopes of memory and disk
 	$(BIN)/python -m bench soak $(ARGS)
