@@ -63,14 +63,17 @@ class Confirmer:
         book: ErasureBook,
         lane: Lane,
         may_anchor: Callable[[], bool],
+        is_own: Callable[[bytes], bool],
         random_bytes: RandomBytes,
     ) -> None:
+        """`is_own`: whether an account is or was this member's."""
         self._store = store
         self._chain = chain
         self._records = records
         self._book = book
         self._lane = lane
         self._may_anchor = may_anchor
+        self._is_own = is_own
         self._random_bytes = random_bytes
         self.sent = 0
         """Confirmations sent since start."""
@@ -83,8 +86,7 @@ class Confirmer:
 
     def confirmed(self, root: Digest) -> bool:
         """Whether the ledger has this member's confirmation of a batch."""
-        own = self._lane.anchorer.address
-        return any(record.reporter == own for record in self.of(root))
+        return any(self._is_own(record.reporter) for record in self.of(root))
 
     def work(self) -> None:
         """Send what is ready, settle what is final. Raises StoreWriteFailed, StoreDamaged."""

@@ -13,6 +13,7 @@ bytes alive: it is waited for.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import mmap
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -33,6 +34,9 @@ _WHOLE: Final = (b"\x00", b"\xff" * 8)
 ROUNDS: Final = 2
 """Compactions that take a value from memory through the levels: one writes it, one merges it."""
 RENEW_S: Final = 0.05
+SLICE_BYTES: Final = 64 * 1024 * 1024
+"""Size of a database for which each range is compacted in one more slice."""
+MOST_SLICES: Final = 16
 SAMPLE: Final = 16
 """Needles looked for in tables, spread over all; small files are searched for every one."""
 SMALL_BYTES: Final = 4 * 1024 * 1024
@@ -58,12 +62,11 @@ class Scrubber:
         Raises StoreWriteFailed, StoreDamaged.
         """
         loop = asyncio.get_running_loop()
-        ranges = [(p, after_prefix(p) or _WHOLE[1]) for p in RANGES]
-        if whole or remains.needles is None:
-            ranges = [_WHOLE]
+        is_whole = whole or remains.needles is None
+        prefixes = tuple(sorted(schema.ALL_PREFIXES)) if is_whole else RANGES
         for _ in range(ROUNDS):
             self._store.write({_LOW: b"", _HIGH: b""}, sync=False)
-            for first, last in ranges:
+            for first, last in self._slices(prefixes):
                 await loop.run_in_executor(self._thread, self._store.compact, first, last)
         await self._renew()
         self.passes += 1
@@ -73,6 +76,21 @@ class Scrubber:
         if found:
             log.info("erased bytes are still in files", files=found)
         return not found
+
+    def _slices(self, prefixes: Sequence[bytes]) -> list[tuple[bytes, bytes]]:
+        """Ranges to compact one after another: a node that stops waits for one of them alone."""
+        size = 0
+        for path in () if self._folder is None else self._folder.iterdir():
+            with contextlib.suppress(FileNotFoundError):
+                size += path.stat().st_size
+        count = min(MOST_SLICES, 1 + size // SLICE_BYTES)
+        if count == 1 and prefixes is not RANGES:
+            return [_WHOLE]
+        found: list[tuple[bytes, bytes]] = []
+        for prefix in prefixes:
+            edges = [prefix + bytes([256 * at // count]) for at in range(1, count)]
+            found += zip([prefix, *edges], [*edges, after_prefix(prefix) or _WHOLE[1]], strict=True)
+        return found
 
     async def _renew(self) -> None:
         """Renew the database as soon as nobody looks at it; who does has no way to tell."""

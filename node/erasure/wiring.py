@@ -123,6 +123,7 @@ def make_erasure(ground: ErasureGround) -> ErasureParts:
         book,
         Lane(ground.anchorer, ground.outbox),
         lambda: home.member.id in _anchoring(ground.directory),
+        lambda account: ground.standings.member_of(account) == home.member.id,
         os.urandom,
     )
     orders = _make_orders(ground)

@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 
+import node.erasure.scrubber as scrubber_module
 from bulwark.ledger.ids import Tag
 from bulwark.ledger.lifecycle import Operation
 from bulwark.ledger.record import Record, RecordPayload
 from node.erasure.book import Stage
 from node.erasure.destroyer import Remains
 from node.erasure.scrubber import SAMPLE, Scrubber, search
+from node.storage import schema
 from node.storage.durability import Durability
 from node.storage.level import LevelStore
 from tests.unit.node.erasure.world import ALPHA, World, follow_up
@@ -41,6 +43,10 @@ def left_in(folder: Path, records: list[Record]) -> list[str]:
     return [p.name for p in folder.iterdir() if any(n in p.read_bytes() for n in parts)]
 
 
+def holds(folder: Path, secret: bytes) -> bool:
+    return any(secret in path.read_bytes() for path in folder.iterdir())
+
+
 async def test_a_pass_takes_every_erased_byte_out_of_the_files(tmp_path: Path) -> None:
     world, gone = await erased(tmp_path)
     assert left_in(tmp_path, gone)
@@ -50,6 +56,34 @@ async def test_a_pass_takes_every_erased_byte_out_of_the_files(tmp_path: Path) -
     world.book.scrubbed(world.book.scrub_due)
     (duty,) = world.book.duties()
     assert duty.stage is Stage.READY and world.book.scrub_due == 0
+    scrubber.close()
+    world.store.close()
+
+
+@pytest.mark.parametrize("whole", [True, False])
+async def test_a_large_database_is_cleaned_slice_by_slice(
+    whole: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scrubber_module, "SLICE_BYTES", 10_000)
+    world, gone = await erased(tmp_path, 600)
+    scrubber = Scrubber(world.store, Durability(world.store), tmp_path)
+    assert await scrubber.clean(world.follower.remains, whole=whole)
+    assert left_in(tmp_path, gone) == []
+    scrubber.close()
+    world.store.close()
+
+
+@pytest.mark.parametrize("whole", [True, False])
+async def test_deleted_bytes_of_a_range_without_any_key_left_go_too(
+    whole: bool, tmp_path: Path
+) -> None:
+    world, _ = await erased(tmp_path)
+    parcel = os.urandom(200)
+    world.store.write({schema.OUTBOX + b"t1": parcel}, sync=True)
+    world.store.write({schema.OUTBOX + b"t1": None}, sync=True)
+    scrubber = Scrubber(world.store, Durability(world.store), tmp_path)
+    assert await scrubber.clean(world.follower.remains, whole=whole)
+    assert not holds(tmp_path, parcel[20:80])
     scrubber.close()
     world.store.close()
 

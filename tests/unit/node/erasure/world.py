@@ -83,6 +83,7 @@ class World:
             self.book,
             Lane(self.anchorer, self.outbox),
             lambda: bool(self.roles & {"reporter", "regulator"}),
+            lambda account: account == self.key.address,
             random.Random(5).randbytes,
         )
         self.follower = ErasureFollower(
