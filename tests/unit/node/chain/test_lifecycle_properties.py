@@ -130,7 +130,7 @@ def seen(answer: ScreeningAnswer) -> tuple[object, ...]:
 
 def copy_by_sync(node: Node) -> Node:
     """Another node that got blocks, records and state without executing anything."""
-    fresh = Node()
+    fresh = Node(genesis=node.genesis)
     installation = Installation(fresh.store, fresh.chain, fresh.genesis)
     for block in sync_blocks(node):
         installation.add(block)

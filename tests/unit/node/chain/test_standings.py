@@ -9,7 +9,6 @@ from bulwark.ledger.ids import Height, RecordId, Tag
 from bulwark.ledger.lifecycle import Operation, Ruling, State, reference_tag
 from bulwark.ledger.record import Record, RecordPayload
 from bulwark.ledger.sidecar import Sidecar
-from contracts.bindings import member_id_bytes
 from node.service import NotFound
 from tests.unit.node.chain.lifecycle_world import (
     DAY_MS,
@@ -171,23 +170,6 @@ async def test_history_of_an_erased_record_reads_as_before() -> None:
     assert gone is not None and gone.payload is None
     assert world.node.standings.life(gone).standing() == before
     assert world.node.standings.shown(gone) == before
-
-
-async def test_roles_are_those_of_the_follow_up_s_own_block() -> None:
-    world = World()
-    add = statement(1)
-    world.say(ALPHA, add)
-    world.follow(BRAVO, add.record_id, Operation.DISPUTE, 1)
-    world.follow(REGULATOR, add.record_id, Operation.RULE, Ruling.UPHELD)
-    book = world.node.roles
-    regulator = world.node.genesis.members[REGULATOR].account
-    assert book.is_regulator(regulator, Height(3)) and not book.is_reporter(regulator, Height(3))
-    # Later the member loses the role; what it ruled while it had it stands.
-    line = book._lines[regulator]
-    line.append((4, 0))
-    assert not book.is_regulator(regulator, Height(5)) and book.is_regulator(regulator, Height(4))
-    assert (await answer_of(world.node)).hit is False
-    assert member_id_bytes("delta") in book._accounts
 
 
 def erase(world: World, record: Record) -> None:

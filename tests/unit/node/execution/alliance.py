@@ -74,7 +74,11 @@ ACCOUNTS = tuple(SigningKey(secret(f"account {name}")) for name in NAMES)
 STRANGER = SigningKey(secret("stranger"))
 
 
-def make_genesis(permissions: Permissions = Permissions(), gas_limit: int = 30_000_000) -> Genesis:
+def make_genesis(
+    permissions: Permissions = Permissions(),
+    gas_limit: int = 30_000_000,
+    governor: Address = GOVERNOR,
+) -> Genesis:
     members = tuple(
         GenesisMember(
             id=MemberId(name),
@@ -87,7 +91,7 @@ def make_genesis(permissions: Permissions = Permissions(), gas_limit: int = 30_0
         for i, (name, roles) in enumerate(zip(NAMES, ROLES, strict=True))
     )
     placed = genesis_contracts(
-        GOVERNOR,
+        governor,
         [
             Member(member_id_bytes(m.id), m.node, m.account, Role(sum(_BITS[r] for r in m.roles)))
             for m in members
