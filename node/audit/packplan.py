@@ -18,7 +18,7 @@ from bulwark.ledger.anchor import Anchor, AnchorKind
 from bulwark.ledger.ids import ZERO_DIGEST, Address, Digest, Height, RecordId, Tag
 from bulwark.ledger.lifecycle import STATEMENTS, Operation, reference_tag
 from bulwark.ledger.record import Record
-from bulwark.ledger.sidecar import Sidecar
+from bulwark.ledger.sidecar import Entry, Sidecar
 from node.audit.packport import PackWish
 from node.service import Conflict, NotFound
 from node.storage import blocks, schema
@@ -85,20 +85,25 @@ class _Planner:
         return plan
 
     def _covered(self, plan: PackPlan) -> list[tuple[bytes, bool]]:
-        """Batches that the selection covers whole; the records whose follow-ups are wanted."""
-        subjects: list[tuple[bytes, bool]] = []
+        """Batches that the selection covers whole; the records whose follow-ups are wanted.
+
+        Where others' batches are looked through for what they say about these records, the index
+        is asked only for records that something is said about.
+        """
+        own: list[tuple[bytes, bool]] = []
+        said: set[bytes] = set()
         every = self._selection.kind == ALL
         for position, anchor in self._anchors():
-            if not every and anchor.account != self._selection.account:
-                continue
+            entries = self._sidecar(anchor.digest).entries
+            if not every:
+                said.update(_subjects(entries))
+                if anchor.account != self._selection.account:
+                    continue
             self._whole.add(position)
             if anchor.reference != ZERO_DIGEST:
                 plan.policies.add(anchor.reference)
-            for entry in self._sidecar(anchor.digest).entries:
-                is_bare = not isinstance(entry, Record)
-                if is_bare or not every:
-                    subjects.append((entry.record_id, is_bare))
-        return subjects
+            own += [(entry.record_id, not isinstance(entry, Record)) for entry in entries]
+        return [(subject, is_bare) for subject, is_bare in own if is_bare or subject in said]
 
     def _anchors(self) -> Iterator[tuple[int, Anchor]]:
         """Anchors of batches in the selection's blocks with their positions."""
@@ -188,6 +193,15 @@ class _Planner:
         if at is None or at > self._finalized:
             raise Conflict(f"block {height} is not final yet")
         return at
+
+
+def _subjects(entries: Iterable[Entry]) -> Iterator[bytes]:
+    """What the follow-ups among these records are about."""
+    for entry in entries:
+        if isinstance(entry, Record) and entry.operation not in STATEMENTS:
+            subject = entry.payload.previous_record
+            if subject is not None:
+                yield subject
 
 
 def read_anchor(view: ReadView, position: int) -> Anchor:
