@@ -42,7 +42,7 @@ def open_case(record_id: str, case_ref: str, out: Path, target: Target) -> None:
         raise BadSetup("RECORD_ID: 64 hexadecimal digits")
     # The reference stays here: the node gives the key of this one record.
     key = run(with_client(target, lambda client: client.look(f"audit/case-keys/{record_id}")))
-    record = run(with_client(target, lambda client: client.look(f"records/{record_id}")))
+    record = run(with_client(target, lambda client: client.look(f"indicators/{record_id}")))
     document = {"format": FORMAT, "record_id": record_id, "case_ref": case_ref, "key": key["key"]}
     try:
         opening = CaseOpening.from_json(document)
@@ -77,7 +77,7 @@ def verify_case(file: Path, target: Target) -> None:
     except (ValueError, AttributeError) as error:
         raise BadSetup(f"{file}: {error}") from error
     record = run(
-        with_client(target, lambda client: client.look(f"records/{opening.record_id.hex()}"))
+        with_client(target, lambda client: client.look(f"indicators/{opening.record_id.hex()}"))
     )
     committed = _commitment(record)
     is_valid = committed is not None and opening.opens(committed)
