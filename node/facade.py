@@ -17,7 +17,6 @@ from bulwark.ledger.proofs import RecordProof
 from node.chain.epochs import EpochBook
 from node.chain.proofs import NotProvable, Prover
 from node.chain.records import RecordReader
-from node.chain.standings import Standings
 from node.chain.store import ChainStore
 from node.diagnosis.finding import Diagnosis
 from node.directory import Directory
@@ -30,7 +29,7 @@ from node.ledgercase import ledger_case_id
 from node.mesh import NetworkMesh
 from node.recall.hits import HitLog
 from node.reporting.evidence_poster import EvidencePoster
-from node.reporting.payload import fields_of
+from node.reporting.recordviews import RecordViews
 from node.reporting.reporter import Reporter
 from node.reporting.tracker import StageTracker
 from node.screening.screener import Screener
@@ -61,7 +60,7 @@ class Parts:
     chain: ChainStore
     epochs: EpochBook
     records: RecordReader
-    standings: Standings
+    views: RecordViews
     prover: Prover
     reporter: Reporter
     screener: Screener
@@ -124,23 +123,11 @@ class Facade:
 
     async def record(self, record_id: RecordId) -> RecordView:
         """See NodeService."""
-        stored = self._parts.records.by_id(record_id)
-        if stored is None:
-            raise NotFound("this node has no such record")
-        final = stored.height <= self._parts.chain.finalized
-        return RecordView(
-            record_id=record_id,
-            reporter=self.member_of(stored.reporter),
-            height=stored.height,
-            timestamp_ms=stored.timestamp_ms,
-            fields={} if stored.payload is None else fields_of(stored.payload),
-            erased=stored.payload is None,
-            stage=Stage.FINALIZED if final else Stage.EXECUTED,
-            standing=self._parts.standings.shown(stored),
-        )
+        return self._parts.views.view(record_id)
 
     async def record_proof(self, record_id: RecordId) -> RecordProof:
         """See NodeService."""
+        self._parts.views.check_shown(record_id)
         try:
             return self._parts.prover.record(record_id)
         except LookupError as error:

@@ -52,6 +52,7 @@ from node.reporting.compliance import PolicyGate
 from node.reporting.gatherer import Gatherer
 from node.reporting.idempotency import IdempotencyStore
 from node.reporting.outbox import Outbox
+from node.reporting.recordviews import RecordViews
 from node.reporting.reporter import Reporter
 from node.reporting.tracker import StageTracker
 from node.screening.screener import Screener
@@ -120,6 +121,9 @@ class Services:
         self._board.examine_with(ground.oversight.examiner)
         self._access = self._make_access()
         self._erasure = self._make_erasure()
+        self._views = RecordViews(
+            ground.chain, ground.records, self._standings, ground.home.member.id
+        )
         self._facade = Facade(self._parts())
         self._governance = self._make_governance()
         self.openings = self._make_openings()
@@ -242,7 +246,7 @@ class Services:
             chain=ground.chain,
             epochs=ground.executor.epochs,
             records=ground.records,
-            standings=self._standings,
+            views=self._views,
             prover=self._prover,
             reporter=self._reporter,
             screener=self._screener,
@@ -319,6 +323,7 @@ class Services:
                 chain=ground.chain,
                 records=ground.records,
                 standings=self._standings,
+                views=self._views,
                 directory=ground.directory,
                 anchorer=ground.anchorer,
                 tracker=ground.tracker,

@@ -31,7 +31,7 @@ from node.guarded.accessdesk import AccessDesk
 from node.reporting.anchorer import Anchorer
 from node.reporting.gatherer import NO_POLICY, RECORD_SCHEMA
 from node.reporting.idempotency import IdempotencyStore
-from node.reporting.payload import fields_of
+from node.reporting.recordviews import RecordViews
 from node.reporting.tracker import StageTracker
 from node.service import (
     Caller,
@@ -56,6 +56,7 @@ class DeskParts:
     chain: ChainStore
     records: RecordReader
     standings: Standings
+    views: RecordViews
     casebook: Casebook
     inbox: Inbox
     access: AccessDesk
@@ -236,21 +237,10 @@ class DisputeDesk:
 
     async def history(self, record_id: RecordId) -> RecordView:
         """See DisputesService."""
-        parts = self._parts
-        found = self._found(record_id)
-        standing = parts.standings.shown(found)
-        if standing is None:
+        view = self._parts.views.view(record_id)
+        if view.standing is None:
             raise NotFound("this record is a follow-up; a history is of a statement")
-        return RecordView(
-            record_id=record_id,
-            reporter=parts.standings.member_of(found.reporter),
-            height=found.height,
-            timestamp_ms=found.timestamp_ms,
-            fields={} if found.payload is None else fields_of(found.payload),
-            erased=found.payload is None,
-            stage=(Stage.FINALIZED if found.height <= parts.chain.finalized else Stage.EXECUTED),
-            standing=standing,
-        )
+        return view
 
 
 def _named(asked: FollowUp, record_id: RecordId) -> FollowUp:

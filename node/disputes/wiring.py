@@ -19,6 +19,7 @@ from node.disputes.inbox import Inbox
 from node.guarded.accessdesk import AccessDesk
 from node.reporting.anchorer import Anchorer
 from node.reporting.idempotency import IdempotencyStore
+from node.reporting.recordviews import RecordViews
 from node.reporting.tracker import StageTracker
 from node.service import Stage
 from node.storage.durability import Durability
@@ -36,6 +37,7 @@ class DisputesGround:
     chain: ChainStore
     records: RecordReader
     standings: Standings
+    views: RecordViews
     directory: Directory
     anchorer: Anchorer
     tracker: StageTracker
@@ -58,6 +60,7 @@ def make_dispute_desk(ground: DisputesGround) -> DisputeDesk:
             chain=ground.chain,
             records=ground.records,
             standings=ground.standings,
+            views=ground.views,
             casebook=casebook,
             inbox=Inbox(ground.records, ground.standings, casebook, home.member.id),
             access=ground.access,

@@ -9,8 +9,9 @@ from types import SimpleNamespace
 from typing import cast
 
 import pytest
+from msgspec.structs import replace
 
-from bulwark.indicators.vocabulary import ObjectRole
+from bulwark.indicators.vocabulary import ObjectRole, Tlp
 from bulwark.ledger.hashing import sha256
 from bulwark.ledger.ids import Digest, Height, MemberId, RecordId
 from bulwark.ledger.lifecycle import DISPUTE_DUE_MS, Operation, Ruling
@@ -25,12 +26,13 @@ from node.guarded.accessdesk import AccessDesk
 from node.reporting.anchorer import Anchorer
 from node.reporting.idempotency import IdempotencyStore
 from node.reporting.outbox import Outbox
+from node.reporting.recordviews import RecordViews
 from node.reporting.tracker import StageTracker
 from node.service import Caller, Forbidden, Idempotency, NotFound, Role, RuleRefused, Stage
 from node.storage.durability import Durability
 from node.storage.errors import StoreDamaged
 from node.storage.memory import MemoryStore
-from tests.unit.node.chain.lifecycle_world import World, follow_up, statement
+from tests.unit.node.chain.lifecycle_world import TAG, World, follow_up, statement
 from tests.unit.node.driver.cluster import until
 from tests.unit.node.execution.alliance import ACCOUNTS, CHAIN_ID, NAMES, Node
 
@@ -67,6 +69,7 @@ class Office:
                 chain=self.node.chain,
                 records=self.node.records,
                 standings=self.node.standings,
+                views=RecordViews(self.node.chain, self.node.records, self.node.standings, name),
                 casebook=self.casebook,
                 inbox=self.inbox,
                 access=cast(AccessDesk, SimpleNamespace(following=self._note)),
@@ -309,6 +312,23 @@ async def test_a_member_without_the_roles_sends_nothing() -> None:
     with pytest.raises(Forbidden):
         await office.do(Operation.DISPUTE, record, 1)
     assert office.sent == [] and office.noted == []
+
+
+async def test_a_red_record_is_read_by_its_reporter_alone() -> None:
+    for member, fields in ((ALPHA, 20), (BRAVO, 1)):
+        office = Office(member)
+        payload = replace(statement(1).payload, tlp=Tlp.RED)
+        red = Record.of(b"\x01" * 32, TAG, payload)
+        office.world.say(ALPHA, red)
+        view = await office.desk.history(red.record_id)
+        assert view.fields["tlp"] == "red" and len(view.fields) >= fields
+        views = office.desk._parts.views
+        if member == ALPHA:
+            views.check_shown(red.record_id)
+            continue
+        assert view.fields == {"tlp": "red"}
+        with pytest.raises(Forbidden, match="red"):
+            views.check_shown(red.record_id)
 
 
 async def test_a_regulator_s_desk_rules_with_its_own_account() -> None:
