@@ -149,17 +149,22 @@ def test_search_leads_to_pages_and_tells_nobody_what_was_typed(
     assert "sought@" not in alliance.log(REGULATOR)
 
 
-@pytest.mark.parametrize(("name", "role"), [(REGULATOR, "auditor"), (PROPOSER, "operator")])
 def test_no_page_has_a_barrier_and_none_is_wider_than_the_window(
-    alliance: Alliance, tmp_path: Path, name: str, role: str
+    alliance: Alliance, tmp_path: Path
 ) -> None:
+    record = alliance.report(PROPOSER, kind="email", value="console0@scam-post.net")["record_id"]
     folder = _folder(tmp_path)
-    url = alliance.node(name).rest_url
-    with browsing(url, tmp_path / "profile") as browser:
+    with browsing(alliance.node(REGULATOR).rest_url, tmp_path / "profile") as browser:
         _look(browser, "/console/login", folder)
-        browser.login(alliance.key(name, role))
-        for path in _reached(browser):
-            _look(browser, path, folder / role)
+        browser.login(alliance.key(REGULATOR, "auditor"))
+        for path in (*_reached(browser), f"/console/records/{record}"):
+            _look(browser, path, folder / "auditor")
+
+
+def test_an_operators_own_pages_have_no_barrier_either(alliance: Alliance, tmp_path: Path) -> None:
+    with visiting(alliance, tmp_path, PROPOSER, "operator") as browser:
+        for path in ("/console", "/console/node", "/console/access-log"):
+            _look(browser, path, _folder(tmp_path) / "operator")
 
 
 def test_pages_of_what_this_alliance_does_not_have_are_without_barriers(tmp_path: Path) -> None:
