@@ -62,10 +62,15 @@ class Options:
     fsync_ms: int = 1
     """Longest fsync."""
     settle_ms: int = 300_000
-    """Time after the bad phase within which everything must be done."""
+    """Time after the bad phase within which everything must be done, besides `pace_ms` a block."""
     codec: bool = False
     """Every message is encoded, decoded and authenticated, not only the Byzantine ones."""
     config: Config = field(default_factory=lambda: Config(heartbeat_ms=5_000))
+
+    @property
+    def pace_ms(self) -> int:
+        """Longest time to a block in calm weather: idle, blocks come as heartbeats."""
+        return 1_000 + self.config.heartbeat_ms
 
     @classmethod
     def from_seed(cls, seed: int, n: int, blocks: int) -> Options:

@@ -395,8 +395,6 @@ class World:
             if thaw > 0:
                 self.run_until(lambda: False, thaw)
             self.calm_down()
-        # Once the clients' requests are done, blocks come at the pace of heartbeats.
-        pace_ms = 1_000 + options.config.heartbeat_ms
-        if not self.run_until(self.done, options.settle_ms + options.blocks * pace_ms):
+        if not self.run_until(self.done, options.settle_ms + options.blocks * options.pace_ms):
             raise Violation(f"liveness: {describe(self)}")
         self.checkers.at_end()
