@@ -12,6 +12,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -32,6 +33,7 @@ INNER: Final = slice(6, 30)
 """Part of a random 32-byte value: LevelDB shares the first bytes of neighbouring keys."""
 ROWS: Final = 2_000
 PATIENCE_S: Final = 300.0
+COPY: Final = "copy"
 
 
 @dataclass
@@ -87,11 +89,11 @@ class Erasing:
             self.ids += [row["record_id"] for row in answer.json()["rows"]]
 
     def secrets(self, name: str) -> dict[bytes, str]:
-        """What must not be found: salts, tags and payloads of doomed records, from a stopped node's
-        disk."""
+        """What must not be found: salts, tags and payloads of the doomed, as a node has them."""
         doomed = {bytes.fromhex(record_id) for record_id in self.doomed}
         found: dict[bytes, str] = {}
-        with self.alliance.store(name) as store:
+        data = self.alliance.node(name).home / "data"
+        with tempfile.TemporaryDirectory() as place, closing(copied(data, Path(place))) as store:
             for key, value in store.iterate(schema.SIDECARS):
                 for entry in Sidecar.decode(unseal(key, value)).entries:
                     if entry.record_id in doomed:
@@ -169,16 +171,18 @@ def _without_newline(secret: bytes) -> bytes:
 
 
 def _dump(data: Path, into: Path) -> None:
-    """All keys and values of a copy of a database, as LevelDB decompresses them."""
-    copy = into.with_suffix(".copy")
-    store = until(lambda: _opened_copy(data, copy), f"a copy of {data} that opens")
-    try:
-        with into.open("wb") as stream:
-            for key, value in store.iterate(b""):
-                stream.write(key + value)
-    finally:
-        store.close()
-        shutil.rmtree(copy)
+    """All keys and values of a database, as LevelDB decompresses them."""
+    with closing(copied(data, into.parent)) as store, into.open("wb") as stream:
+        for key, value in store.iterate(b""):
+            stream.write(key + value)
+    shutil.rmtree(into.parent / COPY)
+
+
+def copied(data: Path, place: Path) -> LevelStore:
+    """A copy of a database, which may be in use, opened."""
+    store = until(lambda: _opened_copy(data, place / COPY), f"a copy of {data} that opens")
+    assert store is not None
+    return store
 
 
 def _opened_copy(data: Path, copy: Path) -> LevelStore | None:
@@ -213,10 +217,8 @@ def play(alliance: Alliance, records: int, erase: int) -> Erasing:
     alliance.start()
     it.timed("report", it.report)
     others = alliance.validators[1:]
-    alliance.stop()
     secrets = it.secrets(others[0])
     assert it.leftovers(secrets), "the search finds nothing even before"
-    alliance.start()
     killed = others[-1]
     with Load(alliance, others[:2], clients=1) as load:
         ordered = time.monotonic()
@@ -229,13 +231,13 @@ def play(alliance: Alliance, records: int, erase: int) -> Erasing:
         it.took["longest silence under load"] = round(load.longest_gap_after(ordered), 2)
         left = it.timed("search live", lambda: it.leftovers(secrets))
         assert left == [], left[:10]
+        it.timed("new node", lambda: _newcomer(it, others[0]))
     assert load.refused == [], load.refused[:3]
     for name in alliance.names:
         it.proofs_hold(name)
     verdict = it.receipts(it.doomed[-1], others[0])
     assert verdict.missing == () and verdict.order_is_allowed, verdict
-    tip = alliance.height(it.reporter, "finalized")
-    alliance.until_final(tip)
+    alliance.until_final(alliance.height(it.reporter, "finalized"))
     assert alliance.stop() == []
     left = it.leftovers(secrets)
     assert left == [], left[:10]
@@ -243,8 +245,6 @@ def play(alliance: Alliance, records: int, erase: int) -> Erasing:
         report = alliance.fsck(name)
         assert report.problems == (), (name, report.problems[:5])
         assert report.erased == erase, name
-    it.timed("new node", lambda: _newcomer(it, others[0]))
-    assert it.leftovers(secrets) == []
     return it
 
 
@@ -262,10 +262,11 @@ def _newcomer(it: Erasing, witness: str) -> None:
     alliance = it.alliance
     name = next(name for name in alliance.names if name not in alliance.validators)
     home = alliance.node(name).home
+    alliance.devnet.kill(name)
     shutil.rmtree(home / "data")
     (home / "node.voted").unlink(missing_ok=True)
-    alliance.start()
-    alliance.until_final(alliance.height(witness, "finalized"))
+    alliance.devnet.start_node(name)
+    alliance.until_final(alliance.height(witness, "finalized"), [name])
     it.proofs_hold(name)
     assert it.receipts(it.doomed[0], name).missing == ()
     doomed, left = it.doomed[1], next(i for i in it.ids if i not in set(it.doomed))
@@ -274,7 +275,6 @@ def _newcomer(it: Erasing, witness: str) -> None:
         for record_id in (doomed, left)
     ]
     assert [record["erased"] for record in shown] == [True, False], shown
-    alliance.stop()
 
 
 @click.command()

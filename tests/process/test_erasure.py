@@ -13,4 +13,4 @@ pytestmark = pytest.mark.process
 def test_erased_records_leave_no_byte_on_any_disk_and_break_no_proof(
     make_alliance: MakeAlliance,
 ) -> None:
-    play(make_alliance(), records=2_000, erase=200)
+    play(make_alliance(), records=1_000, erase=100)
