@@ -16,6 +16,7 @@ from urllib.parse import unquote
 import orjson
 from starlette.types import ASGIApp
 
+from api.consent_info import PATH as CONSENT_INFO
 from api.settings import ApiSettings
 from node.service import Role
 from tests.consent_terms import TERMS
@@ -28,6 +29,12 @@ from tests.unit.api.world import PHONE, QUESTION, World
 SETTINGS = ApiSettings(
     max_batch_bytes=1 << 20, max_batch_rows=200, bad_attempts=1 << 30, access_log=False
 )
+STATUS = {
+    "phoneNumber": "+123456789",
+    "scopes": ["indicator:share"],
+    "purpose": "dpv:FraudPreventionAndDetection",
+    "requestCaptureUrl": False,
+}
 ROLES = {role.value: role for role in Role}
 MEDIA = {
     "json": b"application/json",
@@ -97,6 +104,8 @@ class Rest(Target):
             b"POST /v1/screenings/batches analyst csv\nkind,value,purpose,lawful_basis\n"
             b"phone,+442079460958,fraud_prevention,legitimate_interests\n",
             b"POST /v1/consents reporter json\n" + orjson.dumps(TERMS),
+            b"POST /v1/consents/search reporter json\n" + orjson.dumps({"subject": "pairwise-17"}),
+            f"POST {CONSENT_INFO} analyst json\n".encode() + orjson.dumps(STATUS),
             b"POST /v1/consents/consent-0/withdrawal?wait=accepted reporter json\n"
             b'{"reason":"objected"}',
             b"POST /v1/consents/consent-0/withdrawal reporter none\n",
@@ -117,8 +126,11 @@ class Rest(Target):
 
     def run(self, data: bytes) -> str:
         node = self._world.node
-        for kept in (node.records, node.tags, node.promises, node.consents, node.seen):
+        consents = self._world.consents
+        for kept in (node.records, node.tags, node.promises, node.seen):
             kept.clear()
+        for held in (consents.consents, consents.persons, consents.promises):
+            held.clear()
         self._gathered.lines.clear()
         return self._judge(data, self._world.app)
 
@@ -139,6 +151,8 @@ class Rest(Target):
         if answer.status < 400 or method == "HEAD" or path == "/readyz":
             return f"{method} {answer.status}"
         document = json.loads(answer.body)
+        if path == CONSENT_INFO and set(document) == {"status", "code", "message"}:
+            return f"{method} {answer.status} {document['code']}"
         if answer.headers.get(b"content-type") != _PROBLEM or "type" not in document:
             raise Finding(f"no problem document: {answer.status} {answer.headers}")
         errors = document.get("errors") or [{}]
