@@ -20,7 +20,8 @@ from bulwark.ledger.header import Header
 from bulwark.ledger.ids import Address, Height, MemberId, RecordId
 from bulwark.ledger.lifecycle import ConsentStanding
 from bulwark.ledger.record import Record
-from contracts.members import member_id_text
+from contracts.member_events import EVENT_NAMES, MemberAdded, decode_member_event
+from contracts.members import MEMBER_REGISTRY, member_id_text
 from contracts.privacy.keys import read_ring_key_owner
 from contracts.slots import ReadSlot
 from node.audit.population import drawn
@@ -46,6 +47,7 @@ from node.storage import blocks
 from node.storage.port import KeyValueStore
 
 T = TypeVar("T")
+_ADDED: Final = next(topic for topic, name in EVENT_NAMES.items() if name == "MemberAdded")
 Breach = Callable[[StoredRecord], str | None]
 MAX_WAITING: Final = 8
 """Reports and samples that wait for the thread."""
@@ -73,6 +75,8 @@ class AuditGround:
     directory: Directory
     own: MemberId
     """Whose node this is."""
+    first_members: frozenset[MemberId]
+    """Those of genesis."""
     index_key: bytes = field(repr=False)
     """32 secret bytes that commitments are made with."""
     read_slot: ReadSlot
@@ -210,8 +214,21 @@ class AuditDesk:
         return asyncio.run_coroutine_threadsafe(asked(), loop).result(LOOP_S)
 
     def _need_member(self, member: MemberId | None) -> None:
-        if member is not None and self._ground.directory.member(member) is None:
-            raise NotFound(f"the ledger has no member {member}")
+        """Refuse a name that no member ever had: an empty report would look like an answer."""
+        if member is None or self._ground.directory.member(member) is not None:
+            return
+        if member not in self._former():
+            raise NotFound(f"the ledger has and had no member {member}")
+
+    def _former(self) -> set[MemberId]:
+        """Members of genesis, and all that joined since, those that left too."""
+        scan = self._scan(None)
+        added = (
+            decode_member_event(logged.log.address, logged.log.topics, logged.log.data)
+            for logged in scan.logs(MEMBER_REGISTRY, _ADDED)
+        )
+        ids = {event.member.id for event in added if isinstance(event, MemberAdded)}
+        return {*self._ground.first_members, *(MemberId(member_id_text(each)) for each in ids)}
 
     async def _on_thread(self, work: Callable[[], T]) -> T:
         if self._waiting >= MAX_WAITING:

@@ -19,7 +19,7 @@ from contracts.privacy.query_log import (
     AccessAnchored,
     decode_query_log_event,
 )
-from node.audit.scan import LedgerScan, Placed
+from node.audit.scan import LedgerScan
 
 
 @dataclass(slots=True)
@@ -70,23 +70,20 @@ def _drawn(
     scan: LedgerScan, population: Population, seed: Seed, size: int, stratum: str, part: _Part
 ) -> Stratum:
     numbers = Draw(seed, population, stratum).numbers(part.size, size)
-    items: list[Item] = []
+    by_batch: dict[int, list[tuple[int, int]]] = {}
     for number in numbers:
         index, offset = part.place(number)
-        placed = next(scan.anchors(after=index))
-        items.append(_item(scan, population, number, placed, offset))
+        by_batch.setdefault(index, []).append((number, offset))
+    found: dict[int, Item] = {}
+    for index, wanted in by_batch.items():  # each batch is read once, however much of it is drawn
+        anchor = next(scan.anchors(after=index)).anchor
+        entries = scan.entries(anchor) if population.kind == "records" else ()
+        for number, offset in wanted:
+            name = entries[offset].record_id if entries else anchor.digest
+            member = scan.member_of(anchor.account)
+            found[number] = Item(number, member, anchor.height, name.hex())
     whose = MemberId(stratum) if stratum else population.member
-    return Stratum(whose, part.size, tuple(items))
-
-
-def _item(
-    scan: LedgerScan, population: Population, number: int, placed: Placed, offset: int
-) -> Item:
-    anchor = placed.anchor
-    name: bytes = anchor.digest
-    if population.kind == "records":
-        name = scan.entries(anchor)[offset].record_id
-    return Item(number, scan.member_of(anchor.account), anchor.height, name.hex())
+    return Stratum(whose, part.size, tuple(found[number] for number in numbers))
 
 
 def _drawn_access(scan: LedgerScan, population: Population, seed: Seed, size: int) -> Stratum:

@@ -40,6 +40,7 @@ def make_audit(
             chain=chain,
             directory=directory,
             own=home.member.id,
+            first_members=frozenset(member.id for member in home.genesis.members),
             index_key=home.secrets.index_key,
             read_slot=executor.slot,
             validators_at=lambda height: len(epochs.at(height).validators.validators),

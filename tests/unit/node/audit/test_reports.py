@@ -100,6 +100,7 @@ def desk_of(node: Node, breach: Any = None) -> AuditDesk:
         chain=node.chain,
         directory=Directory(node.genesis, node.executor.slot),
         own=MemberId("alpha"),
+        first_members=frozenset({MemberId("founder"), MemberId("alpha")}),
         index_key=INDEX_KEY,
         read_slot=node.executor.slot,
         validators_at=lambda height: len(node.executor.epochs.at(height).validators.validators),
@@ -369,6 +370,8 @@ async def test_what_is_not_final_or_not_there_is_refused(ledger: Ledger) -> None
         await report(ledger.node, "none")
     with pytest.raises(NotFound, match="no member"):
         await report(ledger.node, "sharing", member=MemberId("nobody"))
+    gone = await report(ledger.node, "sharing", member=MemberId("founder"))
+    assert gone.rows == (), "who left is still asked about"
     sidecar = make_sidecar(1, "not final")
     nonce = ledger.nonces[ALPHA]
     ledger.node.block(anchor(ALPHA, nonce, sidecar), sidecars=[sidecar], final=False)
