@@ -45,7 +45,8 @@ PERMANENT = (
     schema.META, schema.HEADERS, schema.HEIGHTS_BY_HASH, schema.BATCHES, schema.RECEIPTS,
     schema.COMMIT_CERTIFICATES, schema.CHECKPOINTS, schema.TRANSACTIONS, schema.RECORDS,
     schema.LOG_NODES, schema.LOG_LEAVES, schema.LOG_INDEX, schema.EVENTS, schema.STATE,
-    schema.CODES, schema.OWN_HITS, schema.ERASURES, schema.CONSENSUS, schema.CONSENTS, schema.EVALUATIONS, schema.IDEMPOTENCY,
+    schema.CODES, schema.CONSENSUS, schema.CONSENTS, schema.EVALUATIONS, schema.IDEMPOTENCY,
+    schema.OWN_HITS, schema.ERASURES,
 )  # fmt: skip
 """Everything of a store that no erasure touches; tags may not be in there."""
 
