@@ -63,8 +63,7 @@ def test_reports_and_samples_are_the_same_at_every_node(
 
     shown: dict[str, Any] = {}
     for name in REPORTS:
-        words = ("report", name, "--format", "json", "--to-height", height)
-        one, two = both(alliance, places, *words)
+        one, two = both(alliance, places, "report", name, "--format", "json", "--to-height", height)
         assert one == two, name
         shown[name] = json.loads(one)
     register = shown["sharing"]
@@ -74,8 +73,7 @@ def test_reports_and_samples_are_the_same_at_every_node(
     counts = {row["member"]: row["records"] for row in shown["reporters"]["rows"]}
     assert counts == {first: 3, second: 3}
     page = tmp_path / "sharing.html"
-    words = ("report", "sharing", "--format", "html", "--out", page)
-    made = bulwark(alliance, places[1], *words)
+    made = bulwark(alliance, places[1], "report", "sharing", "--format", "html", "--out", page)
     assert made.wait(60) == 0 and "<table>" in page.read_text()
 
     # The case behind a record is opened by its reporter, and compared with the regulator's own.
@@ -108,8 +106,8 @@ def test_reports_and_samples_are_the_same_at_every_node(
 
     until(busy, "twenty seconds of reports", within_s=90)
     alliance.until_final(alliance.height(first))
-    words = ("sample", "--to-height", height, "--size", 4, "--by-member", "--json")
-    one, two = both(alliance, places, *words)
+    asked_for = ("sample", "--to-height", height, "--size", 4, "--by-member", "--json")
+    one, two = both(alliance, places, *asked_for)
     assert one == two
     sample = json.loads(one)
     assert sample["population"]["size"] == 6 and sample["seed"]["block"]["height"] > height
