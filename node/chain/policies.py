@@ -39,6 +39,8 @@ MAX_SHOWN: Final = 256
 """Newest policies that are listed and found by title."""
 MAX_ANCHORS: Final = 16_384
 """Anchors whose policy is remembered."""
+MAX_JUDGED: Final = 65_536
+"""Records whose verdict is remembered: about 10 MB."""
 MAX_KEPT: Final = 1_024
 """Policies whose documents and standings are remembered."""
 _PLACE: Final = slice(0, 12)
@@ -103,6 +105,8 @@ class PolicyBook:
         """By id: the standing, and the height up to which it is settled what was in force."""
         self._anchored: _Kept[bytes, bytes] = _Kept(MAX_ANCHORS)
         """Height and transaction of an anchor -> id of its policy."""
+        self._judged: _Kept[bytes, str] = _Kept(MAX_JUDGED)
+        """Order of a record -> the rule that it breaks, '' for none."""
         self._default: Policy | None = None
         self._found: tuple[Height, dict[str, Policy | None]] = (Height(-1), {})
         """By name, as of a height."""
@@ -163,6 +167,15 @@ class PolicyBook:
         """Id of the rule that a record breaks, None if none. Raises StoreDamaged."""
         if record.payload.operation not in STATEMENTS:
             return None
+        # Ledger order names one statement; what is found of it never changes.
+        kept = self._judged.get(record.order) if record.order else None
+        if kept is None:
+            kept = self._judge(record) or ""
+            if record.order:
+                self._judged.put(record.order, kept)
+        return kept or None
+
+    def _judge(self, record: StoredRecord) -> str | None:
         ruling = self._ruling(self._policy_of(record), record.height)
         if isinstance(ruling, str):
             return ruling
