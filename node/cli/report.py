@@ -52,6 +52,13 @@ from node.cli.values import (
 )
 @click.option("--purpose", type=words(Purpose, stated_only=True))
 @click.option("--consent-anchor", help="Anchor id of the consent, where that is the basis.")
+@click.option("--policy", help="Policy in force, by id or title; the default if left out.")
+@click.option(
+    "--customers",
+    "distinct_customers",
+    type=click.IntRange(0, 65_535),
+    help="Own customers that reported it.",
+)
 @click.option("--link-group", help="Shared by the reports of one case; it stays with your node.")
 @case_option
 @region_option

@@ -29,6 +29,15 @@ def test_a_report_is_found_by_a_screening(bulwark: Run, devnet: Path) -> None:
     assert "HIT" in shown.stdout and record_id in shown.stdout
 
 
+def test_a_report_names_its_policy_and_how_many_customers_stand_behind_it(
+    bulwark: Run, devnet: Path, world: World
+) -> None:
+    words = ("--fraud-type", "imp_bank", "--policy", "eu-psr-83", "--customers", "2")
+    assert bulwark("report", *PHONE, *words, *on(devnet)).exit_code == 0
+    (seen,) = world.node.seen
+    assert (seen.policy, seen.distinct_customers) == ("eu-psr-83", 2)
+
+
 def test_the_value_can_come_from_standard_input(bulwark: Run, devnet: Path, world: World) -> None:
     words = ("report", "--kind", "email", "--value", "-", "--fraud-type", "phishing")
     told = bulwark(*words, *on(devnet), "--wait", "finalized", "--json", stdin="a@b.example\n")
