@@ -1,8 +1,8 @@
 """Policies of a new alliance: which documents are in force from its first block on.
 
 Rules: `[policies]` of a description names shipped policies by title and files by a path that ends
-in .json, relative to the description; `default` is what the zero id stands for, the shipped alliance
-default where it is left out; a file may be spelt as a person writes JSON, its canonical form is what
+in .json, relative to the description; `default` is what the zero id stands for, the shipped one
+where it is left out; a file may be spelt as a person writes JSON, its canonical form is what
 counts. No title and no document is there twice.
 """
 
