@@ -10,20 +10,20 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, Protocol
 from urllib.parse import urlsplit
 
 from starlette.routing import compile_path
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from api.auth import Principal
 from api.console.cookies import SESSION, drop_cookie, read_cookie
 from api.console.render import Renderer
 from api.console.sessions import Sessions
 from api.console.visit import HTML_TYPE, Page, View, Visit, read_form, redirect
-from api.edge import as_problem
-from api.exchange import ClientGone, Exchange, Reply
+from api.edge import Edge, as_problem
+from api.exchange import ClientGone, Exchange, Reply, Route
 from api.problems import TITLES, Problem
 from api.settings import ApiSettings
 
@@ -187,9 +187,14 @@ class Gate:
 class WithConsole:
     """The API's edge with the console beside it."""
 
-    def __init__(self, edge: ASGIApp, gate: Gate) -> None:
+    def __init__(self, edge: Edge, gate: Gate) -> None:
         self._edge = edge
         self._gate = gate
+
+    @property
+    def routes(self) -> Sequence[Route]:
+        """The API's routes."""
+        return self._edge.routes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI connection."""

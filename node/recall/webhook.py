@@ -14,13 +14,14 @@ import hmac
 import json
 import stat
 from pathlib import Path
-from typing import Final
-
-import httpx
+from typing import TYPE_CHECKING, Final
 
 from node.config import ConfigError, RecallConfig
 from node.logs import Log
 from node.recall.port import Recall
+
+if TYPE_CHECKING:
+    import httpx
 
 MIN_SECRET: Final = 16
 MAX_SECRET: Final = 4_096
@@ -77,6 +78,8 @@ class Webhook:
 
     async def post(self, recall: Recall, time_s: int) -> bool:
         """Send a recall once; whether it was taken."""
+        import httpx  # not before there is one to send: a node without a webhook starts faster
+
         body = json.dumps(document_of(recall), separators=(",", ":")).encode()
         headers = {
             "content-type": "application/json",
