@@ -35,7 +35,7 @@ REPORTED = (
     ("url", "https://xylophone-parcel-refund.info/zqpay?session=9f8e7d6c"),
 )
 ASKED_ONLY = (("phone", "+44 20 7946 0391"), ("email", "clean.quokka@honest-people.org"))
-REFUSED = (("iban", "DE75 5121 0800 1245 1261 98"), ("email", "brokenkumquat-typo.example"))
+REFUSED = (("iban", "DE75 5121 0800 1245 1261 98"), ("email", "broken@@kumquat-typo.example"))
 SUBJECT = "subject-marmalade-77-quokka"
 ROWS = "".join(
     f'{{"kind":"{kind}","value":"{value}","fraud_type":"smishing"}}\n' for kind, value in REPORTED
