@@ -34,14 +34,18 @@ from contracts.bindings import (
 from contracts.policies import POLICY_REGISTRY, PolicyState, encode_publish, publish_gas
 from node.chain.policies import NO_POLICY, PolicyBook
 from node.chain.records import StoredRecord
+from node.chain.standings import StandingPorts, Standings
+from node.screening.screener import Screener
 from tests.unit.node.execution.alliance import (
     _BITS,
     ACCOUNTS,
     CREATED_MS,
+    NAMES,
     Node,
     call,
     make_genesis,
 )
+from tests.unit.node.test_screener import QUESTION, KnownTag
 
 ALPHA, BRAVO, CHARLIE, _ = ACCOUNTS
 PSR = shipped("eu-psr-83")
@@ -238,3 +242,29 @@ def test_the_book_lists_policies_newest_first_with_where_they_stand():
     assert [k.is_default for k in play.book.known()] == [False, True]
     assert play.book.get(b"\x08" * 32) is None
     assert play.book.policy(PSR.id, Height(10**6)) is None
+
+
+async def test_a_record_in_breach_answers_no_screening_and_scores_nowhere():
+    play = Play(DEFAULT.document, PSR.document)
+    node = play.node
+    names = {account.address: name for account, name in zip(ACCOUNTS, NAMES, strict=True)}
+    ports = StandingPorts(
+        member_of=lambda account: names[Address(account)],
+        consent_standing=node.consents.standing,
+        breach=play.book.breach,
+    )
+    screener = Screener(
+        tagger=KnownTag(),
+        replica=node.records,
+        standings=Standings(node.records, node.roles, ports),
+        now_ms=lambda: node.chain.tip.timestamp_ms,
+        lag=lambda: None,
+    )
+    play.anchor(payload(distinct_customers=1), PSR.id)
+    (alone,) = await screener.screen([QUESTION])
+    assert (alone.hit, alone.score) == (False, 0)
+    assert [reason.code for reason in alone.reasons] == ["breach"]
+    play.anchor(payload(), PSR.id)
+    (both,) = await screener.screen([QUESTION])
+    assert both.hit and both.score > 0
+    assert {reason.code for reason in both.reasons} >= {"breach", "evidence"}
