@@ -1,6 +1,6 @@
 """The anchor: one leaf of the record log, what stays for ever of a batch or of a consent event.
 
-Rules: one fixed layout of 149 bytes for all kinds, fields that a kind does not have are zero, so an
+Rules: one fixed layout of 116 bytes for all kinds, fields that a kind does not have are zero, so an
 anchor has one encoding; it holds no personal data and no tag. Anchors enter the log in the order
 of the events of successful transactions.
 Turning contract events into anchors is the executor's work, not this file's.

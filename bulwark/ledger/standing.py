@@ -177,16 +177,12 @@ class Life:
         if not isinstance(move, Move):
             return Cell(None), move
         # The first hat under which the member may do it counts, else the first refusal.
-        first: tuple[Cell, str | None] | None = None
-        for party in self.parties(asked.member, is_regulator=asked.is_regulator):
-            cell = TABLE[self.state, move, party]
-            refused = cell.refusal or self._guard(asked, cell)
-            if refused is None:
-                return cell, None
-            first = first or (cell, refused)
-        if first is None:
-            raise RuntimeError("a member is some party to every record")
-        return first
+        parties = self.parties(asked.member, is_regulator=asked.is_regulator)
+        judged = [self._cell(asked, TABLE[self.state, move, party]) for party in parties]
+        return next((found for found in judged if found[1] is None), judged[0])
+
+    def _cell(self, asked: FollowUp, cell: Cell) -> tuple[Cell, str | None]:
+        return cell, cell.refusal or self._guard(asked, cell)
 
     def _guard(self, asked: FollowUp, cell: Cell) -> str | None:
         is_open = any(dispute.ruling is None for dispute in self.disputes)

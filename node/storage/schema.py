@@ -14,7 +14,7 @@ from typing import Final
 from bulwark.ledger.ids import Address, Digest, Height, RecordId, Tag
 from node.storage.values import RecordPlace
 
-FORMAT_VERSION: Final = b"bulwark-store/1"
+FORMAT_VERSION: Final = b"bulwark-store/2"
 """Value under META_FORMAT; a store with another one is refused."""
 
 META: Final = b"\x00"

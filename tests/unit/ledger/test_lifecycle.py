@@ -344,3 +344,19 @@ def test_every_refusal_of_a_guard_is_told_somewhere_here() -> None:
         "lifecycle.erase.too_early",
     }
     assert {rule for rules in GUARD_REFUSALS.values() for rule in rules} == told
+
+
+def test_folding_all_follow_ups_at_once_gives_what_taking_them_one_by_one_gives() -> None:
+    story = Story()
+    told = [
+        story.follow_up(Move.DISPUTE, DISPUTER),
+        story.follow_up(Move.DISPUTE, OTHER),
+        story.follow_up(Move.REJECT, DISPUTER),
+        story.follow_up(Move.UPHOLD, REGULATOR),
+    ]
+    for follow_up in told:
+        story.life.take(follow_up)
+    folded = standing_of(REPORTER, told)
+    assert folded == story.life.standing()
+    assert folded.state is State.OVERRULED
+    assert [dispute.ruling for dispute in folded.disputes] == [Ruling.REJECTED, Ruling.UPHELD]
