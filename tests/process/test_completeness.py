@@ -157,8 +157,8 @@ def test_honest_members_pass_and_an_access_that_was_cut_or_never_written_is_foun
     alliance.devnet.start_node(rogue)
 
     now = ticker.until(
-        lambda found: any(slot == UNUSED_SLOT for slot, _ in found.values()),
-        "the rogue's question is there",
+        lambda found: cut.hex() in found and any(slot == UNUSED_SLOT for slot, _ in found.values()),
+        "the questions of the cutter and of the rogue are anchored",
     )
     code, found = audited(alliance, tmp_path / "dishonest")
     assert code == 1 and not found["complete"]
