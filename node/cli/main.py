@@ -9,7 +9,6 @@ sub-commands do the work.
 from __future__ import annotations
 
 import errno
-import importlib
 import os
 import sys
 from collections.abc import MutableMapping, Sequence
@@ -17,6 +16,8 @@ from typing import Any, Final, NoReturn
 
 import click
 from click.exceptions import NoArgsIsHelpError
+
+from node.cli.lazygroup import LazyGroup
 
 INTERRUPTED: Final = 130
 """Exit code after Ctrl-C, as shells have it."""
@@ -54,27 +55,8 @@ COMMANDS: Final = {
 """Name to (module, one line of help), in the order of the help page."""
 
 
-class LazyGroup(click.Group):
-    """A group that imports a sub-command when it is called, not when the group is listed."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """All names, in the order of the table."""
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import the module of a sub-command; None for an unknown name."""
-        entry = COMMANDS.get(cmd_name)
-        if entry is None:
-            return None
-        command = importlib.import_module(entry[0]).command
-        if not isinstance(command, click.Command):
-            raise TypeError(f"{entry[0]}.command is no click command")
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the table of sub-commands without importing them."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+class Bulwark(LazyGroup):
+    """The whole command: what goes wrong ends it with one line and an exit code."""
 
     def main(
         self,
@@ -130,7 +112,7 @@ _CONTEXT: Final[MutableMapping[str, Any]] = {
 }
 
 
-@click.group(cls=LazyGroup, name="bulwark", context_settings=_CONTEXT)
+@click.group(cls=Bulwark, table=COMMANDS, name="bulwark", context_settings=_CONTEXT)
 @click.version_option(package_name="bulwark", message="%(version)s")
 def main() -> None:
     """Node of a permissioned anti-fraud alliance.
