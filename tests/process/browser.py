@@ -13,7 +13,11 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException
+from selenium.common.exceptions import (
+    NoSuchElementException,
+    StaleElementReferenceException,
+    WebDriverException,
+)
 from selenium.webdriver import Chrome, ChromeOptions, ChromeService, Keys
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
@@ -23,6 +27,8 @@ from tests.process.support import until
 WIDTHS = (1280, 400)
 MOST_TABS = 300
 """Tab stops of one page that are walked through at most."""
+_PAGE_IS_GONE = "does not belong to the document"
+"""What chromedriver says, for a stale element, when the page goes while its text is read."""
 _OFF_PAGE = "data:text/html,<p id=x>off</p><script>x.textContent='on'</script>"
 FLAGS = (
     "--headless=new",
@@ -70,7 +76,11 @@ class Browser:
             try:
                 return self.driver.find_element(By.TAG_NAME, tag).text
             except (StaleElementReferenceException, NoSuchElementException):
-                until(lambda: self.driver.find_elements(By.TAG_NAME, tag), f"a page with <{tag}>")
+                pass
+            except WebDriverException as error:
+                if _PAGE_IS_GONE not in (error.msg or ""):
+                    raise
+            until(lambda: self.driver.find_elements(By.TAG_NAME, tag), f"a page with <{tag}>")
 
     def login(self, key: str) -> None:
         """Type a key into the form and send it with the keyboard."""
