@@ -12,7 +12,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, TypedDict, Unpack
+from typing import Any, Unpack
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -21,29 +21,19 @@ from starlette.routing import Router
 from starlette.types import ASGIApp
 
 from api import documentation as doc
-from api.access import AccessRoutes, access_routes
-from api.audit import AuditRoutes, audit_routes
 from api.auth import ApiKeys, RandomBytes
-from api.consent_info import ConsentInfoRoutes, consent_info_routes
-from api.consents import ConsentRoutes, consent_routes
 from api.console.gate import WithConsole
 from api.console.pages import create_console
 from api.console.source import Source
+from api.desks import DeskServices, desk_routes
 from api.diagnosis import DiagnosisRoutes
-from api.disputes import DisputeRoutes, dispute_routes
 from api.edge import Clock, Edge
-from api.erasure import ErasureRoutes, erasure_routes
 from api.eth import ChainMethods, client_version, translate
 from api.evidence import EvidenceRoutes
 from api.exchange import ALL_ROLES, Exchange, Reply, Route, json_reply
-from api.governance import GovernanceRoutes, governance_routes
 from api.indicators import IndicatorRoutes
 from api.jsonrpc import Dispatcher
 from api.metrics import ApiMetrics
-from api.openings import OpeningRoutes, opening_routes
-from api.packs import PackRoutes, pack_routes
-from api.policies import PolicyRoutes, policy_routes
-from api.recalls import RecallRoutes, recall_routes
 from api.routes import (
     indicator_routes,
     oversight_routes,
@@ -56,17 +46,7 @@ from api.screenings import ScreeningRoutes
 from api.settings import ApiSettings
 from api.state import StateRoutes
 from api.uploads import Uploads, upload_routes
-from node.audit.packport import PackService
-from node.audit.port import AuditService
-from node.consents.port import ConsentService
-from node.disputes.port import DisputesService
-from node.erasure.port import ErasureService
 from node.ethereum import EthereumView
-from node.governance.policyport import PolicyService
-from node.governance.port import GovernanceService
-from node.guarded.accessport import AccessService
-from node.openings.port import OpeningsService
-from node.recall.port import RecallService
 from node.service import NodeService
 
 RPC_PATH = "/rpc"
@@ -81,21 +61,6 @@ _DESCRIPTION = (
 def now_ms() -> int:
     """Milliseconds since 1970, the default clock of create_app."""
     return time.time_ns() // 1_000_000
-
-
-class DeskServices(TypedDict, total=False):
-    """What a node serves besides reports and screenings; each may be missing."""
-
-    governance: GovernanceService | None
-    policies: PolicyService | None
-    openings: OpeningsService | None
-    access: AccessService | None
-    consents: ConsentService | None
-    audit: AuditService | None
-    packs: PackService | None
-    disputes: DisputesService | None
-    erasure: ErasureService | None
-    recalls: RecallService | None
 
 
 def create_app(
@@ -126,7 +91,7 @@ def create_app(
         *state_routes(StateRoutes(service, metrics), settings),
         *oversight_routes(DiagnosisRoutes(service), EvidenceRoutes(service), settings),
         rpc_route(RpcRoute(dispatcher, settings), settings),
-        *_desk_routes(settings, clock, desks),
+        *desk_routes(settings, clock, desks),
     ]
     edge = Edge(
         [*routes, Route("GET", OPENAPI_PATH, openapi.show, ALL_ROLES, {}, 10_000)],
@@ -153,34 +118,6 @@ def create_app(
         desks.get("policies"),
     )
     return WithConsole(edge, create_console(source, edge, settings, random_bytes))
-
-
-def _desk_routes(
-    settings: ApiSettings, clock: Callable[[], int], desks: DeskServices
-) -> list[Route]:
-    found: list[Route] = []
-    if (governance := desks.get("governance")) is not None:
-        found += governance_routes(GovernanceRoutes(governance, settings), settings)
-    if (openings := desks.get("openings")) is not None:
-        found += opening_routes(OpeningRoutes(openings, settings), settings)
-    if (consents := desks.get("consents")) is not None:
-        found += consent_routes(ConsentRoutes(consents, settings), settings)
-        found += consent_info_routes(ConsentInfoRoutes(consents, settings), settings)
-    if (disputes := desks.get("disputes")) is not None:
-        found += dispute_routes(DisputeRoutes(disputes, settings, clock), settings)
-    if (access := desks.get("access")) is not None:
-        found += access_routes(AccessRoutes(access), settings)
-    if (audit := desks.get("audit")) is not None:
-        found += audit_routes(AuditRoutes(audit), settings)
-    if (packs := desks.get("packs")) is not None:
-        found += pack_routes(PackRoutes(packs), settings)
-    if (erasure := desks.get("erasure")) is not None:
-        found += erasure_routes(ErasureRoutes(erasure, settings), settings)
-    if (recalls := desks.get("recalls")) is not None:
-        found += recall_routes(RecallRoutes(recalls), settings)
-    if (policies := desks.get("policies")) is not None:
-        found += policy_routes(PolicyRoutes(policies), settings)
-    return found
 
 
 class _OpenApi:

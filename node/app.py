@@ -16,11 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from bulwark.ledger.ids import MemberId
 from bulwark.ledger.receipt import Receipt
 from bulwark.privacy.threshold import MAX_BATCH
-from node.assembly import (
-    Home,
-    check_against_ledger,
-    network_identity,
-)
+from node.assembly import Home, check_against_ledger, network_identity
 from node.ceremony.ceremonies import read_council
 from node.ceremony.keybook import KeyBook
 from node.ceremony.wiring import make_ceremonies
@@ -37,6 +33,7 @@ from node.driver.worker import Worker
 from node.execution.executor import Executor, load_evm
 from node.follower import Follower
 from node.gatekeeper import Gatekeeper
+from node.ground import Ground
 from node.guarded.rings import RingBook
 from node.guarded.wiring import GuardedGround, GuardedMember, GuardedPath
 from node.housekeeping import Housekeeping
@@ -55,7 +52,7 @@ from node.reporting.outbox import Outbox
 from node.reporting.tracker import StageTracker
 from node.requests import Topic
 from node.server import HttpServer
-from node.services import Ground, Services
+from node.services import Services
 from node.sidecars import Sidecars
 from node.storage.durability import Durability
 from node.storage.port import KeyValueStore
@@ -268,7 +265,7 @@ class Node:
         if self._directory.executed(receipts):
             self._intake.recheck()
         self._ceremonies.executed(receipts)
-        self._services.openings.executed(receipts)
+        self._services.executed(receipts)
 
     def _epoch_entered(self, epoch: ChainEpoch) -> None:
         """Limits that governance may change, taken over with the epoch."""
@@ -325,7 +322,7 @@ class Node:
             self._supervisor.spawn(self._oversight.examiner.run())
             self._supervisor.spawn(self._oversight.timekeeper.run())
             self._ceremonies.resume()
-            self._services.openings.resume()
+            self._services.resume()
             self._supervisor.spawn(self._services.run())
             self._supervisor.spawn(self._ceremonies.run())
             self._supervisor.spawn(self._guarded.run())

@@ -5,48 +5,23 @@ It is the one module that brings in what serves HTTP.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import Unpack
 
 from api.auth import ApiKeys
+from api.desks import DeskServices
 from api.server import create_app
 from api.settings import ApiSettings
 from node.assembly import Home
-from node.audit.packport import PackService
-from node.audit.port import AuditService
-from node.consents.port import ConsentService
-from node.disputes.port import DisputesService
-from node.erasure.port import ErasureService
 from node.ethereum import EthereumView
-from node.governance.policyport import PolicyService
-from node.governance.port import GovernanceService
-from node.guarded.accessport import AccessService
-from node.openings.port import OpeningsService
-from node.recall.port import RecallService
 from node.server import HttpServer
 from node.service import NodeService
-
-
-@dataclass(frozen=True, slots=True)
-class Desks:
-    """What serves besides reports and screenings."""
-
-    governance: GovernanceService
-    policies: PolicyService
-    access: AccessService
-    openings: OpeningsService
-    consents: ConsentService
-    audit: AuditService
-    disputes: DisputesService
-    erasure: ErasureService
-    recalls: RecallService
-    packs: PackService
 
 
 def front_door(
     home: Home,
     service: NodeService,
     ethereum: EthereumView,
-    desks: Desks,
+    **desks: Unpack[DeskServices],
 ) -> HttpServer:
     """The server, not started yet. Raises what a bad key file or certificate raises."""
     http = home.config.http
@@ -62,15 +37,6 @@ def front_door(
         ethereum,
         keys,
         settings,
-        governance=desks.governance,
-        policies=desks.policies,
-        access=desks.access,
-        openings=desks.openings,
-        consents=desks.consents,
-        audit=desks.audit,
-        disputes=desks.disputes,
-        erasure=desks.erasure,
-        recalls=desks.recalls,
-        packs=desks.packs,
+        **desks,
     )
     return HttpServer(app, home.path, http)

@@ -15,8 +15,8 @@ from pathlib import Path
 import uvicorn
 from starlette.types import ASGIApp
 
-from node.config import HttpConfig
 from node.logs import Log
+from node.sections import HttpConfig
 
 BACKLOG = 512
 MAX_CONNECTIONS = 2_048

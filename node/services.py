@@ -8,95 +8,37 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Sequence
 
-from node.assembly import Home
+from bulwark.ledger.receipt import Receipt
 from node.audit.packwiring import make_packs
 from node.audit.wiring import make_audit
 from node.chain.consents import ConsentReader
 from node.chain.policies import PolicyBook
 from node.chain.proofs import Prover
 from node.chain.reader import EthereumReader
-from node.chain.records import RecordReader
 from node.chain.roles import RoleBook
 from node.chain.standings import StandingPorts, Standings
-from node.chain.store import ChainStore
-from node.clock import Clock
 from node.consents.wiring import ConsentGround, ConsentPath
-from node.directory import Directory
 from node.disputes.desk import DisputeDesk
 from node.disputes.wiring import DisputesGround, make_dispute_desk
-from node.driver.engine import Engine
-from node.driver.sync import BlockSync
 from node.erasure.wiring import ErasureGround, ErasureParts, make_erasure
-from node.execution.executor import Executor
 from node.facade import Facade, Parts
-from node.front import Desks, front_door
+from node.front import front_door
 from node.governance.wiring import GovernanceGround, GovernancePath
+from node.ground import Ground
 from node.guarded.accessdesk import AccessDesk
 from node.guarded.accusationshelf import AccusationShelf
-from node.guarded.ports import Keys
-from node.guarded.querylog import QueryLog
-from node.guarded.rings import RingBook
-from node.guarded.wiring import GuardedPath
-from node.intake import Intake
-from node.lifecycle import Lifecycle
-from node.mempool import Mempool
-from node.mesh import NetworkMesh
-from node.network.network import Network
 from node.openings.wiring import OpeningsGround, OpeningsPath
-from node.oversight import Oversight
-from node.reporting.anchorer import Anchorer
 from node.reporting.compliance import PolicyGate
 from node.reporting.gatherer import Gatherer
-from node.reporting.idempotency import IdempotencyStore
-from node.reporting.outbox import Outbox
 from node.reporting.recordviews import RecordViews
 from node.reporting.reporter import Reporter
-from node.reporting.tracker import StageTracker
 from node.screening.screener import Screener
 from node.server import HttpServer
 from node.status import Sources, StatusBoard
-from node.storage.durability import Durability
-from node.storage.port import KeyValueStore
 from node.sync.report import SyncReport
-from node.tagging.tagger import Tagger
 from node.waiting import WaitingTransactions
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ground:
-    """The parts of a node that the services stand on."""
-
-    home: Home
-    store: KeyValueStore
-    durability: Durability
-    clock: Clock
-    chain: ChainStore
-    executor: Executor
-    records: RecordReader
-    directory: Directory
-    mempool: Mempool
-    intake: Intake
-    network: Network
-    mesh: NetworkMesh
-    tracker: StageTracker
-    outbox: Outbox
-    idempotency: IdempotencyStore
-    anchorer: Anchorer
-    lifecycle: Lifecycle
-    tagger: Tagger
-    guarded: GuardedPath
-    keys: Keys
-    rings: RingBook
-    query_log: QueryLog
-    oversight: Oversight
-    engine: Engine
-    sync: BlockSync
-    halted: Callable[[], str | None]
-    has_keys: Callable[[], bool]
-    """Whether the keys that the members share are there."""
 
 
 class Services:
@@ -354,6 +296,14 @@ class Services:
             )
         )
 
+    def resume(self) -> None:
+        """Catch up with what the ledger said before this start."""
+        self.openings.resume()
+
+    def executed(self, receipts: Sequence[Receipt] | None) -> None:
+        """A block was executed; None for a stretch that sync brought without its receipts."""
+        self.openings.executed(receipts)
+
     async def run(self) -> None:
         """What the services do without being asked, until cancelled."""
         async with asyncio.TaskGroup() as group:
@@ -368,19 +318,21 @@ class Services:
     def open(self) -> HttpServer:
         """The HTTP server, not started yet. Raises what a bad key file or certificate raises."""
         ground = self._ground
-        desks = Desks(
-            self._governance.desk,
-            self._governance.policies,
-            self._access,
-            self.openings.desk,
-            self._consents.desk,
-            self._audit,
-            self._make_disputes(),
-            self._erasure.desk,
-            self._erasure.recalls,
-            self._packs,
+        return front_door(
+            ground.home,
+            self._facade,
+            self._ethereum,
+            governance=self._governance.desk,
+            policies=self._governance.policies,
+            access=self._access,
+            openings=self.openings.desk,
+            consents=self._consents.desk,
+            audit=self._audit,
+            disputes=self._make_disputes(),
+            erasure=self._erasure.desk,
+            recalls=self._erasure.recalls,
+            packs=self._packs,
         )
-        return front_door(ground.home, self._facade, self._ethereum, desks)
 
     def close(self) -> None:
         """Stop what runs in threads."""

@@ -8,9 +8,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from node.config import NetworkConfig
 from node.diagnosis.facts import CertificateFacts, DiskFacts
 from node.pki import CertificateUnusable, load_certificate, spki_pin
+from node.sections import NetworkConfig
 
 
 def disk_facts(path: Path) -> DiskFacts | None:

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from node.config import ErasureConfig
 from node.erasure.orders import OrderDesk
 from node.erasure.port import MAX_ORDERS, Ground
 from node.logs import Log
+from node.sections import ErasureConfig
 from node.service import ServiceError, Stage
 
 RETRY_MS = 60_000

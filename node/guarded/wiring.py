@@ -24,7 +24,6 @@ from contracts.slots import ReadSlot
 from node.assembly import Home
 from node.chain.store import ChainStore
 from node.clock import Clock
-from node.config import PrivacyConfig
 from node.guarded.accesslog import AccessAnchorer, AccessLog
 from node.guarded.accusation import WrongEvaluation
 from node.guarded.accusationbook import AccusationBook, Judgement
@@ -47,6 +46,7 @@ from node.guarded.spent import SpentNullifiers
 from node.logs import Log
 from node.reporting.evidence_poster import Lane
 from node.requests import Mesh
+from node.sections import PrivacyConfig
 from node.storage.durability import Durability
 from node.storage.port import KeyValueStore
 

@@ -16,9 +16,10 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from node.config import ConfigError, RecallConfig
+from node.config import ConfigError
 from node.logs import Log
 from node.recall.port import Recall
+from node.sections import RecallConfig
 
 if TYPE_CHECKING:
     import httpx

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from node.config import HttpConfig
+from node.sections import HttpConfig
 from node.server import HttpServer
 
 

@@ -15,7 +15,7 @@ import pytest
 from bulwark.indicators.model import ScreeningRequest
 from bulwark.ledger.ids import Address, Digest, Height, MemberId, RecordId, TimestampMs
 from contracts.bindings import CONSENT_REGISTRY, encode_give, encode_withdraw
-from node.config import ConfigError, RecallConfig
+from node.config import ConfigError
 from node.erasure.triggers import Cause, Trigger
 from node.guarded.atrest import AtRest
 from node.recall.desk import RecallDesk
@@ -23,6 +23,7 @@ from node.recall.hits import HitLog
 from node.recall.port import Delivery, Recall
 from node.recall.queue import RecallQueue
 from node.recall.webhook import Webhook, read_secret
+from node.sections import RecallConfig
 from node.service import Caller, RecordView, Role, ScreeningAnswer, Stage
 from node.storage.durability import Durability
 from node.storage.memory import MemoryStore

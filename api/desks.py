@@ -1,0 +1,78 @@
+"""Desks: what a node serves besides reports and screenings, and the routes of each.
+
+Rules: of a desk that is not given there are no routes, so a test or a tool may build a smaller API;
+`server` is the only caller.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypedDict
+
+from api.access import AccessRoutes, access_routes
+from api.audit import AuditRoutes, audit_routes
+from api.consent_info import ConsentInfoRoutes, consent_info_routes
+from api.consents import ConsentRoutes, consent_routes
+from api.disputes import DisputeRoutes, dispute_routes
+from api.erasure import ErasureRoutes, erasure_routes
+from api.exchange import Route
+from api.governance import GovernanceRoutes, governance_routes
+from api.openings import OpeningRoutes, opening_routes
+from api.packs import PackRoutes, pack_routes
+from api.policies import PolicyRoutes, policy_routes
+from api.recalls import RecallRoutes, recall_routes
+from api.settings import ApiSettings
+from node.audit.packport import PackService
+from node.audit.port import AuditService
+from node.consents.port import ConsentService
+from node.disputes.port import DisputesService
+from node.erasure.port import ErasureService
+from node.governance.policyport import PolicyService
+from node.governance.port import GovernanceService
+from node.guarded.accessport import AccessService
+from node.openings.port import OpeningsService
+from node.recall.port import RecallService
+
+
+class DeskServices(TypedDict, total=False):
+    """What a node serves besides reports and screenings; each may be missing."""
+
+    governance: GovernanceService | None
+    policies: PolicyService | None
+    openings: OpeningsService | None
+    access: AccessService | None
+    consents: ConsentService | None
+    audit: AuditService | None
+    packs: PackService | None
+    disputes: DisputesService | None
+    erasure: ErasureService | None
+    recalls: RecallService | None
+
+
+def desk_routes(
+    settings: ApiSettings, clock: Callable[[], int], desks: DeskServices
+) -> list[Route]:
+    """The routes of the desks that there are."""
+    found: list[Route] = []
+    if (governance := desks.get("governance")) is not None:
+        found += governance_routes(GovernanceRoutes(governance, settings), settings)
+    if (openings := desks.get("openings")) is not None:
+        found += opening_routes(OpeningRoutes(openings, settings), settings)
+    if (consents := desks.get("consents")) is not None:
+        found += consent_routes(ConsentRoutes(consents, settings), settings)
+        found += consent_info_routes(ConsentInfoRoutes(consents, settings), settings)
+    if (disputes := desks.get("disputes")) is not None:
+        found += dispute_routes(DisputeRoutes(disputes, settings, clock), settings)
+    if (access := desks.get("access")) is not None:
+        found += access_routes(AccessRoutes(access), settings)
+    if (audit := desks.get("audit")) is not None:
+        found += audit_routes(AuditRoutes(audit), settings)
+    if (packs := desks.get("packs")) is not None:
+        found += pack_routes(PackRoutes(packs), settings)
+    if (erasure := desks.get("erasure")) is not None:
+        found += erasure_routes(ErasureRoutes(erasure, settings), settings)
+    if (recalls := desks.get("recalls")) is not None:
+        found += recall_routes(RecallRoutes(recalls), settings)
+    if (policies := desks.get("policies")) is not None:
+        found += policy_routes(PolicyRoutes(policies), settings)
+    return found
