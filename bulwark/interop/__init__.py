@@ -1,0 +1,1 @@
+"""Conversions between the alliance's records and the formats that fraud desks already have."""
