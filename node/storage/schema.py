@@ -105,13 +105,15 @@ SAMPLES: Final = b"S"
 """block hash -> seed of samples that the delay function made of it, sealed: the audit desk's."""
 PUSH: Final = b"P"
 """Events, webhooks and own questions for the retro-hunt, encrypted: the push desk's."""
+SCREENING_JOBS: Final = b"J"
+"""Screening jobs, how far each is and what they were asked, encrypted: the job desk's."""
 
 ALL_PREFIXES: Final = (
     META, HEADERS, HEIGHTS_BY_HASH, BATCHES, RECEIPTS, COMMIT_CERTIFICATES, CHECKPOINTS,
     TRANSACTIONS, SIDECARS, PENDING_SIDECARS, RECORDS, RECORDS_BY_TAG, FOLLOW_UPS, LOG_NODES,
     LOG_LEAVES, LOG_INDEX, CONSENT_STATES, EVENTS, EPOCHS, STATE, CODES, CONSENSUS, OUTBOX,
     IDEMPOTENCY, CONSENTS, EVALUATIONS, TAG_CACHE, OWN_HITS, ERASURES, DISPUTES,
-    SAMPLES, PUSH,
+    SAMPLES, PUSH, SCREENING_JOBS,
 )  # fmt: skip
 """A key that begins with none of these is an orphan."""
 
