@@ -107,13 +107,15 @@ PUSH: Final = b"P"
 """Events, webhooks and own questions for the retro-hunt, encrypted: the push desk's."""
 SCREENING_JOBS: Final = b"J"
 """Screening jobs, how far each is and what they were asked, encrypted: the job desk's."""
+EXCHANGE: Final = b"X"
+"""What came in from MISP: foreign ids, records, kept values, cursors, encrypted: exchange's."""
 
 ALL_PREFIXES: Final = (
     META, HEADERS, HEIGHTS_BY_HASH, BATCHES, RECEIPTS, COMMIT_CERTIFICATES, CHECKPOINTS,
     TRANSACTIONS, SIDECARS, PENDING_SIDECARS, RECORDS, RECORDS_BY_TAG, FOLLOW_UPS, LOG_NODES,
     LOG_LEAVES, LOG_INDEX, CONSENT_STATES, EVENTS, EPOCHS, STATE, CODES, CONSENSUS, OUTBOX,
     IDEMPOTENCY, CONSENTS, EVALUATIONS, TAG_CACHE, OWN_HITS, ERASURES, DISPUTES,
-    SAMPLES, PUSH, SCREENING_JOBS,
+    SAMPLES, PUSH, SCREENING_JOBS, EXCHANGE,
 )  # fmt: skip
 """A key that begins with none of these is an orphan."""
 
