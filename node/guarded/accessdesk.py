@@ -15,11 +15,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
 
 from bulwark.indicators.model import IndicatorReport, ScreeningRequest
 from bulwark.indicators.vocabulary import LawfulBasis, Purpose
-from bulwark.ledger.accesslog import AccessEntry, AccessKind, Head
+from bulwark.ledger.accesslog import (
+    MAX_ACTION_BYTES,
+    MAX_SUBJECT_BYTES,
+    MAX_WHO_BYTES,
+    AccessEntry,
+    AccessKind,
+    Head,
+)
 from bulwark.ledger.ids import Address, Digest, Height, MemberId
 from contracts.bindings import member_id_bytes
 from contracts.privacy.query_log import (
@@ -55,6 +64,15 @@ _RIGHTS = (Purpose.CONSUMER_PROTECTION.label, LawfulBasis.LEGAL_OBLIGATION.label
 _SUPERVISION = (Purpose.SUPERVISION.label, LawfulBasis.LEGAL_OBLIGATION.label)
 """Why records leave as evidence."""
 Asked = ScreeningRequest | IndicatorReport
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """How far a part of a job is noted: groups of its rows, first and last entry (0 for none)."""
+
+    groups: int = 0
+    first: int = 0
+    last: int = 0
 
 
 class AccessDesk:
@@ -103,6 +121,34 @@ class AccessDesk:
         self._entry(by, AccessKind.RECORD, _SUPERVISION, 1, case_ref)
         self._flush_soon()
 
+    def administering(
+        self,
+        who: str,
+        role: str,
+        action: str,
+        subject: str = "",
+        *,
+        kind: AccessKind = AccessKind.ADMINISTRATION,
+        count: int = 1,
+    ) -> None:
+        """Note what is done to this node itself, or who came in; kinds that name an action.
+
+        A text that is longer than an entry holds is cut. Raises StoreWriteFailed.
+        """
+        self._access.record(
+            who=_cut(who, MAX_WHO_BYTES),
+            role=role,
+            purpose="",
+            lawful_basis="",
+            case_ref="",
+            kind=kind,
+            count=count,
+            action=_cut(action, MAX_ACTION_BYTES),
+            subject=_cut(subject, MAX_SUBJECT_BYTES),
+            now_ms=self._clock.wall_ms(),
+        )
+        self._flush_soon()
+
     async def _note(self, by: Caller, kind: AccessKind, rows: Sequence[Asked]) -> None:
         groups: Counter[tuple[str, str, str]] = Counter()
         for number, row in enumerate(rows, 1):
@@ -119,10 +165,37 @@ class AccessDesk:
         asked_for.set((written[0], written[-1]) if written else (0, 0))
         self._flush_soon()
 
+    def part_of_job(
+        self,
+        by: Caller,
+        groups: Sequence[tuple[tuple[str, str, str], int]],
+        noted: Noted,
+        mark: Callable[[Noted], Mapping[bytes, bytes | None]],
+    ) -> Noted:
+        """Note the groups (purpose, basis, case; rows) of a part of a job that are not noted yet.
+
+        `mark` gives what is written with each entry, so that a part that is worked again after
+        the end of the process is noted once. Raises StoreWriteFailed.
+        """
+        for (purpose, basis, case_ref), count in groups[noted.groups :]:
+            number = self._access.head.count + 1
+            noted = Noted(noted.groups + 1, noted.first or number, number)
+            why = (purpose, basis)
+            self._entry(by, AccessKind.SCREENING_BATCH, why, count, case_ref, mark(noted))
+        asked_for.set((noted.first, noted.last))
+        self._flush_soon()
+        return noted
+
     def _entry(
-        self, by: Caller, kind: AccessKind, why: tuple[str, str], count: int, case_ref: str
+        self,
+        by: Caller,
+        kind: AccessKind,
+        why: tuple[str, str],
+        count: int,
+        case_ref: str,
+        also: Mapping[bytes, bytes | None] = MappingProxyType({}),
     ) -> AccessEntry:
-        """Write one entry; `why` is purpose and lawful basis."""
+        """Write one entry; `why` is purpose and lawful basis, `also` is written with it."""
         purpose, basis = why
         return self._access.record(
             who=by.key_id,
@@ -133,6 +206,7 @@ class AccessDesk:
             kind=kind,
             count=count,
             now_ms=self._clock.wall_ms(),
+            also=also,
         )
 
     def _flush_soon(self) -> None:
@@ -204,3 +278,8 @@ class AccessDesk:
         newest = max((anchor.head.count for anchor in anchors), default=0)
         access = self._access
         return AccessCheck(gap, access.head.count, newest, len(anchors), access.start)
+
+
+def _cut(text: str, most: int) -> str:
+    """A text of at most so many bytes of UTF-8."""
+    return text.encode("utf-8", "replace")[:most].decode("utf-8", "ignore")

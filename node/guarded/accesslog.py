@@ -10,9 +10,10 @@ entries are dropped up to an anchored head, which is kept as the new start.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
+from types import MappingProxyType
 from typing import Final
 
 from bulwark.ledger.accesslog import (
@@ -51,6 +52,7 @@ ANCHOR_GAS: Final = 200_000
 """Gas limit: the dearest measured one takes under 100,000."""
 INTERVAL_MS: Final = 600_000
 MAX_PAGE: Final = 1_000
+_NOTHING: Final[Mapping[bytes, bytes | None]] = MappingProxyType({})
 
 log = Log("accesslog")
 
@@ -86,10 +88,11 @@ class AccessLog:
         kind: AccessKind,
         count: int,
         now_ms: int,
+        also: Mapping[bytes, bytes | None] = _NOTHING,
     ) -> AccessEntry:
         """Add an access; visible at once, durable after the next barrier.
 
-        Raises LimitExceeded, StoreWriteFailed.
+        `also` is written with it, both or none. Raises LimitExceeded, StoreWriteFailed.
         """
         entry = AccessEntry(
             number=self.head.count + 1,
@@ -102,9 +105,12 @@ class AccessLog:
             case_ref=case_ref,
             kind=kind,
             count=count,
+            action=action,
+            subject=subject,
         )
         key = ENTRIES + number8(entry.number)
-        self._store.write({key: self._at_rest.encrypt(key, entry.encode())}, sync=False)
+        stored = self._at_rest.encrypt(key, entry.encode())
+        self._store.write({**also, key: stored}, sync=False)
         self.head = entry.head
         return entry
 

@@ -75,7 +75,9 @@ class HitLog:
         count, now_ms = 0, self._wall_ms()
         for row, (request, answer) in enumerate(zip(requests, answers, strict=True), 1):
             if answer.records:
-                self._note(by.key_id, request.case_ref, answer, now_ms)
+                self._store.write(
+                    self.entry(by.key_id, request.case_ref, answer.records, now_ms), sync=False
+                )
                 count += 1
             if row % TURN == 0:
                 await asyncio.sleep(0)
@@ -85,8 +87,11 @@ class HitLog:
                 self._flush = asyncio.get_running_loop().create_task(self._flushed())
         return count
 
-    def _note(self, who: str, case_ref: str, answer: ScreeningAnswer, now_ms: int) -> None:
-        pairs = sorted((view.record_id, _consent_of(view)) for view in answer.records)
+    def entry(
+        self, who: str, case_ref: str, records: Sequence[RecordView], now_ms: int
+    ) -> dict[bytes, bytes | None]:
+        """The next entry, for the caller to write: a job writes it with what it answers."""
+        pairs = sorted((view.record_id, _consent_of(view)) for view in records)
         self._last += 1
         number = number8(self._last)
         writer = Writer().uint(now_ms, 8)
@@ -95,7 +100,7 @@ class HitLog:
         key = ENTRIES + number
         puts: dict[bytes, bytes | None] = dict.fromkeys(self._name_keys(pairs, number), b"")
         puts[key] = self._at_rest.encrypt(key, writer.done())
-        self._store.write(puts, sync=False)
+        return puts
 
     def _name_keys(self, pairs: Sequence[tuple[bytes, bytes]], number: bytes) -> set[bytes]:
         subjects = {subject for pair in pairs[:MAX_RECORDS] for subject in pair if any(subject)}

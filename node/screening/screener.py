@@ -162,13 +162,31 @@ class Screener:
         self, tag: Tag | Refusal | TaggingUnavailable | None, at: Height | None
     ) -> ScreeningAnswer:
         header = self._replica.tip if at is None else self._replica.header(at)
+        return self.answer(tag, header, self._lag())
+
+    def behind(self) -> str | None:
+        """Why this replica is behind the alliance, None while it is in step."""
+        return self._lag()
+
+    def count(self, asked: int, hits: int) -> None:
+        """Count questions that a job asked through `answer`."""
+        self.asked += asked
+        self.hits += hits
+
+    def answer(
+        self,
+        tag: Tag | Refusal | TaggingUnavailable | None,
+        header: Header,
+        behind: str | None,
+    ) -> ScreeningAnswer:
+        """The answer about a tag as after the block of a header; `behind`: why it may lack some."""
         age_ms = max(0, self._now_ms() - header.timestamp_ms)
         if isinstance(tag, Refusal):
             return _nothing(header.height, age_ms, refusal=tag)
         if not isinstance(tag, bytes):
             reason = f"the tag can not be computed now: {tag}"
             return _nothing(header.height, age_ms, reason=reason)
-        incomplete = self._lag()
+        incomplete = behind
         records = self._replica.records_of(Tag(tag), MAX_COUNTED + 1, header.height)
         if len(records) > MAX_COUNTED:
             records = records[-MAX_COUNTED:]
