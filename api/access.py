@@ -164,6 +164,8 @@ def _entry(entry: AccessEntry) -> dict[str, object]:
         "case_ref": entry.case_ref,
         "kind": entry.kind.name.lower().replace("_", "-"),
         "count": entry.count,
+        "action": entry.action,
+        "subject": entry.subject,
         "encoded": entry.encode().hex(),
     }
 

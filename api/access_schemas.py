@@ -10,7 +10,7 @@ from api.schemas import Digest, Document
 
 KINDS = Literal[
     "screening", "screening-batch", "report", "report-batch", "record", "tagging", "opening",
-    "follow-up",
+    "follow-up", "administration", "log-in", "refused-log-in",
 ]  # fmt: skip
 Encoded = Annotated[str, Field(pattern="^[0-9a-f]*$", description="Canonical bytes, hex")]
 
@@ -34,13 +34,15 @@ class AccessEntryOut(Document):
 
     number: int = Field(ge=1, description="From 1, without gaps")
     time: str
-    who: str = Field(description="Id of the API key")
+    who: str = Field(description="Id of the API key, certificate's user or token's subject")
     role: str
     purpose: str
     lawful_basis: str
     case_ref: str = Field(description="The member's own reference, empty for none")
     kind: KINDS
-    count: int = Field(ge=0, description="Identifiers in the request")
+    count: int = Field(ge=0, description="Identifiers in the request; refused log-ins")
+    action: str = Field(description="What was done to the node, empty for other kinds")
+    subject: str = Field(description="What it was done to, empty for none")
     encoded: Encoded
 
 

@@ -3,8 +3,10 @@
 Rules owned here: an entry never holds an identifier, a tag or an answer, only how many were asked
 about; each entry holds the hash of the one before it, the first one that of a start which belongs
 to one alliance and one member; the head after so many entries is what the member anchors on the
-ledger, so an auditor who is shown the entries finds what was changed, left out or cut off. One
-entry has one encoding.
+ledger, so an auditor who is shown the entries finds what was changed, left out or cut off. What
+people do to the node itself, and who came in, stands in the same chain: those entries name an
+action and what it was done to, in an encoding of their own version (ADR-0035). One entry has one
+encoding.
 
 It keeps nothing and asks no ledger: the anchors are what the auditor read there.
 """
@@ -22,13 +24,20 @@ from bulwark.ledger.errors import DecodeError, LimitExceeded
 from bulwark.ledger.ids import Digest
 
 VERSION: Final = 1
+"""Of entries about identifiers and records."""
+ACTION_VERSION: Final = 2
+"""Of entries about the node itself: the same fields, then action and subject."""
 MAX_WHO_BYTES: Final = 256
 MAX_ROLE_BYTES: Final = 64
 MAX_WORD_BYTES: Final = 64
 """Of a purpose or a lawful basis: labels of their vocabularies."""
 MAX_CASE_BYTES: Final = 512
 """A case reference of 128 characters."""
-MAX_ENTRY_BYTES: Final = 1_200
+MAX_ACTION_BYTES: Final = 96
+"""As `api-key.rotated`, or the method and route of a request."""
+MAX_SUBJECT_BYTES: Final = 256
+"""What it was done to: the id of a key, the name of a setting."""
+MAX_ENTRY_BYTES: Final = 1_600
 _START: Final = b"bulwark/access-log/start/1\x00"
 _ENTRY: Final = b"bulwark/access-log/entry/1\x00"
 
@@ -52,6 +61,17 @@ class AccessKind(IntEnum):
     """A request, a vote or a result of an opening."""
     FOLLOW_UP = 8
     """A dispute, ruling, retraction, expiry or erasure of a record."""
+    ADMINISTRATION = 9
+    """Something about this node was changed, or its log was exported."""
+    LOG_IN = 10
+    """Somebody began a session of the console."""
+    REFUSED_LOG_IN = 11
+    """Keys, tokens or certificates were refused; the count says how often in a while."""
+
+    @property
+    def has_action(self) -> bool:
+        """Whether an entry of this kind names an action."""
+        return self >= AccessKind.ADMINISTRATION
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +101,11 @@ class AccessEntry:
     """The member's own reference, empty for none."""
     kind: AccessKind
     count: int
-    """Identifiers in the request."""
+    """Identifiers in the request; of a refused log-in how many there were, of an action 1."""
+    action: str = ""
+    """What was done, empty where the kind says it."""
+    subject: str = ""
+    """What it was done to."""
 
     def __post_init__(self) -> None:
         for name, value, most in (
@@ -90,23 +114,30 @@ class AccessEntry:
             ("purpose", self.purpose, MAX_WORD_BYTES),
             ("lawful_basis", self.lawful_basis, MAX_WORD_BYTES),
             ("case_ref", self.case_ref, MAX_CASE_BYTES),
+            ("action", self.action, MAX_ACTION_BYTES if self.kind.has_action else 0),
+            ("subject", self.subject, MAX_SUBJECT_BYTES if self.kind.has_action else 0),
         ):
             if len(value.encode("utf-8")) > most:
                 raise LimitExceeded(f"access entry.{name}", len(value.encode("utf-8")), most)
 
     def encode(self) -> bytes:
         """Canonical bytes, version first."""
-        writer = Writer().uint(VERSION, 1).uint(self.number, 8).fixed(self.previous, 32)
+        version = ACTION_VERSION if self.kind.has_action else VERSION
+        writer = Writer().uint(version, 1).uint(self.number, 8).fixed(self.previous, 32)
         writer.uint(self.time_ms, 8).text(self.who).text(self.role)
         writer.text(self.purpose).text(self.lawful_basis).text(self.case_ref)
-        return writer.uint(self.kind, 1).uint(self.count, 4).done()
+        writer.uint(self.kind, 1).uint(self.count, 4)
+        if self.kind.has_action:
+            writer.text(self.action).text(self.subject)
+        return writer.done()
 
     @classmethod
     def decode(cls, data: bytes) -> AccessEntry:
         """Inverse of encode(); raises DecodeError."""
         reader = Reader(data, "access entry")
-        if reader.uint(1, "version") != VERSION:
-            raise DecodeError("access entry.version", f"{VERSION} needed", 0)
+        version = reader.uint(1, "version")
+        if version not in (VERSION, ACTION_VERSION):
+            raise DecodeError("access entry.version", f"{VERSION} or {ACTION_VERSION} needed", 0)
         number, previous = reader.uint(8, "number"), Digest(reader.fixed(32, "previous"))
         time_ms = reader.uint(8, "time")
         who, role = reader.text("who", MAX_WHO_BYTES), reader.text("role", MAX_ROLE_BYTES)
@@ -114,9 +145,15 @@ class AccessEntry:
         lawful_basis = reader.text("lawful_basis", MAX_WORD_BYTES)
         case_ref = reader.text("case_ref", MAX_CASE_BYTES)
         kind, count = reader.uint(1, "kind"), reader.uint(4, "count")
+        action = subject = ""
+        if version == ACTION_VERSION:
+            action = reader.text("action", MAX_ACTION_BYTES)
+            subject = reader.text("subject", MAX_SUBJECT_BYTES)
         reader.end()
         if kind not in AccessKind.__members__.values():
             raise DecodeError("access entry.kind", f"{kind} is unknown")
+        if AccessKind(kind).has_action != (version == ACTION_VERSION):
+            raise DecodeError("access entry.kind", f"{kind} is not of version {version}")
         return cls(
             number=number,
             previous=previous,
@@ -128,6 +165,8 @@ class AccessEntry:
             case_ref=case_ref,
             kind=AccessKind(kind),
             count=count,
+            action=action,
+            subject=subject,
         )
 
     @property

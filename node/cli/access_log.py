@@ -33,6 +33,7 @@ ANCHOR_ROLES: Final = ("auditor", "admin", "operator", "analyst", "reporter")
 INCOMPLETE: Final = 1
 _COLUMNS: Final = (
     "number", "time", "who", "role", "kind", "count", "purpose", "lawful_basis", "case_ref",
+    "action", "subject",
 )  # fmt: skip
 
 

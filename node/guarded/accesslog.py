@@ -88,6 +88,8 @@ class AccessLog:
         kind: AccessKind,
         count: int,
         now_ms: int,
+        action: str = "",
+        subject: str = "",
         also: Mapping[bytes, bytes | None] = _NOTHING,
     ) -> AccessEntry:
         """Add an access; visible at once, durable after the next barrier.

@@ -161,3 +161,49 @@ def test_bent_bytes_and_texts_that_are_too_long_are_refused() -> None:
         case_ref="x" * 512,
     )
     assert len(longest.encode()) <= MAX_ENTRY_BYTES
+
+
+def action(**fields: object) -> AccessEntry:
+    about = {"kind": AccessKind.ADMINISTRATION, "action": "api-key.rotated", "subject": "desk-7"}
+    plain = {"purpose": "", "lawful_basis": "", "case_ref": "", "count": 1}
+    return replace(ENTRIES[0], **plain | about | fields)  # type: ignore[arg-type]
+
+
+def test_what_was_done_to_the_node_stands_in_the_same_chain_in_an_encoding_of_its_own() -> None:
+    entry = action()
+    assert AccessEntry.decode(entry.encode()) == entry
+    assert entry.encode()[0] == 2 and ENTRIES[0].encode()[0] == 1
+    assert verify_chain([entry], [entry.head], START) is None
+    bent = replace(entry, subject="desk-8")
+    assert verify_chain([bent], [entry.head], START) is not None
+
+
+def test_a_version_belongs_to_its_kinds_and_only_actions_name_one() -> None:
+    entry = action(action="", subject="")
+    asking = entry.encode()[:-8].replace(b"\x09\0\0\0\x01", b"\x01\0\0\0\x01")
+    with pytest.raises(DecodeError):
+        AccessEntry.decode(b"\x02" + ENTRIES[0].encode()[1:] + bytes(8))
+    with pytest.raises(DecodeError):
+        AccessEntry.decode(b"\x01" + entry.encode()[1:])
+    with pytest.raises(DecodeError):
+        AccessEntry.decode(asking)
+    with pytest.raises(LimitExceeded, match="action"):
+        replace(ENTRIES[0], action="api-key.created")
+    with pytest.raises(LimitExceeded, match="subject"):
+        action(subject="x" * 257)
+    with pytest.raises(LimitExceeded, match="action"):
+        action(action="x" * 97)
+    assert (
+        len(
+            action(
+                who="x" * 256,
+                role="x" * 64,
+                action="x" * 96,
+                subject="x" * 256,
+                purpose="x" * 64,
+                lawful_basis="x" * 64,
+                case_ref="x" * 512,
+            ).encode()
+        )
+        <= MAX_ENTRY_BYTES
+    )
