@@ -14,8 +14,8 @@ from typing import Final
 from bulwark.ledger.ids import Address, Digest, Height, RecordId, Tag
 from node.storage.values import RecordPlace
 
-FORMAT_VERSION: Final = b"bulwark-store/2"
-"""Value under META_FORMAT; a store with another one is refused."""
+FORMAT_VERSION: Final = b"bulwark-store/3"
+"""Value under META_FORMAT; an older one is migrated (`node.storage.migrations`), others refused."""
 
 META: Final = b"\x00"
 """Facts about the store itself."""
@@ -35,6 +35,12 @@ META_INSTALLED: Final = META + b"installed"
 """Sealed: last block that state sync stored above `applied`, and the record log's edge there."""
 META_INSTALLED_EPOCH: Final = META + b"epoch"
 """+ epoch8, sealed: an epoch that begins above `applied`, until its blocks are the chain."""
+META_PRUNED_FROM: Final = META + b"pruned"
+"""Sealed: 8-byte height below which bodies of blocks may be missing; absent = none is."""
+META_STATE_SWEEP: Final = META + b"sweep"
+"""Empty: old states are being deleted, so a state node may lack a part of its subtree."""
+META_RESTORED: Final = META + b"restored"
+"""Sealed: what a restored database must not forget until it is at the tip (`node.backup`)."""
 
 HEADERS: Final = b"h"
 """height8 -> header, sealed."""
@@ -77,7 +83,8 @@ EPOCHS: Final = b"E"
 STATE: Final = b"n"
 """keccak256 -> trie node or contract code; checked against its hash on every read.
 
-A trie node that is here and is no code has its whole subtree here, codes and storage included."""
+A trie node that is here and is no code has its whole subtree here, codes and storage included,
+unless META_STATE_SWEEP is there."""
 CODES: Final = b"x"
 """keccak256 of each contract code -> empty: code may be made to look like a trie node."""
 
@@ -109,13 +116,15 @@ SCREENING_JOBS: Final = b"J"
 """Screening jobs, how far each is and what they were asked, encrypted: the job desk's."""
 EXCHANGE: Final = b"X"
 """What came in from MISP: foreign ids, records, kept values, cursors, encrypted: exchange's."""
+INTERACTION: Final = b"I"
+"""Customers' reports, cooling-offs, protections, feedback of this member: interaction's."""
 
 ALL_PREFIXES: Final = (
     META, HEADERS, HEIGHTS_BY_HASH, BATCHES, RECEIPTS, COMMIT_CERTIFICATES, CHECKPOINTS,
     TRANSACTIONS, SIDECARS, PENDING_SIDECARS, RECORDS, RECORDS_BY_TAG, FOLLOW_UPS, LOG_NODES,
     LOG_LEAVES, LOG_INDEX, CONSENT_STATES, EVENTS, EPOCHS, STATE, CODES, CONSENSUS, OUTBOX,
     IDEMPOTENCY, CONSENTS, EVALUATIONS, TAG_CACHE, OWN_HITS, ERASURES, DISPUTES,
-    SAMPLES, PUSH, SCREENING_JOBS, EXCHANGE,
+    SAMPLES, PUSH, SCREENING_JOBS, EXCHANGE, INTERACTION,
 )  # fmt: skip
 """A key that begins with none of these is an orphan."""
 
