@@ -69,6 +69,7 @@ PROBLEMS: Final[dict[int, str]] = {
     405: "This path does not know that method",
     408: "The body did not arrive in time",
     409: "The request contradicts what is there",
+    410: "It is on the ledger, and pruned on this node",
     413: "The body is too large; nothing was taken",
     415: "Another content type is wanted",
     422: "A field does not hold an allowed value",
@@ -158,6 +159,8 @@ def operation(
         responses[str(status)] = _response(answer)
     extra = (408, 413, 415, 422) if body is not None else ()
     codes = {405, 500} if open_to_all else {*_ALWAYS, *extra, *problems}
+    if 404 in codes or tag == "audit":
+        codes.add(410)  # what is old may be on the ledger and not on this node any more
     for status in sorted(codes - set(answers)):
         problem = {"schema": reference(schemas.ProblemOut)}
         content = {"application/problem+json": problem}

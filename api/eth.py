@@ -35,6 +35,7 @@ from api.hexadecimal import data, parse_data, parse_quantity, quantity
 from api.jsonrpc import (
     LIMIT_EXCEEDED,
     NOT_FOUND,
+    PRUNED,
     SERVER_ERROR,
     TRANSACTION_REJECTED,
     UNAVAILABLE,
@@ -47,7 +48,7 @@ from bulwark.ledger.errors import TransactionInvalid
 from bulwark.ledger.hashing import keccak256
 from bulwark.ledger.ids import Height
 from node.ethereum import BlockBody, EthereumView, TooMany
-from node.service import Busy, NodeService, ServiceError, Unavailable
+from node.service import Busy, HistoryPruned, NodeService, ServiceError, Unavailable
 
 MAX_SHA3_BYTES = 128 * 1024
 
@@ -69,6 +70,8 @@ def translate(error: Exception) -> RpcError | None:
             return RpcError(LIMIT_EXCEEDED, error.detail)
         case Unavailable():
             return RpcError(UNAVAILABLE, error.detail)
+        case HistoryPruned():
+            return RpcError(PRUNED, error.detail, hex(error.lowest))
         case ServiceError() if error.status < 500:
             return RpcError(SERVER_ERROR, error.detail)
         case LookupError() if type(error) is LookupError:  # not its kin, which are faults of ours

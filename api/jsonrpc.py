@@ -34,6 +34,8 @@ LIMIT_EXCEEDED: Final = -32005
 FORBIDDEN: Final = -32006
 """Ours: the key's role may not call this method."""
 REVERTED: Final = 3
+PRUNED: Final = 4444
+"""Pruned history unavailable, as EIP-4444 nodes say it; `data` is the lowest block that is here."""
 
 TURN_S: Final = 0.003
 """How long a batch may compute before the event loop gets a turn."""

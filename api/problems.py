@@ -25,6 +25,7 @@ TITLES: Final[dict[str, str]] = {
     "forbidden": "This key or member may not do that",
     "not-found": "There is no such thing here",
     "method-not-allowed": "This path does not know that method",
+    "pruned": "It is on the ledger and not kept on this node any more",
     "conflict": "The request contradicts what is already there",
     "timeout": "The request took too long",
     "too-large": "The body is too large",

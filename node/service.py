@@ -87,6 +87,21 @@ class NotFound(ServiceError):
     code = "not-found"
 
 
+class HistoryPruned(ServiceError):
+    """It is on the ledger, and this node gave the bytes back to its disk; an archive has them."""
+
+    status = 410
+    code = "pruned"
+
+    def __init__(self, what: str, lowest: int) -> None:
+        self.lowest = lowest
+        """Lowest block that is whole here."""
+        super().__init__(
+            f"{what} is pruned on this node, which is whole from block {lowest} on; "
+            "ask a node that keeps everything"
+        )
+
+
 class Conflict(ServiceError):
     """The request contradicts what the ledger or the node already holds."""
 

@@ -30,6 +30,7 @@ from node.execution.executor import ExecutedBlock
 from node.execution.genesis import genesis_block
 from node.execution.indexes import anchors_of
 from node.storage import blocks, schema
+from node.storage.migrations import migrate
 from node.storage.port import KeyValueStore
 from node.storage.seal import seal
 from node.storage.values import RecordPlace, decode_number, decode_transaction_place
@@ -84,18 +85,17 @@ class ChainStore:
     def open(cls, store: KeyValueStore, genesis: Genesis) -> ChainStore:
         """The chain of an alliance: block 0 into an empty store, or the stored chain, checked.
 
-        Raises OtherAlliance, StoreDamaged.
+        Raises OtherAlliance, LayoutUnknown, StoreDamaged.
         """
         found = store.get(schema.META_FORMAT)
         if found is None:
             if next(store.iterate(schema.HEADERS), None) is not None:
                 raise OtherAlliance("layout", "unknown", schema.FORMAT_VERSION.decode())
             store.write(genesis_block(genesis).puts, sync=True)
-        elif found != schema.FORMAT_VERSION:
-            raise OtherAlliance("layout", repr(found), schema.FORMAT_VERSION.decode())
         stored_genesis = store.get(schema.META_GENESIS) or b""
         if stored_genesis != genesis.hash:
             raise OtherAlliance("genesis hash", stored_genesis.hex(), genesis.hash.hex())
+        migrate(store)
         check_head(store, genesis)
         return cls(store, genesis)
 

@@ -17,6 +17,7 @@ from bulwark.ledger.merkle import Frontier
 from bulwark.ledger.receipt import Receipt
 from bulwark.ledger.sidecar import Sidecar
 from bulwark.ledger.votes import Certificate
+from node.service import HistoryPruned
 from node.storage import schema
 from node.storage.errors import StoreDamaged
 from node.storage.seal import unseal
@@ -85,15 +86,35 @@ def read_tip(store: Getter) -> Header:
     return read_header(store, read_applied(store))
 
 
+def read_pruned_from(store: Getter) -> Height:
+    """Height below which bodies of blocks may be missing; 0 where none is."""
+    key = schema.META_PRUNED_FROM
+    return Height(read_sealed(store, key, lambda data: decode_number(key, data)) or 0)
+
+
+def _body(store: Getter, height: Height, key: bytes, decode: Callable[[bytes], T]) -> T:
+    """A part of a block that pruning may have taken. Raises HistoryPruned, StoreDamaged."""
+    value = read_sealed(store, key, decode)
+    if value is None:
+        lowest = read_pruned_from(store)
+        if height < lowest:
+            raise HistoryPruned(f"block {height}", lowest)
+        raise StoreDamaged(f"key {key.hex()}", f"the body of block {height} is missing")
+    return value
+
+
 def read_batch(store: Getter, height: Height) -> Batch:
-    """Batch of an executed block above the genesis block."""
-    return _needed(store, schema.batch(height), f"batch {height}", Batch.decode)
+    """Batch of an executed block above the genesis block. Raises HistoryPruned, StoreDamaged."""
+    return _body(store, height, schema.batch(height), Batch.decode)
 
 
 def read_receipts(store: Getter, height: Height) -> tuple[tuple[int, Receipt], ...]:
-    """Batch position and receipt of each transaction of a block above the genesis block."""
+    """Batch position and receipt of each transaction of a block above the genesis block.
+
+    Raises HistoryPruned, StoreDamaged.
+    """
     key = schema.receipts(height)
-    return _needed(store, key, f"receipts {height}", lambda data: decode_receipts(key, data))
+    return _body(store, height, key, lambda data: decode_receipts(key, data))
 
 
 def read_checkpoint(store: Getter, height: Height) -> Certificate | None:

@@ -20,6 +20,7 @@ from node.storage import schema
 from node.storage.errors import StoreDamaged, StoreWriteFailed
 from node.storage.level import LevelStore
 from node.storage.memory import MemoryStore
+from node.storage.migrations import LayoutUnknown
 from tests.unit.node.execution.alliance import (
     ACCOUNTS,
     NOWHERE,
@@ -113,7 +114,10 @@ def test_a_store_of_another_alliance_is_refused() -> None:
     with pytest.raises(OtherAlliance, match="genesis hash"):
         ChainStore.open(node.store, make_genesis(Permissions(send="anyone")))
     node.store.write({schema.META_FORMAT: b"bulwark-store/0"}, sync=True)
-    with pytest.raises(OtherAlliance, match="layout"):
+    with pytest.raises(LayoutUnknown, match="layout 0, this version reads 3"):
+        ChainStore.open(node.store, node.genesis)
+    node.store.write({schema.META_FORMAT: b"bulwark-store/4"}, sync=True)
+    with pytest.raises(LayoutUnknown, match="layout 4"):
         ChainStore.open(node.store, node.genesis)
 
 
