@@ -16,6 +16,7 @@ from typing import Any, Final, get_origin
 
 from pydantic import BaseModel, Field, ValidationError
 
+from node.identity.settings import LimitsConfig, OidcConfig
 from node.sections import (
     ConsensusConfig,
     ErasureConfig,
@@ -67,6 +68,8 @@ class NodeConfig(Section):
     )
     erasure: ErasureConfig = Field(ErasureConfig(), description=str(ErasureConfig.__doc__))
     recall: RecallConfig = Field(RecallConfig(), description=str(RecallConfig.__doc__))
+    limits: LimitsConfig = Field(LimitsConfig(), description=str(LimitsConfig.__doc__))
+    oidc: OidcConfig = Field(OidcConfig(), description=str(OidcConfig.__doc__))
     log: LogConfig = Field(LogConfig(), description=str(LogConfig.__doc__))
 
 

@@ -54,6 +54,18 @@ class HttpConfig(Section):
     api_keys: Path = Field(Path("api_keys.json"), description="hashed API keys with their roles")
     certificate: Path | None = Field(None, description="server certificate, PEM; none = plain HTTP")
     private_key: Path | None = Field(None, description="key of the server certificate, PEM")
+    client_authority: Path | None = Field(
+        None, description="CA of client certificates, PEM; none = they are not asked for"
+    )
+    client_certificates: Literal["optional", "required"] = Field(
+        "optional", description="whether a connection without a client certificate is taken"
+    )
+    client_revocations: Path | None = Field(
+        None, description="revocation list of that CA, PEM; a list out of date refuses everybody"
+    )
+    users: Path | None = Field(
+        None, description="users file: which client certificate is who, in which role, TOML"
+    )
     access_log: Literal["all", "failures"] = Field(
         "failures",
         description="requests that leave a log line: all, or refused and failed ones and slow ones",
@@ -63,6 +75,21 @@ class HttpConfig(Section):
     max_body_bytes: int = Field(
         64 * 1024 * 1024, ge=1024, le=1 << 30, description="largest request body, bytes"
     )
+
+    @model_validator(mode="after")
+    def _tls_fits(self) -> Self:
+        if self.client_authority is not None and self.certificate is None:
+            raise ValueError("client_authority needs certificate: plain HTTP has no certificates")
+        if self.client_authority is None:
+            needing = {
+                "client_revocations": self.client_revocations is not None,
+                "users": self.users is not None,
+                "client_certificates": self.client_certificates == "required",
+            }
+            for name, is_set in needing.items():
+                if is_set:
+                    raise ValueError(f"{name} needs client_authority")
+        return self
 
 
 class StorageConfig(Section):
