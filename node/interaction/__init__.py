@@ -1,0 +1,1 @@
+"""Interaction with customers and victims: reports, cooling-offs, protections, status, feedback."""
