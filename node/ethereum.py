@@ -101,6 +101,15 @@ class AccountProof:
     storage: tuple[StorageProof, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class WaitingTransaction:
+    """A transaction that waits at this node."""
+
+    transaction: Transaction
+    ready: bool
+    """Whether every lower nonce of its sender is executed or waits too."""
+
+
 class TooMany(Exception):
     """A log query touches more than the node answers at once."""
 
@@ -129,6 +138,17 @@ class EthereumView(Protocol):
 
     def pending_transaction(self, transaction_hash: Digest) -> Transaction | None:
         """A transaction in this node's mempool."""
+        ...
+
+    def waiting(self) -> Sequence[WaitingTransaction]:
+        """What waits in this node's mempool, in order of arrival."""
+        ...
+
+    def arrivals(self, since: int) -> tuple[Sequence[Digest], int]:
+        """Hashes of what came into the mempool from number `since` on, and the next number.
+
+        The last few thousand are remembered, in blocks already or not.
+        """
         ...
 
     def logs(

@@ -27,6 +27,7 @@ from bulwark.ledger.limits import (
 )
 from bulwark.ledger.sidecar import Sidecar
 from bulwark.ledger.transaction import Transaction
+from node.arrivals import Arrivals
 
 MAX_NONCE_AHEAD = 4_096
 """How far ahead of the executed nonce a lane may reach: bounds a sender's share of the pool."""
@@ -101,6 +102,8 @@ class Mempool:
         self._sidecars: dict[Digest, list[Sidecar]] = {}
         """By root, one for each transaction that names it."""
         self._bytes = 0
+        self.arrivals = Arrivals()
+        """What came in lately, for those who follow it."""
 
     def __len__(self) -> int:
         return len(self._pending)
@@ -116,6 +119,10 @@ class Mempool:
     def get(self, transaction_hash: Digest) -> Pending | None:
         """A waiting transaction."""
         return self._pending.get(transaction_hash)
+
+    def waiting(self) -> Iterator[Pending]:
+        """Everything that waits, in order of arrival."""
+        return iter(self._pending.values())
 
     def sidecar(self, root: Digest) -> Sidecar | None:
         """A sidecar that came with a waiting transaction."""
@@ -148,6 +155,7 @@ class Mempool:
         self._lanes[transaction.sender] = lane
         lane.by_nonce[transaction.nonce] = transaction.hash
         self._pending[transaction.hash] = pending
+        self.arrivals.note(transaction.hash)
         self._bytes += pending.size
         if sidecar_root is not None and sidecar is not None:
             self._sidecars.setdefault(sidecar_root, []).append(sidecar)

@@ -5,8 +5,11 @@ It holds no rule of its own; the checks of what comes in are the intake's.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from bulwark.ledger.ids import Address, Digest
 from bulwark.ledger.transaction import Transaction
+from node.ethereum import WaitingTransaction
 from node.intake import Intake
 from node.mempool import Mempool
 from node.storage.durability import Durability
@@ -28,6 +31,17 @@ class WaitingTransactions:
     def next_nonce(self, sender: Address) -> int:
         """First nonce with neither an executed nor a waiting transaction."""
         return self._mempool.next_nonce(sender)
+
+    def all(self) -> Sequence[WaitingTransaction]:
+        """Everything that waits, in order of arrival."""
+        return [
+            WaitingTransaction(pending.transaction, pending.ready_ms is not None)
+            for pending in self._mempool.waiting()
+        ]
+
+    def arrivals(self, since: int) -> tuple[Sequence[Digest], int]:
+        """Hashes of what came from number `since` on, and the next number."""
+        return self._mempool.arrivals.since(since)
 
     async def submit(self, raw: bytes) -> Digest:
         """Take a signed transaction durably; raises TransactionInvalid or ServiceError."""

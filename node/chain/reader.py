@@ -21,6 +21,7 @@ from bulwark.ledger.transaction import Transaction
 from bulwark.ledger.trie import EMPTY_TRIE_ROOT
 from node.chain.logs import find_logs
 from node.chain.store import ChainStore
+from node.chain.tracer import ChainTracer
 from node.ethereum import (
     AccountProof,
     BlockAt,
@@ -30,6 +31,7 @@ from node.ethereum import (
     LogPlace,
     StorageProof,
     TransactionPlace,
+    WaitingTransaction,
 )
 from node.execution.accounts import EMPTY_CODE_HASH, Account, read_account, read_slot
 from node.execution.calls import Outcome, estimate, run_call
@@ -59,6 +61,14 @@ class Waiting(Protocol):
         """First nonce with neither an executed nor a waiting transaction."""
         ...
 
+    def all(self) -> Sequence[WaitingTransaction]:
+        """Everything that waits, in order of arrival."""
+        ...
+
+    def arrivals(self, since: int) -> tuple[Sequence[Digest], int]:
+        """Hashes of what came from number `since` on, and the next number."""
+        ...
+
     async def submit(self, raw: bytes) -> Digest:
         """Take a signed transaction durably; raises TransactionInvalid or ServiceError."""
         ...
@@ -84,10 +94,14 @@ class EthereumReader:
         self.gas_limit = genesis.gas_limit
         self._workers = ThreadPoolExecutor(CALL_WORKERS, thread_name_prefix="call")
         self._calls = 0
+        self.traces = ChainTracer(
+            executor, self.block, self._with_state, min(CALL_GAS, self.gas_limit)
+        )
 
     def close(self) -> None:
-        """Stop the workers; calls under way end within CALL_SECONDS."""
+        """Stop the workers; calls under way end within CALL_SECONDS, a trace in TRACE_SECONDS."""
         self._workers.shutdown(wait=True, cancel_futures=True)
+        self.traces.close()
 
     # Blocks
 
@@ -139,6 +153,14 @@ class EthereumReader:
     def pending_transaction(self, transaction_hash: Digest) -> Transaction | None:
         """A transaction in this node's mempool."""
         return self._waiting.transaction(transaction_hash)
+
+    def waiting(self) -> Sequence[WaitingTransaction]:
+        """What waits in this node's mempool, in order of arrival."""
+        return self._waiting.all()
+
+    def arrivals(self, since: int) -> tuple[Sequence[Digest], int]:
+        """Hashes of what came into the mempool from number `since` on, and the next number."""
+        return self._waiting.arrivals(since)
 
     def logs(
         self,

@@ -91,6 +91,21 @@ class AllianceComputation(PragueComputation):
 
     _precompiles = _alliance_precompiles()
 
+    def add_child_computation(self, child_computation: Any) -> None:
+        """Note a call that ended, without its input, memory and, once the next one ends, output.
+
+        A contract may pass the same memory along as often as its gas allows, and all copies would
+        stay until the transaction is over: gigabytes.
+        """
+        child = child_computation
+        if self.children:
+            self.children[-1].output = b""
+        super().add_child_computation(child)
+        child.msg.data = child.return_data = b""
+        child._memory = None
+        if child.children:
+            child.children[-1].output = b""
+
     @classmethod
     def consume_initcode_gas_cost(cls, computation: Any) -> None:
         """Nothing: our intrinsic gas has the cost of init code in it (EIP-3860)."""

@@ -134,3 +134,15 @@ def test_the_genesis_state_root_depends_on_content_and_not_on_order() -> None:
     assert root == again
     assert root in nodes
     assert root != alloc_state({**alloc, NOWHERE: alloc[ALPHA.address]})[0]
+
+
+def test_calls_that_ended_keep_neither_input_nor_output_nor_memory() -> None:
+    """100 kB passed along 50 times in one transaction; all of it stayed until the end once."""
+    node = Node()
+    one = bytes.fromhex("5f5f620186a05f5f60045af150")  # CALL(gas, identity, 0, 0, 100000, 0, 0)
+    init = b"".join(one for _ in range(50))
+    computation = run(node, None, init)
+    assert computation.is_success and len(computation.children) == 50
+    assert all(len(child.msg.data) == 0 for child in computation.children)
+    assert [len(child.output) for child in computation.children] == [0] * 49 + [100_000]
+    assert all(child._memory is None for child in computation.children)
