@@ -52,6 +52,8 @@ class Reason(StrEnum):
     FIELD = "field", "gives a field of statements: fraud type, marking, confidence, dates"
     ACTED = "acted", "acts on an earlier statement: sighting, false positive, retraction"
     UNCHANGED = "unchanged", "the same version was taken before; nothing is sent again"
+    DUPLICATE = "duplicate", "says what another item or an earlier document says already"
+    REPLACED = "replaced", "an edited version: the record of the old one ends, a new one is made"
     # Left.
     NO_KIND = "no_kind", "the ledger knows no such kind of identifier, e.g. a file hash"
     NOT_DETECTION = "not_detection", "marked as context and not for detection (to_ids is false)"
@@ -62,7 +64,6 @@ class Reason(StrEnum):
     UNKNOWN_SUBJECT = "unknown_subject", "acts on something that this node never took in"
     EXPIRY = "expiry", "says that the identifier is no longer in use; it expires by its own date"
     LESS_PRECISE = "less_precise", "carried, but part of it has no place, e.g. a port or direction"
-    DUPLICATE = "duplicate", "the same identifier occurs earlier in the document"
     KEPT_ELSEWHERE = "kept_elsewhere", "an own record of the alliance that came back; not repeated"
     # Refused.
     MALFORMED = "malformed", "not in the form that its format prescribes"
@@ -73,6 +74,7 @@ class Reason(StrEnum):
     OWN_ORG_ONLY = "own_org_only", "distribution is limited to the organisation that holds it"
     SHARING_GROUP = "sharing_group", "its sharing group is not known to cover the alliance"
     MARKING_UNKNOWN = "marking_unknown", "a marking that may forbid sharing and is not understood"
+    DISPUTED_THERE = "disputed_there", "somebody in the source says that it is a false positive"
     WARNINGLIST = "warninglist", "on a list of values that must not be taken for fraud"
     TOO_LARGE = "too_large", "longer than what is read of such a field"
     TOO_MANY = "too_many", "more of them than one document may hold"
@@ -89,6 +91,8 @@ class Action(StrEnum):
     """Somebody says that the identifier is not fraud."""
     RETRACT = "retract"
     """The source took its statement back."""
+    EXPIRE = "expire"
+    """The source says that the identifier is no longer in use."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +133,10 @@ class Statement:
     """Foreign id of the event, bundle or report it stands in."""
     version: str = ""
     """Version of what it was made from, as its format writes it: a timestamp."""
+    record: str = ""
+    """Record id in hex that its source says it is: an own export that came back."""
+    origin: Mapping[str, str] = field(default_factory=dict)
+    """What an export needs to write it as it was: the foreign type, category, relation."""
 
     def __repr__(self) -> str:  # a row holds clear text, which must not get into logs
         return f"Statement({self.action.value}, {self.where!r}, part={self.part})"

@@ -1,7 +1,7 @@
 """Words: how the ledger's kinds and vocabularies are said in MISP and STIX, and what that loses.
 
-Rules: a map from foreign words to ours says what of the foreign meaning has no place (`loss`, '' for
-nothing). Foreign words are compared in lower case. Two markings on one thing: the stricter holds.
+Rules: a map from foreign words to ours says what of the foreign meaning has no place (`loss`, ''
+for nothing). Foreign words are compared in lower case. Two markings on one thing: the stricter holds.
 What is in no table is left with a reason, never guessed. docs/misp.md and docs/stix.md print the
 tables from here, tests hold them to it.
 """

@@ -1,0 +1,1 @@
+"""MISP: events to statements and records to events, feeds and Private Search Sets."""
