@@ -14,6 +14,7 @@ from pydantic.json_schema import models_json_schema
 
 from api import (
     access_schemas,
+    advice_schemas,
     audit_schemas,
     consents_schemas,
     diagnosis_schemas,
@@ -51,6 +52,7 @@ MODELS: Final[tuple[type[BaseModel], ...]] = (
     *governance_schemas.MODELS,
     *openings_schemas.MODELS,
     *access_schemas.MODELS,
+    *advice_schemas.MODELS,
     *audit_schemas.MODELS,
     *dispute_schemas.MODELS,
     *erasure_schemas.MODELS,

@@ -9,6 +9,7 @@ from typing import Literal
 
 from pydantic import ConfigDict, Field
 
+from api.advice_schemas import LANGUAGE, AdviceOut
 from api.schemas import CASE, REGION, VALUE, Document, RecordOut, RowProblemOut, words
 from bulwark.indicators.vocabulary import Kind, LawfulBasis, Purpose
 
@@ -44,6 +45,9 @@ class ScreeningAtIn(ScreeningIn):
     height: int | None = Field(
         None, ge=0, description="Block whose state is asked; the last executed one unless given"
     )
+    language: str | None = Field(
+        None, pattern=LANGUAGE, max_length=30, description="Language of the advice's texts"
+    )
 
 
 class LimitOut(Document):
@@ -78,6 +82,7 @@ class ScreeningOut(Document):
     protected: bool = Field(description="The holder is a victim or genuine: shield it")
     permitted_actions: list[str] = Field(description="What the records allow, mildest first")
     limits: list[LimitOut] = Field(description="Duties that come with the answer")
+    advice: AdviceOut
 
 
 class ScreeningRowOut(Document):

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 
 import orjson
 
+from api.advice import Adviser, language_of
 from api.exchange import JSON_TYPE, Exchange, Reply, json_reply
 from api.indicators import read_object, read_rows, refused_row
 from api.problems import FieldProblem, invalid
@@ -32,11 +33,13 @@ class ScreeningRoutes:
         settings: ApiSettings,
         uploads: Uploads,
         now_ms: Callable[[], int],
+        adviser: Adviser,
     ) -> None:
         self._service = service
         self._uploads = uploads
         self._settings = settings
         self._now_ms = now_ms
+        self._adviser = adviser
 
     async def screen(self, exchange: Exchange) -> Reply:
         """POST /v1/screenings."""
@@ -45,11 +48,14 @@ class ScreeningRoutes:
         body = await exchange.body(self._settings.max_body_bytes)
         document = read_object(body)
         at = _height(document.pop("height", None))
+        language = language_of(document.pop("language", None))
         request = ScreeningRequest.from_mapping(document)
         answer = (await self._service.screen([request], by=exchange.caller, at=at))[0]
         if answer.refusal is not None:
             raise invalid(refusal_problem(answer.refusal))
-        return json_reply(200, screening_document(answer, self._now_ms()))
+        found = screening_document(answer, self._now_ms())
+        found["advice"] = self._adviser.full(answer, language)
+        return json_reply(200, found)
 
     async def screen_batch(self, exchange: Exchange) -> Reply:
         """POST /v1/screenings/batches."""
@@ -79,6 +85,7 @@ class ScreeningRoutes:
                 row = refused_row(RefusedRow(line, (refusal_problem(answer.refusal),)))
             else:
                 document = screening_document(answer, now_ms)
+                document["advice"] = self._adviser.brief(answer)
                 row = orjson.dumps({"line": line, "status": "answered", "answer": document})
                 answered += 1
                 hits += answer.hit

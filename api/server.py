@@ -21,6 +21,7 @@ from starlette.routing import Router
 from starlette.types import ASGIApp
 
 from api import documentation as doc
+from api.advice import Adviser, advice_routes
 from api.auth import ApiKeys, RandomBytes
 from api.console.gate import WithConsole
 from api.console.pages import create_console
@@ -84,9 +85,11 @@ def create_app(
     )
     openapi = _OpenApi()
     uploads = Uploads(settings.max_uploads, clock)
+    adviser = Adviser(settings)
     routes = [
         *indicator_routes(IndicatorRoutes(service, settings, uploads, clock), settings),
-        *screening_routes(ScreeningRoutes(service, settings, uploads, clock), settings),
+        *screening_routes(ScreeningRoutes(service, settings, uploads, clock, adviser), settings),
+        *advice_routes(adviser, settings),
         *upload_routes(uploads, settings),
         *state_routes(StateRoutes(service, metrics), settings),
         *oversight_routes(DiagnosisRoutes(service), EvidenceRoutes(service), settings),

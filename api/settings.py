@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from bulwark.advice.advice import USUAL, Thresholds
+
 
 @dataclass(frozen=True, slots=True)
 class ApiSettings:
@@ -56,5 +58,13 @@ class ApiSettings:
     access_log: bool = True
     """Write one line for every request to the logger `bulwark.api.access`; if not, only for those
     that were refused, failed or took longer than `slow_ms`."""
+    thresholds: Thresholds = USUAL
+    """Bands from which answers advise to warn, to delay and to refuse."""
+    language: str = "en"
+    """Language of texts that nobody named one for."""
+    member_name: str = "your provider"
+    """How texts for persons call this member."""
+    contact: str = ""
+    """Where persons turn to; '' for general words."""
     slow_ms: int = 2_000
     """A request that takes longer leaves a line in any case."""

@@ -72,6 +72,10 @@ class Thresholds:
             raise ThresholdFault("a milder step begins at the same band as a harder one, or below")
 
 
+USUAL: Final = Thresholds()
+"""Each step as early as records permit it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What advice looks at in an answer."""

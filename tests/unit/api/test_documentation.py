@@ -36,6 +36,7 @@ CONTRACT = {
     ("GET", "/v1/indicators/{record_id}"),
     ("POST", "/v1/screenings"),
     ("POST", "/v1/screenings/batches"),
+    ("GET", "/v1/advice/texts"),
     ("POST", "/v1/consents"),
     ("POST", "/v1/consents/{consent_id}/withdrawal"),
     ("GET", "/v1/consents"),
@@ -107,7 +108,10 @@ def references(value: object) -> list[str]:
 def test_the_documented_fields_are_those_that_are_read() -> None:
     assert set(schemas.IndicatorIn.model_fields) == REPORT_FIELDS
     assert set(screening_schemas.ScreeningIn.model_fields) == SCREENING_FIELDS
-    assert set(screening_schemas.ScreeningAtIn.model_fields) == SCREENING_FIELDS | {"height"}
+    assert set(screening_schemas.ScreeningAtIn.model_fields) == SCREENING_FIELDS | {
+        "height",
+        "language",
+    }
     stated = json.loads(Schema.TERMS.text())
     assert set(consents_schemas.ConsentIn.model_fields) == set(stated["properties"])
     needed = {n for n, f in consents_schemas.ConsentIn.model_fields.items() if f.is_required()}
