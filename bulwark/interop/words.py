@@ -1,9 +1,9 @@
 """Words: how the ledger's kinds and vocabularies are said in MISP and STIX, and what that loses.
 
 Rules: a map from foreign words to ours says what of the foreign meaning has no place (`loss`, ''
-for nothing). Foreign words are compared in lower case. Two markings on one thing: the stricter holds.
-What is in no table is left with a reason, never guessed. docs/misp.md and docs/stix.md print the
-tables from here, tests hold them to it.
+for nothing). Foreign words are compared in lower case. Two markings on one thing: the stricter one
+holds. What is in no table is left with a reason, never guessed. docs/misp.md and docs/stix.md print
+the tables from here, tests hold them to it.
 """
 
 from __future__ import annotations
@@ -85,10 +85,7 @@ MISP_RELATIONS: Final[dict[tuple[str, str], tuple[Place, ...]]] = {
     ("short-message-service", "from"): (Place(Kind.PHONE, loss=_FROM),),
     ("coin-address", "address-crypto"): (Place(Kind.WALLET),),
     ("btc-wallet", "wallet-address"): (Place(Kind.WALLET, prefix="btc"),),
-    ("device", "device-id"): (Place(Kind.DEVICE_ID),),
-    ("device", "imei"): (Place(Kind.IMEI),),
     ("victim", "email"): (Place(Kind.EMAIL, role=ObjectRole.COMPROMISED_VICTIM),),
-    ("impersonation", "real-name"): (),
 }
 """(object, relation) to identifiers, for attributes whose type does not say it; () = context."""
 
@@ -278,6 +275,7 @@ _GALAXIES: Final = ("financial-fraud", "mitre-fraud-framework", "mitre-f3", "int
 _NUMBERED: Final = re.compile(r"\s+-\s+[A-Z]{1,2}[0-9]{4}(?:\.[0-9]{3})?$", re.IGNORECASE)
 
 OWN_WORDS: Final[dict[str, type[Term]]] = {
+    "kind": Kind,
     "fraud_type": FraudType,
     "object_role": ObjectRole,
     "evidence_level": EvidenceLevel,
@@ -288,6 +286,21 @@ OWN_WORDS: Final[dict[str, type[Term]]] = {
 }
 """Fields of a row that `fraud-alliance:<field>="<label>"` tags carry out and back in."""
 _OWN: Final = re.compile(r'fraud-alliance:([a-z_]{1,32})="([^"]{0,64})"')
+
+FRAUD_OUT: Final[dict[FraudType, str]] = {
+    FraudType.PHISHING: 'rsit:fraud="phishing"',
+    FraudType.SMISHING: 'phishing:techniques="sms-phishing"',
+    FraudType.VISHING: 'phishing:techniques="voice-phishing"',
+    FraudType.IMP_BOSS_ACQUAINTANCE: 'phishing:techniques="business email compromise"',
+    FraudType.CALL_FORWARDING: 'gsma-fraud:technical="call-forwarding-fraud"',
+    FraudType.SUBSCRIPTION_FRAUD: 'gsma-fraud:subscription="subscription-fraud"',
+    FraudType.DEALER: 'gsma-fraud:distribution="dealer-fraud"',
+    FraudType.PRS: 'gsma-fraud:business="premium-rate"',
+    FraudType.IRSF: 'gsma-fraud:business="international-revenue-share-fraud"',
+    FraudType.WANGIRI: 'gsma-fraud:business="wangiri"',
+    FraudType.MULE_ACCOUNT: 'misp-galaxy:financial-fraud="Money Mules"',
+}
+"""Fraud types that a public taxonomy names exactly; an own tag states every type."""
 
 FALSE_POSITIVE_TAG: Final = 'false-positive:risk="high"'
 CONFIRMED_FALSE_TAG: Final = 'false-positive:confirmed="true"'

@@ -16,7 +16,7 @@ from typing import Any, Final
 from bulwark.indicators.errors import NormalisationError, RowError
 from bulwark.indicators.model import IndicatorReport
 from bulwark.indicators.normalise import normalise
-from bulwark.indicators.vocabulary import Kind
+from bulwark.indicators.vocabulary import Kind, ObjectRole
 from bulwark.interop.carried import (
     NO_ROW,
     Action,
@@ -157,6 +157,9 @@ def _attribute(where: Where, entry: Any, frame: Frame, work: Conversion) -> None
     relation = entry.get("object_relation")
     relation = relation if isinstance(relation, str) else ""
     found = identifiers(kind, relation, value, frame.around) if len(value) <= VALUE_MAX else []
+    named = marks.words.get("kind", "")
+    if named and not found and kind == "text":  # an export of ours of a kind that MISP has not
+        found = [Identifier(Kind.parse(named, "kind"), value, ObjectRole.UNKNOWN, "")]
     stop = _stop(kind, value, found, entry, marks, work.options)
     if stop is not None:
         out.note(place, what, *stop, ref)
