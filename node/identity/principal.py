@@ -49,6 +49,8 @@ class Principal:
     via: Via = Via.KEY
     expires_ms: int | None = None
     """Wall clock after which it has to be shown again, ms since 1970; None: never."""
+    stamp: int = 0
+    """Of tokens: which generation of the provider's settings it was checked by."""
 
 
 class Why(StrEnum):

@@ -13,7 +13,7 @@ import re
 import tomllib
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
@@ -88,7 +88,9 @@ class Users:
             return Why.CERTIFICATE_EXPIRED
         if (known.issuer, known.serial) in self._revoked:
             return Why.CERTIFICATE_REVOKED
-        return known.principal or Why.NO_USER
+        if known.principal is None:
+            return Why.NO_USER
+        return replace(known.principal, expires_ms=known.until_ms)
 
     def has(self, who: Principal) -> bool:
         """Whether some rule still names this user in this role."""

@@ -119,12 +119,16 @@ EXCHANGE: Final = b"X"
 INTERACTION: Final = b"I"
 """Customers' reports, cooling-offs, protections, feedback of this member: interaction's."""
 
+IDENTITY: Final = b"U"
+"""When API keys were last used, and which keys the access log knows: identity's."""
+
 ALL_PREFIXES: Final = (
     META, HEADERS, HEIGHTS_BY_HASH, BATCHES, RECEIPTS, COMMIT_CERTIFICATES, CHECKPOINTS,
     TRANSACTIONS, SIDECARS, PENDING_SIDECARS, RECORDS, RECORDS_BY_TAG, FOLLOW_UPS, LOG_NODES,
     LOG_LEAVES, LOG_INDEX, CONSENT_STATES, EVENTS, EPOCHS, STATE, CODES, CONSENSUS, OUTBOX,
     IDEMPOTENCY, CONSENTS, EVALUATIONS, TAG_CACHE, OWN_HITS, ERASURES, DISPUTES,
     SAMPLES, PUSH, SCREENING_JOBS, EXCHANGE, INTERACTION,
+    IDENTITY,
 )  # fmt: skip
 """A key that begins with none of these is an orphan."""
 
