@@ -17,6 +17,7 @@ from api.disputes import DisputeRoutes, dispute_routes
 from api.erasure import ErasureRoutes, erasure_routes
 from api.exchange import Route
 from api.governance import GovernanceRoutes, governance_routes
+from api.jobs import JobRoutes, job_routes
 from api.openings import OpeningRoutes, opening_routes
 from api.packs import PackRoutes, pack_routes
 from api.policies import PolicyRoutes, policy_routes
@@ -30,6 +31,7 @@ from node.erasure.port import ErasureService
 from node.governance.policyport import PolicyService
 from node.governance.port import GovernanceService
 from node.guarded.accessport import AccessService
+from node.jobs.port import JobsService
 from node.openings.port import OpeningsService
 from node.recall.port import RecallService
 
@@ -47,6 +49,7 @@ class DeskServices(TypedDict, total=False):
     disputes: DisputesService | None
     erasure: ErasureService | None
     recalls: RecallService | None
+    jobs: JobsService | None
 
 
 def desk_routes(
@@ -73,6 +76,8 @@ def desk_routes(
         found += erasure_routes(ErasureRoutes(erasure, settings), settings)
     if (recalls := desks.get("recalls")) is not None:
         found += recall_routes(RecallRoutes(recalls), settings)
+    if (jobs := desks.get("jobs")) is not None:
+        found += job_routes(JobRoutes(jobs), settings)
     if (policies := desks.get("policies")) is not None:
         found += policy_routes(PolicyRoutes(policies), settings)
     return found

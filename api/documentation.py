@@ -21,6 +21,7 @@ from api import (
     dispute_schemas,
     erasure_schemas,
     governance_schemas,
+    job_schemas,
     openings_schemas,
     pack_schemas,
     policies_schemas,
@@ -56,6 +57,7 @@ MODELS: Final[tuple[type[BaseModel], ...]] = (
     *audit_schemas.MODELS,
     *dispute_schemas.MODELS,
     *erasure_schemas.MODELS,
+    *job_schemas.MODELS,
     *pack_schemas.MODELS,
     *policies_schemas.MODELS,
     *upload_schemas.MODELS,
@@ -115,6 +117,7 @@ PATH_SCHEMAS: Final[dict[str, dict[str, str]]] = {
     "report": {"type": "string", "pattern": "^[a-z]{1,32}$"},
     "ring_key": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
     "policy_id": {"type": "string", "pattern": "^[0-9a-z][0-9a-zA-Z.-]{0,65}$"},
+    "job_id": {"type": "string", "pattern": "^[0-9a-f]{32}$"},
     "proposal_id": {"type": "string", "pattern": "^[1-9][0-9]{0,17}$"},
 }
 

@@ -17,6 +17,7 @@ from typing import Any, Final, get_origin
 from pydantic import BaseModel, Field, ValidationError
 
 from node.identity.settings import LimitsConfig, OidcConfig
+from node.jobs.settings import JobsConfig
 from node.sections import (
     ConsensusConfig,
     ErasureConfig,
@@ -70,6 +71,7 @@ class NodeConfig(Section):
     recall: RecallConfig = Field(RecallConfig(), description=str(RecallConfig.__doc__))
     limits: LimitsConfig = Field(LimitsConfig(), description=str(LimitsConfig.__doc__))
     oidc: OidcConfig = Field(OidcConfig(), description=str(OidcConfig.__doc__))
+    jobs: JobsConfig = Field(JobsConfig(), description=str(JobsConfig.__doc__))
     log: LogConfig = Field(LogConfig(), description=str(LogConfig.__doc__))
 
 

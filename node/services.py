@@ -29,6 +29,8 @@ from node.governance.wiring import GovernanceGround, GovernancePath
 from node.ground import Ground
 from node.guarded.accessdesk import AccessDesk
 from node.guarded.accusationshelf import AccusationShelf
+from node.jobs.desk import JobDesk
+from node.jobs.wiring import JobsGround, make_job_desk
 from node.openings.wiring import OpeningsGround, OpeningsPath
 from node.reporting.compliance import PolicyGate
 from node.reporting.gatherer import Gatherer
@@ -68,6 +70,7 @@ class Services:
         )
         self._facade = Facade(self._parts())
         self._governance = self._make_governance()
+        self.jobs = self._make_jobs()
         self.openings = self._make_openings()
         self._audit = make_audit(
             home=ground.home,
@@ -275,6 +278,22 @@ class Services:
             )
         )
 
+    def _make_jobs(self) -> JobDesk:
+        ground = self._ground
+        return make_job_desk(
+            JobsGround(
+                home=ground.home,
+                store=ground.store,
+                durability=ground.durability,
+                clock=ground.clock,
+                records=ground.records,
+                tagger=ground.tagger,
+                screener=self._screener,
+                access=self._access,
+                hits=self._erasure.hits,
+            )
+        )
+
     def _make_governance(self) -> GovernancePath:
         ground = self._ground
         return GovernancePath(
@@ -310,6 +329,7 @@ class Services:
             group.create_task(self.openings.run())
             group.create_task(self._erasure.run())
             group.create_task(self._governance.run())
+            group.create_task(self.jobs.run())
 
     def _is_reporter(self) -> bool:
         own = self._ground.directory.member(self._ground.home.member.id)
@@ -332,6 +352,7 @@ class Services:
             erasure=self._erasure.desk,
             recalls=self._erasure.recalls,
             packs=self._packs,
+            jobs=self.jobs,
         )
 
     def close(self) -> None:

@@ -30,6 +30,8 @@ from bulwark.indicators.vocabulary import (
 from bulwark.ledger.lifecycle import State
 from bulwark.ledger.standing import PLAIN, Standing
 
+VERSION: Final = "bulwark-scoring/1"
+"""Name of these rules where an answer is kept: the same records give the same answer under it."""
 ROLE_WEIGHT: Final[dict[ObjectRole, int]] = {
     ObjectRole.OFFENDER_CONTROLLED: 100,
     ObjectRole.MULE: 100,

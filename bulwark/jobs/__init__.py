@@ -1,0 +1,1 @@
+"""Screening jobs: the rows of a result, its signed manifest, and how both are checked offline."""
