@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ssl
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 from cryptography import x509
@@ -28,6 +29,10 @@ class Tls:
     context: ssl.SSLContext
     revoked: frozenset[tuple[bytes, int]]
     """Issuer (DER) and serial number of client certificates that are revoked."""
+    print: str
+    """Hash of the files and settings that it was made of."""
+    until: str
+    """When the server certificate ends, RFC 3339."""
 
 
 def make_tls(home: Path, http: HttpConfig) -> Tls | None:
@@ -38,8 +43,7 @@ def make_tls(home: Path, http: HttpConfig) -> Tls | None:
     key = None if http.private_key is None else home / http.private_key
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    for path in (certificate, *(() if key is None else (key,))):
-        _readable(path)
+    read = [_readable(path) for path in (certificate, *(() if key is None else (key,)))]
     try:
         context.load_cert_chain(certificate, key, password=_no_password)
     except (ssl.SSLError, ValueError) as error:
@@ -47,7 +51,7 @@ def make_tls(home: Path, http: HttpConfig) -> Tls | None:
     revoked: frozenset[tuple[bytes, int]] = frozenset()
     if http.client_authority is not None:
         authority = home / http.client_authority
-        _readable(authority)
+        read.append(_readable(authority))
         try:
             context.load_verify_locations(authority)
         except ssl.SSLError as error:
@@ -57,13 +61,24 @@ def make_tls(home: Path, http: HttpConfig) -> Tls | None:
         context.num_tickets = 0
         context.options |= ssl.OP_NO_TICKET
         if http.client_revocations is not None:
-            revoked = _revocations(home / http.client_revocations, context)
-    return Tls(context, revoked)
+            read.append(_readable(home / http.client_revocations))
+            revoked = _revocations(home / http.client_revocations, read[-1], context)
+    digest = sha256(f"{context.verify_mode}".encode())
+    for raw in read:
+        digest.update(sha256(raw).digest())
+    return Tls(context, revoked, digest.hexdigest(), _end(read[0], certificate))
 
 
-def _revocations(path: Path, context: ssl.SSLContext) -> frozenset[tuple[bytes, int]]:
+def _end(raw: bytes, path: Path) -> str:
+    try:
+        end = x509.load_pem_x509_certificates(raw)[0].not_valid_after_utc
+    except ValueError as error:
+        raise IdentityInvalid(str(path), "no PEM certificate in it") from error
+    return end.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _revocations(path: Path, raw: bytes, context: ssl.SSLContext) -> frozenset[tuple[bytes, int]]:
     """What the list revokes; TLS checks it from now on too."""
-    raw = _readable(path)
     try:
         lists = [
             x509.load_pem_x509_crl(part + b"-----END X509 CRL-----\n")

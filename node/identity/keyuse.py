@@ -1,0 +1,101 @@
+"""What a node remembers of API keys besides their file: last use, and which ones were told.
+
+Rules: last uses are kept in memory and written together from time to time, so no request waits for
+a disk; a crash loses the last minute of them. What the access log was told of each key is kept by
+its fingerprint, so a change of the file while the node was stopped is told at its next start.
+"""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import Final
+
+import orjson
+
+from node.identity.apikey import ApiKey, ApiKeys
+from node.storage.port import KeyValueStore
+from node.storage.schema import IDENTITY, number8
+from node.storage.seal import seal, unseal
+
+USED: Final = IDENTITY + b"\x01"
+"""key id -> wall clock ms of its last use, sealed."""
+TOLD: Final = IDENTITY + b"\x02"
+"""-> JSON {key id: [fingerprint of the secret, of the entry, is it revoked]}, sealed."""
+MAX_TOLD: Final = 20
+"""Changes that are told one by one; of more at once the rest is told by its number."""
+
+
+class KeyMemory:
+    """Uses and told changes of keys."""
+
+    def __init__(self, store: KeyValueStore) -> None:
+        """Raises StoreDamaged."""
+        self._store = store
+        self._used: dict[str, int] = {}
+        self._unwritten: set[str] = set()
+        for key, value in store.iterate(USED):
+            name = key[len(USED) :].decode("ascii", "replace")
+            self._used[name] = int.from_bytes(unseal(key, value), "big")
+
+    def used(self, key_id: str, now_ms: int) -> None:
+        """A key was shown."""
+        self._used[key_id] = now_ms
+        self._unwritten.add(key_id)
+
+    def last_used(self, key_id: str) -> int | None:
+        """When a key was last shown, None if it never was."""
+        return self._used.get(key_id)
+
+    def write(self) -> None:
+        """Write what was used since; durable with the next barrier. Raises StoreWriteFailed."""
+        puts: dict[bytes, bytes | None] = {}
+        for key_id in self._unwritten:
+            key = USED + key_id.encode("ascii")
+            puts[key] = seal(key, number8(self._used[key_id]))
+        self._unwritten.clear()
+        if puts:
+            self._store.write(puts, sync=False)
+
+    def changes(self, keys: ApiKeys) -> list[tuple[str, str]]:
+        """(action, key id) of what is not told yet, and remember it as told.
+
+        The first keys that a node ever sees are told as one. Raises StoreDamaged,
+        StoreWriteFailed.
+        """
+        held = self._store.get(TOLD)
+        told = None if held is None else orjson.loads(unseal(TOLD, held))
+        now = {key.id: _prints(key) for key in keys.entries}
+        if told == now:
+            return []
+        self._store.write({TOLD: seal(TOLD, orjson.dumps(now))}, sync=False)
+        if told is None:
+            return [("api-key.first", f"{len(now)} keys")]
+        found = [
+            (action, name)
+            for name, prints in now.items()
+            if (action := _action(told.get(name), prints)) is not None
+        ]
+        found += [("api-key.removed", name) for name in told if name not in now]
+        if len(found) > MAX_TOLD:
+            rest = f"{len(found) - MAX_TOLD} more keys"
+            return [*found[:MAX_TOLD], ("api-key.changed", rest)]
+        return found
+
+
+def _prints(key: ApiKey) -> list[object]:
+    document = orjson.dumps(key.document())
+    return [
+        sha256(b"secret\0" + key.sha256).hexdigest()[:16],
+        sha256(b"entry\0" + document).hexdigest()[:16],
+        key.revoked_ms is not None,
+    ]
+
+
+def _action(before: list[object] | None, now: list[object]) -> str | None:
+    if before == now:
+        return None
+    if before is None:
+        return "api-key.created"
+    if now[2] and not before[2]:
+        return "api-key.revoked"
+    return "api-key.rotated" if before[0] != now[0] else "api-key.changed"
