@@ -121,6 +121,8 @@ INTERACTION: Final = b"I"
 
 IDENTITY: Final = b"U"
 """When API keys were last used, and which keys the access log knows: identity's."""
+TAXII: Final = b"T"
+"""When what came into TAXII collections, objects of the inbox, encrypted, statuses: TAXII's."""
 
 ALL_PREFIXES: Final = (
     META, HEADERS, HEIGHTS_BY_HASH, BATCHES, RECEIPTS, COMMIT_CERTIFICATES, CHECKPOINTS,
@@ -128,7 +130,7 @@ ALL_PREFIXES: Final = (
     LOG_LEAVES, LOG_INDEX, CONSENT_STATES, EVENTS, EPOCHS, STATE, CODES, CONSENSUS, OUTBOX,
     IDEMPOTENCY, CONSENTS, EVALUATIONS, TAG_CACHE, OWN_HITS, ERASURES, DISPUTES,
     SAMPLES, PUSH, SCREENING_JOBS, EXCHANGE, INTERACTION,
-    IDENTITY,
+    IDENTITY, TAXII,
 )  # fmt: skip
 """A key that begins with none of these is an orphan."""
 
