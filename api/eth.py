@@ -10,6 +10,8 @@ from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 
 from api.auth import Principal, RandomBytes
+from api.eth_debug import DebugMethods
+from api.eth_explorer import ExplorerMethods
 from api.eth_filters import MAX_HASH_BLOCKS, FilterKind, Filters, LogReader
 from api.eth_params import (
     ANY_LOG,
@@ -21,6 +23,9 @@ from api.eth_params import (
     number_or_tag,
     take,
 )
+from api.eth_pool import PoolMethods
+from api.eth_progress import syncing_shape
+from api.eth_roles import guarded
 from api.eth_shapes import (
     ZERO,
     block_shape,
@@ -47,8 +52,9 @@ from api.settings import ApiSettings
 from bulwark.ledger.errors import TransactionInvalid
 from bulwark.ledger.hashing import keccak256
 from bulwark.ledger.ids import Height
-from node.ethereum import BlockBody, EthereumView, TooMany
+from node.ethereum import BlockBody, TooMany
 from node.service import Busy, HistoryPruned, NodeService, ServiceError, Unavailable
+from node.traces import TracedView, TraceRefused
 
 MAX_SHA3_BYTES = 128 * 1024
 
@@ -78,8 +84,28 @@ def translate(error: Exception) -> RpcError | None:
             return RpcError(NOT_FOUND, "header not found")
         case TooMany():
             return RpcError(LIMIT_EXCEEDED, "the answer would be too large, ask for less")
+        case TraceRefused():
+            return RpcError(LIMIT_EXCEEDED, f"no trace: {error}")
         case _:
             return None
+
+
+def constants(chain_id: int) -> dict[str, Method]:
+    """Methods whose answer never changes while the node runs."""
+    nothing: list[Json] = []
+    answers: dict[str, tuple[Json, str]] = {
+        "web3_clientVersion": (client_version(), "name and version of the node"),
+        "net_version": (str(chain_id), "the chain id in decimal digits"),
+        "net_listening": (True, "always true"),
+        "eth_chainId": (quantity(chain_id), "the chain id"),
+        "eth_accounts": (nothing, "always empty: the node signs for nobody"),
+        "eth_gasPrice": (ZERO, "always zero"),
+        "eth_maxPriorityFeePerGas": (ZERO, "always zero"),
+        "eth_blobBaseFee": (ZERO, "always zero: there are no blobs"),
+        "eth_getUncleByBlockHashAndIndex": (None, "always null"),
+        "eth_getUncleByBlockNumberAndIndex": (None, "always null"),
+    }
+    return {name: _constant(name, *said) for name, said in answers.items()}
 
 
 class ChainMethods:
@@ -87,7 +113,7 @@ class ChainMethods:
 
     def __init__(
         self,
-        view: EthereumView,
+        view: TracedView,
         service: NodeService,
         settings: ApiSettings,
         random_bytes: RandomBytes,
@@ -100,10 +126,17 @@ class ChainMethods:
         self._filters = Filters(random_bytes, settings.max_filters, settings.filter_expiry_ms)
 
     def table(self) -> dict[str, Method]:
-        """Methods by name, those over state with them."""
+        """Every method by name, each behind its roles."""
+        return guarded(self._methods())
+
+    def _methods(self) -> dict[str, Method]:
         return {
-            **self._constants(),
+            **constants(self._view.chain_id),
             **StateMethods(self._view).table(),
+            **PoolMethods(self._view).table(),
+            **DebugMethods(self._view).table(),
+            **ExplorerMethods(self._view).table(),
+            "eth_syncing": self.syncing,
             "web3_sha3": self.sha3,
             "net_peerCount": self.peer_count,
             "eth_blockNumber": self.block_number,
@@ -127,24 +160,6 @@ class ChainMethods:
             "eth_uninstallFilter": self.uninstall_filter,
         }
 
-    def _constants(self) -> dict[str, Method]:
-        """Methods whose answer never changes while the node runs."""
-        nothing: list[Json] = []
-        answers: dict[str, Json] = {
-            "web3_clientVersion": client_version(),
-            "net_version": str(self._view.chain_id),
-            "net_listening": True,
-            "eth_chainId": quantity(self._view.chain_id),
-            "eth_syncing": False,
-            "eth_accounts": nothing,
-            "eth_gasPrice": ZERO,
-            "eth_maxPriorityFeePerGas": ZERO,
-            "eth_blobBaseFee": ZERO,
-            "eth_getUncleByBlockHashAndIndex": None,
-            "eth_getUncleByBlockNumberAndIndex": None,
-        }
-        return {name: _constant(answer) for name, answer in answers.items()}
-
     async def sha3(self, params: list[object], _: Principal) -> Json:
         """web3_sha3 [data]: keccak256."""
         (given,) = take(params, 1, 1)
@@ -154,6 +169,11 @@ class ChainMethods:
         """net_peerCount: members with a live connection."""
         take(params, 0, 0)
         return quantity(sum(1 for member in self._service.members() if member.connected))
+
+    async def syncing(self, params: list[object], _: Principal) -> Json:
+        """eth_syncing: false, or how far the node is behind the others while it catches up."""
+        take(params, 0, 0)
+        return syncing_shape(self._service, self._logs.tip())
 
     async def block_number(self, params: list[object], _: Principal) -> Json:
         """eth_blockNumber: the executed tip."""
@@ -169,39 +189,39 @@ class ChainMethods:
         return None if height is None else self._view.block(height)
 
     async def block(self, params: list[object], _: Principal) -> Json:
-        """eth_getBlockByNumber [number or tag, whole transactions]."""
+        """eth_getBlockByNumber [number or tag, whole transactions]: null where there is none."""
         at, full = take(params, 1, 2)
         height = self._view.height(number_or_tag(at, "0"))
         block = None if height is None else self._view.block(height)
         return None if block is None else block_shape(block, flag(full, "1"))
 
     async def block_by_hash(self, params: list[object], _: Principal) -> Json:
-        """eth_getBlockByHash [hash, whole transactions]."""
+        """eth_getBlockByHash [hash, whole transactions]: null where there is none."""
         given, full = take(params, 1, 2)
         whole = flag(full, "1")
         block = self._block_of(given)
         return None if block is None else block_shape(block, whole)
 
     async def block_receipts(self, params: list[object], _: Principal) -> Json:
-        """eth_getBlockReceipts [number, tag or hash]."""
+        """eth_getBlockReceipts [number, tag or hash]: receipts in order."""
         (at,) = take(params, 1, 1)
         block = self._block_at(at)
         return None if block is None else receipt_shapes(block)
 
     async def transaction_count(self, params: list[object], _: Principal) -> Json:
-        """eth_getBlockTransactionCountByNumber [number or tag]."""
+        """eth_getBlockTransactionCountByNumber [number or tag]: how many there are."""
         (at,) = take(params, 1, 1)
         block = self._block_at(at)
         return None if block is None else quantity(len(block.transactions))
 
     async def transaction_count_by_hash(self, params: list[object], _: Principal) -> Json:
-        """eth_getBlockTransactionCountByHash [hash]."""
+        """eth_getBlockTransactionCountByHash [hash]: how many there are."""
         (given,) = take(params, 1, 1)
         block = self._block_of(given)
         return None if block is None else quantity(len(block.transactions))
 
     async def uncle_count(self, params: list[object], _: Principal) -> Json:
-        """eth_getUncleCountByBlock...: 0 for a block that is there."""
+        """eth_getUncleCountByBlockNumber, -Hash [block]: 0 for a block that is there."""
         (at,) = take(params, 1, 1)
         return None if height_at(self._view, at, "block") is None else ZERO
 
@@ -217,13 +237,13 @@ class ChainMethods:
         return None if block is None else block_transaction(block, place.index)
 
     async def transaction_at(self, params: list[object], _: Principal) -> Json:
-        """eth_getTransactionByBlockNumberAndIndex [number or tag, index]."""
+        """eth_getTransactionByBlockNumberAndIndex [number or tag, index]: by its place."""
         at, index = take(params, 2, 2)
         position = parse_quantity(index, "1")
         return _transaction_in(self._block_at(at), position)
 
     async def transaction_at_hash(self, params: list[object], _: Principal) -> Json:
-        """eth_getTransactionByBlockHashAndIndex [hash, index]."""
+        """eth_getTransactionByBlockHashAndIndex [hash, index]: by its place."""
         given, index = take(params, 2, 2)
         position = parse_quantity(index, "1")
         return _transaction_in(self._block_of(given), position)
@@ -236,12 +256,12 @@ class ChainMethods:
         return None if block is None or place is None else receipt_shape(block, place.index)
 
     async def logs(self, params: list[object], _: Principal) -> Json:
-        """eth_getLogs [filter], within the caps on blocks and logs."""
+        """eth_getLogs [filter]: events, within the caps on blocks and logs."""
         (given,) = take(params, 1, 1)
         return [log_shape(place) for place in self._logs.answer(log_question(given, "0"))]
 
     async def new_filter(self, params: list[object], who: Principal) -> Json:
-        """eth_newFilter [filter]."""
+        """eth_newFilter [filter]: follows events from now on."""
         (given,) = take(params, 1, 1)
         question = log_question(given, "0")
         if question.block_hash is not None:
@@ -258,40 +278,40 @@ class ChainMethods:
         return quantity(self._filters.add(kind, who.key_id, question, first, self._now_ms()))
 
     async def new_block_filter(self, params: list[object], who: Principal) -> Json:
-        """eth_newBlockFilter."""
+        """eth_newBlockFilter: follows block hashes."""
         take(params, 0, 0)
         return self._add(FilterKind.BLOCKS, who, self._logs.tip() + 1)
 
     async def new_transaction_filter(self, params: list[object], who: Principal) -> Json:
-        """eth_newPendingTransactionFilter."""
-        take(params, 0, 1)
-        return self._add(FilterKind.TRANSACTIONS, who, self._logs.tip() + 1)
+        """eth_newPendingTransactionFilter: follows what comes into this node's mempool."""
+        take(params, 0, 0)
+        return self._add(FilterKind.TRANSACTIONS, who, self._view.arrivals(0)[1])
 
     async def filter_changes(self, params: list[object], who: Principal) -> Json:
-        """eth_getFilterChanges [id]."""
+        """eth_getFilterChanges [id]: what came since it was last asked."""
         (given,) = take(params, 1, 1)
         found = self._filters.get(parse_quantity(given, "0", 128), who.key_id, self._now_ms())
         if found.kind is FilterKind.LOGS:
             places, found.next_height = self._logs.since(found.question, found.next_height)
             return [log_shape(place) for place in places]
-        hashes, found.next_height = self._hashes(found.kind, found.next_height)
+        if found.kind is FilterKind.TRANSACTIONS:
+            came, found.next_height = self._view.arrivals(found.next_height)
+            return [data(each) for each in came]
+        hashes, found.next_height = self._hashes(found.next_height)
         return hashes
 
-    def _hashes(self, kind: FilterKind, first: int) -> tuple[list[Json], int]:
+    def _hashes(self, first: int) -> tuple[list[Json], int]:
         last = min(int(self._logs.tip()), first + MAX_HASH_BLOCKS - 1)
         hashes: list[Json] = []
         for height in range(first, last + 1):
             block = self._view.block(Height(height))
             if block is None:
                 return hashes, height
-            if kind is FilterKind.BLOCKS:
-                hashes.append(data(block.hash))
-            else:
-                hashes.extend(data(transaction.hash) for transaction in block.transactions)
+            hashes.append(data(block.hash))
         return hashes, max(first, last + 1)
 
     async def filter_logs(self, params: list[object], who: Principal) -> Json:
-        """eth_getFilterLogs [id]."""
+        """eth_getFilterLogs [id]: all events of its range."""
         (given,) = take(params, 1, 1)
         found = self._filters.get(parse_quantity(given, "0", 128), who.key_id, self._now_ms())
         if found.kind is not FilterKind.LOGS:
@@ -299,15 +319,16 @@ class ChainMethods:
         return [log_shape(place) for place in self._logs.answer(found.question)]
 
     async def uninstall_filter(self, params: list[object], who: Principal) -> Json:
-        """eth_uninstallFilter [id]."""
+        """eth_uninstallFilter [id]: whether there was one."""
         (given,) = take(params, 1, 1)
         return self._filters.remove(parse_quantity(given, "0", 128), who.key_id)
 
 
-def _constant(answer: Json) -> Method:
+def _constant(name: str, answer: Json, about: str) -> Method:
     async def method(params: list[object], _: Principal) -> Json:
         return answer
 
+    method.__doc__ = f"{name}: {about}."
     return method
 
 

@@ -3,7 +3,7 @@
 Rules: a filter belongs to the key that made it, expires when nobody asks for a while, and their
 number is bounded: past the bound the one asked longest ago goes. A poll that would touch too many
 blocks or logs gives the earlier part and goes on from there next time. Nothing is reorganised here,
-so a log is never taken back. The pending-transaction filter reports transactions once executed.
+so a log is never taken back. A pending-transaction filter follows this node's mempool.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from bulwark.ledger.ids import Height
 from node.ethereum import BlockAt, EthereumView, LogPlace, TooMany
 
 MAX_HASH_BLOCKS: Final = 256
-"""Blocks that one poll of a block or transaction filter covers."""
+"""Blocks that one poll of a block filter covers."""
 NOT_FOUND: Final = "filter not found"
 
 
@@ -40,6 +40,7 @@ class Filter:
     owner: str
     question: LogQuestion
     next_height: int
+    """Or the number of the next arrival, where it follows the mempool."""
     asked_ms: int
 
 

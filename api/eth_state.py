@@ -1,12 +1,13 @@
 """Ethereum methods over state: balances, code, storage, proofs, calls, gas, fees, transactions in.
 
-Rules: fees are zero; a revert is error 3 with its data and the decoded reason; sending needs the
-operator's key. Every method takes its block by number, tag, hash or EIP-1898 object.
+Rules: fees are zero; a revert is error 3 with its data and the decoded reason. Every method takes
+its block by number, tag, hash or EIP-1898 object.
 """
 
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Final
 
 from api.auth import Principal
@@ -18,51 +19,27 @@ from api.eth_params import (
     storage_key,
     take,
 )
+from api.eth_reverts import outcome
 from api.eth_shapes import ZERO, proof_shape
+from api.eth_traceforms import failure_text
+from api.eth_unsigned import unsigned_transaction
 from api.hexadecimal import data, parse_data, parse_quantity, quantity
-from api.jsonrpc import FORBIDDEN, REVERTED, SERVER_ERROR, Json, Method, RpcError, invalid_params
+from api.jsonrpc import SERVER_ERROR, Json, Method, RpcError, invalid_params
 from bulwark.ledger.ids import Address, Height
 from bulwark.ledger.limits import MAX_TRANSACTION_BYTES
-from node.ethereum import CallResult, EthereumView
-from node.service import Role
+from node.traces import TracedView
 
 MAX_PROOF_SLOTS: Final = 256
 MAX_STORAGE_VALUES: Final = 1_024
 MAX_FEE_HISTORY: Final = 256
 MAX_PERCENTILES: Final = 100
-MAX_REASON_CHARS: Final = 1_024
-_ERROR_SELECTOR: Final = bytes.fromhex("08c379a0")
-_PANIC_SELECTOR: Final = bytes.fromhex("4e487b71")
 _YIELD_EVERY: Final = 16
-
-
-def revert_reason(output: bytes) -> str | None:
-    """Text of Error(string), code of Panic(uint256), None for other revert data."""
-    if output[:4] == _PANIC_SELECTOR and len(output) == 36:
-        return f"panic code {hex(int.from_bytes(output[4:], 'big'))}"
-    if output[:4] != _ERROR_SELECTOR or len(output) < 68:
-        return None
-    length = int.from_bytes(output[36:68], "big")
-    if int.from_bytes(output[4:36], "big") != 32 or length > len(output) - 68:
-        return None
-    return output[68 : 68 + min(length, MAX_REASON_CHARS)].decode("utf-8", "replace")
-
-
-def outcome(result: CallResult) -> CallResult:
-    """The result of a call that succeeded; RpcError for one that did not."""
-    if result.success:
-        return result
-    if result.failure == "revert":
-        reason = revert_reason(result.output)
-        message = "execution reverted" if reason is None else f"execution reverted: {reason}"
-        raise RpcError(REVERTED, message, data(result.output))
-    raise RpcError(SERVER_ERROR, result.failure or "execution failed")
 
 
 class StateMethods:
     """Methods that read or change the state."""
 
-    def __init__(self, view: EthereumView) -> None:
+    def __init__(self, view: TracedView) -> None:
         self._view = view
 
     def table(self) -> dict[str, Method]:
@@ -77,6 +54,7 @@ class StateMethods:
             "eth_call": self.call,
             "eth_estimateGas": self.estimate_gas,
             "eth_createAccessList": self.create_access_list,
+            "eth_fillTransaction": self.fill_transaction,
             "eth_sendRawTransaction": self.send_raw_transaction,
             "eth_feeHistory": self.fee_history,
         }
@@ -86,24 +64,24 @@ class StateMethods:
         return address(who, "address"), existing_height(self._view, at, "block")
 
     async def balance(self, params: list[object], _: Principal) -> Json:
-        """eth_getBalance [address, block]."""
+        """eth_getBalance [address, block]: wei."""
         who, height = self._place(params)
         return quantity(self._view.balance(who, height))
 
     async def code(self, params: list[object], _: Principal) -> Json:
-        """eth_getCode [address, block]."""
+        """eth_getCode [address, block]: code of a contract."""
         who, height = self._place(params)
         return data(self._view.code(who, height))
 
     async def storage_at(self, params: list[object], _: Principal) -> Json:
-        """eth_getStorageAt [address, slot, block]."""
+        """eth_getStorageAt [address, slot, block]: 32 bytes."""
         who, slot, at = take(params, 2, 3)
         account, key = address(who, "address"), storage_key(slot, "slot")
         height = existing_height(self._view, at, "block")
         return data(self._view.storage_at(account, key, height))
 
     async def storage_values(self, params: list[object], _: Principal) -> Json:
-        """eth_getStorageValues [{address: [slot]}, block]."""
+        """eth_getStorageValues [{address: [slot]}, block]: many slots at once."""
         asked, at = take(params, 1, 2)
         if not isinstance(asked, dict) or not asked:
             raise invalid_params("invalid argument 0: {address: [slots]} expected")
@@ -121,7 +99,7 @@ class StateMethods:
         return found
 
     async def nonce(self, params: list[object], _: Principal) -> Json:
-        """eth_getTransactionCount [address, block]."""
+        """eth_getTransactionCount [address, block]: next nonce; pending counts what waits."""
         who, at = take(params, 1, 2)
         account = address(who, "address")
         if at == "pending":
@@ -129,7 +107,7 @@ class StateMethods:
         return quantity(self._view.nonce(account, existing_height(self._view, at, "block")))
 
     async def proof(self, params: list[object], _: Principal) -> Json:
-        """eth_getProof [address, [slot], block]."""
+        """eth_getProof [address, [slot], block]: Merkle proofs against the state root."""
         who, slots, at = take(params, 2, 3)
         account = address(who, "address")
         if not isinstance(slots, list) or len(slots) > MAX_PROOF_SLOTS:
@@ -146,29 +124,46 @@ class StateMethods:
         return data(outcome(await self._view.call(request, height)).output)
 
     async def estimate_gas(self, params: list[object], _: Principal) -> Json:
-        """eth_estimateGas [message, block]."""
+        """eth_estimateGas [message, block]: least gas with which it succeeds."""
         message, at = take(params, 1, 2)
         request = call_request(message, "0")
         height = existing_height(self._view, at, "block")
         return quantity(outcome(await self._view.estimate_gas(request, height)).gas_used)
 
     async def create_access_list(self, params: list[object], _: Principal) -> Json:
-        """eth_createAccessList [message, block]: always the empty list, with the gas it takes."""
+        """eth_createAccessList [message, block]: what a message touches, and its gas with that."""
         message, at = take(params, 1, 2)
         request = call_request(message, "0")
         height = existing_height(self._view, at, "block")
-        result = await self._view.estimate_gas(request, height)
-        shown: dict[str, Json] = {"accessList": [], "gasUsed": quantity(result.gas_used)}
+        entries, result = await self._view.traces.access_list(request, height)
+        shown: dict[str, Json] = {
+            "accessList": [
+                {
+                    "address": data(entry.address),
+                    "storageKeys": [data(slot.to_bytes(32, "big")) for slot in entry.slots],
+                }
+                for entry in entries
+            ],
+            "gasUsed": quantity(result.gas_used),
+        }
         if not result.success:
-            shown["error"] = result.failure or "execution failed"
+            shown["error"] = failure_text(result.failure or "execution failed")
         return shown
 
-    async def send_raw_transaction(self, params: list[object], who: Principal) -> Json:
-        """eth_sendRawTransaction [raw]."""
+    async def fill_transaction(self, params: list[object], _: Principal) -> Json:
+        """eth_fillTransaction [transaction]: nonce, gas, fees and chain id filled in, unsigned."""
+        (given,) = take(params, 1, 1)
+        request = call_request(given, "0")
+        wanted = unsigned_transaction(given, request, self._view)
+        if wanted.gas is None:
+            height = existing_height(self._view, "latest", "block")
+            gas = outcome(await self._view.estimate_gas(request, height)).gas_used
+            wanted = replace(wanted, gas=gas)
+        return {"raw": data(wanted.encode()), "tx": wanted.form()}
+
+    async def send_raw_transaction(self, params: list[object], _: Principal) -> Json:
+        """eth_sendRawTransaction [raw]: takes a signed transaction durably."""
         (raw,) = take(params, 1, 1)
-        if who.role is not Role.OPERATOR:
-            able = f"role {who.role.value} may not send transactions, operator may"
-            raise RpcError(FORBIDDEN, able)
         return data(
             await self._view.send_raw_transaction(parse_data(raw, "0", MAX_TRANSACTION_BYTES))
         )

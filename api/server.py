@@ -47,8 +47,9 @@ from api.screenings import ScreeningRoutes
 from api.settings import ApiSettings
 from api.state import StateRoutes
 from api.uploads import Uploads, upload_routes
-from node.ethereum import EthereumView
+from node.identity.port import Identities
 from node.service import NodeService
+from node.traces import TracedView
 
 RPC_PATH = "/rpc"
 OPENAPI_PATH = "/v1/openapi.json"
@@ -66,8 +67,8 @@ def now_ms() -> int:
 
 def create_app(
     service: NodeService,
-    ethereum: EthereumView,
-    keys: ApiKeys,
+    ethereum: TracedView,
+    keys: ApiKeys | Identities,
     settings: ApiSettings,
     *,
     random_bytes: RandomBytes = secrets.token_bytes,
@@ -104,7 +105,7 @@ def create_app(
         random_bytes,
         Clock(),
     )
-    sockets = RpcSockets(dispatcher, ethereum, settings, random_bytes)
+    sockets = RpcSockets(dispatcher, ethereum, service, settings, random_bytes)
     openapi.routes = edge.routes
     edge.attach(_router(edge), RPC_PATH, sockets.serve)
     if not settings.console:

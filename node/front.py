@@ -12,15 +12,15 @@ from api.desks import DeskServices
 from api.server import create_app
 from api.settings import ApiSettings
 from node.assembly import Home
-from node.ethereum import EthereumView
 from node.server import HttpServer
 from node.service import NodeService
+from node.traces import TracedView
 
 
 def front_door(
     home: Home,
     service: NodeService,
-    ethereum: EthereumView,
+    ethereum: TracedView,
     **desks: Unpack[DeskServices],
 ) -> HttpServer:
     """The server, not started yet. Raises what a bad key file or certificate raises."""

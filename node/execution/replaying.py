@@ -19,13 +19,8 @@ from node.ethereum import BlockBody, CallRequest, CallResult
 from node.execution.errors import ExecutionError
 from node.execution.evm import EvmMessage
 from node.execution.executor import Executor
-from node.execution.tracing import (
-    InstructedState,
-    Recorder,
-    StepRecorder,
-    WatchedState,
-    failure_of,
-)
+from node.execution.recording import Recorder, StepRecorder, failure_of
+from node.execution.tracing import InstructedState, WatchedState
 from node.traces import AccessEntry, TraceKind, TraceWish, TransactionTrace
 
 ACCESS_ROUNDS: Final = 3
@@ -43,7 +38,7 @@ def trace_block(
     """Traces of a block's transactions, or of the one at position `only`. Raises TraceRefused."""
     header = block.header
     state = _state(executor, parent, header, wish, deadline_s)
-    recorder = Recorder()
+    recorders = Recorder(), StepRecorder(wish)
     found: list[TransactionTrace] = []
     before = 0
     for index, (transaction, receipt) in enumerate(
@@ -53,7 +48,7 @@ def trace_block(
         asked = only is None or index == only
         message = EvmMessage.of_transaction(transaction)
         if asked:
-            trace, computation = _watch(state, message, recorder, wish)
+            trace, computation = _watch(state, message, recorders, wish)
             found.append(replace(trace, transaction_hash=transaction.hash))
         else:
             state.recorder = state.step_recorder = None
@@ -77,7 +72,7 @@ def trace_call(
     state = _state(executor, block, block, wish, deadline_s)
     if state.watched.get_balance(request.sender) < request.value:
         return TransactionTrace(None, 0, False, b"", "insufficient funds for value")
-    trace, _ = _watch(state, message, Recorder(), wish)
+    trace, _ = _watch(state, message, (Recorder(), StepRecorder(wish)), wish)
     return trace
 
 
@@ -161,14 +156,18 @@ def _state(
 
 
 def _watch(
-    state: WatchedState, message: EvmMessage, recorder: Recorder, wish: TraceWish
+    state: WatchedState,
+    message: EvmMessage,
+    recorders: tuple[Recorder, StepRecorder],
+    wish: TraceWish,
 ) -> tuple[TransactionTrace, Any]:
     """Run one message as asked; its trace and its computation."""
-    state.recorder = recorder if wish.kind is TraceKind.CALLS else None
-    state.step_recorder = StepRecorder(wish) if wish.kind is TraceKind.STEPS else None
+    calls, steps = recorders
+    state.recorder = calls if wish.kind is TraceKind.CALLS else None
+    state.step_recorder = steps if wish.kind is TraceKind.STEPS else None
     state.lock_changes()
-    if state.recorder is not None:
-        state.recorder.begin(message)
+    calls.begin(message)
+    steps.begin()
     computation: Any = state.apply_transaction(message)  # type: ignore[arg-type]
     failure = failure_of(computation)
     trace = TransactionTrace(
@@ -178,7 +177,7 @@ def _watch(
         output=bytes(computation.output),
         failure=failure,
         root=None if state.recorder is None else state.recorder.end(computation),
-        steps=() if state.step_recorder is None else state.step_recorder.steps,
+        steps=steps.steps,
         touched=state.watched.touched() if wish.kind is TraceKind.ACCOUNTS else (),
     )
     return trace, computation

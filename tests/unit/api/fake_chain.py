@@ -23,6 +23,7 @@ from node.ethereum import (
     StorageProof,
     TooMany,
     TransactionPlace,
+    WaitingTransaction,
 )
 from node.service import Busy
 
@@ -146,6 +147,14 @@ class FakeChain:
 
     def pending_transaction(self, transaction_hash: Digest) -> Transaction | None:
         return next((t for t in self.pool if t.hash == transaction_hash), None)
+
+    def waiting(self) -> list[WaitingTransaction]:
+        return [
+            WaitingTransaction(t, t.nonce == self.nonce(t.sender, "latest")) for t in self.pool
+        ]
+
+    def arrivals(self, since: int) -> tuple[list[Digest], int]:
+        return [t.hash for t in self.pool[since:]], len(self.pool)
 
     def logs(
         self,

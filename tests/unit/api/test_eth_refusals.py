@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from api.eth_state import revert_reason
+from api.eth_reverts import revert_reason
 from api.settings import ApiSettings
 from node.service import Role, Unavailable
 from tests.unit.api.fake_chain import (
@@ -146,8 +146,11 @@ async def test_a_filter_reports_what_came_since_it_was_asked(world: World) -> No
     body = world.chain.add([signed(5, to=bytes(CONTRACT))])
     assert len(await world.result("eth_getFilterChanges", logs)) == 2
     assert await world.result("eth_getFilterChanges", blocks) == ["0x" + body.hash.hex()]
-    expected = ["0x" + body.transactions[0].hash.hex()]
-    assert await world.result("eth_getFilterChanges", hashes) == expected
+    name = await world.result(
+        "eth_sendRawTransaction", "0x" + signed(6, to=bytes(CONTRACT)).raw.hex()
+    )
+    assert await world.result("eth_getFilterChanges", hashes) == [name]
+    assert await world.result("eth_getFilterChanges", hashes) == []
     assert await world.result("eth_getFilterChanges", logs) == []
     assert len(await world.result("eth_getFilterLogs", logs)) == 2
     assert (await world.error("eth_getFilterLogs", blocks))["message"] == "filter not found"

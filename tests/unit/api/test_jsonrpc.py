@@ -63,7 +63,7 @@ async def test_what_is_no_request_is_32600(world: World, call: object) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["eth_fillTransaction", "anvil_nodeInfo", "", "x" * 500, "__init__"]
+    "name", ["eth_sendTransaction", "anvil_nodeInfo", "", "x" * 500, "__init__"]
 )
 async def test_an_unknown_method_is_exactly_32601(world: World, name: str) -> None:
     error = (await post(world, CALL | {"method": name})).json()["error"]

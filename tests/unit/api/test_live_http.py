@@ -91,7 +91,7 @@ def test_a_socket_takes_the_same_calls_and_tells_of_new_heads_and_logs(
         assert news[1]["params"]["result"]["topics"][0] == "0x" + TOPIC.hex()
         assert call(socket, "eth_unsubscribe", heads)["result"] is True
         assert call(socket, "eth_unsubscribe", heads)["result"] is False
-        assert call(socket, "eth_subscribe", "syncing")["error"]["code"] == -32602
+        assert call(socket, "eth_subscribe", "gossip")["error"]["code"] == -32602
 
 
 def test_a_socket_without_a_key_is_not_opened(live: tuple[World, str]) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 import node.chain.tracer as tracer_module
+import node.execution.recording as recording
 import node.execution.tracing as tracing
 from api.eth_shapes import created_address
 from bulwark.ledger.ids import ZERO_ADDRESS, Address, Height
@@ -242,17 +243,18 @@ async def test_an_access_list_names_what_is_touched_and_pays_for_it(view: Ethere
 async def test_a_trace_over_a_bound_is_refused(
     view: EthereumReader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tracing, "MAX_FRAMES", 5)
+    monkeypatch.setattr(recording, "MAX_FRAMES", 5)
     with pytest.raises(TraceRefused, match="5 calls"):
         await view.traces.block(Height(2), TraceWish())
-    monkeypatch.setattr(tracing, "MAX_STEPS", 20)
+    monkeypatch.setattr(recording, "MAX_STEPS", 20)
     with pytest.raises(TraceRefused, match="20 instructions"):
         await view.traces.block(Height(2), STEPS, only=1)
     monkeypatch.setattr(tracing, "MAX_BYTES", 100)
+    monkeypatch.setattr(recording, "MAX_BYTES", 100)
     for wish in (TraceWish(), STEPS, TOUCHED):
         with pytest.raises(TraceRefused, match="100 bytes"):
             await view.traces.block(Height(2), wish, only=1)
-    monkeypatch.setattr(tracing, "MAX_BYTES", 10**6)
+    monkeypatch.setattr(recording, "MAX_BYTES", 10**6)
     monkeypatch.setattr(tracer_module, "TRACE_SECONDS", -1.0)
     with pytest.raises(TraceRefused, match="too long"):
         await view.traces.block(Height(2), TraceWish())
