@@ -30,6 +30,7 @@ COMMANDS: Final = {
     "report": ("node.cli.report", "Report a fraud indicator."),
     "screen": ("node.cli.screen", "Ask whether an identifier was reported."),
     "screen-file": ("node.cli.screen_file", "Ask about every row of a CSV or NDJSON file."),
+    "job": ("node.cli.job", "Screen files of any size as jobs; check results offline."),
     "record": ("node.cli.record", "Show, retract, expire or erase a record; its history."),
     "dispute": ("node.cli.dispute", "Contest records and rule on disputes."),
     "consent": ("node.cli.consent", "Give, withdraw or show a consent."),
