@@ -1,142 +1,152 @@
-"""API keys: who may ask what, from a file that holds only hashes.
+"""Authentication: keys, certificates and tokens of a request, made into a principal or a refusal.
 
-Rules: a key is 32 random bytes in URL-safe base64, so one SHA-256 is enough at rest; all hashes are
-compared in constant time; a wrong key counts against the client's address (an IPv6 client by its
-/64) and past a limit is answered 429 for a while. A right key is always let in, so nobody can lock
-a member out by guessing from behind the same address. A request without a key is no guess.
-It does not read HTTP.
+Rules: an Authorization header decides where there is one, else the client certificate. A wrong key
+or token counts against the client's address (an IPv6 client by its /64) and past a limit is
+answered 429 for a while; a right one is always let in, so nobody can lock a member out by guessing
+from behind the same address. A request without a key is no guess. Requests of a principal are paid
+from its own bucket, those of open paths from their address's.
 """
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
 import ipaddress
-import re
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final
 
-import orjson
+from api.problems import Problem
+from api.settings import ApiSettings
+from node.identity.apikey import MAX_KEYS as MAX_KEYS
+from node.identity.apikey import (
+    ApiKey,
+    ApiKeys,
+    ApiKeysInvalid,
+    RandomBytes,
+    generate_api_keys,
+)
+from node.identity.limits import Quota, RateLimiter
+from node.identity.port import Identities, StaticIdentities
+from node.identity.principal import Principal, ProviderUnreachable, TokenRefused, Why
 
-from node.service import Role
+__all__ = [
+    "MAX_ADDRESSES",
+    "MAX_KEYS",
+    "ApiKey",
+    "ApiKeys",
+    "ApiKeysInvalid",
+    "AttemptLimiter",
+    "Door",
+    "Principal",
+    "RandomBytes",
+    "address_group",
+    "generate_api_keys",
+    "rate_headers",
+]
 
-KEY_BYTES: Final = 32
-MAX_KEYS: Final = 256
-MAX_FILE_BYTES: Final = 256 * 1024
 MAX_ADDRESSES: Final = 10_000
 """Client addresses whose wrong attempts are remembered; the oldest goes first."""
-
-_KEY_ID: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}\Z")
-_SHA256: Final = re.compile(r"[0-9a-f]{64}\Z")
-
-RandomBytes = Callable[[int], bytes]
-"""Port: n bytes from the system's source of randomness."""
-
-
-class ApiKeysInvalid(Exception):
-    """The file of hashed API keys can not be used."""
-
-    def __init__(self, where: str, detail: str) -> None:
-        self.where = where
-        self.detail = detail
-        super().__init__(f"API keys, {where}: {detail}")
+MAX_KEY_BYTES: Final = 128
+MAX_TOKEN_BYTES: Final = 8_192
+PEER_CERTIFICATE: Final = "peer_certificate"
+"""Where the server leaves a client certificate in an ASGI scope's state, DER."""
+_BEARER: Final = b"bearer "
 
 
-@dataclass(frozen=True, slots=True)
-class ApiKey:
-    """One key as it is kept: its name, what it may do, its hash."""
+class Door:
+    """Lets requests in."""
 
-    id: str
-    role: Role
-    sha256: bytes = field(repr=False)
+    def __init__(
+        self,
+        identities: Identities | ApiKeys,
+        settings: ApiSettings,
+        now_s: Callable[[], float],
+    ) -> None:
+        """`now_s` is monotonic."""
+        self._now_s = now_s
+        self._attempts = AttemptLimiter(settings.bad_attempts, settings.bad_attempts_window_ms)
+        if isinstance(identities, ApiKeys):
+            identities = StaticIdentities(identities, RateLimiter(now_s))
+        self.identities: Identities = identities
 
-
-@dataclass(frozen=True, slots=True)
-class Principal:
-    """Who asks: the id and role of the key that was shown."""
-
-    key_id: str
-    role: Role
-
-
-class ApiKeys:
-    """The keys that a node accepts."""
-
-    def __init__(self, keys: Iterable[ApiKey]) -> None:
-        self._keys = tuple((key.sha256, Principal(key.id, key.role)) for key in keys)
-        ids = [principal.key_id for _, principal in self._keys]
-        if len(set(ids)) != len(ids):
-            raise ApiKeysInvalid("keys", "two keys have one id")
-        if len({digest for digest, _ in self._keys}) != len(ids):
-            raise ApiKeysInvalid("keys", "two entries have one hash")
-
-    @classmethod
-    def load(cls, path: Path) -> ApiKeys:
-        """Keys of the JSON file {"keys": [{"id", "role", "sha256"}]}. Raises ApiKeysInvalid."""
-        try:
-            with path.open("rb") as file:
-                raw = file.read(MAX_FILE_BYTES + 1)
-        except OSError as error:
-            raise ApiKeysInvalid(str(path), error.strerror or "can not be read") from error
-        if len(raw) > MAX_FILE_BYTES:
-            raise ApiKeysInvalid(str(path), f"more than {MAX_FILE_BYTES} bytes")
-        return cls.from_json(raw, str(path))
-
-    @classmethod
-    def from_json(cls, raw: bytes, where: str = "document") -> ApiKeys:
-        """Keys of the document's bytes; `where` is for errors. Raises ApiKeysInvalid."""
-        try:
-            document = orjson.loads(raw)
-        except orjson.JSONDecodeError as error:
-            raise ApiKeysInvalid(where, "not JSON") from error
-        entries = document.get("keys") if isinstance(document, dict) else None
-        if not isinstance(entries, list) or len(entries) > MAX_KEYS:
-            raise ApiKeysInvalid(where, f'wants {{"keys": [...]}} with at most {MAX_KEYS} entries')
-        return cls(_entry(entry, f"{where}, entry {at}") for at, entry in enumerate(entries))
-
-    def identify(self, key: bytes) -> Principal | None:
-        """Whose key this is; every hash is compared, whichever fits."""
-        digest = hashlib.sha256(key).digest()
-        found: Principal | None = None
-        for known, principal in self._keys:
-            if hmac.compare_digest(known, digest):
-                found = principal
+    def known(
+        self, headers: dict[bytes, bytes], state: dict[str, Any] | None, client: str
+    ) -> Principal | bytes:
+        """Who asks, or the bytes of a token that `token` has to check. Raises Problem."""
+        given = headers.get(b"authorization", b"")
+        if given:
+            if given[:7].lower() != _BEARER:
+                raise unauthenticated("the only scheme is Bearer")
+            shown = given[7:].strip()
+            # A token is a JWT and has two dots; an API key has none.
+            return shown if shown.count(b".") == 2 else self.identify(shown, client)
+        certificate = None if state is None else state.get(PEER_CERTIFICATE)
+        if certificate is None:
+            raise unauthenticated("send Authorization: Bearer KEY")
+        found = self.identities.certificate(certificate)
+        if isinstance(found, Why):
+            self.identities.refused("certificate", address_group(client))
+            raise unauthenticated(found.value)
         return found
 
-    def __repr__(self) -> str:
-        return f"ApiKeys({len(self._keys)} keys)"
+    def identify(self, key: bytes, client: str) -> Principal:
+        """Whose API key this is. Raises Problem 401, 403, and 429 past the limit of wrong ones."""
+        found = self.identities.key(key, client) if len(key) <= MAX_KEY_BYTES else Why.UNKNOWN
+        if isinstance(found, Principal):
+            return found
+        self.identities.refused("api-key", address_group(client))
+        if found is Why.NETWORK:
+            raise Problem(403, "forbidden", found.value)
+        if found is Why.UNKNOWN:
+            self._count(client)
+        raise unauthenticated(found.value, is_invalid=True)
 
+    async def token(self, given: bytes, client: str) -> Principal:
+        """Whose token this is. Raises Problem 401, 429 past the limit of wrong ones, 503."""
+        try:
+            return await self.identities.token(given)
+        except TokenRefused as error:
+            self.identities.refused("oidc", address_group(client))
+            self._count(client)
+            raise unauthenticated(error.detail, is_invalid=True) from error
+        except ProviderUnreachable as error:
+            raise Problem(503, "unavailable", error.detail, headers={"retry-after": "5"}) from error
 
-def _entry(entry: object, where: str) -> ApiKey:
-    if not isinstance(entry, dict) or set(entry) != {"id", "role", "sha256"}:
-        raise ApiKeysInvalid(where, "wants exactly id, role and sha256")
-    name, role, digest = entry["id"], entry["role"], entry["sha256"]
-    if not isinstance(name, str) or _KEY_ID.match(name) is None:
-        raise ApiKeysInvalid(where, "id wants 1 to 63 of a-z, 0-9, '.', '_', '-'")
-    if not isinstance(role, str) or role not in {known.value for known in Role}:
-        allowed = ", ".join(known.value for known in Role)
-        raise ApiKeysInvalid(where, f"role wants one of {allowed}")
-    if not isinstance(digest, str) or _SHA256.match(digest) is None:
-        raise ApiKeysInvalid(where, "sha256 wants 64 lower-case hexadecimal digits")
-    return ApiKey(name, Role(role), bytes.fromhex(digest))
+    def is_current(self, who: Principal) -> bool:
+        """Whether somebody who came in before would still be let in."""
+        return self.identities.is_current(who)
 
+    def pay(self, who: Principal) -> Quota | None:
+        """Take one request from a principal's bucket. Raises Problem 429."""
+        quota = self.identities.limiter.take(who, self.identities.own_limit(who))
+        if quota is not None and quota.wait_s > 0:
+            raise _too_fast("requests", quota.wait_s, quota)
+        return quota
 
-def generate_api_keys(
-    random_bytes: RandomBytes,
-) -> tuple[dict[str, str], dict[str, list[dict[str, str]]]]:
-    """One new key a role: ({role: clear key} for the user, the hashed document for the node)."""
-    clear: dict[str, str] = {}
-    hashed: list[dict[str, str]] = []
-    for role in Role:
-        key = base64.urlsafe_b64encode(random_bytes(KEY_BYTES)).rstrip(b"=").decode("ascii")
-        clear[role.value] = key
-        digest = hashlib.sha256(key.encode("ascii")).hexdigest()
-        hashed.append({"id": role.value, "role": role.value, "sha256": digest})
-    return clear, {"keys": hashed}
+    def pay_open(self, client: str) -> None:
+        """Take one request from an address's bucket for open paths. Raises Problem 429."""
+        wait_s = self.identities.limiter.take_open(address_group(client))
+        if wait_s > 0:
+            raise _too_fast("requests", wait_s, None)
+
+    def may_upload(self, who: Principal) -> None:
+        """Problem 429 while the rows of earlier uploads are not paid."""
+        wait_s = self.identities.limiter.rows_wait_s(who, self.identities.own_limit(who))
+        if wait_s > 0:
+            raise _too_fast("rows", wait_s, None)
+
+    def charge_rows(self, who: Principal, rows: int) -> None:
+        """Pay the rows of an upload that was read."""
+        self.identities.limiter.charge_rows(who, self.identities.own_limit(who), rows)
+
+    def _count(self, client: str) -> None:
+        left_ms = self._attempts.count(client, int(self._now_s() * 1000))
+        if left_ms is not None:
+            raise Problem(
+                429,
+                "too-many-attempts",
+                "wait before the next attempt",
+                headers={"retry-after": str(max(1, -(-left_ms // 1000)))},
+            )
 
 
 class AttemptLimiter:
@@ -170,3 +180,27 @@ def address_group(address: str) -> str:
     if parsed.ipv4_mapped is not None:
         return str(parsed.ipv4_mapped)
     return str(ipaddress.ip_network((parsed, 64), strict=False))
+
+
+def rate_headers(quota: Quota) -> tuple[tuple[bytes, bytes], tuple[bytes, bytes]]:
+    """RateLimit-Policy and RateLimit (draft-ietf-httpapi-ratelimit-headers)."""
+    policy = f'"{quota.name}";q={quota.burst};w={quota.window_s}'
+    left_s = max(1, -(-int(quota.wait_s * 1000) // 1000)) if quota.wait_s else 0
+    now = f'"{quota.name}";r={quota.remaining};t={left_s}'
+    return (b"ratelimit-policy", policy.encode()), (b"ratelimit", now.encode())
+
+
+def unauthenticated(detail: str, *, is_invalid: bool = False) -> Problem:
+    """Problem 401 with its challenge (RFC 6750); `is_invalid` where something was shown."""
+    challenge = 'Bearer realm="bulwark"'
+    if is_invalid:
+        challenge += f', error="invalid_token", error_description="{detail}"'
+    return Problem(401, "unauthenticated", detail, headers={"www-authenticate": challenge})
+
+
+def _too_fast(what: str, wait_s: float, quota: Quota | None) -> Problem:
+    headers = {"retry-after": str(max(1, -(-int(wait_s * 1000) // 1000)))}
+    if quota is not None:
+        headers |= {name.decode(): value.decode() for name, value in rate_headers(quota)}
+    detail = f"this caller's {what} come faster than they may; wait before the next one"
+    return Problem(429, "busy", detail, headers=headers)

@@ -18,13 +18,14 @@ from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.auth import ApiKeys, AttemptLimiter, Principal, RandomBytes
+from api.auth import ApiKeys, Door, Principal, RandomBytes, rate_headers, unauthenticated
 from api.exchange import ClientGone, Exchange, Outgoing, Reply, Route
 from api.jsonrpc import log_failure
 from api.metrics import ApiMetrics
 from api.problems import PROBLEM_TYPE, FieldProblem, Problem, field_problems
 from api.settings import ApiSettings
 from bulwark.indicators.errors import FieldError, NormalisationError, RowError
+from node.identity.port import Identities
 from node.service import RuleRefused, ServiceError
 
 _CORRELATOR: Final = re.compile(rb"[A-Za-z0-9._:/-]{1,128}\Z")
@@ -36,9 +37,9 @@ _SECURITY: Final = (
     (b"referrer-policy", b"no-referrer"),
     (b"x-frame-options", b"DENY"),
 )
-_BEARER: Final = b"bearer "
-_MAX_KEY_BYTES: Final = 128
 _BUSY_RETRY_S: Final = "1"
+_LOOK_S: Final = 1.0
+"""Between two looks whether an idle WebSocket's principal is still let in."""
 
 _access = logging.getLogger("bulwark.api.access")
 _log = logging.getLogger("bulwark.api")
@@ -60,7 +61,7 @@ class Edge:
     def __init__(
         self,
         routes: Iterable[Route],
-        keys: ApiKeys,
+        keys: ApiKeys | Identities,
         settings: ApiSettings,
         metrics: ApiMetrics,
         random_bytes: RandomBytes,
@@ -69,12 +70,11 @@ class Edge:
         self.routes = tuple(routes)
         self._fast = {(r.method, r.path): r for r in self.routes if r.fast}
         self._open = {r.path for r in self.routes if r.roles is None}
-        self._keys = keys
+        self.door = Door(keys, settings, clock.seconds)
         self._settings = settings
         self._metrics = metrics
         self._random = random_bytes
         self._clock = clock
-        self._limiter = AttemptLimiter(settings.bad_attempts, settings.bad_attempts_window_ms)
         self._router: ASGIApp | None = None
         self._socket: tuple[str, SocketHandler] | None = None
 
@@ -111,6 +111,8 @@ class Edge:
             *_SECURITY,
             *reply.headers,
         ]
+        if exchange.quota is not None:
+            headers += rate_headers(exchange.quota)
         if reply.status == 204:
             del headers[:2]
         elif reply.stream is not None and not reply.length:
@@ -125,8 +127,15 @@ class Edge:
         self.note(exchange, reply.status, started, size)
 
     async def _dispatch(self, exchange: Exchange) -> Reply:
-        if exchange.path not in self._open:
-            exchange.principal = self._authenticate(exchange)
+        if exchange.path in self._open:
+            self.door.pay_open(exchange.client)
+        else:
+            who = self.door.known(exchange.headers, exchange.scope.get("state"), exchange.client)
+            if isinstance(who, bytes):
+                who = await self.door.token(who, exchange.client)
+            exchange.principal = who
+            exchange.door = self.door
+            exchange.quota = self.door.pay(who)
         route = self._fast.get((exchange.method, exchange.path))
         if route is not None:
             return await self.serve(route, exchange)
@@ -161,9 +170,15 @@ class Edge:
         exchange.route = route.path
         try:
             if route.roles is not None:
-                principal = exchange.principal or self._authenticate(exchange)
+                principal = exchange.principal
+                if principal is None:
+                    raise unauthenticated("send Authorization: Bearer KEY")
                 if principal.role not in route.roles:
                     raise _wrong_role(principal, route)
+                if route.is_audited:
+                    subject = " ".join(exchange.params.values())
+                    action = f"{route.method} {route.path}"
+                    self.door.identities.administered(principal, action, subject)
             async with asyncio.timeout(route.timeout_ms / 1000):
                 return await route.handler(exchange)
         except ClientGone:
@@ -174,46 +189,26 @@ class Edge:
             problem = as_problem(error, exchange.correlator)
         return (route.refuse or problem_reply)(problem, exchange.correlator)
 
-    def _authenticate(self, exchange: Exchange) -> Principal:
-        given = exchange.headers.get(b"authorization", b"")
-        if not given:
-            raise _unauthenticated("send Authorization: Bearer KEY")
-        return self._identify(given, exchange.client)
-
-    def _identify(self, given: bytes, client: str) -> Principal:
-        if given[:7].lower() != _BEARER:
-            raise _unauthenticated("the only scheme is Bearer")
-        return self.identify(given[7:].strip(), client)
-
     def identify(self, key: bytes, client: str) -> Principal:
-        """Whose key this is. Raises Problem 401, and 429 past the limit of wrong ones."""
-        principal = self._keys.identify(key) if len(key) <= _MAX_KEY_BYTES else None
-        if principal is not None:
-            return principal
-        left_ms = self._limiter.count(client, int(self._clock.seconds() * 1000))
-        if left_ms is not None:
-            raise Problem(
-                429,
-                "too-many-attempts",
-                "wait before the next attempt",
-                headers={"retry-after": str(max(1, -(-left_ms // 1000)))},
-            )
-        raise _unauthenticated("this key is not known here")
+        """Whose key this is. Raises Problem 401, 403, and 429 past the limit of wrong ones."""
+        return self.door.identify(key, client)
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         exchange_headers: dict[bytes, bytes] = dict(scope["headers"])
         client = scope["client"][0] if scope.get("client") else "unknown"
         await receive()  # websocket.connect
         try:
-            given = exchange_headers.get(b"authorization", b"")
-            principal = self._identify(given, client)
+            who = self.door.known(exchange_headers, scope.get("state"), client)
+            principal = await self.door.token(who, client) if isinstance(who, bytes) else who
+            self.door.pay(principal)
         except Problem:
             await send({"type": "websocket.close", "code": 1008})
             return
         if self._socket is None or scope["path"] != self._socket[0]:
             await send({"type": "websocket.close", "code": 1008})
             return
-        await self._socket[1](scope, receive, send, principal)
+        watched = _Watched(self.door, principal, receive)
+        await self._socket[1](scope, watched.receive, send, principal)
 
     def correlator(self, exchange: Exchange) -> str:
         """The name of a request: the client's own if it is a plain one, else a random one."""
@@ -242,6 +237,43 @@ class Edge:
                 "correlator": exchange.correlator,
             }
             _access.info("request", extra={"fields": fields})
+
+
+class _Watched:
+    """Messages of a WebSocket: paid one by one, and none once its principal is let in no more.
+
+    A message that comes too fast waits; the socket's own flow control slows the client down.
+    """
+
+    def __init__(self, door: Door, who: Principal, receive: Receive) -> None:
+        self._door = door
+        self._who = who
+        self._receive = receive
+
+    async def receive(self) -> Message:
+        """The next message; a disconnect when the principal was revoked or expired."""
+        waiting = asyncio.ensure_future(self._receive())
+        try:
+            while not waiting.done():
+                await asyncio.wait((waiting,), timeout=_LOOK_S)
+                if not self._door.is_current(self._who):
+                    return {"type": "websocket.disconnect", "code": 1008}
+            if not self._door.is_current(self._who):
+                return {"type": "websocket.disconnect", "code": 1008}
+            await self._paid()
+            return waiting.result()
+        finally:
+            if not waiting.done():
+                waiting.cancel()
+
+    async def _paid(self) -> None:
+        identities = self._door.identities
+        while True:
+            own = identities.own_limit(self._who)
+            quota = identities.limiter.take(self._who, own)
+            if quota is None or quota.wait_s <= 0:
+                return
+            await asyncio.sleep(quota.wait_s)
 
 
 async def _stream(stream: Outgoing, send: Send, within_s: float) -> int:
@@ -299,11 +331,6 @@ def _too_late(exchange: Exchange) -> Problem:
         return Problem(408, "timeout", "the body did not arrive in time")
     detail = "the node did not finish in time; a write may still go on, ask again with"
     return Problem(504, "timeout", f"{detail} the same Idempotency-Key")
-
-
-def _unauthenticated(detail: str) -> Problem:
-    headers = {"www-authenticate": 'Bearer realm="bulwark"'}
-    return Problem(401, "unauthenticated", detail, headers=headers)
 
 
 def _wrong_role(principal: Principal, route: Route) -> Problem:

@@ -15,15 +15,17 @@ from urllib.parse import parse_qsl
 import orjson
 from starlette.types import Receive, Scope
 
-from api.auth import Principal
+from api.auth import Door, Principal
 from api.problems import FieldProblem, Problem, malformed, too_large
 from api.settings import ApiSettings
+from node.identity.limits import Quota
 from node.service import Caller, Role, Stage
 
 JSON_TYPE: Final = b"application/json"
 NDJSON_TYPE: Final = b"application/x-ndjson"
 CSV_TYPE: Final = b"text/csv"
 MAX_QUERY_BYTES: Final = 2_048
+_ADMINS: Final = frozenset({Role.ADMIN})
 _STAGES: Final = {stage.label: stage for stage in Stage}
 
 
@@ -66,11 +68,13 @@ class Exchange:
 
     __slots__ = (
         "correlator",
+        "door",
         "headers",
         "method",
         "params",
         "path",
         "principal",
+        "quota",
         "reading",
         "receive",
         "route",
@@ -90,6 +94,9 @@ class Exchange:
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         self.params: Mapping[str, str] = {}
         self.principal: Principal | None = None
+        self.quota: Quota | None = None
+        """What is left of the caller's rate, for the reply's headers."""
+        self.door: Door | None = None
         self.route: str = "unmatched"
         self.reading = False
         """Whether the body is still to come: a deadline that passes then is the client's."""
@@ -106,6 +113,16 @@ class Exchange:
         if self.principal is None:
             raise RuntimeError(f"{self.route} is served without a key")
         return Caller(self.principal.key_id, self.principal.role)
+
+    def may_upload(self) -> None:
+        """Problem 429 while the caller owes for rows of earlier uploads."""
+        if self.door is not None and self.principal is not None:
+            self.door.may_upload(self.principal)
+
+    def charge_rows(self, rows: int) -> None:
+        """Pay the rows of an upload that was read, from the caller's rate of rows."""
+        if self.door is not None and self.principal is not None:
+            self.door.charge_rows(self.principal, rows)
 
     def content_type(self, *allowed: bytes) -> bytes:
         """The media type of the body, one of `allowed`; Problem 415 otherwise."""
@@ -219,6 +236,16 @@ class Route:
     """Dispatched before the router (static paths only)."""
     refuse: Callable[[Problem, str], Reply] | None = None
     """How a refusal is written, from the problem and the correlator; a problem document if None."""
+    audit: bool | None = None
+    """Whether each request gets an entry in the access log; None: if only an admin may, and it is
+    no reading."""
+
+    @property
+    def is_audited(self) -> bool:
+        """Whether a request to this route is entered in the access log before it is served."""
+        if self.audit is not None:
+            return self.audit
+        return self.roles == _ADMINS and self.method not in ("GET", "HEAD")
 
 
 ALL_ROLES: Final = frozenset(Role)

@@ -69,7 +69,7 @@ def test_a_document_of_another_form_is_refused(document: bytes) -> None:
 def test_a_file_that_is_missing_or_huge_is_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(ApiKeysInvalid, match=r"none\.json"):
         ApiKeys.load(tmp_path / "none.json")
-    (tmp_path / "big.json").write_bytes(b" " * 300_000)
+    (tmp_path / "big.json").write_bytes(b" " * 1_100_000)
     with pytest.raises(ApiKeysInvalid, match="more than"):
         ApiKeys.load(tmp_path / "big.json")
 
