@@ -18,6 +18,7 @@ from api.erasure import ErasureRoutes, erasure_routes
 from api.exchange import Route
 from api.governance import GovernanceRoutes, governance_routes
 from api.jobs import JobRoutes, job_routes
+from api.misp import MispRoutes, misp_routes
 from api.openings import OpeningRoutes, opening_routes
 from api.packs import PackRoutes, pack_routes
 from api.policies import PolicyRoutes, policy_routes
@@ -28,6 +29,7 @@ from node.audit.port import AuditService
 from node.consents.port import ConsentService
 from node.disputes.port import DisputesService
 from node.erasure.port import ErasureService
+from node.exchange.port import ExchangeService
 from node.governance.policyport import PolicyService
 from node.governance.port import GovernanceService
 from node.guarded.accessport import AccessService
@@ -50,6 +52,7 @@ class DeskServices(TypedDict, total=False):
     erasure: ErasureService | None
     recalls: RecallService | None
     jobs: JobsService | None
+    exchange: ExchangeService | None
 
 
 def desk_routes(
@@ -66,6 +69,8 @@ def desk_routes(
         found += consent_info_routes(ConsentInfoRoutes(consents, settings), settings)
     if (disputes := desks.get("disputes")) is not None:
         found += dispute_routes(DisputeRoutes(disputes, settings, clock), settings)
+    if (exchange := desks.get("exchange")) is not None:
+        found += misp_routes(MispRoutes(exchange, settings), settings)
     if (access := desks.get("access")) is not None:
         found += access_routes(AccessRoutes(access), settings)
     if (audit := desks.get("audit")) is not None:

@@ -16,6 +16,7 @@ from typing import Any, Final, get_origin
 
 from pydantic import BaseModel, Field, ValidationError
 
+from node.exchange.settings import ExchangeConfig
 from node.identity.settings import LimitsConfig, OidcConfig
 from node.jobs.settings import JobsConfig
 from node.sections import (
@@ -72,6 +73,7 @@ class NodeConfig(Section):
     limits: LimitsConfig = Field(LimitsConfig(), description=str(LimitsConfig.__doc__))
     oidc: OidcConfig = Field(OidcConfig(), description=str(OidcConfig.__doc__))
     jobs: JobsConfig = Field(JobsConfig(), description=str(JobsConfig.__doc__))
+    exchange: ExchangeConfig = Field(ExchangeConfig(), description=str(ExchangeConfig.__doc__))
     log: LogConfig = Field(LogConfig(), description=str(LogConfig.__doc__))
 
 

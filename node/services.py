@@ -23,6 +23,8 @@ from node.consents.wiring import ConsentGround, ConsentPath
 from node.disputes.desk import DisputeDesk
 from node.disputes.wiring import DisputesGround, make_dispute_desk
 from node.erasure.wiring import ErasureGround, ErasureParts, make_erasure
+from node.exchange.desk import ExchangeDesk
+from node.exchange.wiring import ExchangeGround, make_exchange
 from node.facade import Facade, Parts
 from node.front import front_door
 from node.governance.wiring import GovernanceGround, GovernancePath
@@ -71,6 +73,8 @@ class Services:
         self._facade = Facade(self._parts())
         self._governance = self._make_governance()
         self.jobs = self._make_jobs()
+        self._disputes = self._make_disputes()
+        self._exchange = self._make_exchange()
         self.openings = self._make_openings()
         self._audit = make_audit(
             home=ground.home,
@@ -278,6 +282,25 @@ class Services:
             )
         )
 
+    def _make_exchange(self) -> ExchangeDesk:
+        ground = self._ground
+        return make_exchange(
+            ExchangeGround(
+                home=ground.home,
+                store=ground.store,
+                durability=ground.durability,
+                clock=ground.clock,
+                chain=ground.chain,
+                records=ground.records,
+                standings=self._standings,
+                directory=ground.directory,
+                outbox=ground.outbox,
+                access=self._access,
+                service=self._facade,
+                disputes=self._disputes,
+            )
+        )
+
     def _make_jobs(self) -> JobDesk:
         ground = self._ground
         return make_job_desk(
@@ -330,6 +353,7 @@ class Services:
             group.create_task(self._erasure.run())
             group.create_task(self._governance.run())
             group.create_task(self.jobs.run())
+            group.create_task(self._exchange.run())
 
     def _is_reporter(self) -> bool:
         own = self._ground.directory.member(self._ground.home.member.id)
@@ -348,7 +372,8 @@ class Services:
             openings=self.openings.desk,
             consents=self._consents.desk,
             audit=self._audit,
-            disputes=self._make_disputes(),
+            disputes=self._disputes,
+            exchange=self._exchange,
             erasure=self._erasure.desk,
             recalls=self._erasure.recalls,
             packs=self._packs,

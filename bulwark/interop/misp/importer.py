@@ -147,7 +147,7 @@ def _attribute(where: Where, entry: Any, frame: Frame, work: Conversion) -> None
     what, ref = f"attribute {kind}", uuid_of(entry)
     marks = read_marks(entry, where, out).under(frame.marks)
     note_extras(entry, where, out)
-    seen = read_sightings(where, entry, ref, frame.event, work.options, out)
+    seen = read_sightings(where, entry, ref, frame.event, marks.record, work.options, out)
     if frame.is_deleted or _yes(entry, "deleted"):
         out.state(Statement(Action.RETRACT, NO_ROW, ref, place, group=frame.event))
         out.note(

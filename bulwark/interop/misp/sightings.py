@@ -40,10 +40,11 @@ def read_sightings(
     attribute: Mapping[str, Any],
     ref: str,
     event: str,
+    record: str,
     options: ImportOptions,
     out: Gathering,
 ) -> Seen:
-    """The sightings beside an attribute."""
+    """The sightings beside an attribute; `record`: id of the record that it says it is, or ''."""
     listed = attribute.get("Sighting")
     if not isinstance(listed, list):
         return Seen()
@@ -57,7 +58,7 @@ def read_sightings(
             last = max(last, day)
             out.note(place, "sighting", Fate.TAKEN, Reason.FIELD, "last_seen", uuid_of(entry))
         else:
-            _act(place, kind, day, (ref, event, uuid_of(entry)), options, out)
+            _act(place, kind, day, (ref, event, uuid_of(entry), record), options, out)
     if len(listed) > MAX:
         place = pointer(*where, "Sighting", MAX)
         out.note(place, "sighting", Fate.REFUSED, Reason.TOO_MANY, f"only {MAX} are read")
@@ -78,26 +79,27 @@ def free_sighting(
     if kind not in _ACTIONS or not day or not ref:
         _refuse(place, out)
     else:
-        _act(place, kind, day, (ref, event, uuid_of(entry)), options, out)
+        _act(place, kind, day, (ref, event, uuid_of(entry), ""), options, out)
 
 
 def _act(
     place: str,
     kind: str,
     day: str,
-    refs: tuple[str, str, str],
+    refs: tuple[str, str, str, str],
     options: ImportOptions,
     out: Gathering,
 ) -> None:
-    """Note an action; `refs`: attribute, event and sighting."""
-    attribute, event, sighting = refs
+    """Note an action; `refs`: attribute, event, sighting and record."""
+    attribute, event, sighting, record = refs
     if kind == FALSE and options.on_false_positive is OnFalsePositive.LEAVE:
         detail = "on_false_positive is leave"
         out.note(place, _NAMES[kind], Fate.LEFT, Reason.NO_PLACE, detail, sighting)
         return
     row = {"last_seen": day} if kind == SEEN else NO_ROW
     version = sighting or day
-    out.state(Statement(_ACTIONS[kind], row, attribute, place, group=event, version=version))
+    action = _ACTIONS[kind]
+    out.state(Statement(action, row, attribute, place, 0, event, version, record))
     out.note(place, _NAMES[kind], Fate.TAKEN, Reason.ACTED, "", sighting)
 
 
