@@ -19,6 +19,7 @@ from pydantic import BaseModel, Field, ValidationError
 from node.exchange.settings import ExchangeConfig
 from node.identity.settings import LimitsConfig, OidcConfig
 from node.jobs.settings import JobsConfig
+from node.push.settings import PushConfig, RetroConfig
 from node.sections import (
     ConsensusConfig,
     ErasureConfig,
@@ -73,6 +74,8 @@ class NodeConfig(Section):
     limits: LimitsConfig = Field(LimitsConfig(), description=str(LimitsConfig.__doc__))
     oidc: OidcConfig = Field(OidcConfig(), description=str(OidcConfig.__doc__))
     jobs: JobsConfig = Field(JobsConfig(), description=str(JobsConfig.__doc__))
+    push: PushConfig = Field(PushConfig(), description=str(PushConfig.__doc__))
+    retro: RetroConfig = Field(RetroConfig(), description=str(RetroConfig.__doc__))
     exchange: ExchangeConfig = Field(ExchangeConfig(), description=str(ExchangeConfig.__doc__))
     log: LogConfig = Field(LogConfig(), description=str(LogConfig.__doc__))
 

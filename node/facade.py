@@ -32,7 +32,7 @@ from node.reporting.evidence_poster import EvidencePoster
 from node.reporting.recordviews import RecordViews
 from node.reporting.reporter import Reporter
 from node.reporting.tracker import StageTracker
-from node.screening.screener import Screener
+from node.screening.screener import Screener, Seen
 from node.service import (
     BlockView,
     Caller,
@@ -66,6 +66,8 @@ class Parts:
     screener: Screener
     access: AccessDesk
     hits: HitLog
+    remember: Callable[[Caller], Seen]
+    """What keeps a caller's questions for the retro-hunt."""
     tracker: StageTracker
     mesh: NetworkMesh
     board: StatusBoard
@@ -110,7 +112,8 @@ class Facade:
     ) -> list[ScreeningAnswer]:
         """See NodeService."""
         await self._parts.access.screening(by, requests)
-        answers = await self._parts.screener.screen(requests, progress, at)
+        seen = None if at is not None else self._parts.remember(by)
+        answers = await self._parts.screener.screen(requests, progress, at, seen)
         await self._parts.hits.note(by, requests, answers)
         return answers
 

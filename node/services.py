@@ -34,6 +34,7 @@ from node.guarded.accusationshelf import AccusationShelf
 from node.jobs.desk import JobDesk
 from node.jobs.wiring import JobsGround, make_job_desk
 from node.openings.wiring import OpeningsGround, OpeningsPath
+from node.push.wiring import CoreHome, PushCore, PushGround, PushPath
 from node.reporting.compliance import PolicyGate
 from node.reporting.gatherer import Gatherer
 from node.reporting.recordviews import RecordViews
@@ -50,6 +51,7 @@ class Services:
 
     def __init__(self, ground: Ground) -> None:
         self._ground = ground
+        self._push_core = self._make_push_core()
         self._board = StatusBoard(self._sources())
         self._prover = Prover(ground.store, ground.chain, ground.executor.epochs)
         self._consents = self._make_consents()
@@ -71,6 +73,8 @@ class Services:
             ground.chain, ground.records, self._standings, ground.home.member.id
         )
         self._facade = Facade(self._parts())
+        self._push = self._make_push()
+        self._board.show_also(self._push.families)
         self._governance = self._make_governance()
         self.jobs = self._make_jobs()
         self._disputes = self._make_disputes()
@@ -201,6 +205,7 @@ class Services:
             screener=self._screener,
             access=self._access,
             hits=self._erasure.hits,
+            remember=self._push_core.questions.of,
             tracker=ground.tracker,
             mesh=ground.mesh,
             board=self._board,
@@ -256,8 +261,31 @@ class Services:
                 idempotency=ground.idempotency,
                 anchorer=ground.anchorer,
                 tagger=ground.tagger,
+                push=self._push_core,
                 sync=lambda: ground.sync,
                 place_of=lambda transaction: self._facade.stage_of_transaction(transaction),
+            )
+        )
+
+    def _make_push_core(self) -> PushCore:
+        ground = self._ground
+        home = CoreHome.of(ground.home)
+        return PushCore(home, ground.store, ground.durability, ground.clock.wall_ms)
+
+    def _make_push(self) -> PushPath:
+        ground, screener = self._ground, self._screener
+        return PushPath(
+            PushGround(
+                core=self._push_core,
+                chain=ground.chain,
+                records=ground.records,
+                standings=self._standings,
+                questions=self._erasure.hits.questions,
+                batch=self._erasure.desk.batch,
+                evidence_count=ground.oversight.evidence.count,
+                evidence=ground.oversight.evidence.entries,
+                assess=lambda tag: screener.answer(tag, ground.chain.tip, screener.behind()),
+                configured=self._erasure.webhook,
             )
         )
 
@@ -345,6 +373,7 @@ class Services:
     def executed(self, receipts: Sequence[Receipt] | None) -> None:
         """A block was executed; None for a stretch that sync brought without its receipts."""
         self.openings.executed(receipts)
+        self._push.executed()
 
     async def run(self) -> None:
         """What the services do without being asked, until cancelled."""
@@ -352,6 +381,7 @@ class Services:
             group.create_task(self.openings.run())
             group.create_task(self._erasure.run())
             group.create_task(self._governance.run())
+            group.create_task(self._push.run())
             group.create_task(self.jobs.run())
             group.create_task(self._exchange.run())
 

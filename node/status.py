@@ -68,6 +68,7 @@ class StatusBoard:
         self._reporter: Reporter | None = None
         self._screener: Screener | None = None
         self._examiner: Examiner | None = None
+        self._more: list[Callable[[], Iterable[Metric]]] = []
         self._registry = CollectorRegistry()
         self._registry.register(_NodeCollector(self))
         ProcessCollector(registry=self._registry)
@@ -81,6 +82,10 @@ class StatusBoard:
     def examine_with(self, examiner: Examiner) -> None:
         """Tell the board who diagnoses; its metrics are shown with the others."""
         self._examiner = examiner
+
+    def show_also(self, families: Callable[[], Iterable[Metric]]) -> None:
+        """Show a desk's own metrics with the others."""
+        self._more.append(families)
 
     @property
     def is_validator(self) -> bool:
@@ -266,6 +271,8 @@ class StatusBoard:
         yield from source.guarded.families()
         if self._examiner is not None:
             yield from self._examiner.families()
+        for families in self._more:
+            yield from families()
 
 
 class _NodeCollector(Collector):

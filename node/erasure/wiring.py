@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from bulwark.ledger.ids import Digest, Height, MemberId
+from bulwark.ledger.ids import Digest, Height, MemberId, Tag
 from bulwark.ledger.lifecycle import ConsentStanding
 from node.assembly import Home
 from node.chain.consents import ConsentReader
@@ -33,10 +33,13 @@ from node.erasure.scrubber import Scrubber
 from node.execution.executor import Executor
 from node.guarded.atrest import AtRest
 from node.mesh import NetworkMesh
+from node.push.lane import Lane as WebhookLane
+from node.push.questions import QuestionBook
+from node.push.wiring import PushCore
 from node.recall.desk import RecallDesk
 from node.recall.hits import HitLog
 from node.recall.queue import RecallQueue
-from node.recall.webhook import Webhook
+from node.recall.webhook import CONFIGURED, recall_lane
 from node.reporting.anchorer import Anchorer
 from node.reporting.idempotency import IdempotencyStore
 from node.reporting.outbox import Outbox
@@ -44,6 +47,7 @@ from node.reporting.tracker import StageTracker
 from node.service import Stage
 from node.storage.durability import Durability
 from node.storage.port import KeyValueStore
+from node.tagging.cache import TagCache
 from node.tagging.tagger import Tagger
 
 DAY_MS: Final = 86_400_000
@@ -70,6 +74,7 @@ class ErasureGround:
     idempotency: IdempotencyStore
     anchorer: Anchorer
     tagger: Tagger
+    push: PushCore
     sync: Callable[[], BlockSync]
     place_of: Callable[[Digest], tuple[Stage, Height | None]]
     """How far an own transaction got."""
@@ -83,6 +88,8 @@ class ErasureParts:
     desk: ErasureDesk
     recalls: RecallDesk
     hits: HitLog
+    webhook: WebhookLane | None
+    """The webhook of recalls that the node's own file sets."""
 
     def lag(self) -> str | None:
         """Why an answer of this node may lack records, None if it does not."""
@@ -102,6 +109,18 @@ class ErasureParts:
         self.path.close()
 
 
+@dataclass(frozen=True, slots=True)
+class KnownTags:
+    """What this member keeps of tags it asked for: the tags, and that it asked."""
+
+    cache: TagCache
+    questions: QuestionBook
+
+    async def forget(self, tags: Sequence[Tag]) -> int:
+        """Drop these tags in both; how many entries went."""
+        return await self.cache.forget(tags) + await self.questions.forget(tags)
+
+
 def make_erasure(ground: ErasureGround) -> ErasureParts:
     """Erasure and recall of the member whose home this is. Raises ConfigError, StoreDamaged."""
     home = ground.home
@@ -113,7 +132,7 @@ def make_erasure(ground: ErasureGround) -> ErasureParts:
         ground.clock.wall_ms,
         home.config.recall.max_hits,
     )
-    recalls = _make_recalls(ground, hits)
+    recalls, webhook = _make_recalls(ground, hits)
     book = ErasureBook(ground.store)
     eraser = Eraser(ground.store, ground.chain)
     confirmer = Confirmer(
@@ -138,7 +157,7 @@ def make_erasure(ground: ErasureGround) -> ErasureParts:
         members=lambda: _anchoring(ground.directory),
         consent_standing=_consents_now(ground),
     )
-    return ErasureParts(path, desk, recalls, hits)
+    return ErasureParts(path, desk, recalls, hits, webhook)
 
 
 def _anchoring(directory: Directory) -> Sequence[MemberId]:
@@ -151,19 +170,22 @@ def _consents_now(ground: ErasureGround) -> Callable[[bytes], ConsentStanding]:
     return lambda anchor_id: reader.standing(anchor_id, ground.chain.tip)
 
 
-def _make_recalls(ground: ErasureGround, hits: HitLog) -> RecallDesk:
-    home, config = ground.home, ground.home.config.recall
+def _make_recalls(ground: ErasureGround, hits: HitLog) -> tuple[RecallDesk, WebhookLane | None]:
+    home, config, core = ground.home, ground.home.config.recall, ground.push
     at_rest = AtRest(home.secrets.vault_key, b"recalls", os.urandom)
-    return RecallDesk(
+    desk = RecallDesk(
         hits=hits,
         queue=RecallQueue(ground.store, at_rest, home.secrets.index_key),
-        webhook=None if config.webhook_url is None else Webhook(config, home.path),
+        events=core.events,
+        has_webhook=config.webhook_url is not None,
         durability=ground.durability,
         wall_ms=ground.clock.wall_ms,
         keep_ms=config.hit_days * DAY_MS,
-        first_pause_ms=config.webhook_pause_ms,
-        tries=config.webhook_tries,
     )
+    lane = recall_lane(config, home.path, core, desk.told)
+    if lane is not None:
+        desk.resume(lane.progress.cursor, lambda event: core.book.is_dead(CONFIGURED, event))
+    return desk, lane
 
 
 def _make_orders(ground: ErasureGround) -> OrderDesk:
@@ -197,12 +219,12 @@ def _make_path(
     recalls: RecallDesk,
 ) -> ErasurePath:
     home, chain = ground.home, ground.chain
-    cache = ground.tagger.cache
+    tags = KnownTags(ground.tagger.cache, ground.push.questions)
     follower = ErasureFollower(
         ground.store,
         chain,
         book,
-        Destroyer(ground.store, eraser, book, ground.outbox, cache),
+        Destroyer(ground.store, eraser, book, ground.outbox, tags),
         ground.durability,
         lambda record_id: (
             ()

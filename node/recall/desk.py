@@ -2,7 +2,8 @@
 
 Rules: own hits are looked up here and nowhere else, so nobody learns who asked; every member does
 the same work and confirms, with or without hits. Recalls come from erasure's follower, in the order
-of the ledger, once each; the webhook has its own task, and what it can not bring waits on disk.
+of the ledger, once each, and go into the event log, from which all webhooks and streams are served.
+What it is told of the webhook that the node's own file sets is written beside each recall.
 """
 
 from __future__ import annotations
@@ -15,11 +16,12 @@ from typing import Final
 from bulwark.ledger.anchor import AnchorKind
 from node.chain.store import StoredBlock
 from node.erasure.triggers import Cause, Trigger
-from node.logs import Log
+from node.push.eventlog import Draft, EventLog
+from node.push.port import Event, EventType
 from node.recall.hits import HitLog
 from node.recall.port import MAX_PAGE, Delivery, Recall
 from node.recall.queue import RecallQueue
-from node.recall.webhook import Webhook
+from node.recall.webhook import data_of
 from node.storage.durability import Durability
 
 MAX_QUESTIONS: Final = 100
@@ -32,8 +34,6 @@ PRUNE_S: Final = 600.0
 A_TURN: Final = 50
 """Recalls posted between two looks at the queue."""
 
-log = Log("recall")
-
 
 class RecallDesk:
     """RecallService of one member, and erasure's Recalls port."""
@@ -43,23 +43,43 @@ class RecallDesk:
         *,
         hits: HitLog,
         queue: RecallQueue,
-        webhook: Webhook | None,
+        events: EventLog,
+        has_webhook: bool,
         durability: Durability,
         wall_ms: Callable[[], int],
         keep_ms: int,
-        first_pause_ms: int,
-        tries: int,
     ) -> None:
-        """`tries`: posts of one recall before it is a dead letter, the pauses doubling."""
+        """`has_webhook`: the node's own file sets one."""
         self._hits = hits
         self._queue = queue
-        self._webhook = webhook
+        self._events = events
+        self._has_webhook = has_webhook
         self._durability = durability
         self._wall_ms = wall_ms
         self._keep_ms = keep_ms
-        self._first_pause_ms = first_pause_ms
-        self._tries = tries
         self._news = asyncio.Condition()
+
+    def resume(self, cursor: int, is_dead: Callable[[int], bool]) -> None:
+        """Bring the list in step with the configured webhook, which is at this event.
+
+        What an earlier version of the node queued and did not bring goes into the event log. Raises
+        StoreDamaged, StoreWriteFailed.
+        """
+        for recall in self._queue.waiting():
+            draft = _draft(recall)
+            number = self._events.number_of(draft)
+            if number is None:
+                self._events.add([draft])
+            elif number <= cursor:
+                how = Delivery.DEAD if is_dead(number) else Delivery.DELIVERED
+                self._queue.settle(recall, how, max(1, recall.tries))
+
+    def told(self, event: Event, is_taken: bool | None, tries: int) -> None:
+        """What became of a try of the configured webhook; None: it is tried again."""
+        recall = self._queue.get(int(str(event.data["recall"])))
+        if recall is not None:
+            ends = {True: Delivery.DELIVERED, False: Delivery.DEAD, None: Delivery.WAITING}
+            self._queue.settle(recall, ends[is_taken], tries)
 
     # What falls
 
@@ -94,9 +114,12 @@ class RecallDesk:
         questions = self._hits.questions(record_id, MAX_QUESTIONS)
         if not questions:
             return False
-        due_ms = None if self._webhook is None else self._wall_ms()
-        made = self._queue.add(record_id, cause, time_ms, height, questions, due_ms)
-        return made is not None
+        made = self._queue.add(
+            record_id, cause, time_ms, height, questions, has_webhook=self._has_webhook
+        )
+        recall = self._queue.find(record_id, cause) if made is None else made
+        # Also where it was queued before: the node may have been killed between the two writes.
+        return recall is not None and self._events.add([_draft(recall)]) > 0
 
     async def _tell(self) -> None:
         async with self._news:
@@ -123,47 +146,14 @@ class RecallDesk:
             if not is_new:
                 yield None
 
-    # The webhook
-
     async def run(self) -> None:
-        """Post what waits, drop what is old, until cancelled. Raises StoreWriteFailed."""
-        try:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(self._prune())
-                if self._webhook is not None:
-                    group.create_task(self._post(self._webhook))
-        finally:
-            if self._webhook is not None:
-                await self._webhook.close()
-
-    async def _post(self, webhook: Webhook) -> None:
-        while True:
-            now_ms = self._wall_ms()
-            waiting = list(self._queue.due())
-            for _, recall in [pair for pair in waiting if pair[0] <= now_ms][:A_TURN]:
-                await self._try(webhook, recall)
-            next_ms = min((due_ms for due_ms, _ in self._queue.due()), default=now_ms + 60_000)
-            wait_s = max(0.0, (next_ms - self._wall_ms()) / 1000)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(min(wait_s, 60.0)), self._news:
-                    await self._news.wait()
-
-    async def _try(self, webhook: Webhook, recall: Recall) -> None:
-        await self._durability.barrier()  # nobody is told what a power cut may undo
-        is_taken = await webhook.post(recall, self._wall_ms() // 1000)
-        tries = recall.tries + 1
-        if is_taken:
-            self._queue.settle(recall, Delivery.DELIVERED, tries, None)
-        elif tries >= self._tries:
-            self._queue.settle(recall, Delivery.DEAD, tries, None)
-            log.error("recall given up", recall=recall.number, tries=tries)
-        else:
-            pause_ms = self._first_pause_ms << min(tries - 1, 12)
-            self._queue.settle(recall, Delivery.WAITING, tries, self._wall_ms() + pause_ms)
-        await self._durability.barrier()
-
-    async def _prune(self) -> None:
+        """Drop what is old, until cancelled. Raises StoreWriteFailed."""
         while True:
             before_ms = self._wall_ms() - self._keep_ms
             dropped = self._hits.prune(before_ms) + self._queue.prune(before_ms)
             await asyncio.sleep(0 if dropped else PRUNE_S)
+
+
+def _draft(recall: Recall) -> Draft:
+    name = recall.record_id + recall.cause.encode()
+    return Draft(EventType.RECALL, name, recall.time_ms, recall.height, data_of(recall))

@@ -2,8 +2,8 @@
 
 Rules: a recall is in the queue, durable, before the batch that caused it is confirmed; it is
 numbered, so that a reader of the list or the stream goes on where it was; it is encrypted, as it
-says who asked about what case. How far the webhook is with it is written after each try, so a
-restart repeats at most the try that was under way, with the same id.
+says who asked about what case. How far the configured webhook is with it is written after each
+try, for the list; the posting itself goes by the event log (`node.push`).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ RECALLS: Final = ERASURES + b"\x10"
 SEEN: Final = ERASURES + b"\x11"
 """keyed name16 of record and cause -> number8, sealed."""
 DUE: Final = ERASURES + b"\x12"
-"""number8 -> time8 of the next try by the wall clock: recalls that wait for the webhook, sealed."""
+"""number8 -> 8 bytes, sealed: recalls that wait for the configured webhook."""
 
 
 class RecallQueue:
@@ -47,9 +47,10 @@ class RecallQueue:
         time_ms: int,
         height: int,
         questions: Sequence[OwnQuestion],
-        due_ms: int | None,
+        *,
+        has_webhook: bool,
     ) -> Recall | None:
-        """Queue a recall, None if this one was; `due_ms` None: no webhook. Not flushed."""
+        """Queue a recall, None if this one was. Not flushed."""
         name = self._name(record_id, cause)
         if self._store.get(name) is not None:
             return None
@@ -60,28 +61,27 @@ class RecallQueue:
             time_ms=time_ms,
             height=height,
             questions=tuple(questions),
-            delivery=Delivery.NONE if due_ms is None else Delivery.WAITING,
+            delivery=Delivery.WAITING if has_webhook else Delivery.NONE,
         )
         puts: dict[bytes, bytes | None] = {
             name: seal(name, number8(made.number)),
-            **self._puts(made, due_ms),
+            **self._puts(made),
         }
         self._store.write(puts, sync=False)
         self.last = made.number
         return made
 
-    def settle(self, recall: Recall, delivery: Delivery, tries: int, due_ms: int | None) -> None:
-        """Write how far the webhook is; `due_ms` None takes it out of the queue. Not flushed."""
-        self._store.write(
-            self._puts(replace(recall, delivery=delivery, tries=tries), due_ms), sync=False
-        )
+    def settle(self, recall: Recall, delivery: Delivery, tries: int) -> None:
+        """Write how far the webhook is. Not flushed."""
+        self._store.write(self._puts(replace(recall, delivery=delivery, tries=tries)), sync=False)
 
-    def _puts(self, recall: Recall, due_ms: int | None) -> dict[bytes, bytes | None]:
+    def _puts(self, recall: Recall) -> dict[bytes, bytes | None]:
         number = number8(recall.number)
         key, due = RECALLS + number, DUE + number
+        waits = recall.delivery is Delivery.WAITING
         return {
             key: self._at_rest.encrypt(key, _encode(recall)),
-            due: None if due_ms is None else seal(due, number8(due_ms)),
+            due: seal(due, bytes(8)) if waits else None,
         }
 
     def page(self, after: int, most: int) -> list[Recall]:
@@ -92,14 +92,24 @@ class RecallQueue:
             for key, held in islice(self._store.iterate(RECALLS, start=start), most)
         ]
 
-    def due(self) -> Iterator[tuple[int, Recall]]:
-        """Recalls that wait for the webhook, oldest first, with the time of the next try."""
-        for key, held in self._store.iterate(DUE):
-            number = key[len(DUE) :]
-            stored = self._store.get(RECALLS + number)
-            if stored is not None:
-                due_ms = int.from_bytes(unseal(key, held), "big")
-                yield due_ms, self._decode(RECALLS + number, stored)
+    def get(self, number: int) -> Recall | None:
+        """One recall, None where it is not kept. Raises StoreDamaged."""
+        key = RECALLS + number8(number)
+        held = self._store.get(key)
+        return None if held is None else self._decode(key, held)
+
+    def find(self, record_id: bytes, cause: str) -> Recall | None:
+        """The recall of a record for a cause. Raises StoreDamaged."""
+        name = self._name(record_id, cause)
+        held = self._store.get(name)
+        return None if held is None else self.get(int.from_bytes(unseal(name, held), "big"))
+
+    def waiting(self) -> Iterator[Recall]:
+        """Recalls that wait for the configured webhook, oldest first. Raises StoreDamaged."""
+        for key, _ in self._store.iterate(DUE):
+            recall = self.get(int.from_bytes(key[len(DUE) :], "big"))
+            if recall is not None:
+                yield recall
 
     def prune(self, before_ms: int, most: int = 1_000) -> int:
         """Drop old recalls that wait for nothing; how many."""

@@ -1,10 +1,9 @@
-"""The webhook: recalls by HTTP POST to a system of this member, signed, until they are taken.
+"""The webhook of recalls that the node's own file sets: its secret, its form and its patience.
 
 Rules: the body is one JSON object; `Bulwark-Signature: t=<seconds>,v1=<hex>` is HMAC-SHA256 under
-the shared secret over `<seconds>.<body>`, so that a receiver refuses what is old or not ours; any
-2xx answer takes the recall; everything else is tried again at doubling pauses and ends, after the
-last try, in the dead letters. The id of a recall is the same at every try. Redirects are not
-followed; nothing of an answer is kept.
+the shared secret over `<seconds>.<body>`, so that a receiver refuses what is old or not ours; the
+number of a recall is the same at every try. It is posted, tried again and given up as any other
+webhook (`node.push.lane`); only its form is older, and its URL is the operator's word.
 """
 
 from __future__ import annotations
@@ -13,21 +12,25 @@ import hashlib
 import hmac
 import json
 import stat
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from node.config import ConfigError
-from node.logs import Log
+from node.push.lane import Lane, Patience, Told
+from node.push.port import Event, EventType, State
+from node.push.sender import Sender
+from node.push.subscriptions import Secret, Subscription
+from node.push.wiring import PushCore
 from node.recall.port import Recall
 from node.sections import RecallConfig
 
-if TYPE_CHECKING:
-    import httpx
-
 MIN_SECRET: Final = 16
 MAX_SECRET: Final = 4_096
-
-log = Log("recall")
+CONFIGURED: Final = "00" * 8
+"""Id of the subscription."""
+DOUBLINGS: Final = 12
+"""After so many the pause does not grow any more."""
 
 
 def read_secret(path: Path) -> bytes:
@@ -44,19 +47,31 @@ def read_secret(path: Path) -> bytes:
     return data
 
 
-def document_of(recall: Recall) -> dict[str, object]:
-    """A recall as JSON: what the webhook, the stream and the list show."""
+def data_of(recall: Recall) -> dict[str, object]:
+    """A recall as the data of an event."""
     return {
-        "id": recall.number,
+        "recall": recall.number,
         "record_id": recall.record_id.hex(),
         "reason": recall.cause,
-        "time_ms": recall.time_ms,
-        "height": recall.height,
         "questions": [
             {"id": q.number, "time_ms": q.time_ms, "asked_by": q.who, "case_ref": q.case_ref}
             for q in recall.questions
         ],
     }
+
+
+def body_of(event: Event) -> bytes:
+    """The body of a post: the recall alone."""
+    data = event.data
+    document = {
+        "id": data["recall"],
+        "record_id": data["record_id"],
+        "reason": data["reason"],
+        "time_ms": event.time_ms,
+        "height": event.height,
+        "questions": data["questions"],
+    }
+    return json.dumps(document, separators=(",", ":")).encode()
 
 
 def signature(secret: bytes, time_s: int, body: bytes) -> str:
@@ -65,45 +80,54 @@ def signature(secret: bytes, time_s: int, body: bytes) -> str:
     return f"t={time_s},v1={mac.hex()}"
 
 
-class Webhook:
-    """One receiver."""
+def recall_lane(config: RecallConfig, home: Path, core: PushCore, told: Told) -> Lane | None:
+    """The lane of the configured webhook, None where there is none. Raises ConfigError."""
+    if config.webhook_url is None or config.webhook_secret_file is None:
+        return None
+    secret = read_secret(home / config.webhook_secret_file)
+    subscription = Subscription(
+        id=CONFIGURED,
+        url=config.webhook_url,
+        types=(EventType.RECALL,),
+        description="recalls, as set in node.toml",
+        state=State.ACTIVE,
+        reason="",
+        created_ms=0,
+        created_by="node.toml",
+        secrets=(Secret(""),),
+    )
+    return Lane(
+        subscription,
+        core.progress(CONFIGURED),
+        events=core.events,
+        book=core.book,
+        poster=Sender(subscription.url, core.trusted, config.webhook_timeout_ms, core.tls_context),
+        patience=Patience(
+            tries=config.webhook_tries,
+            pause_ms=config.webhook_pause_ms,
+            max_pause_ms=config.webhook_pause_ms << DOUBLINGS,
+            dead_in_a_row=0,
+        ),
+        sign=_signer(secret, core.wall_ms),
+        encode=body_of,
+        wall_ms=core.wall_ms,
+        jitter=core.jitter,
+        told=told,
+    )
 
-    def __init__(self, config: RecallConfig, home: Path) -> None:
-        """Raises ConfigError."""
-        if config.webhook_url is None or config.webhook_secret_file is None:
-            raise ConfigError("recall", ["webhook_url and webhook_secret_file belong together"])
-        self._url = config.webhook_url
-        self._secret = read_secret(home / config.webhook_secret_file)
-        self._timeout_s = config.webhook_timeout_ms / 1000
-        self._client: httpx.AsyncClient | None = None
 
-    async def post(self, recall: Recall, time_s: int) -> bool:
-        """Send a recall once; whether it was taken."""
-        import httpx  # not before there is one to send: a node without a webhook starts faster
-
-        body = json.dumps(document_of(recall), separators=(",", ":")).encode()
-        headers = {
+def _signer(
+    secret: bytes, wall_ms: Callable[[], int]
+) -> Callable[[Subscription, str, str, bytes], Mapping[str, str]]:
+    def headers(
+        _subscription: Subscription, delivery_id: str, _kind: str, body: bytes
+    ) -> Mapping[str, str]:
+        number = json.loads(body)["id"]
+        return {
             "content-type": "application/json",
-            "bulwark-signature": signature(self._secret, time_s, body),
-            "bulwark-recall": str(recall.number),
+            "bulwark-signature": signature(secret, wall_ms() // 1000, body),
+            "bulwark-recall": str(number),
+            "bulwark-delivery": delivery_id,
         }
-        if self._client is None:
-            self._client = httpx.AsyncClient(timeout=self._timeout_s, trust_env=False)
-        try:
-            async with self._client.stream(
-                "POST", self._url, content=body, headers=headers
-            ) as answer:
-                status = answer.status_code
-        except (httpx.HTTPError, OSError) as error:
-            log.warning("webhook not reached", recall=recall.number, reason=type(error).__name__)
-            return False
-        if not 200 <= status < 300:
-            log.warning("webhook refused", recall=recall.number, status=status)
-            return False
-        return True
 
-    async def close(self) -> None:
-        """Close the connections."""
-        client, self._client = self._client, None
-        if client is not None:
-            await client.aclose()
+    return headers

@@ -86,6 +86,10 @@ class Interpreter(Protocol):
         ...
 
 
+Seen = Callable[[Sequence[tuple[ScreeningRequest, Tag, ScreeningAnswer]]], None]
+"""Told of questions with their tags and answers, in the turn of the event loop that read them."""
+
+
 class Screener:
     """Screenings of this member."""
 
@@ -112,6 +116,7 @@ class Screener:
         requests: Sequence[ScreeningRequest],
         progress: Progress | None = None,
         at: Height | None = None,
+        seen: Seen | None = None,
     ) -> list[ScreeningAnswer]:
         """One answer a question, in order; `progress` is told after each part of an upload.
 
@@ -123,7 +128,7 @@ class Screener:
         answers: list[ScreeningAnswer] = []
         effort = TagEffort(self._tagger, is_alone=len(requests) == 1)
         for start in range(0, len(requests), CHUNK):
-            answers += await self._chunk(requests[start : start + CHUNK], effort, at)
+            answers += await self._chunk(requests[start : start + CHUNK], effort, at, seen)
             if progress is not None:
                 progress(len(answers), effort.untagged)
         self.asked += len(answers)
@@ -131,7 +136,11 @@ class Screener:
         return answers
 
     async def _chunk(
-        self, requests: Sequence[ScreeningRequest], effort: TagEffort, at: Height | None
+        self,
+        requests: Sequence[ScreeningRequest],
+        effort: TagEffort,
+        at: Height | None,
+        seen: Seen | None,
     ) -> list[ScreeningAnswer]:
         found: list[Tag | Refusal | TaggingUnavailable | None] = []
         unknown: list[tuple[int, str, str]] = []
@@ -152,10 +161,13 @@ class Screener:
             for (number, _, _), asked in zip(unknown, tags, strict=True):
                 found[number] = asked
         answers: list[ScreeningAnswer] = []
+        told = 0
         for number, outcome in enumerate(found):
             if number % TURN == TURN - 1:
+                told = _tell(seen, requests, found, answers, told)
                 await asyncio.sleep(0)
             answers.append(self._answer(outcome, at))
+        _tell(seen, requests, found, answers, told)
         return answers
 
     def _answer(
@@ -232,6 +244,20 @@ class Screener:
             fields=fields_of(stored.payload),
             stage=Stage.FINALIZED if stored.height <= self._replica.finalized else Stage.EXECUTED,
         )
+
+
+def _tell(
+    seen: Seen | None,
+    requests: Sequence[ScreeningRequest],
+    tags: Sequence[Tag | Refusal | TaggingUnavailable | None],
+    answers: Sequence[ScreeningAnswer],
+    told: int,
+) -> int:
+    """Tell of the answers behind the first `told`, without those that have no tag; how many now."""
+    if seen is not None:
+        done = zip(requests[told:], tags[told:], answers[told:], strict=False)
+        seen([(request, Tag(tag), answer) for request, tag, answer in done if type(tag) is bytes])
+    return len(answers)
 
 
 def _nothing(

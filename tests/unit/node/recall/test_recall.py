@@ -18,11 +18,15 @@ from contracts.bindings import CONSENT_REGISTRY, encode_give, encode_withdraw
 from node.config import ConfigError
 from node.erasure.triggers import Cause, Trigger
 from node.guarded.atrest import AtRest
+from node.push.courier import Courier
+from node.push.port import EventType
+from node.push.settings import PushConfig, RetroConfig
+from node.push.wiring import CoreHome, PushCore
 from node.recall.desk import RecallDesk
 from node.recall.hits import HitLog
 from node.recall.port import Delivery, Recall
 from node.recall.queue import RecallQueue
-from node.recall.webhook import Webhook, read_secret
+from node.recall.webhook import CONFIGURED, read_secret, recall_lane
 from node.sections import RecallConfig
 from node.service import Caller, RecordView, Role, ScreeningAnswer, Stage
 from node.storage.durability import Durability
@@ -85,25 +89,36 @@ class Receiver:
 
 
 class Desk:
-    """A member's recall over one store."""
+    """A member's recall over one store, with the webhook that its node's file sets."""
 
-    def __init__(self, store: MemoryStore | None = None, webhook: Webhook | None = None) -> None:
+    def __init__(
+        self, store: MemoryStore | None = None, home: Path | None = None, port: int | None = None
+    ) -> None:
         self.store = MemoryStore() if store is None else store
         self.now_ms = 1_800_000_000_000
         durability = Durability(self.store)
         at_rest = AtRest(KEY, b"own-hits", os.urandom)
         self.hits = HitLog(self.store, at_rest, KEY, durability, lambda: self.now_ms, 1_000)
         self.queue = RecallQueue(self.store, AtRest(KEY, b"recalls", os.urandom), KEY)
+        where = Path() if home is None else home
+        core_home = CoreHome(where, MemberId("alpha"), KEY, KEY, PushConfig(), RetroConfig())
+        self.core = PushCore(core_home, self.store, durability, lambda: self.now_ms)
         self.desk = RecallDesk(
             hits=self.hits,
             queue=self.queue,
-            webhook=webhook,
+            events=self.core.events,
+            has_webhook=port is not None,
             durability=durability,
             wall_ms=lambda: self.now_ms,
             keep_ms=10**9,
-            first_pause_ms=1_000,
-            tries=3,
         )
+        self.courier = Courier()
+        if home is not None and port is not None:
+            config = webhook_config(port, home)
+            lane = recall_lane(config, home, self.core, self.desk.told)
+            assert lane is not None
+            self.desk.resume(lane.progress.cursor, lambda e: self.core.book.is_dead(CONFIGURED, e))
+            self.courier.open(lane)
 
     async def asked(self, case_ref: str, *records: RecordId, consent: bytes | None = None) -> int:
         given = [answer(*records, consent=consent)]
@@ -117,12 +132,15 @@ class Desk:
         return await self.desk.recall(triggers)
 
 
-def webhook_of(port: int, home: Path) -> Webhook:
+def webhook_config(port: int, home: Path) -> RecallConfig:
     secret = home / "secret"
     secret.write_bytes(SECRET + b"\n")
     secret.chmod(0o600)
-    url = f"http://127.0.0.1:{port}/recalls"
-    return Webhook(RecallConfig(webhook_url=url, webhook_secret_file=Path("secret")), home)
+    return RecallConfig(
+        webhook_url=f"http://127.0.0.1:{port}/recalls",
+        webhook_secret_file=Path("secret"),
+        webhook_tries=3,
+    )
 
 
 async def until(condition: object, times: int = 2_000) -> None:
@@ -210,10 +228,10 @@ async def test_only_the_newest_questions_are_named() -> None:
 
 async def test_the_webhook_gets_a_signed_recall_once(tmp_path: Path) -> None:
     receiver = await Receiver().start()
-    it = Desk(webhook=webhook_of(receiver.port, tmp_path))
+    it = Desk(home=tmp_path, port=receiver.port)
     await it.asked("CASE-1", FIRST)
     await it.falls(FIRST)
-    task = asyncio.create_task(it.desk.run())
+    task = asyncio.create_task(it.courier.run())
     await until(lambda: it.desk.recalls(0, 1)[0].delivery is Delivery.DELIVERED)
     await asyncio.sleep(0)
     task.cancel()
@@ -245,27 +263,27 @@ async def test_a_receiver_that_is_down_gets_the_recall_when_it_is_back_once(
 ) -> None:
     receiver = await Receiver().start()
     await receiver.stop()
-    it = Desk(webhook=webhook_of(receiver.port, tmp_path))
+    it = Desk(home=tmp_path, port=receiver.port)
     await it.asked("CASE-1", FIRST)
     await it.falls(FIRST)
-    task = asyncio.create_task(it.desk.run())
+    task = asyncio.create_task(it.courier.run())
     await waits_again(it, 1)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     await receiver.start()
-    back = Desk(it.store, webhook_of(receiver.port, tmp_path))  # the node was restarted, too
+    back = Desk(it.store, tmp_path, receiver.port)  # the node was restarted, too
     back.now_ms = it.now_ms
-    task = asyncio.create_task(back.desk.run())
+    task = asyncio.create_task(back.courier.run())
     await until(lambda: back.desk.recalls(0, 1)[0].delivery is Delivery.DELIVERED)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     await receiver.stop()
-    assert len(receiver.got) == 1 and list(back.queue.due()) == []
+    assert len(receiver.got) == 1 and list(back.queue.waiting()) == []
 
 
 async def test_a_receiver_that_refuses_for_good_leaves_a_dead_letter(tmp_path: Path) -> None:
     receiver = await Receiver(status=500).start()
-    it = Desk(webhook=webhook_of(receiver.port, tmp_path))
+    it = Desk(home=tmp_path, port=receiver.port)
     await it.asked("CASE-1", FIRST)
     await it.falls(FIRST)
     task: asyncio.Task[None] | None = None
@@ -273,10 +291,10 @@ async def test_a_receiver_that_refuses_for_good_leaves_a_dead_letter(tmp_path: P
         if task is not None:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
-        task = asyncio.create_task(it.desk.run())
+        task = asyncio.create_task(it.courier.run())
         await waits_again(it, tries)
     assert it.desk.recalls(0, 1)[0].delivery is Delivery.DEAD
-    assert len(receiver.got) == 3 and list(it.queue.due()) == []
+    assert len(receiver.got) == 3 and list(it.queue.waiting()) == []
     assert {headers["bulwark-recall"] for headers, _ in receiver.got} == {"1"}
     if task is not None:
         task.cancel()
@@ -341,13 +359,58 @@ async def test_a_consent_that_a_block_ends_recalls_the_records_that_rest_on_it()
 
 
 async def test_old_recalls_go_and_those_that_wait_for_the_webhook_stay(tmp_path: Path) -> None:
-    it = Desk(webhook=webhook_of(9, tmp_path))
+    it = Desk(home=tmp_path, port=9)
     await it.asked("CASE-1", FIRST, SECOND)
     await it.falls(FIRST)
     first = it.desk.recalls(0, 1)[0]
-    it.queue.settle(first, Delivery.DELIVERED, 1, None)
+    it.queue.settle(first, Delivery.DELIVERED, 1)
     await it.falls(SECOND)
     await it.falls(SECOND, cause=Cause.RETRACTED)
     assert it.queue.prune(it.now_ms + 1) == 1
     assert [recall.number for recall in it.desk.recalls(0, 10)] == [2, 3]
     assert Desk(it.store).queue.last == 3, "numbers never come again"
+
+
+async def test_a_recall_is_an_event_of_the_log_once() -> None:
+    it = Desk()
+    await it.asked("CASE-1", FIRST)
+    await it.falls(FIRST)
+    await Desk(it.store).falls(FIRST)
+    (event,) = it.core.events.after(0)
+    assert (event.type, event.height, event.data["recall"]) == (EventType.RECALL, 9, 1)
+    assert event.data["questions"] == [
+        {"id": 1, "time_ms": it.now_ms, "asked_by": ASKER.key_id, "case_ref": "CASE-1"}
+    ]
+
+
+async def test_a_recall_that_an_earlier_version_queued_is_posted_by_this_one(
+    tmp_path: Path,
+) -> None:
+    receiver = await Receiver().start()
+    it = Desk()
+    await it.asked("CASE-1", FIRST)
+    questions = it.hits.questions(FIRST, 10)
+    it.queue.add(FIRST, "erased", it.now_ms, 9, questions, has_webhook=True)
+    assert list(it.core.events.after(0)) == []
+    back = Desk(it.store, tmp_path, receiver.port)
+    task = asyncio.create_task(back.courier.run())
+    await until(lambda: back.desk.recalls(0, 1)[0].delivery is Delivery.DELIVERED)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    await receiver.stop()
+    ((_, body),) = receiver.got
+    assert json.loads(body)["questions"][0]["case_ref"] == "CASE-1"
+
+
+async def test_a_kill_between_the_answer_and_the_note_leaves_no_recall_waiting(
+    tmp_path: Path,
+) -> None:
+    it = Desk(home=tmp_path, port=9)
+    await it.asked("CASE-1", FIRST, SECOND)
+    await it.falls(FIRST, SECOND)
+    progress = it.core.book.progress(CONFIGURED)
+    progress.cursor = 1  # the lane noted that it is past the first; the list did not hear of it
+    it.core.book.settle(CONFIGURED, progress)
+    back = Desk(it.store, tmp_path, 9)
+    found = [recall.delivery for recall in back.desk.recalls(0, 10)]
+    assert found == [Delivery.DELIVERED, Delivery.WAITING]
