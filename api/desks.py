@@ -11,6 +11,7 @@ from typing import TypedDict
 
 from api.access import AccessRoutes, access_routes
 from api.audit import AuditRoutes, audit_routes
+from api.backups import BackupRoutes, backup_routes
 from api.consent_info import ConsentInfoRoutes, consent_info_routes
 from api.consents import ConsentRoutes, consent_routes
 from api.disputes import DisputeRoutes, dispute_routes
@@ -26,6 +27,7 @@ from api.recalls import RecallRoutes, recall_routes
 from api.settings import ApiSettings
 from node.audit.packport import PackService
 from node.audit.port import AuditService
+from node.backup.port import BackupService
 from node.consents.port import ConsentService
 from node.disputes.port import DisputesService
 from node.erasure.port import ErasureService
@@ -51,6 +53,7 @@ class DeskServices(TypedDict, total=False):
     disputes: DisputesService | None
     erasure: ErasureService | None
     recalls: RecallService | None
+    backups: BackupService | None
     jobs: JobsService | None
     exchange: ExchangeService | None
 
@@ -83,6 +86,8 @@ def desk_routes(
         found += recall_routes(RecallRoutes(recalls), settings)
     if (jobs := desks.get("jobs")) is not None:
         found += job_routes(JobRoutes(jobs), settings)
+    if (backups := desks.get("backups")) is not None:
+        found += backup_routes(BackupRoutes(backups), settings)
     if (policies := desks.get("policies")) is not None:
         found += policy_routes(PolicyRoutes(policies), settings)
     return found

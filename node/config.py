@@ -16,6 +16,7 @@ from typing import Any, Final, get_origin
 
 from pydantic import BaseModel, Field, ValidationError
 
+from node.backup.settings import BackupConfig
 from node.exchange.settings import ExchangeConfig
 from node.identity.settings import LimitsConfig, OidcConfig
 from node.jobs.settings import JobsConfig
@@ -77,6 +78,7 @@ class NodeConfig(Section):
     push: PushConfig = Field(PushConfig(), description=str(PushConfig.__doc__))
     retro: RetroConfig = Field(RetroConfig(), description=str(RetroConfig.__doc__))
     exchange: ExchangeConfig = Field(ExchangeConfig(), description=str(ExchangeConfig.__doc__))
+    backup: BackupConfig = Field(BackupConfig(), description=str(BackupConfig.__doc__))
     log: LogConfig = Field(LogConfig(), description=str(LogConfig.__doc__))
 
 

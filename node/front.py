@@ -9,6 +9,7 @@ from typing import Unpack
 
 from api.auth import ApiKeys
 from api.desks import DeskServices
+from api.door import Closed, Door
 from api.server import create_app
 from api.settings import ApiSettings
 from node.assembly import Home
@@ -21,9 +22,13 @@ def front_door(
     home: Home,
     service: NodeService,
     ethereum: TracedView,
+    closed: Closed,
     **desks: Unpack[DeskServices],
 ) -> HttpServer:
-    """The server, not started yet. Raises what a bad key file or certificate raises."""
+    """The server, not started yet; it answers little while `closed` gives a reason.
+
+    Raises what a bad key file or certificate raises.
+    """
     http = home.config.http
     settings = ApiSettings(
         open_metrics=http.open_metrics,
@@ -39,4 +44,4 @@ def front_door(
         settings,
         **desks,
     )
-    return HttpServer(app, home.path, http)
+    return HttpServer(Door(app, closed), home.path, http)

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from bulwark.ledger.receipt import Receipt
 from node.audit.packwiring import make_packs
 from node.audit.wiring import make_audit
+from node.backup.wiring import make_backup_desk, make_homecoming
 from node.chain.consents import ConsentReader
 from node.chain.policies import PolicyBook
 from node.chain.proofs import Prover
@@ -73,6 +74,9 @@ class Services:
             ground.chain, ground.records, self._standings, ground.home.member.id
         )
         self._facade = Facade(self._parts())
+        self._homecoming = make_homecoming(
+            ground, self._board.quorum_connected, lambda: self._erasure.path.follower.followed
+        )
         self._push = self._make_push()
         self._board.show_also(self._push.families)
         self._governance = self._make_governance()
@@ -378,6 +382,7 @@ class Services:
     async def run(self) -> None:
         """What the services do without being asked, until cancelled."""
         async with asyncio.TaskGroup() as group:
+            group.create_task(self._homecoming.run())
             group.create_task(self.openings.run())
             group.create_task(self._erasure.run())
             group.create_task(self._governance.run())
@@ -396,6 +401,8 @@ class Services:
             ground.home,
             self._facade,
             self._ethereum,
+            self._homecoming.closed,
+            backups=make_backup_desk(ground),
             governance=self._governance.desk,
             policies=self._governance.policies,
             access=self._access,

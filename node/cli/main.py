@@ -47,6 +47,8 @@ COMMANDS: Final = {
     "verify": ("node.cli.verify", "Verify a proof offline, trusting only genesis.json."),
     "doctor": ("node.cli.doctor", "Say why there is no block, and what to do."),
     "evidence": ("node.cli.evidence", "Show, verify and post evidence against validators."),
+    "backup": ("node.cli.backup", "Back up a node into one encrypted file, running or not."),
+    "restore": ("node.cli.restore", "Restore a backup, or say what that would lose."),
     "fsck": ("node.cli.fsck", "Check the database of a stopped node."),
     "replay-trace": ("node.cli.replay_trace", "Repeat a consensus trace that a node recorded."),
     "config": ("node.cli.config", "Explain every setting of a node."),

@@ -48,6 +48,8 @@ SENT: Final = EVALUATIONS + b"\x22"
 """-> the anchor that was sent last, sealed."""
 ANCHORED: Final = EVALUATIONS + b"\x23"
 """count8 -> time8 | hash32 of a head that the ledger has, sealed."""
+BRIDGED: Final = EVALUATIONS + b"\x25"
+"""-> number8 of the last entry before a gap that a restore left | time8 of the restore, sealed."""
 ANCHOR_GAS: Final = 200_000
 """Gas limit: the dearest measured one takes under 100,000."""
 INTERVAL_MS: Final = 600_000
@@ -170,6 +172,26 @@ class AccessLog:
         if self._store.get(key) is None:
             self._store.write({key: seal(key, number8(now_ms) + head.digest)}, sync=False)
 
+    def bridge(self, head: Head, now_ms: int) -> None:
+        """Go on behind an anchored head whose entries this node lost with its disk.
+
+        The chain and its check begin at that head, which the ledger has; entries from before the
+        gap stay readable (`page`) for as long as any. Raises StoreWriteFailed.
+        """
+        start = seal(START, number8(head.count) + head.digest)
+        bridged = seal(BRIDGED, number8(self.head.count) + number8(now_ms))
+        self.start = self.head = head
+        self._store.write({START: start, BRIDGED: bridged}, sync=False)
+        self.note_anchored(head, now_ms)
+
+    def _bridged(self) -> tuple[int, int]:
+        """Last entry before a gap, and when it was bridged; zeros without one."""
+        held = self._store.get(BRIDGED)
+        if held is None:
+            return 0, 0
+        value = unseal(BRIDGED, held)
+        return int.from_bytes(value[:8], "big"), int.from_bytes(value[8:], "big")
+
     def prune(self, before_ms: int, most: int = 10_000) -> int:
         """Drop entries up to the newest head that was anchored before a time; how many.
 
@@ -182,9 +204,11 @@ class AccessLog:
             puts[START] = seal(START, number8(self.start.count) + self.start.digest)
             puts |= {ANCHORED + number8(head.count): None for head in heads[:-1]}
         dropped = 0
+        last, bridged_ms = self._bridged()
+        kept = last if bridged_ms >= before_ms else 0
         for key, _ in self._store.iterate(ENTRIES):
             number = int.from_bytes(key[len(ENTRIES) :], "big")
-            if number > self.start.count or dropped >= most:
+            if number > self.start.count or dropped >= most or number <= kept:
                 break
             puts[key] = None
             dropped += 1
@@ -193,7 +217,7 @@ class AccessLog:
         return dropped
 
     def _entries(self, first: int) -> Iterator[AccessEntry]:
-        first = max(first, self.start.count + 1)
+        first = max(first, 1 if self._bridged()[0] else self.start.count + 1)
         for key, value in self._store.iterate(ENTRIES, start=ENTRIES + number8(first)):
             yield self._entry(key, value)
 

@@ -170,6 +170,8 @@ class GuardedEvaluator:
         if not 0 < request.expires_ms - parts.wall_ms() <= MAX_AHEAD_MS:
             raise RequestRefused(RefusalCode.EXPIRED, "past, or over a minute ahead")
         share = self._share(request)
+        if parts.spent.is_forgotten(request.epoch):
+            raise RequestRefused(RefusalCode.NOT_READY, "restored in that quota epoch")
         standing = parts.fresh.standing(request)
         if size != question_size(request.scope, len(standing.ring)):
             raise RequestRefused(RefusalCode.MALFORMED, "not the length of its scope")

@@ -1,11 +1,11 @@
 """The slots that this member has left, drawn in an order that only it knows.
 
-Rules: a slot is drawn once, also over restarts: the counter on disk runs STRIDE slots ahead of
-those given out, so that one flush serves many requests and a crash wastes at most STRIDE slots; a
-draw whose counter is not on disk yet waits for it. The quota of an epoch's first draw makes the
-order for the whole epoch, since another order would give slots out again. When the quota is used up
-the caller is told so; nothing is borrowed from the next epoch. The member's own count says what it
-has left: evaluators can not tell members apart.
+Rules: a slot is drawn once, also over restarts and restores: the counter on disk runs STRIDE slots
+ahead of those given out, so that one flush serves many requests and a crash wastes at most STRIDE
+slots; a draw whose counter is not on disk yet waits for it. The quota of an epoch's first draw
+makes the order for the whole epoch, since another order would give slots out again. When the quota
+is used up the caller is told so; nothing is borrowed from the next epoch. The member's own count
+says what it has left: evaluators can not tell members apart.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Final
 
 from bulwark.privacy.query import Scope
 from bulwark.privacy.slots import SlotOrder
+from node.guarded.forgotten import read_forgotten
 from node.storage.durability import Durability
 from node.storage.port import KeyValueStore
 from node.storage.schema import EVALUATIONS, number8
@@ -56,6 +57,7 @@ class SlotBook:
         self._store = store
         self._durability = durability
         self._key = key
+        self._forgotten = read_forgotten(store)
         self._open: dict[tuple[int, Scope], _Drawn] = {}
         self._lock = asyncio.Lock()
 
@@ -116,6 +118,7 @@ class SlotBook:
         if held is not None:
             value = unseal(key, held)
             upto, quota = int.from_bytes(value[:8], "big"), int.from_bytes(value[8:], "big")
+        upto = max(upto, min(quota, self._forgotten.floor(epoch, scope)))
         context = number8(epoch) + scope.to_bytes(1, "big")
         return _Drawn(SlotOrder(self._key, context, quota), upto, upto)
 

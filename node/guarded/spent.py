@@ -12,6 +12,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import Final
 
+from node.guarded.forgotten import read_forgotten
 from node.storage.port import KeyValueStore
 from node.storage.schema import EVALUATIONS, number8
 from node.storage.seal import seal, unseal
@@ -38,6 +39,11 @@ class SpentNullifiers:
 
     def __init__(self, store: KeyValueStore) -> None:
         self._store = store
+        self._forgotten = read_forgotten(store)
+
+    def is_forgotten(self, epoch: int) -> bool:
+        """Whether slots of this epoch may be spent here without this database knowing it."""
+        return epoch <= self._forgotten.epoch
 
     def look(self, epoch: int, scope: int, nullifier: bytes, statement: bytes) -> Spending:
         """What `spend` would answer, without spending."""

@@ -89,11 +89,23 @@ class Outbox:
         self._store.write(puts, sync=False)
         return parcel.sidecar.count
 
+    def known_puts(self, record: Record) -> dict[bytes, bytes | None]:
+        """The put by which the report of an own record is known again."""
+        payload = record.payload
+        name = own_name(record.tag, payload.fraud_type, payload.object_role)
+        return {_OWN + name: record.record_id}
+
     def forget_puts(self, record: Record) -> dict[bytes, bytes | None]:
         """The put that forgets an own record by which its report would be known again."""
         payload = record.payload
         name = own_name(record.tag, payload.fraud_type, payload.object_role)
         return {_OWN + name: None} if self.own_record(name) == record.record_id else {}
+
+    def release_puts(
+        self, tag: Tag, fraud_type: int, object_role: int
+    ) -> dict[bytes, bytes | None]:
+        """The put after which a report of this is made anew, whatever was said before."""
+        return {_OWN + own_name(tag, fraud_type, object_role): None}
 
     def failed(self, record_id: bytes) -> bool:
         """Whether a record was accepted here and its anchor was reverted."""
