@@ -31,6 +31,7 @@ SOURCES: Final = EXCHANGE + b"\x03"
 SHOWN: Final = EXCHANGE + b"\x04"
 """name16 of an exported attribute -> record id32, encrypted."""
 PARTS_MAX: Final = 4
+"""Parts of a foreign thing that may be missing in a row: those that were refused."""
 ACTED_MAX: Final = 256
 """Sightings remembered of one entry; older ones would be refused by the ledger anyway."""
 NAME_BYTES: Final = 16
@@ -101,8 +102,14 @@ class ExchangeBook:
 
     def parts(self, ref: str) -> list[Entry]:
         """All entries of a foreign thing."""
-        found = (self.find(ref, part) for part in range(PARTS_MAX))
-        return [entry for entry in found if entry is not None]
+        found: list[Entry] = []
+        part = 0
+        while part < (found[-1].part + 1 if found else 0) + PARTS_MAX:
+            entry = self.find(ref, part)
+            if entry is not None:
+                found.append(entry)
+            part += 1
+        return found
 
     def _read(self, key: bytes) -> Entry | None:
         held = self._store.get(key)

@@ -24,6 +24,7 @@ from bulwark.interop.misp.importer import convert
 from bulwark.interop.misp.outgoing import Alliance
 from bulwark.interop.misp.pss import PssInvalid, PssWish, pss_files
 from bulwark.interop.misp.warninglists import Warninglist, WarninglistInvalid
+from bulwark.interop.stix.reading import convert as convert_stix
 from bulwark.interop.words import MISP_OUT
 from bulwark.ledger.ids import Height, RecordId
 from bulwark.ledger.lifecycle import State
@@ -36,7 +37,7 @@ from node.exchange.archive import Archive
 from node.exchange.book import ExchangeBook, Puts
 from node.exchange.carryout import CarryOut, Tally
 from node.exchange.plan import Planner
-from node.exchange.port import ExportWish, ImportReport, ImportWish, SourceView
+from node.exchange.port import ExportWish, Form, ImportReport, ImportWish, SourceView
 from node.exchange.settings import ExchangeConfig
 from node.guarded.accessdesk import AccessDesk
 from node.logs import Log
@@ -89,8 +90,9 @@ class ExchangeDesk:
             raise Forbidden("this node keeps no clear text: exchange.keep_clear_text is false")
         async with self._turn():
             now_ms = parts.now_ms()
+            converter = convert_stix if wish.form is Form.STIX else convert
             carried = await asyncio.to_thread(
-                convert, wish.document, wish.options, now_ms=now_ms, lists=parts.lists
+                converter, wish.document, wish.options, now_ms=now_ms, lists=parts.lists
             )
             planner = Planner(parts.book, self._on_ledger, wish.options.on_false_positive, now_ms)
             plan = planner.of(carried.statements)

@@ -1,4 +1,4 @@
-"""What the outside may ask of a node about MISP: a Protocol and its views.
+"""What the outside may ask of a node about MISP and STIX: a Protocol and its views.
 
 The desk (`node.exchange.desk`) implements it, the API translates it to HTTP.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any, Protocol
 
 from bulwark.interop.carried import Item
@@ -15,12 +16,22 @@ from bulwark.interop.misp.pss import PssWish
 from node.service import Caller
 
 
+class Form(StrEnum):
+    """What a document is written in."""
+
+    MISP = "misp"
+    """Parsed JSON."""
+    STIX = "stix"
+    """Bytes of a STIX 2.1 bundle, object or TAXII envelope."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportWish:
     """A document to take in, and how."""
 
     document: Any = field(repr=False)
-    """Parsed JSON."""
+    """Parsed JSON, or bytes, as `form` says."""
+    form: Form = Form.MISP
     options: ImportOptions
     dry_run: bool = False
     keep_clear: bool = False
