@@ -9,7 +9,7 @@ takes back; a `valid_until` that is over ends what was stated. No value is ever 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from bulwark.indicators.vocabulary import Tlp
@@ -53,6 +53,8 @@ class _Work:
     rows: Rows
     out: Gathering
     options: ImportOptions
+    stated: set[str] = field(default_factory=set)
+    """Ids of objects that gave a statement."""
 
 
 def convert(
@@ -113,7 +115,7 @@ def _indicator(where: str, entry: Entry, work: _Work) -> None:
     if _is_over(where, entry, work):
         return
     types = set(listed(entry.get("indicator_types")))
-    if types and types <= {"benign"}:
+    if types and types <= {"benign"} and not said_by(entry).record:
         detail = "indicator_types says benign"
         _note(work, where, entry, Fate.LEFT, Reason.NOT_DETECTION, detail)
         return
@@ -140,6 +142,9 @@ def _indicator(where: str, entry: Entry, work: _Work) -> None:
 
 def _observable(where: str, entry: Entry, work: _Work) -> None:
     name = str(entry["id"])
+    if not is_defined(str(entry["type"])):
+        _note(work, where, entry, Fate.LEFT, Reason.NO_PLACE, "a type that STIX 2.1 has not")
+        return
     selection = observed(entry)
     said = said_by(entry)
     if not selection.identifiers:
@@ -195,28 +200,29 @@ def _state(where: str, entry: Entry, selection: Selection, work: _Work, part: st
         _note(work, where, entry, Fate.REFUSED, *refusal)
         return
     made = repeated = 0
-    for number, named in enumerate(dict.fromkeys(selection.identifiers)):
+    for named in dict.fromkeys(selection.identifiers):
         row = work.rows.row(entry, named, said, tlp, work.context)
         judged = work.rows.check(row)
         if isinstance(judged, tuple):
             _note(work, where + part, entry, Fate.REFUSED, *judged)
             continue
-        made += 1
-        repeated += not judged
         work.out.state(
             Statement(
                 Action.SIGHTING if row.get("operation") == "sight" else Action.REPORT,
                 row,
                 str(entry["id"]),
                 where,
-                number,
+                made,
                 work.context.group.get(str(entry["id"]), ""),
                 str(entry.get("modified", "")),
                 said.record,
                 {"type": str(entry["type"])},
             )
         )
+        made += 1
+        repeated += not judged
     if made:
+        work.stated.add(str(entry["id"]))
         reason = Reason.DUPLICATE if repeated == made else Reason.STATED
         detail = f"without {'; '.join(selection.losses)}" if selection.losses else ""
         _note(work, where, entry, Fate.TAKEN, reason, detail)
@@ -253,7 +259,7 @@ def _is_over(where: str, entry: Entry, work: _Work) -> bool:
     if until and until < work.rows.today:
         _act(Action.EXPIRE, where, entry, work, str(entry["id"]))
         detail = "valid_until is over: what it stated ends"
-        _note(work, where + "/valid_until", entry, Fate.LEFT, Reason.EXPIRY, detail)
+        _note(work, where, entry, Fate.TAKEN, Reason.ACTED, detail)
         return True
     return False
 
@@ -264,13 +270,13 @@ def _sighting(where: str, entry: Entry, work: _Work) -> None:
     if entry.get("revoked") is True or entry.get("count") == 0:
         detail = "withdrawn" if entry.get("revoked") is True else "count is 0: it was not seen"
         _note(work, where, entry, Fate.LEFT, Reason.NO_PLACE, detail)
-    elif _is_token(entry):
-        detail = "the sighting of a token: it is on that alliance's ledger"
-        _note(work, where, entry, Fate.LEFT, Reason.KEPT_ELSEWHERE, detail)
     elif not _can_act_on(target):
         _note(work, where, entry, Fate.LEFT, Reason.CONTEXT, "of something that is no identifier")
-    elif target in work.context.entries:
+    elif target in work.stated:
         _note(work, where, entry, Fate.TAKEN, Reason.FIELD, "last seen of what it sights")
+    elif target in work.context.entries or _is_token(entry):
+        detail = "what it sights is not stated, or is on another alliance's ledger"
+        _note(work, where, entry, Fate.LEFT, Reason.KEPT_ELSEWHERE, detail)
     else:
         _act(Action.SIGHTING, where, entry, work, target, {"last_seen": seen})
         _note(work, where, entry, Fate.TAKEN, Reason.ACTED, "")

@@ -1,7 +1,7 @@
 """Records to STIX 2.1: indicators, observables, sightings and opinions, the same for one ledger.
 
-Rules: ids are UUIDv5 of alliance and record, times are those of blocks, so that one ledger gives the
-same bytes every time. A record is an indicator of a token, or of the clear value where this
+Rules: ids are UUIDv5 of alliance and record, times are those of blocks, so that one ledger gives
+the same bytes every time. A record is an indicator of a token, or of the clear value where this
 member keeps it; then the observable goes with it. Follow-ups change the indicator: retracted,
 overruled, expired and erased are `revoked`, disputes are opinions. An erased record shows nothing
 but that it is revoked. Red never goes out.
@@ -74,6 +74,8 @@ class Shown:
     disputes: tuple[Contested, ...] = ()
     key_epoch: int = 0
     """Epoch of the key under which the token was made."""
+    own: bool = False
+    """For this member's own systems: other ids than those of tokens, also where nothing is kept."""
 
 
 Object = dict[str, Any]
@@ -92,10 +94,10 @@ def objects_of(shown: Shown, alliance: Alliance) -> list[Object]:
     found = [_indicator(shown, alliance)]
     if record.clear is not None and record.state != "erased":
         observable = _observable(record)
-        found += [observable, _based_on(record, observable, alliance)]
+        found += [observable, _based_on(shown, observable, alliance)]
     if record.fields.get("operation") == "sight":
-        found.append(_sighting(record, alliance))
-    return found + [_opinion(dispute, record, alliance) for dispute in shown.disputes]
+        found.append(_sighting(shown, alliance))
+    return found + [_opinion(dispute, shown, alliance) for dispute in shown.disputes]
 
 
 def identity(member: str, name: str, alliance: Alliance) -> Object:
@@ -167,10 +169,15 @@ def identity_id(member: str, alliance: Alliance) -> str:
     return own_id("identity", alliance.genesis_hash.hex(), member)
 
 
-def indicator_id(record: Outgoing, alliance: Alliance) -> str:
-    """The id of a record's indicator; one of a clear value is another than that of a token."""
-    what = "token" if record.clear is None else "clear"
-    return own_id("indicator", alliance.genesis_hash.hex(), record.record_id.hex(), what)
+def indicator_id(shown: Shown, alliance: Alliance) -> str:
+    """The id of a record's indicator; for the member's own systems it is another one."""
+    what = "own" if shown.own else "token"
+    return own_id("indicator", alliance.genesis_hash.hex(), shown.record.record_id.hex(), what)
+
+
+def opinion_id(dispute_id: bytes, shown: Shown, alliance: Alliance) -> str:
+    """The id of the opinion that a dispute of a record is."""
+    return own_id("opinion", indicator_id(shown, alliance), dispute_id.hex())
 
 
 def moment(milliseconds: int) -> str:
@@ -186,7 +193,7 @@ def _indicator(shown: Shown, alliance: Alliance) -> Object:
     made: Object = {
         "type": "indicator",
         "spec_version": "2.1",
-        "id": indicator_id(record, alliance),
+        "id": indicator_id(shown, alliance),
         "created_by_ref": identity_id(record.reporter, alliance),
         "created": created,
         "modified": moment(max(record.changed_ms, record.stated_ms)),
@@ -304,9 +311,10 @@ def _address(text: str) -> str:
         return text
 
 
-def _based_on(record: Outgoing, observable: Object, alliance: Alliance) -> Object:
+def _based_on(shown: Shown, observable: Object, alliance: Alliance) -> Object:
+    record = shown.record
     created = moment(record.stated_ms)
-    source = indicator_id(record, alliance)
+    source = indicator_id(shown, alliance)
     return {
         "type": "relationship",
         "spec_version": "2.1",
@@ -321,8 +329,9 @@ def _based_on(record: Outgoing, observable: Object, alliance: Alliance) -> Objec
     }
 
 
-def _sighting(record: Outgoing, alliance: Alliance) -> Object:
-    source, reporter = indicator_id(record, alliance), identity_id(record.reporter, alliance)
+def _sighting(shown: Shown, alliance: Alliance) -> Object:
+    record = shown.record
+    source, reporter = indicator_id(shown, alliance), identity_id(record.reporter, alliance)
     revoked = record.state in REVOKED
     made: Object = {
         "type": "sighting",
@@ -346,12 +355,13 @@ def _sighting(record: Outgoing, alliance: Alliance) -> Object:
     return made
 
 
-def _opinion(dispute: Contested, record: Outgoing, alliance: Alliance) -> Object:
-    source = indicator_id(record, alliance)
+def _opinion(dispute: Contested, shown: Shown, alliance: Alliance) -> Object:
+    record = shown.record
+    source = indicator_id(shown, alliance)
     made: Object = {
         "type": "opinion",
         "spec_version": "2.1",
-        "id": own_id("opinion", source, dispute.dispute_id.hex()),
+        "id": opinion_id(dispute.dispute_id, shown, alliance),
         "created_by_ref": identity_id(dispute.member, alliance),
         "created": moment(dispute.opened_ms),
         "modified": moment(max(dispute.opened_ms, dispute.changed_ms)),
