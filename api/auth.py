@@ -35,7 +35,7 @@ __all__ = [
     "ApiKeys",
     "ApiKeysInvalid",
     "AttemptLimiter",
-    "Door",
+    "Entrance",
     "Principal",
     "RandomBytes",
     "address_group",
@@ -52,7 +52,7 @@ PEER_CERTIFICATE: Final = "peer_certificate"
 _BEARER: Final = b"bearer "
 
 
-class Door:
+class Entrance:
     """Lets requests in."""
 
     def __init__(

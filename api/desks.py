@@ -18,6 +18,7 @@ from api.disputes import DisputeRoutes, dispute_routes
 from api.erasure import ErasureRoutes, erasure_routes
 from api.exchange import Route
 from api.governance import GovernanceRoutes, governance_routes
+from api.identity import IdentityRoutes, identity_routes
 from api.jobs import JobRoutes, job_routes
 from api.misp import MispRoutes, misp_routes
 from api.openings import OpeningRoutes, opening_routes
@@ -35,6 +36,7 @@ from node.exchange.port import ExchangeService
 from node.governance.policyport import PolicyService
 from node.governance.port import GovernanceService
 from node.guarded.accessport import AccessService
+from node.identity.port import ApiKeyService
 from node.jobs.port import JobsService
 from node.openings.port import OpeningsService
 from node.recall.port import RecallService
@@ -55,6 +57,7 @@ class DeskServices(TypedDict, total=False):
     recalls: RecallService | None
     backups: BackupService | None
     jobs: JobsService | None
+    identity: ApiKeyService | None
     exchange: ExchangeService | None
 
 
@@ -88,6 +91,8 @@ def desk_routes(
         found += job_routes(JobRoutes(jobs), settings)
     if (backups := desks.get("backups")) is not None:
         found += backup_routes(BackupRoutes(backups), settings)
+    if (identity := desks.get("identity")) is not None:
+        found += identity_routes(IdentityRoutes(identity), settings)
     if (policies := desks.get("policies")) is not None:
         found += policy_routes(PolicyRoutes(policies), settings)
     return found

@@ -21,6 +21,7 @@ from api import (
     dispute_schemas,
     erasure_schemas,
     governance_schemas,
+    identity_schemas,
     job_schemas,
     misp_schemas,
     openings_schemas,
@@ -52,6 +53,7 @@ MODELS: Final[tuple[type[BaseModel], ...]] = (
     diagnosis_schemas.EvidenceOut,
     diagnosis_schemas.EvidencePostIn,
     *governance_schemas.MODELS,
+    *identity_schemas.MODELS,
     *openings_schemas.MODELS,
     *access_schemas.MODELS,
     *advice_schemas.MODELS,
@@ -107,6 +109,7 @@ _DIGEST: Final = {"type": "string", "pattern": "^(0x)?[0-9a-fA-F]{64}$"}
 _CONSENT: Final = {"type": "string", "pattern": "^[A-Za-z0-9._:-]{1,128}$"}
 _AT: Final = {"type": "string", "pattern": "^(latest|finalized|0|[1-9][0-9]{0,17})$"}
 PATH_SCHEMAS: Final[dict[str, dict[str, str]]] = {
+    "key_id": {"type": "string", "pattern": "^[a-z0-9][a-z0-9._-]{0,62}$"},
     "record_id": _DIGEST,
     "evidence_id": _DIGEST,
     "case_id": _DIGEST,
@@ -170,7 +173,7 @@ def operation(
     for status, answer in answers.items():
         responses[str(status)] = _response(answer)
     extra = (408, 413, 415, 422) if body is not None else ()
-    codes = {405, 500} if open_to_all else {*_ALWAYS, *extra, *problems}
+    codes = {405, 429, 500} if open_to_all else {*_ALWAYS, *extra, *problems}
     if 404 in codes or tag == "audit":
         codes.add(410)  # what is old may be on the ledger and not on this node any more
     for status in sorted(codes - set(answers)):

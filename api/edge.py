@@ -18,7 +18,7 @@ from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.auth import ApiKeys, Door, Principal, RandomBytes, rate_headers, unauthenticated
+from api.auth import ApiKeys, Entrance, Principal, RandomBytes, rate_headers, unauthenticated
 from api.exchange import ClientGone, Exchange, Outgoing, Reply, Route
 from api.jsonrpc import log_failure
 from api.metrics import ApiMetrics
@@ -70,7 +70,7 @@ class Edge:
         self.routes = tuple(routes)
         self._fast = {(r.method, r.path): r for r in self.routes if r.fast}
         self._open = {r.path for r in self.routes if r.roles is None}
-        self.door = Door(keys, settings, clock.seconds)
+        self.entrance = Entrance(keys, settings, clock.seconds)
         self._settings = settings
         self._metrics = metrics
         self._random = random_bytes
@@ -128,14 +128,16 @@ class Edge:
 
     async def _dispatch(self, exchange: Exchange) -> Reply:
         if exchange.path in self._open:
-            self.door.pay_open(exchange.client)
+            self.entrance.pay_open(exchange.client)
         else:
-            who = self.door.known(exchange.headers, exchange.scope.get("state"), exchange.client)
+            who = self.entrance.known(
+                exchange.headers, exchange.scope.get("state"), exchange.client
+            )
             if isinstance(who, bytes):
-                who = await self.door.token(who, exchange.client)
+                who = await self.entrance.token(who, exchange.client)
             exchange.principal = who
-            exchange.door = self.door
-            exchange.quota = self.door.pay(who)
+            exchange.entrance = self.entrance
+            exchange.quota = self.entrance.pay(who)
         route = self._fast.get((exchange.method, exchange.path))
         if route is not None:
             return await self.serve(route, exchange)
@@ -178,7 +180,7 @@ class Edge:
                 if route.is_audited:
                     subject = " ".join(exchange.params.values())
                     action = f"{route.method} {route.path}"
-                    self.door.identities.administered(principal, action, subject)
+                    self.entrance.identities.administered(principal, action, subject)
             async with asyncio.timeout(route.timeout_ms / 1000):
                 return await route.handler(exchange)
         except ClientGone:
@@ -191,23 +193,23 @@ class Edge:
 
     def identify(self, key: bytes, client: str) -> Principal:
         """Whose key this is. Raises Problem 401, 403, and 429 past the limit of wrong ones."""
-        return self.door.identify(key, client)
+        return self.entrance.identify(key, client)
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         exchange_headers: dict[bytes, bytes] = dict(scope["headers"])
         client = scope["client"][0] if scope.get("client") else "unknown"
         await receive()  # websocket.connect
         try:
-            who = self.door.known(exchange_headers, scope.get("state"), client)
-            principal = await self.door.token(who, client) if isinstance(who, bytes) else who
-            self.door.pay(principal)
+            who = self.entrance.known(exchange_headers, scope.get("state"), client)
+            principal = await self.entrance.token(who, client) if isinstance(who, bytes) else who
+            self.entrance.pay(principal)
         except Problem:
             await send({"type": "websocket.close", "code": 1008})
             return
         if self._socket is None or scope["path"] != self._socket[0]:
             await send({"type": "websocket.close", "code": 1008})
             return
-        watched = _Watched(self.door, principal, receive)
+        watched = _Watched(self.entrance, principal, receive)
         await self._socket[1](scope, watched.receive, send, principal)
 
     def correlator(self, exchange: Exchange) -> str:
@@ -245,8 +247,8 @@ class _Watched:
     A message that comes too fast waits; the socket's own flow control slows the client down.
     """
 
-    def __init__(self, door: Door, who: Principal, receive: Receive) -> None:
-        self._door = door
+    def __init__(self, entrance: Entrance, who: Principal, receive: Receive) -> None:
+        self._entrance = entrance
         self._who = who
         self._receive = receive
 
@@ -256,9 +258,9 @@ class _Watched:
         try:
             while not waiting.done():
                 await asyncio.wait((waiting,), timeout=_LOOK_S)
-                if not self._door.is_current(self._who):
+                if not self._entrance.is_current(self._who):
                     return {"type": "websocket.disconnect", "code": 1008}
-            if not self._door.is_current(self._who):
+            if not self._entrance.is_current(self._who):
                 return {"type": "websocket.disconnect", "code": 1008}
             await self._paid()
             return waiting.result()
@@ -267,7 +269,7 @@ class _Watched:
                 waiting.cancel()
 
     async def _paid(self) -> None:
-        identities = self._door.identities
+        identities = self._entrance.identities
         while True:
             own = identities.own_limit(self._who)
             quota = identities.limiter.take(self._who, own)

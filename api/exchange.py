@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl
 import orjson
 from starlette.types import Receive, Scope
 
-from api.auth import Door, Principal
+from api.auth import Entrance, Principal
 from api.problems import FieldProblem, Problem, malformed, too_large
 from api.settings import ApiSettings
 from node.identity.limits import Quota
@@ -56,6 +56,8 @@ class Reply:
     stream: Outgoing | None = None
     """Instead of `body`: pieces of `length` bytes together, 0 if nobody knows."""
     length: int = 0
+    slow_s: float = 0.0
+    """A client that does not take a piece of `stream` for so long is let go; 0: never."""
 
 
 def json_reply(status: int, document: object, *headers: tuple[bytes, bytes]) -> Reply:
@@ -68,7 +70,7 @@ class Exchange:
 
     __slots__ = (
         "correlator",
-        "door",
+        "entrance",
         "headers",
         "method",
         "params",
@@ -96,7 +98,7 @@ class Exchange:
         self.principal: Principal | None = None
         self.quota: Quota | None = None
         """What is left of the caller's rate, for the reply's headers."""
-        self.door: Door | None = None
+        self.entrance: Entrance | None = None
         self.route: str = "unmatched"
         self.reading = False
         """Whether the body is still to come: a deadline that passes then is the client's."""
@@ -116,13 +118,13 @@ class Exchange:
 
     def may_upload(self) -> None:
         """Problem 429 while the caller owes for rows of earlier uploads."""
-        if self.door is not None and self.principal is not None:
-            self.door.may_upload(self.principal)
+        if self.entrance is not None and self.principal is not None:
+            self.entrance.may_upload(self.principal)
 
     def charge_rows(self, rows: int) -> None:
         """Pay the rows of an upload that was read, from the caller's rate of rows."""
-        if self.door is not None and self.principal is not None:
-            self.door.charge_rows(self.principal, rows)
+        if self.entrance is not None and self.principal is not None:
+            self.entrance.charge_rows(self.principal, rows)
 
     def content_type(self, *allowed: bytes) -> bytes:
         """The media type of the body, one of `allowed`; Problem 415 otherwise."""

@@ -62,11 +62,13 @@ async def read_rows(
 ) -> Rows[T]:
     """The rows of an NDJSON or CSV upload; Problem 415, 413, 408 or 400 otherwise."""
     media = exchange.content_type(NDJSON_TYPE, CSV_TYPE)
+    exchange.may_upload()
     chunks = exchange.chunks(settings.max_batch_bytes)
     if digest is not None:
         chunks = digest.over(chunks)
     reader = RowReader(parse, settings)
     rows = await (reader.csv(chunks, columns) if media == CSV_TYPE else reader.ndjson(chunks))
+    exchange.charge_rows(len(rows))
     if len(rows) == 0:
         raise malformed("the upload has no rows")
     return rows

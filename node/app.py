@@ -380,6 +380,10 @@ class Node:
         """Why the node halted, None while it runs or after a wanted stop."""
         return self._supervisor.halted
 
+    def reload(self) -> None:
+        """Read settings and files anew, those that need no restart."""
+        self._services.reload()
+
     def stop(self) -> None:
         """End `run` in good order."""
         self._supervisor.stop()

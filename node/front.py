@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from typing import Unpack
 
-from api.auth import ApiKeys
 from api.desks import DeskServices
 from api.door import Closed, Door
 from api.server import create_app
 from api.settings import ApiSettings
 from node.assembly import Home
+from node.identity.port import Identities
 from node.server import HttpServer
 from node.service import NodeService
 from node.traces import TracedView
@@ -23,11 +23,12 @@ def front_door(
     service: NodeService,
     ethereum: TracedView,
     closed: Closed,
+    identities: Identities,
     **desks: Unpack[DeskServices],
 ) -> HttpServer:
     """The server, not started yet; it answers little while `closed` gives a reason.
 
-    Raises what a bad key file or certificate raises.
+    `identities` says who may come in.
     """
     http = home.config.http
     settings = ApiSettings(
@@ -36,11 +37,10 @@ def front_door(
         max_batch_bytes=http.max_body_bytes,
         access_log=http.access_log == "all",
     )
-    keys = ApiKeys.load(home.path / http.api_keys)
     app = create_app(
         service,
         ethereum,
-        keys,
+        identities,
         settings,
         **desks,
     )

@@ -1,7 +1,8 @@
 """The process of a node: opens the home, takes its lock, runs the node, answers with an exit code.
 
 Rules: what an operator can mend is one line on standard error and exit code 1 (a traceback means a
-defect); SIGTERM and SIGINT end the node in good order; the event loop is uvloop's.
+defect); SIGTERM and SIGINT end the node in good order, SIGHUP reloads it; the event loop is
+uvloop's.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from node.assembly import Home, HomeInvalid, open_home
 from node.chain.errors import ChainError
 from node.config import ConfigError
 from node.exitnote import Ending, write_note
+from node.identity.principal import IdentityInvalid
 from node.keys import KeystoreError, PassphraseMissing
 from node.lock import HomeLocked, NodeLock
 from node.logs import Log, configure_logs
@@ -50,6 +52,7 @@ STARTUP_ERRORS = (
     ChainError,
     NetworkError,
     ApiKeysInvalid,
+    IdentityInvalid,
     PrivacyError,
     ConsensusError,
 )
@@ -94,6 +97,7 @@ async def _serve(home: Home, store: KeyValueStore) -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, node.stop)
+    loop.add_signal_handler(signal.SIGHUP, node.reload)
     code = await node.run()
     halted = node.halted
     write_note(home.path, Ending.STOPPED if halted is None else Ending.HALTED, halted or "")

@@ -32,6 +32,8 @@ from node.governance.wiring import GovernanceGround, GovernancePath
 from node.ground import Ground
 from node.guarded.accessdesk import AccessDesk
 from node.guarded.accusationshelf import AccusationShelf
+from node.identity.desk import IdentityDesk
+from node.identity.reload import Reloader
 from node.jobs.desk import JobDesk
 from node.jobs.wiring import JobsGround, make_job_desk
 from node.openings.wiring import OpeningsGround, OpeningsPath
@@ -69,6 +71,10 @@ class Services:
         self._board.attach(self._reporter, self._screener)
         self._board.examine_with(ground.oversight.examiner)
         self._access = self._make_access()
+        self._identity = IdentityDesk(
+            ground.home.path, ground.home.config, self._access, ground.store, ground.clock
+        )
+        self._reloader: Reloader | None = None
         self._erasure = self._make_erasure()
         self._views = RecordViews(
             ground.chain, ground.records, self._standings, ground.home.member.id
@@ -372,6 +378,7 @@ class Services:
 
     def resume(self) -> None:
         """Catch up with what the ledger said before this start."""
+        self._identity.resume()
         self.openings.resume()
 
     def executed(self, receipts: Sequence[Receipt] | None) -> None:
@@ -388,6 +395,7 @@ class Services:
             group.create_task(self._governance.run())
             group.create_task(self._push.run())
             group.create_task(self.jobs.run())
+            group.create_task(self._identity.run())
             group.create_task(self._exchange.run())
 
     def _is_reporter(self) -> bool:
@@ -397,11 +405,13 @@ class Services:
     def open(self) -> HttpServer:
         """The HTTP server, not started yet. Raises what a bad key file or certificate raises."""
         ground = self._ground
-        return front_door(
+        server = front_door(
             ground.home,
             self._facade,
             self._ethereum,
             self._homecoming.closed,
+            self._identity,
+            identity=self._identity,
             backups=make_backup_desk(ground),
             governance=self._governance.desk,
             policies=self._governance.policies,
@@ -416,6 +426,16 @@ class Services:
             packs=self._packs,
             jobs=self.jobs,
         )
+        self._reloader = Reloader(
+            ground.home.path, ground.home.config, self._identity, self._access, server.relisten
+        )
+        self._identity.reload_with(self._reloader.reload)
+        return server
+
+    def reload(self) -> None:
+        """SIGHUP: read settings and files anew, if the node serves already."""
+        if self._reloader is not None:
+            self._reloader.signalled()
 
     def close(self) -> None:
         """Stop what runs in threads."""

@@ -235,7 +235,7 @@ class IdentityDesk:
 
     # ApiKeyService
 
-    def keys(self) -> Sequence[KeyView]:
+    def key_views(self) -> Sequence[KeyView]:
         """See ApiKeyService."""
         return [self._view(key) for key in self.state.keys.entries]
 

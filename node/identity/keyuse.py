@@ -59,8 +59,8 @@ class KeyMemory:
     def changes(self, keys: ApiKeys) -> list[tuple[str, str]]:
         """(action, key id) of what is not told yet, and remember it as told.
 
-        The first keys that a node ever sees are told as one. Raises StoreDamaged,
-        StoreWriteFailed.
+        The first keys that a node ever sees are what it begins with, and no change. Raises
+        StoreDamaged, StoreWriteFailed.
         """
         held = self._store.get(TOLD)
         told = None if held is None else orjson.loads(unseal(TOLD, held))
@@ -69,7 +69,7 @@ class KeyMemory:
             return []
         self._store.write({TOLD: seal(TOLD, orjson.dumps(now))}, sync=False)
         if told is None:
-            return [("api-key.first", f"{len(now)} keys")]
+            return []
         found = [
             (action, name)
             for name, prints in now.items()

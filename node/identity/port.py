@@ -72,7 +72,7 @@ class Reloaded:
 class ApiKeyService(Protocol):
     """API keys at run time."""
 
-    def keys(self) -> Sequence[KeyView]:
+    def key_views(self) -> Sequence[KeyView]:
         """All entries, revoked ones too, in the file's order."""
         ...
 
