@@ -19,6 +19,7 @@ from api.erasure import ErasureRoutes, erasure_routes
 from api.exchange import Route
 from api.governance import GovernanceRoutes, governance_routes
 from api.identity import IdentityRoutes, identity_routes
+from api.interaction import interaction_routes
 from api.jobs import JobRoutes, job_routes
 from api.misp import MispRoutes, misp_routes
 from api.openings import OpeningRoutes, opening_routes
@@ -37,6 +38,7 @@ from node.governance.policyport import PolicyService
 from node.governance.port import GovernanceService
 from node.guarded.accessport import AccessService
 from node.identity.port import ApiKeyService
+from node.interaction.port import InteractionService
 from node.jobs.port import JobsService
 from node.openings.port import OpeningsService
 from node.recall.port import RecallService
@@ -57,6 +59,7 @@ class DeskServices(TypedDict, total=False):
     recalls: RecallService | None
     backups: BackupService | None
     jobs: JobsService | None
+    interaction: InteractionService | None
     identity: ApiKeyService | None
     exchange: ExchangeService | None
 
@@ -93,6 +96,8 @@ def desk_routes(
         found += backup_routes(BackupRoutes(backups), settings)
     if (identity := desks.get("identity")) is not None:
         found += identity_routes(IdentityRoutes(identity), settings)
+    if (interaction := desks.get("interaction")) is not None:
+        found += interaction_routes(interaction, settings, clock)
     if (policies := desks.get("policies")) is not None:
         found += policy_routes(PolicyRoutes(policies), settings)
     return found

@@ -22,11 +22,13 @@ from api import (
     erasure_schemas,
     governance_schemas,
     identity_schemas,
+    interaction_schemas,
     job_schemas,
     misp_schemas,
     openings_schemas,
     pack_schemas,
     policies_schemas,
+    protection_schemas,
     rpc_schemas,
     schemas,
     screening_schemas,
@@ -62,6 +64,8 @@ MODELS: Final[tuple[type[BaseModel], ...]] = (
     *erasure_schemas.MODELS,
     *job_schemas.MODELS,
     *misp_schemas.MODELS,
+    *interaction_schemas.MODELS,
+    *protection_schemas.MODELS,
     *pack_schemas.MODELS,
     *policies_schemas.MODELS,
     *upload_schemas.MODELS,
@@ -108,6 +112,7 @@ NDJSON_EXAMPLE: Final = '{"kind":"domain","value":"evil.example","fraud_type":"p
 _DIGEST: Final = {"type": "string", "pattern": "^(0x)?[0-9a-fA-F]{64}$"}
 _CONSENT: Final = {"type": "string", "pattern": "^[A-Za-z0-9._:-]{1,128}$"}
 _AT: Final = {"type": "string", "pattern": "^(latest|finalized|0|[1-9][0-9]{0,17})$"}
+_IDENTITY: Final = {"type": "string", "pattern": "^[0-9a-f]{32}$"}
 PATH_SCHEMAS: Final[dict[str, dict[str, str]]] = {
     "key_id": {"type": "string", "pattern": "^[a-z0-9][a-z0-9._-]{0,62}$"},
     "record_id": _DIGEST,
@@ -119,6 +124,9 @@ PATH_SCHEMAS: Final[dict[str, dict[str, str]]] = {
     "consent_id": _CONSENT,
     "correlator": {"type": "string", "pattern": "^[A-Za-z0-9._:-]{1,128}$"},
     "at": _AT,
+    "customer_report_id": _IDENTITY,
+    "cooling_off_id": _IDENTITY,
+    "protection_id": _IDENTITY,
     "report": {"type": "string", "pattern": "^[a-z]{1,32}$"},
     "ring_key": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
     "feed_file": {

@@ -23,7 +23,7 @@ from starlette.types import ASGIApp
 from api import documentation as doc
 from api.advice import Adviser, advice_routes
 from api.auth import ApiKeys, RandomBytes
-from api.console.gate import WithConsole
+from api.console.gate import WithConsole, monotonic_ms
 from api.console.pages import create_console
 from api.console.source import Source
 from api.desks import DeskServices, desk_routes
@@ -46,6 +46,8 @@ from api.rpc import RpcRoute, RpcSockets
 from api.screenings import ScreeningRoutes
 from api.settings import ApiSettings
 from api.state import StateRoutes
+from api.statuspage.answering import Answering
+from api.statuspage.front import StatusRoutes, WithStatusPage, status_routes
 from api.uploads import Uploads, upload_routes
 from node.identity.port import Identities
 from node.service import NodeService
@@ -97,6 +99,9 @@ def create_app(
         rpc_route(RpcRoute(dispatcher, settings), settings),
         *desk_routes(settings, clock, desks),
     ]
+    answering = _answering(settings, desks)
+    if answering is not None:
+        routes += status_routes(StatusRoutes(answering, adviser.speaker, settings), settings)
     edge = Edge(
         [*routes, Route("GET", OPENAPI_PATH, openapi.show, ALL_ROLES, {}, 10_000)],
         keys,
@@ -108,8 +113,38 @@ def create_app(
     sockets = RpcSockets(dispatcher, ethereum, service, settings, random_bytes)
     openapi.routes = edge.routes
     edge.attach(_router(edge), RPC_PATH, sockets.serve)
-    if not settings.console:
-        return edge
+    served: Edge | WithConsole = edge
+    if settings.console:
+        served = _with_console(edge, service, ethereum, clock, desks, settings, random_bytes)
+    if answering is None:
+        return served
+    return WithStatusPage(served, edge.routes, answering, adviser.speaker, edge, settings)
+
+
+def _answering(settings: ApiSettings, desks: DeskServices) -> Answering | None:
+    """The look-ups of the status page; None where the member did not turn it on."""
+    interaction = desks.get("interaction")
+    lookup = None if interaction is None else interaction.status
+    if lookup is None:
+        return None
+    return Answering(
+        lookup,
+        attempts=settings.status_attempts,
+        per_minute=settings.status_lookups_per_minute,
+        floor_ms=settings.status_floor_ms,
+        steady_ms=monotonic_ms,
+    )
+
+
+def _with_console(
+    edge: Edge,
+    service: NodeService,
+    ethereum: TracedView,
+    clock: Callable[[], int],
+    desks: DeskServices,
+    settings: ApiSettings,
+    random_bytes: RandomBytes,
+) -> WithConsole:
     source = Source(
         service,
         ethereum,

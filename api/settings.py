@@ -66,5 +66,11 @@ class ApiSettings:
     """How texts for persons call this member."""
     contact: str = ""
     """Where persons turn to; '' for general words."""
+    status_attempts: int = 20
+    """Wrong codes of one address on the status page in ten minutes before it gets 429."""
+    status_lookups_per_minute: int = 600
+    """Look-ups of the status page in a minute from all addresses together."""
+    status_floor_ms: int = 250
+    """Every look-up takes at least this long, so that its time tells nothing."""
     slow_ms: int = 2_000
     """A request that takes longer leaves a line in any case."""

@@ -19,6 +19,7 @@ from pydantic import BaseModel, Field, ValidationError
 from node.backup.settings import BackupConfig
 from node.exchange.settings import ExchangeConfig
 from node.identity.settings import LimitsConfig, OidcConfig
+from node.interaction.settings import InteractionConfig
 from node.jobs.settings import JobsConfig
 from node.push.settings import PushConfig, RetroConfig
 from node.sections import (
@@ -71,6 +72,9 @@ class NodeConfig(Section):
         GovernanceConfig(), description=str(GovernanceConfig.__doc__)
     )
     erasure: ErasureConfig = Field(ErasureConfig(), description=str(ErasureConfig.__doc__))
+    interaction: InteractionConfig = Field(
+        InteractionConfig(), description=str(InteractionConfig.__doc__)
+    )
     recall: RecallConfig = Field(RecallConfig(), description=str(RecallConfig.__doc__))
     limits: LimitsConfig = Field(LimitsConfig(), description=str(LimitsConfig.__doc__))
     oidc: OidcConfig = Field(OidcConfig(), description=str(OidcConfig.__doc__))

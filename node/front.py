@@ -30,12 +30,18 @@ def front_door(
 
     `identities` says who may come in.
     """
-    http = home.config.http
+    http, told = home.config.http, home.config.interaction
     settings = ApiSettings(
         open_metrics=http.open_metrics,
         console=http.console,
         max_batch_bytes=http.max_body_bytes,
         access_log=http.access_log == "all",
+        thresholds=told.thresholds(),
+        language=told.language,
+        member_name=home.member.name,
+        contact=told.contact,
+        status_attempts=told.status_attempts,
+        status_lookups_per_minute=told.status_lookups_per_minute,
     )
     app = create_app(
         service,

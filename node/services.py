@@ -34,6 +34,7 @@ from node.guarded.accessdesk import AccessDesk
 from node.guarded.accusationshelf import AccusationShelf
 from node.identity.desk import IdentityDesk
 from node.identity.reload import Reloader
+from node.interaction.wiring import Counters, Interaction
 from node.jobs.desk import JobDesk
 from node.jobs.wiring import JobsGround, make_job_desk
 from node.openings.wiring import OpeningsGround, OpeningsPath
@@ -88,6 +89,17 @@ class Services:
         self._governance = self._make_governance()
         self.jobs = self._make_jobs()
         self._disputes = self._make_disputes()
+        self._interaction = Interaction(
+            ground,
+            Counters(
+                standings=self._standings,
+                views=self._views,
+                disputes=self._disputes,
+                report=self._facade.report,
+                screen=self._facade.screen,
+            ),
+        )
+        self._board.show_also(self._interaction.families)
         self._exchange = self._make_exchange()
         self.openings = self._make_openings()
         self._audit = make_audit(
@@ -393,6 +405,7 @@ class Services:
             group.create_task(self.openings.run())
             group.create_task(self._erasure.run())
             group.create_task(self._governance.run())
+            group.create_task(self._interaction.run())
             group.create_task(self._push.run())
             group.create_task(self.jobs.run())
             group.create_task(self._identity.run())
@@ -420,6 +433,7 @@ class Services:
             consents=self._consents.desk,
             audit=self._audit,
             disputes=self._disputes,
+            interaction=self._interaction,
             exchange=self._exchange,
             erasure=self._erasure.desk,
             recalls=self._erasure.recalls,
