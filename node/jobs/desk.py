@@ -310,9 +310,11 @@ class JobDesk:
     async def delete(self, job_id: str, *, by: Caller) -> None:
         """See JobsService."""
         job = self._found(job_id, by)
-        if not job.state.is_over or self._worker.current == job_id:
+        if not job.state.is_over:
             raise Conflict(f"the job is {job.state}; cancel it, then delete it")
-        self._drop(job)
+        await self._worker.let_go(job_id)
+        if job_id in self.jobs_by_id:
+            self._drop(job)
         await self._ground.durability.barrier()
 
     def finish(self, job: JobRecord, state: State, reason: str | None) -> None:

@@ -96,12 +96,19 @@ class Worker:
         self._jobs = jobs
         self._going = going
         self._wake = asyncio.Event()
-        self.current: str | None = None
+        self._free = asyncio.Event()
+        self._free.set()
+        self._current: str | None = None
         """Id of the job whose files are in use."""
 
     def wake(self) -> None:
         """A job came, or one that waited may go on."""
         self._wake.set()
+
+    async def let_go(self, job_id: str) -> None:
+        """Wait until the files of a job that is over are not in use."""
+        while self._current == job_id:
+            await self._free.wait()
 
     async def run(self) -> None:
         """Work until cancelled. Raises StoreWriteFailed."""
@@ -135,7 +142,8 @@ class Worker:
         ground.book.put(job)
         ground.moved(job)
         opened: Opened | None = None
-        self.current = job.id
+        self._current = job.id
+        self._free.clear()
         try:
             opened = await asyncio.to_thread(self._open, job)
             self._going[job.id].total_bytes = opened.total_bytes
@@ -149,6 +157,10 @@ class Worker:
         except StoreDamaged as error:
             log.error("a job can not go on", job=job.id, where=error.where)
             ground.finish(job, State.FAILED, "the node's database is damaged; see its log")
+        except asyncio.CancelledError:
+            if job.state is State.RUNNING:
+                job.state = State.QUEUED
+            raise
         except StorageError:
             raise
         except Exception:
@@ -156,9 +168,10 @@ class Worker:
             row = self._going[job.id].last.all_rows + 1
             ground.finish(job, State.FAILED, f"the node failed behind row {row}; see its log")
         finally:
+            self._current = None
+            self._free.set()
             if opened is not None:
-                await asyncio.to_thread(opened.source.close)
-            self.current = None
+                opened.source.close()
 
     def _open(self, job: JobRecord) -> Opened:
         raw = InputReader(

@@ -1,0 +1,345 @@
+"""Jobs of a member: the same result over every death of the process, noted once, seen by few."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import stat
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from bulwark.indicators.errors import FieldError
+from bulwark.jobs.verify import verify_result
+from node.jobs.port import InputRefused, InputTooLarge, JobView, State
+from node.service import Busy, Caller, Conflict, IdempotencyMismatch, NotFound, Role
+from tests.unit.node.chain.lifecycle_world import World, follow_up, statement
+from tests.unit.node.jobs.office import (
+    BY,
+    PHONES,
+    REPORTED,
+    DyingStore,
+    Killed,
+    Office,
+    csv_of,
+    ledger,
+)
+
+OTHER = Caller("desk-8", Role.ANALYST)
+ADMIN = Caller("boss", Role.ADMIN)
+
+
+@pytest.fixture(scope="module")
+def world() -> World:
+    return ledger()
+
+
+@pytest.fixture
+async def office(tmp_path: Path, world: World) -> AsyncIterator[Office]:
+    made = Office(tmp_path / "jobs", world.node)
+    yield made
+    await made.close()
+
+
+def read(lines: bytes) -> list[dict[str, Any]]:
+    return [orjson.loads(line) for line in lines.splitlines()]
+
+
+async def test_every_row_gets_one_row_in_order_and_the_manifest_vouches_for_them(
+    office: Office,
+) -> None:
+    phones = [*PHONES, "no number", *REPORTED]
+    view = await office.send(csv_of(*phones), references=("id",))
+    done = await office.work(view.id)
+    assert done.state is State.DONE and done.rows == len(phones)
+    rows = read(await office.rows(view.id))
+    assert [row["row"] for row in rows] == list(range(1, len(phones) + 1))
+    assert [row["line"] for row in rows] == list(range(2, len(phones) + 2))
+    assert [row["ref"]["id"] for row in rows] == [f"K{n}" for n in range(1, len(phones) + 1)]
+    outcomes = [row["outcome"] for row in rows]
+    assert outcomes == ["hit"] * 5 + ["no_hit"] * 35 + ["error"] + ["hit"] * 5
+    assert rows[0]["records"] and rows[0]["reasons"] and rows[0]["complete"]
+    (error,) = rows[40]["errors"]
+    assert error["field"] == "value" and error["code"].startswith("phone.")
+    assert not any("value" in row for row in rows)
+    manifest = office.manifest(view.id)
+    assert manifest.height == office.node.records.tip.height
+    assert manifest.errors == {error["code"]: 1} and manifest.outcomes["hit"] == 10
+    lines = (await office.rows(view.id)).splitlines(keepends=True)
+    assert verify_result(lines, manifest).hits == 10
+
+
+async def test_a_death_at_any_write_changes_neither_the_result_nor_what_is_noted(
+    tmp_path: Path, world: World
+) -> None:
+    phones = [PHONES[number * 7 % 40] for number in range(30)]
+    body = ("case_ref,value\n" + "".join(f"C{n % 3},{p}\n" for n, p in enumerate(phones))).encode()
+    whole = Office(tmp_path / "whole", world.node)
+    view = await whole.send(body)
+    before = whole.store.writes  # type: ignore[attr-defined]
+    await whole.work(view.id)
+    writes = whole.store.writes - before  # type: ignore[attr-defined]
+    root, result = whole.manifest(view.id).root, await whole.rows(view.id)
+    noted, hits = whole.noted(), len(list(whole.store.iterate(b"y\x00")))
+    await whole.close()
+    assert sum(count for _, count in noted) == 30
+    # Five parts of three entries, the parts' own, and what begins and ends a job.
+    assert writes >= 5 * 4 + 2
+    for dies_at in range(1, writes + 1):
+        folder = tmp_path / f"dies-{dies_at}"
+        store = DyingStore()
+        first = Office(folder, world.node, store)
+        view = await first.send(body)
+        store.dies_at = store.writes + dies_at
+        running = asyncio.create_task(first.desk.run())
+        with pytest.raises(BaseExceptionGroup) as caught:
+            await asyncio.wait_for(running, 30)
+        assert caught.group_contains(Killed)
+        store.dies_at = None
+        await first.close()
+        second = Office(folder, world.node, store)
+        done = await second.work(view.id)
+        assert done.state is State.DONE, (dies_at, done)
+        assert second.manifest(view.id).root == root, dies_at
+        assert await second.rows(view.id) == result, dies_at
+        assert second.noted() == noted, dies_at
+        assert len(list(store.iterate(b"y\x00"))) == hits, dies_at
+        await second.close()
+
+
+async def test_a_torn_frame_behind_the_last_part_is_written_over(
+    tmp_path: Path, world: World
+) -> None:
+    office = Office(tmp_path / "jobs", world.node)
+    view = await office.send(csv_of(*PHONES))
+    running = asyncio.create_task(office.work(view.id))
+    await running
+    job = office.desk.jobs_by_id[view.id]
+    with office.shelf.result(job).open("ab") as file:
+        file.write(b"half a frame")
+    assert len(read(await office.rows(view.id))) == 40
+    await office.close()
+
+
+async def test_answers_are_as_after_one_block_whatever_the_ledger_says_meanwhile(
+    tmp_path: Path,
+) -> None:
+    world = ledger()
+    office = Office(tmp_path / "jobs", world.node)
+    height = world.node.records.tip.height
+    early = await office.send(csv_of(*PHONES), at_height=height)
+    await office.work(early.id)
+    record = statement(world.number(), tag=office.tagger.cached("phone", "+447911123410") or b"")  # type: ignore[arg-type]
+    world.say(1, record)
+    late = await office.send(csv_of(*PHONES))
+    pinned = await office.send(csv_of(*PHONES), at_height=height, name="again")
+    assert (await office.work(late.id)).outcomes["hit"] == 6
+    assert (await office.work(pinned.id)).outcomes["hit"] == 5
+    assert office.manifest(pinned.id).root == office.manifest(early.id).root
+    world.say(1, follow_up(world.number(), record.record_id, 6))
+    await office.close()
+
+
+async def test_rows_without_a_tag_wait_and_are_never_shown_as_clean(
+    tmp_path: Path, world: World
+) -> None:
+    office = Office(tmp_path / "jobs", world.node, waits=1)
+    view = await office.send(csv_of(PHONES[0], "+44 7911 123499", PHONES[20]))
+    done = await office.work(view.id)
+    assert done.outcomes == {"hit": 1, "no_hit": 1, "unknown": 1, "error": 0}
+    row = read(await office.rows(view.id))[1]
+    assert row["complete"] is False and "key is not made yet" in row["incomplete_reason"]
+    assert office.noted() == [("", 3)], "asked again, noted once"
+    await office.close()
+
+
+async def test_a_replica_that_stays_behind_answers_nothing_as_complete(
+    tmp_path: Path, world: World
+) -> None:
+    office = Office(tmp_path / "jobs", world.node)
+    office.behind = "this node is catching up"
+    view = await office.send(csv_of(*PHONES))
+    done = await office.work(view.id)
+    assert done.outcomes == {"hit": 5, "no_hit": 0, "unknown": 35, "error": 0}
+    assert office.manifest(view.id).behind == "this node is catching up"
+    await office.close()
+
+
+async def test_nothing_on_disk_holds_a_value_and_the_input_goes_with_the_end(
+    office: Office, tmp_path: Path
+) -> None:
+    view = await office.send(csv_of(*PHONES), references=("id",), values=True)
+    job = office.desk.jobs_by_id[view.id]
+    for path in (tmp_path / "jobs").iterdir():
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE((tmp_path / "jobs").stat().st_mode) == 0o700
+    assert b"7911" not in office.shelf.input(job).read_bytes()
+    await office.work(view.id)
+    assert not office.shelf.input(job).exists()
+    rows = read(await office.rows(view.id))
+    assert [row["value"] for row in rows] == PHONES
+    assert b"7911" not in office.shelf.result(job).read_bytes()
+    kept = b"".join(key + value for key, value in office.store.iterate(b""))
+    assert b"7911" not in kept and job.key not in kept
+
+
+async def test_a_job_is_paused_resumed_cancelled_and_destroyed(
+    office: Office, tmp_path: Path
+) -> None:
+    view = await office.send(csv_of(*PHONES))
+    assert (await office.desk.pause(view.id, by=BY)).state is State.PAUSED
+    with pytest.raises(Conflict, match="paused"):
+        await office.desk.pause(view.id, by=BY)
+    with pytest.raises(Conflict, match="a manifest is made when it is done"):
+        office.desk.manifest(view.id, by=BY)
+    with pytest.raises(Conflict, match="cancel it"):
+        await office.desk.delete(view.id, by=BY)
+    assert (await office.desk.resume(view.id, by=BY)).state is State.QUEUED
+    assert (await office.work(view.id)).state is State.DONE
+    with pytest.raises(Conflict, match="done already"):
+        await office.desk.cancel(view.id, by=BY)
+    other = await office.send(csv_of(*PHONES), name="other")
+    assert (await office.desk.cancel(other.id, by=ADMIN)).state is State.CANCELLED
+    await office.desk.delete(other.id, by=BY)
+    await office.desk.delete(view.id, by=BY)
+    assert list((tmp_path / "jobs").iterdir()) == []
+    assert list(office.store.iterate(b"J")) == []
+    with pytest.raises(NotFound):
+        office.desk.job(view.id, by=BY)
+
+
+async def test_a_paused_job_stays_paused_over_a_restart_and_orphan_files_go(
+    tmp_path: Path, world: World
+) -> None:
+    first = Office(tmp_path / "jobs", world.node)
+    view = await first.send(csv_of(*PHONES))
+    await first.desk.pause(view.id, by=BY)
+    (tmp_path / "jobs" / f"{'0' * 32}.input").write_bytes(b"of an upload that never ended")
+    await first.close()
+    second = Office(tmp_path / "jobs", world.node, first.store)
+    assert second.desk.job(view.id, by=BY).state is State.PAUSED
+    assert [path.stem for path in (tmp_path / "jobs").iterdir()] == [view.id]
+    await second.desk.resume(view.id, by=BY)
+    assert (await second.work(view.id)).rows == 40
+    await second.close()
+
+
+async def test_a_job_is_seen_by_its_key_and_by_those_who_run_the_node(office: Office) -> None:
+    view = await office.send(csv_of(*PHONES))
+    assert [job.id for job in office.desk.jobs(by=BY)] == [view.id]
+    assert office.desk.jobs(by=OTHER) == []
+    assert [job.id for job in office.desk.jobs(by=ADMIN)] == [view.id]
+    with pytest.raises(NotFound):
+        office.desk.job(view.id, by=OTHER)
+    await office.work(view.id)
+    for stranger in (OTHER, ADMIN):
+        with pytest.raises(NotFound):
+            await office.desk.result(view.id, by=stranger, form="", first=1, most=None)
+        with pytest.raises(NotFound):
+            office.desk.manifest(view.id, by=stranger)
+
+
+async def test_who_listens_is_told_once_of_a_job_that_is_over(office: Office) -> None:
+    told: list[JobView] = []
+
+    def fails(view: JobView) -> None:
+        raise RuntimeError("a listener's own fault")
+
+    office.desk.listen(fails)
+    office.desk.listen(told.append)
+    view = await office.send(csv_of(*PHONES))
+    await office.work(view.id)
+    assert [(job.id, job.state) for job in told] == [(view.id, State.DONE)]
+
+
+async def test_one_key_is_one_job_and_another_file_under_it_is_refused(
+    office: Office, tmp_path: Path
+) -> None:
+    first = await office.send(csv_of(*PHONES), promise="night-7")
+    again = await office.send(csv_of(*PHONES), promise="night-7")
+    assert first.id == again.id and len(list((tmp_path / "jobs").iterdir())) == 1
+    with pytest.raises(IdempotencyMismatch):
+        await office.send(csv_of(*PHONES[1:]), promise="night-7")
+    assert len(list((tmp_path / "jobs").iterdir())) == 1
+
+
+async def test_bounds_refuse_a_file_and_leave_nothing(tmp_path: Path, world: World) -> None:
+    office = Office(tmp_path / "jobs", world.node, max_input_bytes=2_048, max_waiting=1)
+    with pytest.raises(InputTooLarge, match="2,048 bytes"):
+        await office.send(csv_of(*PHONES * 5))
+    assert list((tmp_path / "jobs").iterdir()) == []
+    await office.send(csv_of(*PHONES))
+    with pytest.raises(Busy, match="not over yet"):
+        await office.send(csv_of(*PHONES))
+    await office.close()
+    tiny = Office(tmp_path / "tiny", world.node, free_bytes=1 << 41)
+    with pytest.raises(InputTooLarge, match="no room"):
+        await tiny.send(csv_of(*PHONES))
+    await tiny.close()
+
+
+@pytest.mark.parametrize(
+    ("body", "wish", "says"),
+    [
+        (b"", {}, "empty"),
+        (b"id,number\n1,2\n", {}, "no column is named value"),
+        (b"id,value\n1,2\n", {"references": ("branch",)}, "no column 'branch'"),
+        (b"id,value\n1,2\n", {"columns": {"kind": "sort"}}, "no column 'sort'"),
+        (b"id,value\n1,2\n", {"kind": ""}, "of which kind"),
+        (b"id,value\n1,2\n", {"purpose": ""}, "the purpose"),
+        (b"id,value\n1,2\n", {"at_height": 10_000}, "the last block here"),
+        ("id,value\n".encode("utf-16"), {}, "UTF-16"),
+        (b"value,value\n1,2\n", {}, "a column twice"),
+    ],
+)
+async def test_what_can_not_be_worked_is_refused_before_it_is_a_job(
+    office: Office, tmp_path: Path, body: bytes, wish: dict[str, Any], says: str
+) -> None:
+    with pytest.raises(InputRefused, match=says):
+        await office.send(body, **wish)
+    assert list((tmp_path / "jobs").iterdir()) == [] and office.desk.jobs(by=ADMIN) == []
+
+
+async def test_a_word_that_is_none_is_refused_with_those_that_are_allowed(office: Office) -> None:
+    with pytest.raises(FieldError, match="phone"):
+        await office.send(csv_of(*PHONES), kind="telephone-ish")
+
+
+async def test_a_damaged_input_fails_the_job_and_keeps_what_is_answered(
+    tmp_path: Path, world: World
+) -> None:
+    office = Office(tmp_path / "jobs", world.node)
+    view = await office.send(csv_of(*PHONES))
+    path = office.shelf.input(office.desk.jobs_by_id[view.id])
+    data = bytearray(path.read_bytes())
+    data[40] ^= 1
+    path.write_bytes(data)
+    done = await office.work(view.id)
+    assert done.state is State.FAILED and done.reason == "input, piece 0: does not open"
+    await office.close()
+
+
+async def test_old_jobs_go_by_themselves(tmp_path: Path, world: World) -> None:
+    office = Office(tmp_path / "jobs", world.node, keep_hours=1)
+    view = await office.send(csv_of(*PHONES))
+    await office.work(view.id)
+    assert office.desk.job(view.id, by=BY).expires_ms == office.now_ms + 3_600_000
+    office.now_ms += 3_600_000
+    other = await office.send(csv_of(*PHONES), name="later")
+    await office.work(other.id)
+    assert [job.id for job in office.desk.jobs(by=BY)] == [other.id]
+    await office.close()
+
+
+@pytest.mark.parametrize("form", ["csv", "ndjson", "parquet"])
+async def test_a_part_of_a_result_is_had_by_row_numbers(office: Office, form: str) -> None:
+    view = await office.send(csv_of(*PHONES), references=("id",), result=form)
+    await office.work(view.id)
+    lines = read(await office.rows(view.id, first=6, most=10))
+    assert [row["row"] for row in lines] == list(range(6, 16))
+    assert (await office.rows(view.id, "ndjson", first=41)) == b""
+    whole = await office.rows(view.id, form)
+    assert whole, json.dumps(form)
