@@ -12,8 +12,8 @@ from api import documentation as doc
 from api import interaction_schemas as schemas
 from api.customer_reports import CURSOR_PARAMETER, STAFF, state_in, state_parameter
 from api.exchange import Exchange, Reply, Route, json_reply
+from api.interaction_bounds import PERSON_MAX
 from api.interaction_reading import (
-    PERSON_MAX,
     cursor_of,
     id_of,
     json_body,

@@ -13,8 +13,8 @@ from typing import Any, Final
 from api import documentation as doc
 from api import interaction_schemas as schemas
 from api.exchange import Exchange, Reply, Route, json_reply
+from api.interaction_bounds import CURSOR
 from api.interaction_reading import (
-    CURSOR,
     choice_in,
     choices_of,
     cursor_of,

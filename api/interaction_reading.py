@@ -10,6 +10,14 @@ from typing import Any, Final, TypeVar
 from api.advice import LANGUAGE, LANGUAGE_ALLOWED
 from api.exchange import JSON_TYPE, Exchange
 from api.indicators import read_object
+from api.interaction_bounds import (
+    DEFAULT_CONFIDENCE,
+    MAX_FRAUD_TYPES,
+    MAX_IDENTIFIERS,
+    NOTE_MAX,
+    PERSON_MAX,
+    TEXT_MAX,
+)
 from api.problems import FieldProblem, Problem, invalid
 from api.settings import ApiSettings
 from bulwark.indicators.country import NOT_STATED
@@ -27,14 +35,6 @@ from bulwark.indicators.vocabulary import (
 from bulwark.ledger.ids import RecordId
 from node.interaction.reportport import Choice, Identifier, NewReport
 
-PERSON_MAX: Final = 128
-TEXT_MAX: Final = 8_000
-NOTE_MAX: Final = 2_000
-MAX_IDENTIFIERS: Final = 20
-MAX_FRAUD_TYPES: Final = 5
-DEFAULT_CONFIDENCE: Final = 70
-ID: Final = "^[0-9a-f]{32}$"
-CURSOR: Final = "^[0-9a-f]{48}$"
 _ID: Final = re.compile(r"[0-9a-f]{32}\Z")
 _RECORD_ID: Final = re.compile(r"(?:0x)?[0-9a-fA-F]{64}\Z")
 _CURSOR: Final = re.compile(r"[0-9a-f]{48}\Z")

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field
 
 from api.advice_schemas import LevelName
-from api.interaction_reading import (
+from api.interaction_bounds import (
     CURSOR,
     DEFAULT_CONFIDENCE,
     ID,

@@ -13,9 +13,9 @@ from api import documentation as doc
 from api import protection_schemas as schemas
 from api.customer_reports import CURSOR_PARAMETER, STAFF, WRITERS
 from api.exchange import Exchange, Reply, Route, json_reply
+from api.interaction_bounds import PERSON_MAX
 from api.interaction_reading import (
     DAY_MS,
-    PERSON_MAX,
     cursor_of,
     id_of,
     json_body,
