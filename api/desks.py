@@ -27,6 +27,7 @@ from api.packs import PackRoutes, pack_routes
 from api.policies import PolicyRoutes, policy_routes
 from api.recalls import RecallRoutes, recall_routes
 from api.settings import ApiSettings
+from api.taxii import TaxiiRoutes, taxii_routes
 from node.audit.packport import PackService
 from node.audit.port import AuditService
 from node.backup.port import BackupService
@@ -42,6 +43,7 @@ from node.interaction.port import InteractionService
 from node.jobs.port import JobsService
 from node.openings.port import OpeningsService
 from node.recall.port import RecallService
+from node.taxii.port import TaxiiService
 
 
 class DeskServices(TypedDict, total=False):
@@ -62,6 +64,7 @@ class DeskServices(TypedDict, total=False):
     interaction: InteractionService | None
     identity: ApiKeyService | None
     exchange: ExchangeService | None
+    taxii: TaxiiService | None
 
 
 def desk_routes(
@@ -80,6 +83,8 @@ def desk_routes(
         found += dispute_routes(DisputeRoutes(disputes, settings, clock), settings)
     if (exchange := desks.get("exchange")) is not None:
         found += misp_routes(MispRoutes(exchange, settings), settings)
+    if (taxii := desks.get("taxii")) is not None:
+        found += taxii_routes(TaxiiRoutes(taxii, settings), settings)
     if (access := desks.get("access")) is not None:
         found += access_routes(AccessRoutes(access), settings)
     if (audit := desks.get("audit")) is not None:

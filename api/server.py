@@ -48,6 +48,7 @@ from api.settings import ApiSettings
 from api.state import StateRoutes
 from api.statuspage.answering import Answering
 from api.statuspage.front import StatusRoutes, WithStatusPage, status_routes
+from api.taxii_gate import WithTaxii
 from api.uploads import Uploads, upload_routes
 from node.identity.port import Identities
 from node.service import NodeService
@@ -116,9 +117,10 @@ def create_app(
     served: Edge | WithConsole = edge
     if settings.console:
         served = _with_console(edge, service, ethereum, clock, desks, settings, random_bytes)
-    if answering is None:
-        return served
-    return WithStatusPage(served, edge.routes, answering, adviser.speaker, edge, settings)
+    whole: ASGIApp = served
+    if answering is not None:
+        whole = WithStatusPage(served, edge.routes, answering, adviser.speaker, edge, settings)
+    return whole if desks.get("taxii") is None else WithTaxii(whole, edge.routes)
 
 
 def _answering(settings: ApiSettings, desks: DeskServices) -> Answering | None:

@@ -39,6 +39,7 @@ from node.sections import (
     SyncConfig,
     TaggingConfig,
 )
+from node.taxii.settings import TaxiiConfig
 
 PREFIX: Final = "BULWARK_"
 NESTED: Final = "__"
@@ -81,6 +82,7 @@ class NodeConfig(Section):
     jobs: JobsConfig = Field(JobsConfig(), description=str(JobsConfig.__doc__))
     push: PushConfig = Field(PushConfig(), description=str(PushConfig.__doc__))
     retro: RetroConfig = Field(RetroConfig(), description=str(RetroConfig.__doc__))
+    taxii: TaxiiConfig = Field(TaxiiConfig(), description=str(TaxiiConfig.__doc__))
     exchange: ExchangeConfig = Field(ExchangeConfig(), description=str(ExchangeConfig.__doc__))
     backup: BackupConfig = Field(BackupConfig(), description=str(BackupConfig.__doc__))
     log: LogConfig = Field(LogConfig(), description=str(LogConfig.__doc__))

@@ -47,6 +47,8 @@ from node.screening.screener import Screener
 from node.server import HttpServer
 from node.status import Sources, StatusBoard
 from node.sync.report import SyncReport
+from node.taxii.desk import TaxiiDesk
+from node.taxii.wiring import TaxiiGround, make_taxii
 from node.waiting import WaitingTransactions
 
 
@@ -101,6 +103,7 @@ class Services:
         )
         self._board.show_also(self._interaction.families)
         self._exchange = self._make_exchange()
+        self._taxii = self._make_taxii()
         self.openings = self._make_openings()
         self._audit = make_audit(
             home=ground.home,
@@ -351,6 +354,23 @@ class Services:
             )
         )
 
+    def _make_taxii(self) -> TaxiiDesk | None:
+        ground = self._ground
+        return make_taxii(
+            TaxiiGround(
+                home=ground.home,
+                store=ground.store,
+                durability=ground.durability,
+                clock=ground.clock,
+                chain=ground.chain,
+                records=ground.records,
+                standings=self._standings,
+                directory=ground.directory,
+                access=self._access,
+                exchange=self._exchange,
+            )
+        )
+
     def _make_jobs(self) -> JobDesk:
         ground = self._ground
         return make_job_desk(
@@ -435,6 +455,7 @@ class Services:
             disputes=self._disputes,
             interaction=self._interaction,
             exchange=self._exchange,
+            taxii=self._taxii,
             erasure=self._erasure.desk,
             recalls=self._erasure.recalls,
             packs=self._packs,

@@ -31,7 +31,7 @@ STATE: Final = TAXII + b"\x00"
 ADDED: Final = TAXII + b"\x01"
 """collection1 | date8 -> role1 | record32 | more32."""
 PLACES: Final = TAXII + b"\x02"
-"""collection1 | keyed digest of role, record and more, 16 bytes -> date8."""
+"""collection1 | keyed digest of the object's id, 16 bytes -> date8."""
 BATCH: Final = 200
 """Records between two writes and turns of the event loop."""
 CATCH_UP_S: Final = 3.0
@@ -79,6 +79,8 @@ class JournalParts:
     """What a member is called in exports; one word for all where they are not named."""
     is_taken: Callable[[RecordId, RecordId], bool]
     """Whether the ledger took a follow-up (second) of a record (first)."""
+    name: Callable[[Role, bytes, bytes, Collection], str]
+    """The id of the object that an entry stands for."""
     key: bytes
     now_ms: Callable[[], int]
     fixed: int
@@ -92,7 +94,8 @@ class Journal:
     def __init__(self, parts: JournalParts) -> None:
         self._parts = parts
         held = parts.store.get(STATE)
-        self._next, self._last = (0, 0) if held is None else _STATE.unpack(held)
+        self._next = 0 if held is None else int.from_bytes(held[:8], "big")
+        self._last = 0 if held is None else int.from_bytes(held[8:], "big")
         self._key = hmac.digest(parts.key, b"bulwark/taxii/places/1", "sha256")
         self._turn = asyncio.Lock()
         self._puts: Puts = {}
@@ -119,7 +122,7 @@ class Journal:
         prefix = ADDED + CODES[collection]
         start = prefix + _DATE.pack(max(0, min(after + 1, 2**63)))
         for key, value in self._parts.store.iterate(prefix, start=start):
-            date = int(_DATE.unpack(key[-8:])[0])
+            date = int.from_bytes(key[-8:], "big")
             yield Added(date, Role(value[0]), value[1:33], value[33:65])
 
     def date_of(
@@ -129,19 +132,20 @@ class Journal:
         held = self._get(self._place(collection, role, record, more))
         return None if held is None else int.from_bytes(held, "big")
 
+    def find(self, collection: Collection, name: str) -> Added | None:
+        """The entry of an object by its id; None where there is none, or its id is of a value."""
+        held = self._get(self._named(collection, name))
+        value = None if held is None else self._get(ADDED + CODES[collection] + held)
+        if held is None or value is None:
+            return None
+        return Added(int.from_bytes(held, "big"), Role(value[0]), value[1:33], value[33:65])
+
     def new_date(self) -> int:
         """A date that nothing has yet, for whoever keeps a collection of its own."""
         self._last = max(self._parts.now_ms() * 1000, self._last + 1)
         self._puts[STATE] = _STATE.pack(self._next, self._last)
         self._write()
         return self._last
-
-    def clear(self) -> None:
-        """Forget everything; the next question builds it anew."""
-        for prefix in (ADDED, PLACES):
-            keys = [key for key, _ in self._parts.store.iterate(prefix)]
-            self._parts.store.write(dict.fromkeys(keys), sync=False)
-        self._next = 0
 
     def _anchors(self, scan: LedgerScan) -> Iterator[tuple[Placed, int]]:
         for placed in scan.anchors(0, self._next):
@@ -197,8 +201,7 @@ class Journal:
             self._add(collection, Role.OPINION, subject, dispute)
 
     def _disputes_of(self, collection: Collection, subject: RecordId) -> list[bytes]:
-        prefix = PLACES + CODES[collection] + self._digest(b"disputes", subject, b"")
-        held = self._get(prefix)
+        held = self._get(self._named(collection, f"disputes/{subject.hex()}"))
         return [] if held is None else [held[at : at + 32] for at in range(0, len(held), 32)]
 
     def _member(self, member: str) -> None:
@@ -226,14 +229,15 @@ class Journal:
         self._puts[place] = date
         self._puts[ADDED + CODES[collection] + date] = bytes([role]) + record + more
         if role is Role.OPINION and before is None:
-            listed = PLACES + CODES[collection] + self._digest(b"disputes", record, b"")
+            listed = self._named(collection, f"disputes/{record.hex()}")
             self._puts[listed] = (self._get(listed) or b"") + more
 
     def _place(self, collection: Collection, role: Role, record: bytes, more: bytes) -> bytes:
-        return PLACES + CODES[collection] + self._digest(bytes([role]), record, more)
+        return self._named(collection, self._parts.name(role, record, more, collection))
 
-    def _digest(self, use: bytes, record: bytes, more: bytes) -> bytes:
-        return hmac.digest(self._key, use + b"\x00" + record + more, "sha256")[:16]
+    def _named(self, collection: Collection, name: str) -> bytes:
+        digest = hmac.digest(self._key, name.encode("utf-8"), "sha256")[:16]
+        return PLACES + CODES[collection] + digest
 
     def _get(self, key: bytes) -> bytes | None:
         return self._puts[key] if key in self._puts else self._parts.store.get(key)

@@ -70,13 +70,30 @@ class Rendering:
             return None
         found = writing.objects_of(shown, alliance)
         if added.role is Role.OPINION:
-            name = writing.opinion_id(added.more, shown, alliance)
+            name = self.name(added.role, added.record, added.more, collection)
             return next((each for each in found if each["id"] == name), None)
         if added.role is Role.OBSERVABLE:
             others = {name for names in _TYPES.values() for name in names}
             return next((each for each in found if each["type"] not in others), None)
         wanted = _TYPES[added.role]
         return next((each for each in found if each["type"] in wanted), None)
+
+    def name(self, role: Role, record: bytes, more: bytes, collection: Collection) -> str:
+        """The id of an entry's object; for what has the id of a value, the name of its place."""
+        alliance, own = self._parts.alliance, collection is Collection.OWN
+        match role:
+            case Role.INDICATOR:
+                return writing.indicator_id(record, own, alliance)
+            case Role.SIGHTING:
+                return writing.sighting_id(record, own, alliance)
+            case Role.OPINION:
+                return writing.opinion_id(more, record, own, alliance)
+            case Role.IDENTITY:
+                member = more.rstrip(b"\x00").decode("utf-8")
+                return writing.identity_id(member, alliance)
+            case Role.FIXED:
+                return str(self.fixed[int.from_bytes(more, "big")]["id"])
+        return f"{role.name}/{record.hex()}"
 
     def shown(self, record_id: RecordId, *, own: bool) -> writing.Shown | None:
         """A record as it stands now, None for what is no statement here. Raises StoreDamaged."""

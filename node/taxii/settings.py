@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
+from bulwark.indicators.errors import FieldError
+from bulwark.indicators.vocabulary import FraudType
 from node.sections import Section
 
 
@@ -24,3 +26,24 @@ class TaxiiConfig(Section):
     inbox_objects: int = Field(
         50_000, ge=1, le=1_000_000, description="versions of objects that the inbox holds"
     )
+    inbox_fraud_type: str = Field(
+        "", description="fraud type of what comes to the inbox and names none; '' refuses it"
+    )
+    inbox_take_context: bool = Field(
+        False, description="report observables that come without an indicator, too"
+    )
+    inbox_keep_clear: bool = Field(
+        True,
+        description="keep clear values of the inbox for own exports, where "
+        "exchange.keep_clear_text allows it",
+    )
+
+    @field_validator("inbox_fraud_type")
+    @classmethod
+    def _known(cls, given: str) -> str:
+        if not given:
+            return given
+        try:
+            return FraudType.parse(given, "inbox_fraud_type").label
+        except FieldError as error:
+            raise ValueError(f"allowed: {error.allowed}") from None

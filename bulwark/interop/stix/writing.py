@@ -169,15 +169,20 @@ def identity_id(member: str, alliance: Alliance) -> str:
     return own_id("identity", alliance.genesis_hash.hex(), member)
 
 
-def indicator_id(shown: Shown, alliance: Alliance) -> str:
+def indicator_id(record_id: bytes, own: bool, alliance: Alliance) -> str:
     """The id of a record's indicator; for the member's own systems it is another one."""
-    what = "own" if shown.own else "token"
-    return own_id("indicator", alliance.genesis_hash.hex(), shown.record.record_id.hex(), what)
+    what = "own" if own else "token"
+    return own_id("indicator", alliance.genesis_hash.hex(), record_id.hex(), what)
 
 
-def opinion_id(dispute_id: bytes, shown: Shown, alliance: Alliance) -> str:
+def sighting_id(record_id: bytes, own: bool, alliance: Alliance) -> str:
+    """The id of the sighting that a record is."""
+    return own_id("sighting", indicator_id(record_id, own, alliance))
+
+
+def opinion_id(dispute_id: bytes, record_id: bytes, own: bool, alliance: Alliance) -> str:
     """The id of the opinion that a dispute of a record is."""
-    return own_id("opinion", indicator_id(shown, alliance), dispute_id.hex())
+    return own_id("opinion", indicator_id(record_id, own, alliance), dispute_id.hex())
 
 
 def moment(milliseconds: int) -> str:
@@ -193,7 +198,7 @@ def _indicator(shown: Shown, alliance: Alliance) -> Object:
     made: Object = {
         "type": "indicator",
         "spec_version": "2.1",
-        "id": indicator_id(shown, alliance),
+        "id": indicator_id(record.record_id, shown.own, alliance),
         "created_by_ref": identity_id(record.reporter, alliance),
         "created": created,
         "modified": moment(max(record.changed_ms, record.stated_ms)),
@@ -314,7 +319,7 @@ def _address(text: str) -> str:
 def _based_on(shown: Shown, observable: Object, alliance: Alliance) -> Object:
     record = shown.record
     created = moment(record.stated_ms)
-    source = indicator_id(shown, alliance)
+    source = indicator_id(record.record_id, shown.own, alliance)
     return {
         "type": "relationship",
         "spec_version": "2.1",
@@ -331,12 +336,13 @@ def _based_on(shown: Shown, observable: Object, alliance: Alliance) -> Object:
 
 def _sighting(shown: Shown, alliance: Alliance) -> Object:
     record = shown.record
-    source, reporter = indicator_id(shown, alliance), identity_id(record.reporter, alliance)
+    source = indicator_id(record.record_id, shown.own, alliance)
+    reporter = identity_id(record.reporter, alliance)
     revoked = record.state in REVOKED
     made: Object = {
         "type": "sighting",
         "spec_version": "2.1",
-        "id": own_id("sighting", source),
+        "id": sighting_id(record.record_id, shown.own, alliance),
         "created_by_ref": reporter,
         "created": moment(record.stated_ms),
         "modified": moment(record.changed_ms if revoked else record.stated_ms),
@@ -357,11 +363,11 @@ def _sighting(shown: Shown, alliance: Alliance) -> Object:
 
 def _opinion(dispute: Contested, shown: Shown, alliance: Alliance) -> Object:
     record = shown.record
-    source = indicator_id(shown, alliance)
+    source = indicator_id(record.record_id, shown.own, alliance)
     made: Object = {
         "type": "opinion",
         "spec_version": "2.1",
-        "id": opinion_id(dispute.dispute_id, shown, alliance),
+        "id": opinion_id(dispute.dispute_id, record.record_id, shown.own, alliance),
         "created_by_ref": identity_id(dispute.member, alliance),
         "created": moment(dispute.opened_ms),
         "modified": moment(max(dispute.opened_ms, dispute.changed_ms)),
