@@ -16,6 +16,7 @@ from api.consent_info import ConsentInfoRoutes, consent_info_routes
 from api.consents import ConsentRoutes, consent_routes
 from api.disputes import DisputeRoutes, dispute_routes
 from api.erasure import ErasureRoutes, erasure_routes
+from api.events import EventRoutes, event_routes
 from api.exchange import Route
 from api.governance import GovernanceRoutes, governance_routes
 from api.identity import IdentityRoutes, identity_routes
@@ -27,7 +28,7 @@ from api.packs import PackRoutes, pack_routes
 from api.policies import PolicyRoutes, policy_routes
 from api.recalls import RecallRoutes, recall_routes
 from api.settings import ApiSettings
-from api.taxii import TaxiiRoutes, taxii_routes
+from api.webhooks import WebhookRoutes, webhook_routes
 from node.audit.packport import PackService
 from node.audit.port import AuditService
 from node.backup.port import BackupService
@@ -42,8 +43,8 @@ from node.identity.port import ApiKeyService
 from node.interaction.port import InteractionService
 from node.jobs.port import JobsService
 from node.openings.port import OpeningsService
+from node.push.port import PushService
 from node.recall.port import RecallService
-from node.taxii.port import TaxiiService
 
 
 class DeskServices(TypedDict, total=False):
@@ -59,12 +60,12 @@ class DeskServices(TypedDict, total=False):
     disputes: DisputesService | None
     erasure: ErasureService | None
     recalls: RecallService | None
+    push: PushService | None
     backups: BackupService | None
     jobs: JobsService | None
     interaction: InteractionService | None
     identity: ApiKeyService | None
     exchange: ExchangeService | None
-    taxii: TaxiiService | None
 
 
 def desk_routes(
@@ -83,8 +84,6 @@ def desk_routes(
         found += dispute_routes(DisputeRoutes(disputes, settings, clock), settings)
     if (exchange := desks.get("exchange")) is not None:
         found += misp_routes(MispRoutes(exchange, settings), settings)
-    if (taxii := desks.get("taxii")) is not None:
-        found += taxii_routes(TaxiiRoutes(taxii, settings), settings)
     if (access := desks.get("access")) is not None:
         found += access_routes(AccessRoutes(access), settings)
     if (audit := desks.get("audit")) is not None:
@@ -95,6 +94,9 @@ def desk_routes(
         found += erasure_routes(ErasureRoutes(erasure, settings), settings)
     if (recalls := desks.get("recalls")) is not None:
         found += recall_routes(RecallRoutes(recalls), settings)
+    if (push := desks.get("push")) is not None:
+        found += event_routes(EventRoutes(push), settings)
+        found += webhook_routes(WebhookRoutes(push, settings), settings)
     if (jobs := desks.get("jobs")) is not None:
         found += job_routes(JobRoutes(jobs), settings)
     if (backups := desks.get("backups")) is not None:

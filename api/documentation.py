@@ -29,6 +29,7 @@ from api import (
     pack_schemas,
     policies_schemas,
     protection_schemas,
+    push_schemas,
     rpc_schemas,
     schemas,
     screening_schemas,
@@ -68,6 +69,7 @@ MODELS: Final[tuple[type[BaseModel], ...]] = (
     *protection_schemas.MODELS,
     *pack_schemas.MODELS,
     *policies_schemas.MODELS,
+    *push_schemas.MODELS,
     *upload_schemas.MODELS,
     rpc_schemas.RpcRequests,
     rpc_schemas.RpcAnswers,
@@ -136,6 +138,7 @@ PATH_SCHEMAS: Final[dict[str, dict[str, str]]] = {
     "source": {"type": "string", "pattern": "^[A-Za-z0-9._:-]{1,64}$"},
     "policy_id": {"type": "string", "pattern": "^[0-9a-z][0-9a-zA-Z.-]{0,65}$"},
     "job_id": {"type": "string", "pattern": "^[0-9a-f]{32}$"},
+    "webhook_id": {"type": "string", "pattern": "^[0-9a-f]{16}$"},
     "proposal_id": {"type": "string", "pattern": "^[1-9][0-9]{0,17}$"},
 }
 

@@ -117,10 +117,12 @@ class Edge:
             del headers[:2]
         elif reply.stream is not None and not reply.length:
             del headers[1]  # nobody knows how long it gets
-        await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+        start = {"type": "http.response.start", "status": reply.status, "headers": headers}
         if reply.stream is not None:
-            size = await _stream(reply.stream, send, self._settings.batch_timeout_ms / 1000)
+            within_s = self._settings.batch_timeout_ms / 1000
+            size = await _stream(reply.stream, start, send, within_s, reply.slow_s)
         else:
+            await send(start)
             body = b"" if exchange.method == "HEAD" else reply.body
             await send({"type": "http.response.body", "body": body})
             size = len(body)
@@ -278,18 +280,37 @@ class _Watched:
             await asyncio.sleep(quota.wait_s)
 
 
-async def _stream(stream: Outgoing, send: Send, within_s: float) -> int:
+async def _stream(
+    stream: Outgoing, start: Message, send: Send, within_s: float, slow_s: float
+) -> int:
     """Send a body piece by piece; a failure ends the connection short of its announced length."""
     size = 0
     try:
+        await send(start)
         async with asyncio.timeout(within_s):
             async for piece in stream:
-                await send({"type": "http.response.body", "body": piece, "more_body": True})
+                message = {"type": "http.response.body", "body": piece, "more_body": True}
+                if not await _taken(send, message, slow_s):
+                    _log.warning("a client that reads too slowly was let go: %.0f s", slow_s)
+                    return size
                 size += len(piece)
             await send({"type": "http.response.body", "body": b""})
     finally:
         await stream.aclose()
     return size
+
+
+async def _taken(send: Send, message: Message, slow_s: float) -> bool:
+    """Whether a client took a piece within a time; 0 for any."""
+    if not slow_s:
+        await send(message)
+        return True
+    try:
+        async with asyncio.timeout(slow_s):
+            await send(message)
+    except TimeoutError:
+        return False
+    return True
 
 
 def as_problem(error: Exception, correlator: str) -> Problem:

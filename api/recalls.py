@@ -1,19 +1,14 @@
 """Recalls over REST: a paged list and a stream of server-sent events, for this member's systems.
 
 Rules: a recall says which own questions a fallen record answered, so the keys that screen read it;
-the list and the stream go on behind a number, so nothing is missed between two connections. A
-stream ends by itself after STREAM_S and the client comes again with Last-Event-ID (HTML living
-standard, section 9.2); streams are bounded in number.
+the list and the stream go on behind a number, so nothing is missed between two connections.
+Streams are those of `api.streams`.
 """
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import json
 import re
-import time
-from collections.abc import AsyncIterator
 from typing import Final
 
 from api import documentation as doc
@@ -21,14 +16,11 @@ from api import erasure_schemas as schemas
 from api.exchange import Exchange, Reply, Route, json_reply
 from api.problems import FieldProblem, Problem
 from api.settings import ApiSettings
+from api.streams import Streams, frame
 from node.recall.port import MAX_PAGE, Recall, RecallService
-from node.service import Busy, Role
+from node.service import Role
 
 READERS: Final = frozenset({Role.REPORTER, Role.ANALYST, Role.OPERATOR, Role.ADMIN})
-STREAM_S: Final = 55.0
-"""Life of a stream: under what proxies and the edge allow."""
-MAX_STREAMS: Final = 16
-EVENTS: Final = b"text/event-stream"
 _NUMBER: Final = re.compile(r"(?:0|[1-9][0-9]{0,17})\Z")
 _AFTER: Final = {
     "name": "after",
@@ -63,7 +55,7 @@ class RecallRoutes:
 
     def __init__(self, service: RecallService) -> None:
         self._service = service
-        self._streams = 0
+        self._streams = Streams()
 
     async def list(self, exchange: Exchange) -> Reply:
         """GET /v1/recalls."""
@@ -84,48 +76,7 @@ class RecallRoutes:
         given = exchange.query("after")
         last = exchange.headers.get(b"last-event-id", b"").decode("latin-1")
         after = _number("after", given.get("after") or last or "0")
-        if self._streams >= MAX_STREAMS:
-            raise Busy(f"{MAX_STREAMS} streams are open")
-        return Reply(200, content_type=EVENTS, stream=_Stream(self, exchange, after))
-
-    async def events(self, exchange: Exchange, after: int) -> AsyncIterator[bytes]:
-        """Events from a number on until the stream's time is over or the client is gone."""
-        self._streams += 1
-        gone = asyncio.ensure_future(_gone(exchange))
-        until = time.monotonic() + STREAM_S
-        recalls = self._service.stream(after)
-        try:
-            yield b"retry: 1000\n\n"
-            while not gone.done() and (left := until - time.monotonic()) > 0:
-                coming = asyncio.ensure_future(anext(recalls))
-                await asyncio.wait(
-                    (coming, gone), timeout=left, return_when=asyncio.FIRST_COMPLETED
-                )
-                if not coming.done():
-                    coming.cancel()
-                    with contextlib.suppress(asyncio.CancelledError):
-                        await coming
-                    return
-                recall = coming.result()
-                yield b": nothing new\n\n" if recall is None else _event(recall)
-        finally:
-            self._streams -= 1
-            gone.cancel()
-
-
-class _Stream:
-    """A stream of events as an Outgoing."""
-
-    def __init__(self, routes: RecallRoutes, exchange: Exchange, after: int) -> None:
-        self._events = routes.events(exchange, after)
-
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        return self._events
-
-    async def aclose(self) -> None:
-        close = getattr(self._events, "aclose", None)
-        if close is not None:
-            await close()
+        return self._streams.reply(exchange, self._service.stream(after), _event)
 
 
 def recall_routes(at: RecallRoutes, settings: ApiSettings) -> list[Route]:
@@ -156,13 +107,7 @@ def recall_document(recall: Recall) -> dict[str, object]:
 
 def _event(recall: Recall) -> bytes:
     data = json.dumps(recall_document(recall), separators=(",", ":"))
-    return f"id: {recall.number}\nevent: recall\ndata: {data}\n\n".encode()
-
-
-async def _gone(exchange: Exchange) -> None:
-    """Until the client closed its connection."""
-    while (await exchange.receive())["type"] != "http.disconnect":
-        pass
+    return frame(str(recall.number), "recall", data.encode())
 
 
 def _number(name: str, text: str) -> int:

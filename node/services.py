@@ -458,6 +458,7 @@ class Services:
             taxii=self._taxii,
             erasure=self._erasure.desk,
             recalls=self._erasure.recalls,
+            push=self._push.desk,
             packs=self._packs,
             jobs=self.jobs,
         )

@@ -316,13 +316,14 @@ class BulwarkClient:
         body = await self._write(f"/v1/{path}", orjson.dumps(dict(document)), wait, idempotency_key)
         return decoded(body, dict[str, object], "the outcome of a write")
 
-    async def ask(self, path: str, document: Mapping[str, object]) -> dict[str, object]:
-        """What /v1/`path` answers to a question in a body: consents/search, consents/export."""
-        body = orjson.dumps(dict(document))
-        request = Request(
-            "POST", f"/v1/{path}", body, "application/json", timeout_s=self._timeout_s
-        )
-        return decoded(await self._transport.send(request), dict[str, object], "an answer")
+    async def ask(
+        self, path: str, document: Mapping[str, object] | None, *, method: str = "POST"
+    ) -> dict[str, object]:
+        """What /v1/`path` answers to a body, or to none: consents/search, webhooks/ID, ..."""
+        body = b"" if document is None else orjson.dumps(dict(document))
+        request = Request(method, f"/v1/{path}", body, timeout_s=self._timeout_s)
+        answer = await self._transport.send(request)
+        return decoded(answer, dict[str, object], "an answer") if answer else {}
 
     async def act_on_opening(
         self,

@@ -36,6 +36,7 @@ COMMANDS: Final = {
     "consent": ("node.cli.consent", "Give, withdraw or show a consent."),
     "erasure": ("node.cli.erasure", "Erase records at every member, and prove it."),
     "recall": ("node.cli.recall", "See which answers rested on records that fell since."),
+    "webhook": ("node.cli.webhook", "Post this member's events to its own systems."),
     "import": ("node.cli.import", "Report the indicators of CSV and NDJSON files."),
     "governance": ("node.cli.governance", "Change members and parameters by vote."),
     "policy": ("node.cli.policy", "Show, check and publish policies of sharing."),

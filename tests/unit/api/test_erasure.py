@@ -317,3 +317,34 @@ async def test_streams_are_bounded_and_a_client_that_leaves_makes_room(scene: Sc
     assert (await again.sent.get())["status"] == 200
     for reader in (*readers[1:], again):
         await reader.leave()
+
+
+async def test_a_burst_of_streams_never_passes_the_bound(scene: Scene) -> None:
+    readers = [Reader(scene) for _ in range(40)]  # none of them had a turn yet
+    starts = [await reader.sent.get() for reader in readers]
+    statuses = sorted(start["status"] for start in starts)
+    assert statuses == [200] * 16 + [429] * 24
+    for reader in readers:
+        await reader.leave()
+
+
+class Sleeper(Reader):
+    """A client that takes the head of an answer and nothing after it."""
+
+    async def _send(self, message: Any) -> None:
+        if message["type"] == "http.response.body":
+            await self.gone.wait()
+        await super()._send(message)
+
+
+async def test_a_reader_that_takes_nothing_is_let_go_and_its_place_is_free(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("api.streams.SLOW_S", 0.01)
+    sleepers = [Sleeper(scene) for _ in range(16)]
+    await asyncio.gather(*(sleeper.task for sleeper in sleepers))
+    assert "reads too slowly" in caplog.text
+    monkeypatch.undo()
+    again = Reader(scene)
+    assert (await again.sent.get())["status"] == 200
+    await again.leave()
