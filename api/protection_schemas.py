@@ -47,7 +47,7 @@ class ProtectionIn(Document):
     case_ref: str = CASE
 
 
-class RenewalIn(Document):
+class ProtectionRenewalIn(Document):
     """How long it lasts from now on."""
 
     model_config = example(days=365)
@@ -192,7 +192,7 @@ class StatusOut(Document):
 
 MODELS = (
     ProtectionIn,
-    RenewalIn,
+    ProtectionRenewalIn,
     ProtectionEndIn,
     ProtectionOut,
     ProtectionsOut,

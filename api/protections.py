@@ -176,7 +176,7 @@ def protection_routes(at: ProtectionRoutes, settings: ApiSettings) -> list[Route
     """The routes with who may use them and what the documentation says."""
     limit = settings.request_timeout_ms
     register = _write("protect", "Protect an identifier", schemas.ProtectionIn, required=True)
-    renew = _write("renewProtection", "Make it last longer", schemas.RenewalIn)
+    renew = _write("renewProtection", "Make it last longer", schemas.ProtectionRenewalIn)
     end = _write("withdrawProtection", "Take it back", schemas.ProtectionEndIn)
     every = _read(
         "listProtections",
