@@ -143,7 +143,7 @@ def cooling_off_routes(at: CoolingOffRoutes, settings: ApiSettings) -> list[Rout
     """The routes with who may use them and what the documentation says."""
     limit = settings.request_timeout_ms
     path = ("cooling_off_id",)
-    nothing = schemas.NothingIn
+    nothing = schemas.EmptyIn
     issue = _write("holdPayment", "Hold a payment", schemas.CoolingOffIn, status=201)
     confirm = _write(
         "confirmPayment", "The customer says yes: screen again, release", nothing, required=False

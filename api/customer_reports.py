@@ -224,14 +224,14 @@ def customer_report_routes(at: CustomerReportRoutes, settings: ApiSettings) -> l
     send = _write(
         "sendCustomerReport",
         "Report what was chosen to the alliance",
-        schemas.NothingIn,
+        schemas.EmptyIn,
         required=False,
         parameters=(doc.WAIT,),
     )
     decline = _write("declineCustomerReport", "End it without a record", schemas.DeclineIn)
     merge = _write("mergeCustomerReport", "Join it with another", schemas.MergeIn)
     erase = _write(
-        "eraseCustomerReport", "Destroy what was said", schemas.NothingIn, required=False
+        "eraseCustomerReport", "Destroy what was said", schemas.EmptyIn, required=False
     )
     every = _read(
         "listCustomerReports",

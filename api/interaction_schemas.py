@@ -181,7 +181,7 @@ class MergeIn(Document):
     into: Identity
 
 
-class NothingIn(Document):
+class EmptyIn(Document):
     """No fields."""
 
 
@@ -276,7 +276,7 @@ MODELS = (
     TriageIn,
     DeclineIn,
     MergeIn,
-    NothingIn,
+    EmptyIn,
     AlertOut,
     CoolingOffIn,
     ExtensionIn,
