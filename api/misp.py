@@ -121,8 +121,10 @@ class MispRoutes:
         return json_reply(200, {"name": view.name, "cursor": view.cursor})
 
     async def forget(self, exchange: Exchange) -> Reply:
-        """DELETE /v1/exchange/misp/kept."""
+        """POST /v1/exchange/misp/forget."""
         exchange.query()
+        exchange.content_type(JSON_TYPE)
+        _known(read_object(await exchange.body(self._settings.max_body_bytes)))
         gone = await self._service.forget(by=exchange.caller)
         return json_reply(200, {"forgotten": gone})
 
@@ -208,7 +210,7 @@ def _kinds(body: Mapping[str, object]) -> list[str]:
 def _known(body: Mapping[str, object], *names: str) -> None:
     unknown = body.keys() - set(names)
     if unknown:
-        allowed = ", ".join(names)
+        allowed = ", ".join(names) or "none"
         raise invalid(FieldProblem(min(unknown)[:64], f"an unknown field, allowed: {allowed}"))
 
 
@@ -282,7 +284,11 @@ def misp_routes(at: MispRoutes, settings: ApiSettings) -> list[Route]:
         path=("source",),
     )
     forget = doc.operation(
-        "forgetKept", tag, "Forget all kept clear text", {200: schemas.MispForgottenOut}
+        "forgetKept",
+        tag,
+        "Forget all kept clear text",
+        {200: schemas.MispForgottenOut},
+        body=doc.json_body(schemas.MispForgetIn),
     )
     return [
         Route("POST", _BASE, at.take, WRITERS, take, long),
@@ -290,5 +296,5 @@ def misp_routes(at: MispRoutes, settings: ApiSettings) -> list[Route]:
         Route("POST", f"{_BASE}/search-set", at.search_set, WRITERS, found, long),
         Route("GET", f"{_BASE}/feed/{{feed_file}}", at.feed, READERS, feed, long),
         Route("GET", f"{_BASE}/sources/{{source}}", at.source, READERS, source, limit),
-        Route("DELETE", f"{_BASE}/kept", at.forget, WRITERS, forget, long),
+        Route("POST", f"{_BASE}/forget", at.forget, WRITERS, forget, long),
     ]

@@ -140,6 +140,10 @@ class MispSourceOut(Document):
     cursor: str
 
 
+class MispForgetIn(Document):
+    """Nothing: all kept clear text is meant."""
+
+
 class MispForgottenOut(Document):
     """How many kept values are gone."""
 
@@ -154,5 +158,6 @@ MODELS: tuple[type[BaseModel], ...] = (
     MispSearchSetIn,
     MispSearchSetOut,
     MispSourceOut,
+    MispForgetIn,
     MispForgottenOut,
 )

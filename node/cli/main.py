@@ -38,6 +38,7 @@ COMMANDS: Final = {
     "recall": ("node.cli.recall", "See which answers rested on records that fell since."),
     "webhook": ("node.cli.webhook", "Post this member's events to its own systems."),
     "import": ("node.cli.import", "Report the indicators of CSV and NDJSON files."),
+    "misp": ("node.cli.misp", "Exchange with MISP: import, feeds, search sets, pull, push."),
     "governance": ("node.cli.governance", "Change members and parameters by vote."),
     "policy": ("node.cli.policy", "Show, check and publish policies of sharing."),
     "prove": ("node.cli.prove", "Prove to a contract that a member says something."),

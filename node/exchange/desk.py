@@ -13,7 +13,6 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, Final
 
 from bulwark.indicators.vocabulary import Kind
@@ -23,7 +22,7 @@ from bulwark.interop.misp.feed import feed_files
 from bulwark.interop.misp.importer import convert
 from bulwark.interop.misp.outgoing import Alliance
 from bulwark.interop.misp.pss import PssInvalid, PssWish, pss_files
-from bulwark.interop.misp.warninglists import Warninglist, WarninglistInvalid
+from bulwark.interop.misp.warninglists import Warninglist
 from bulwark.interop.stix.reading import convert as convert_stix
 from bulwark.interop.words import MISP_OUT
 from bulwark.ledger.ids import Height, RecordId
@@ -47,7 +46,6 @@ from node.storage.durability import Durability
 from node.storage.port import KeyValueStore
 
 MAX_WAITING: Final = 4
-MAX_LISTS: Final = 512
 SWEEP_S: Final = 3_600.0
 """Pause between two looks for kept text whose record is gone."""
 log = Log("exchange")
@@ -256,20 +254,6 @@ class _Turn:
 
     async def __aexit__(self, *_: object) -> None:
         self._desk._lock.release()
-
-
-def load_lists(folder: Path | None) -> list[Warninglist]:
-    """The warninglists of a folder. Raises WarninglistInvalid, OSError."""
-    if folder is None:
-        return []
-    paths = sorted(folder.glob("*.json"))[:MAX_LISTS]
-    found: list[Warninglist] = []
-    for path in paths:
-        try:
-            found.append(Warninglist.from_json(path.read_bytes()))
-        except WarninglistInvalid as error:
-            raise WarninglistInvalid(f"{path}: {error}") from error
-    return found
 
 
 def _report(

@@ -15,7 +15,8 @@ from node.directory import Directory
 from node.disputes.port import DisputesService
 from node.exchange.archive import Archive
 from node.exchange.book import ExchangeBook
-from node.exchange.desk import ExchangeDesk, ExchangeParts, load_lists
+from node.exchange.desk import ExchangeDesk, ExchangeParts
+from node.exchange.lists import load_lists
 from node.guarded.accessdesk import AccessDesk
 from node.reporting.outbox import Outbox
 from node.service import NodeService

@@ -199,7 +199,7 @@ def test_what_goes_out_is_read_by_pymisp_and_comes_back_as_known(alliance: Allia
     files = desk.client.post("/v1/exchange/misp/search-set", json=wish).json()["files"]
     bloom = Bloom.decode(base64.b64decode(files[BLOOM]))
     assert all(line in bloom for line in base64.b64decode(files[LIST]).split())
-    assert desk.client.request("DELETE", "/v1/exchange/misp/kept").json()["forgotten"] > 0
+    assert desk.client.post("/v1/exchange/misp/forget", json={}).json()["forgotten"] > 0
     assert desk.client.post("/v1/exchange/misp/search-set", json=wish).status_code == 409
 
 
