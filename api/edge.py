@@ -73,6 +73,7 @@ class Edge:
         self.entrance = Entrance(keys, settings, clock.seconds)
         self._settings = settings
         self._metrics = metrics
+        metrics.more.append(self.entrance.identities.limiter.expose)
         self._random = random_bytes
         self._clock = clock
         self._router: ASGIApp | None = None

@@ -7,6 +7,7 @@ of a client becomes a label. The text joins the node's own in one Prometheus exp
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Callable
 from typing import Final
 
 BUCKETS_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
@@ -20,6 +21,8 @@ class ApiMetrics:
         self._requests: dict[tuple[str, str, int], int] = {}
         self._buckets: dict[str, list[int]] = {}
         self._seconds: dict[str, float] = {}
+        self.more: list[Callable[[], bytes]] = []
+        """What else the API counts, as Prometheus text."""
 
     def observe(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count one answered request."""
@@ -53,4 +56,5 @@ class ApiMetrics:
             seconds = self._seconds[route]
             lines.append(f'bulwark_http_request_seconds_sum{{route="{route}"}} {seconds:.6f}')
             lines.append(f'bulwark_http_request_seconds_count{{route="{route}"}} {total}')
-        return ("\n".join(lines) + "\n").encode()
+        own = ("\n".join(lines) + "\n").encode()
+        return own + b"".join(each() for each in self.more)

@@ -1,8 +1,9 @@
 """Cookies of the console: read strictly, set so that no other site and no script sees them.
 
-Rules: HttpOnly, SameSite=Strict, for this session of the browser only, Secure whenever the request
-came over TLS. Browsers keep cookies by host and not by port, so the port is part of the name: two
-nodes on one machine do not log each other's visitors out.
+Rules: HttpOnly, SameSite=Strict (Lax for the way to the identity provider and back), for this
+session of the browser only, Secure whenever the request came over TLS. Browsers keep cookies by
+host and not by port, so the port is part of the name: two nodes on one machine do not log each
+other's visitors out.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ MAX_COOKIE_BYTES: Final = 8_192
 PATH: Final = "/console"
 SESSION: Final = "bulwark_console"
 LOGIN: Final = "bulwark_login"
+OIDC: Final = "bulwark_oidc"
 
 
 def read_cookie(exchange: Exchange, name: str) -> str:
@@ -30,9 +32,11 @@ def read_cookie(exchange: Exchange, name: str) -> str:
     return ""
 
 
-def set_cookie(exchange: Exchange, name: str, value: str) -> tuple[bytes, bytes]:
+def set_cookie(
+    exchange: Exchange, name: str, value: str, *, same_site: str = "Strict"
+) -> tuple[bytes, bytes]:
     """Header that gives the browser a cookie until it is closed."""
-    return _header(exchange, f"{_full(exchange, name)}={value}")
+    return _header(exchange, f"{_full(exchange, name)}={value}", same_site)
 
 
 def drop_cookie(exchange: Exchange, name: str) -> tuple[bytes, bytes]:
@@ -50,7 +54,7 @@ def _full(exchange: Exchange, name: str) -> str:
     return f"{name}_{server[1]}" if server and server[1] else name
 
 
-def _header(exchange: Exchange, text: str) -> tuple[bytes, bytes]:
+def _header(exchange: Exchange, text: str, same_site: str = "Strict") -> tuple[bytes, bytes]:
     secure = "; Secure" if is_secure(exchange) else ""
-    whole = f"{text}; Path={PATH}; HttpOnly; SameSite=Strict{secure}"
+    whole = f"{text}; Path={PATH}; HttpOnly; SameSite={same_site}{secure}"
     return b"set-cookie", whole.encode("ascii")

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from starlette.routing import compile_path
 from starlette.types import Receive, Scope, Send
 
-from api.auth import Principal
+from api.auth import Entrance, Principal
 from api.console.cookies import SESSION, drop_cookie, read_cookie
 from api.console.render import Renderer
 from api.console.sessions import Sessions
@@ -26,6 +26,7 @@ from api.edge import Edge, as_problem
 from api.exchange import ClientGone, Exchange, Reply, Route
 from api.problems import TITLES, Problem
 from api.settings import ApiSettings
+from node.service import Role
 
 PREFIX: Final = "/console"
 LOGIN_PATH: Final = "/console/login"
@@ -42,11 +43,15 @@ HEADERS: Final = (
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"permissions-policy", b"camera=(), geolocation=(), microphone=()"),
 )
+_ADMINS: Final = frozenset({Role.ADMIN})
 NO_STORE: Final = (b"cache-control", b"no-store")
 
 
 class Door(Protocol):
     """What the API's edge lends to the console."""
+
+    entrance: Entrance
+    """Who comes in and still may."""
 
     def identify(self, key: bytes, client: str) -> Principal:
         """Whose key this is. Raises Problem 401, and 429 past the limit of wrong ones."""
@@ -133,6 +138,7 @@ class Gate:
         page = next((p for p, _ in found if p.method == _method(exchange)), None)
         public = page is not None and page.roles is None
         self._enter(visit)
+        self._pay(visit)
         if visit.session is None and not public:
             return self._to_login(visit)
         if page is None:
@@ -149,6 +155,10 @@ class Gate:
             token = visit.form.get("token", "")
             if page.roles is not None and not (visit.session and visit.session.has_token(token)):
                 raise Problem(403, "forbidden", "the form is not of this session; load it anew")
+            if page.roles == _ADMINS:
+                action, subject = f"POST {page.path}", " ".join(visit.params.values())
+                identities = self._door.entrance.identities
+                identities.administered(visit.principal, action, subject)
         return await page.handler(visit)
 
     def _matches(self, path: str) -> list[tuple[Page, Mapping[str, str]]]:
@@ -164,8 +174,22 @@ class Gate:
         identity = read_cookie(visit.exchange, SESSION)
         if identity:
             visit.session = self._sessions.find(identity, self._clock())
-            if visit.session is not None:
-                visit.exchange.principal = visit.session.principal
+            if visit.session is None:
+                return
+            principal = visit.session.principal
+            if not self._door.entrance.is_current(principal):  # revoked, or of another role now
+                self._sessions.end(identity)
+                visit.session = None
+                return
+            visit.exchange.principal = principal
+
+    def _pay(self, visit: Visit) -> None:
+        """Take the request from its bucket. Raises Problem 429."""
+        entrance = self._door.entrance
+        if visit.session is None:
+            entrance.pay_open(visit.exchange.client)
+        else:
+            entrance.pay(visit.session.principal)
 
     def _to_login(self, visit: Visit) -> Reply:
         exchange = visit.exchange

@@ -11,6 +11,7 @@ import logging
 from collections.abc import Callable
 from typing import Final
 
+from api.auth import Principal
 from api.console.cookies import (
     LOGIN,
     SESSION,
@@ -69,19 +70,24 @@ class LoginPages:
                 raise
             message = "This node knows no such key. Nothing was logged of what you typed."
             return self._form(visit, wish, message, status=401)
+        headers = self.begin(visit, principal, "console.api-key")
+        return redirect(wish if is_own_path(wish) else HOME, *headers)
+
+    def begin(
+        self, visit: Visit, principal: Principal, how: str
+    ) -> tuple[tuple[bytes, bytes], ...]:
+        """A new session in the place of the one before; its headers. Raises Problem 403."""
+        exchange = visit.exchange
         if principal.role not in EVERYBODY:
             detail = f"the console has no pages for the role {principal.role.value} yet"
             raise Problem(403, "forbidden", detail)
         exchange.principal = principal
         self._sessions.end(read_cookie(exchange, SESSION))
         identity = self._sessions.begin(principal, self._clock())
+        self._door.entrance.identities.logged_in(principal, how)
         fields = {"key": principal.key_id, "role": principal.role, "client": exchange.client}
         _log.info("console log-in", extra={"fields": fields})
-        return redirect(
-            wish if is_own_path(wish) else HOME,
-            set_cookie(exchange, SESSION, identity),
-            drop_cookie(exchange, LOGIN),
-        )
+        return set_cookie(exchange, SESSION, identity), drop_cookie(exchange, LOGIN)
 
     async def leave(self, visit: Visit) -> Reply:
         """POST /console/logout."""
@@ -96,6 +102,7 @@ class LoginPages:
             "next": wish if is_own_path(wish) else HOME,
             "message": message,
             "secure": is_secure(visit.exchange),
+            "oidc": self._door.entrance.identities.log_in is not None,
         }
         headers = (set_cookie(visit.exchange, LOGIN, cookie),)
         return View(_TEMPLATE, "Log in", values, status=status, headers=headers)

@@ -18,6 +18,7 @@ from api.console.gate import Door, Gate, monotonic_ms
 from api.console.health import HealthPage
 from api.console.login import LoginPages
 from api.console.members import MemberPages
+from api.console.oidc import OidcPages
 from api.console.openings import OpeningPages
 from api.console.overview import OverviewPage
 from api.console.policies import PolicyPages
@@ -46,14 +47,17 @@ def create_console(
     sessions = Sessions(random_bytes, limits or Limits())
     renderer = Renderer()
     login = LoginPages(sessions, LoginForms(random_bytes), door, clock)
-    pages = [*_open_pages(login, Files(renderer)), *_pages(source)]
+    oidc = OidcPages(door.entrance, login)
+    pages = [*_open_pages(login, oidc, Files(renderer)), *_pages(source)]
     return Gate(pages, sessions, renderer, door, settings, source.frame, clock)
 
 
-def _open_pages(login: LoginPages, files: Files) -> list[Page]:
+def _open_pages(login: LoginPages, oidc: OidcPages, files: Files) -> list[Page]:
     return [
         Page("GET", f"{BASE}/login", login.form, None),
         Page("POST", f"{BASE}/login", login.enter, None),
+        Page("GET", f"{BASE}/oidc/start", oidc.start, None),
+        Page("GET", f"{BASE}/oidc/callback", oidc.callback, None),
         Page("POST", f"{BASE}/logout", login.leave, EVERYBODY),
         Page("GET", f"{BASE}/static/style.css", files.style, None),
         Page("GET", f"{BASE}/static/icon.svg", files.icon, None),

@@ -9,20 +9,21 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from node.clock import Clock
 from node.config import NodeConfig
 from node.identity.apikey import ApiKeys
 from node.identity.certificates import Tls, make_tls
-from node.identity.login import CodeLogin
 from node.identity.port import LogIn
 from node.identity.principal import IdentityInvalid
-from node.identity.provider import Provider
 from node.identity.settings import OidcConfig
-from node.identity.tokens import Tokens
 from node.identity.users import Users
 from node.keys import KeystoreError, read_private
+
+if TYPE_CHECKING:
+    from node.identity.provider import Provider
+    from node.identity.tokens import Tokens
 
 MAX_SECRET_BYTES: Final = 4_096
 
@@ -63,6 +64,11 @@ def make_state(home: Path, config: NodeConfig, clock: Clock, before: State | Non
     stamp = 1 if before is None else before.stamp + 1
     if oidc.issuer is None:
         return State(config, keys, users, tls, secret, None, None, None, stamp)
+    # Only a node with a provider pays for the HTTP client and the library of tokens.
+    from node.identity.login import CodeLogin
+    from node.identity.provider import Provider
+    from node.identity.tokens import Tokens
+
     provider = Provider(oidc, home, lambda: clock.now_ms() / 1000)
     tokens = Tokens(provider, oidc, clock.wall_ms, stamp)
     log_in = None
