@@ -216,6 +216,8 @@ class CsvRows:
         first, back = text, (self._lines.at, self._lines.line)
         for _ in range(MAX_ROW_LINES):
             if not self._is_open(text):
+                if text is not first and isinstance(self._cells(text), Fault):
+                    break  # the quote that closed it was another cell's
                 return text
             more = self._lines.next()
             if more is None or more[1] or len(text) + len(more[0]) > self._most:
