@@ -105,6 +105,12 @@ lock: ## resolve the dependencies again and write the hashes
 	  --no-emit-index-url --no-emit-find-links --extra dev -o requirements/dev.lock pyproject.toml
 	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	  --no-emit-index-url --no-emit-find-links -o requirements/runtime.lock pyproject.toml
+	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+	  --no-emit-index-url --no-emit-find-links --extra parquet --extra pkcs11 \
+	  -o requirements/image.lock pyproject.toml
+	echo 'hatchling>=1.27' | $(UV) pip compile --quiet --universal --python-version 3.11 \
+	  --generate-hashes --no-header --no-emit-index-url --no-emit-find-links \
+	  -o requirements/build.lock -
 	echo 'uv>=0.13' | $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	  --no-header --no-emit-index-url --no-emit-find-links -o requirements/bootstrap.lock -
 

@@ -12,6 +12,7 @@ import shutil
 import statistics
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -21,9 +22,10 @@ from rich.console import Console
 from bulwark.client import ClientError
 from genesis.home import GENESIS_FILE
 from node.cli.demo_data import DemoData, load
+from node.cli.demo_nodes import WalkNode, of_devnet, read_running
 from node.cli.demo_view import DemoView
 from node.cli.demo_walk import Walk
-from node.cli.faults import Failed, faults
+from node.cli.faults import BadSetup, Failed, faults
 from node.cli.options import emit_json, json_option
 from node.devnet.devnet import Devnet
 from node.devnet.errors import DevnetError, NodeDied
@@ -43,8 +45,15 @@ PROOF_FILE = "demo-record-proof.json"
     type=click.Path(path_type=Path, file_okay=False, resolve_path=True),
     help="New or empty folder for the alliance; a temporary one if left out.",
 )
+@click.option(
+    "--running",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Walk nodes that run already: a file like devnet.json, with genesis.json beside it.",
+)
 @json_option
-def command(leave: bool, data: Path | None, home: Path | None, as_json: bool) -> None:
+def command(
+    leave: bool, data: Path | None, home: Path | None, running: Path | None, as_json: bool
+) -> None:
     """Start an alliance and walk through its main job.
 
     Four members and a regulator's observer start as processes of their own; the members report
@@ -54,16 +63,26 @@ def command(leave: bool, data: Path | None, home: Path | None, as_json: bool) ->
     \b
     Example:
       bulwark demo --exit
-      bulwark demo --data lists/ --home /tmp/alliance
+      bulwark demo --data lists/ --home alliance
+      bulwark demo --running compose/devnet.json
     """
     begun = time.monotonic()
     view = DemoView(Console(stderr=as_json, soft_wrap=False))
     rows = load(data)
+    if running is not None:
+        if home is not None:
+            raise BadSetup("--home is for an alliance that the demo starts; --running starts none")
+        seen = asyncio.run(_walk(read_running(running), running.parent, rows, view, stays=False))
+        view.closing(seen.found, 0.0, time.monotonic() - begun, rows.lists)
+        if as_json:
+            emit_json(_document(seen, rows, running.parent, 0.0, time.monotonic() - begun))
+        return
     folder = home or Path(tempfile.mkdtemp(prefix="bulwark-demo-"))
     devnet = _start(folder, view, keep=not leave)
     ready_s = time.monotonic() - begun
     try:
-        walk = asyncio.run(_walk(devnet, rows, view, stays=home is not None or not leave))
+        stays = home is not None or not leave
+        walk = asyncio.run(_walk(of_devnet(devnet.nodes), folder, rows, view, stays=stays))
     except BaseException as error:
         if leave or isinstance(error, KeyboardInterrupt):
             devnet.stop()
@@ -98,11 +117,13 @@ def _start(folder: Path, view: DemoView, *, keep: bool) -> Devnet:
     return devnet
 
 
-async def _walk(devnet: Devnet, data: DemoData, view: DemoView, *, stays: bool) -> Walk:
-    genesis = devnet.home / GENESIS_FILE
-    proof = devnet.home / PROOF_FILE
+async def _walk(
+    nodes: Sequence[WalkNode], folder: Path, data: DemoData, view: DemoView, *, stays: bool
+) -> Walk:
+    genesis = folder / GENESIS_FILE
+    proof = folder / PROOF_FILE
     with faults(failure=(ClientError, OSError)):
-        async with Walk(devnet.nodes, data, genesis.read_bytes()) as walk:
+        async with Walk(nodes, data, genesis.read_bytes()) as walk:
             view.step(f"Report {len(data.rows):,} indicators ({', '.join(data.kinds)})")
             bar, tick = view.bar("rows")
             with bar:
@@ -122,7 +143,8 @@ async def _walk(devnet: Devnet, data: DemoData, view: DemoView, *, stays: bool) 
                 )
             view.step("Prove one record offline")
             await walk.prove()
-            proof.write_bytes(walk.found.proof)
+            if stays:
+                proof.write_bytes(walk.found.proof)
             view.proved(walk.found, proof, genesis, stays=stays)
             view.step("Compare the ledgers of all nodes")
             await walk.compare()

@@ -91,7 +91,8 @@ class DemoView:
         table = Table(title="What happened", title_justify="left", show_header=False)
         table.add_column("what")
         table.add_column("how much", justify="right")
-        table.add_row("nodes ready after", f"{start_s:.1f} s")
+        if start_s:
+            table.add_row("nodes ready after", f"{start_s:.1f} s")
         table.add_row(f"records reported, of {lists} lists", f"{found.records:,}")
         table.add_row("reporting, executed", f"{found.report_s:.1f} s")
         table.add_row("finality after that", f"{found.final_s:.1f} s")

@@ -11,16 +11,14 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Final
 
 from bulwark.client import Block, BulwarkClient, Consent, Screening, Stage, VerifiedRecord
 from bulwark.client.verify import verify_consent_proof, verify_record_proof
-from genesis.home import CLEAR_API_KEYS_FILE
 from node.cli.connection import Target, read_key
 from node.cli.demo_data import DemoData, Fields, respelled
+from node.cli.demo_nodes import WalkNode
 from node.cli.faults import Failed
-from node.devnet.layout import DevnetNode
 
 CHUNK: Final = 200
 """Rows of one upload, small enough to show progress."""
@@ -62,7 +60,7 @@ class Found:
 class Walk:
     """The demo's steps against running nodes; use it as an async context manager."""
 
-    def __init__(self, nodes: Sequence[DevnetNode], data: DemoData, genesis: bytes) -> None:
+    def __init__(self, nodes: Sequence[WalkNode], data: DemoData, genesis: bytes) -> None:
         self._nodes = {node.name: node for node in nodes}
         self._data = data
         self._genesis = genesis
@@ -76,11 +74,10 @@ class Walk:
 
     async def __aenter__(self) -> Walk:
         for node in self._nodes.values():
-            keys = Path(node.home) / CLEAR_API_KEYS_FILE
-            reader = Target(node.rest_url, read_key(keys, ("auditor",))).client()
+            reader = Target(node.rest_url, read_key(node.keys, ("auditor",))).client()
             self._readers[node.name] = await self._stack.enter_async_context(reader)
-            if node.role == "validator":
-                writer = Target(node.rest_url, read_key(keys, ("reporter",))).client()
+            if node.is_validator:
+                writer = Target(node.rest_url, read_key(node.keys, ("reporter",))).client()
                 self._writers[node.name] = await self._stack.enter_async_context(writer)
         return self
 
@@ -211,7 +208,7 @@ class Walk:
 
     async def prove(self) -> None:
         """A record's proof from the regulator's node, checked with genesis.json alone."""
-        observers = [n for n, node in self._nodes.items() if node.role == "observer"]
+        observers = [n for n, node in self._nodes.items() if not node.is_validator]
         client = self._readers[observers[0] if observers else next(iter(self._readers))]
         await client.wait_final(self._first_record, WAIT_S)
         self.found.proof = await client.record_proof(self._first_record)

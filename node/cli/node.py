@@ -1,4 +1,4 @@
-"""`bulwark node run`: runs the node of one home in the foreground."""
+"""`bulwark node run` and `health`: runs the node of a home, or asks whether it lives."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ def command() -> None:
     \b
     Example:
       bulwark node run --home alliance/northbank
+      bulwark node health --home alliance/northbank
     """
 
 
@@ -36,3 +37,22 @@ def run(home: Path) -> int:
     from node.process import run_node
 
     return run_node(home)
+
+
+@command.command(name="health")
+@home_option
+@click.option("--ready", is_flag=True, help="Ask whether it serves too, not only whether it lives.")
+def health(home: Path, ready: bool) -> int:
+    """Ask the node of this home, on this machine, whether it lives; for containers and monitors.
+
+    Exit code 0: it does, 1: it does not or nobody answers.
+
+    \b
+    Example:
+      bulwark node health --home alliance/northbank --ready
+    """
+    from node.cli.probe import probe
+
+    found = probe(home, "/readyz" if ready else "/healthz")
+    click.echo(found.text)
+    return 0 if found.well else 1
