@@ -139,6 +139,12 @@ class Pool:
     def next_nonce(self, sender: Any) -> int:
         return self._waiting.next_nonce(sender)
 
+    def all(self) -> Any:
+        return self._waiting.all()
+
+    def arrivals(self, since: int) -> Any:
+        return self._waiting.arrivals(since)
+
     async def submit(self, raw: bytes) -> Digest:
         self._used = True
         return await self._waiting.submit(raw)
@@ -158,7 +164,11 @@ def methods() -> dict[str, list[list[Any]]]:
     make = {"from": member, "data": "0x602a60005260206000f3", "value": "0x0"}
     logs = {"fromBlock": "0x0", "toBlock": "latest", "address": [registry], "topics": [None, []]}
     by_hash = {"blockHash": block_hash, "requireCanonical": True}
+    frames = {"tracer": "callTracer", "tracerConfig": {"onlyTopCall": False, "withLog": True}}
+    changes = {"tracer": "prestateTracer", "tracerConfig": {"diffMode": True}}
+    steps = {"enableMemory": True, "disableStack": False, "limit": 20}
     return {
+        **plain(),
         "web3_sha3": [["0x68"]],
         "eth_getBlockByNumber": [["0x1", True], ["latest", False]],
         "eth_getBlockByHash": [[block_hash, True]],
@@ -187,10 +197,47 @@ def methods() -> dict[str, list[list[Any]]]:
         "eth_createAccessList": [[ask]],
         "eth_feeHistory": [["0x3", "latest", [10, 90.5]]],
         "eth_sendRawTransaction": [[fresh], ["0x02f8"]],
-        "eth_subscribe": [["newHeads"], ["logs", logs]],
+        "eth_fillTransaction": [[{**ask, "nonce": "0x0"}], [{**make, "type": "0x1"}]],
+        "eth_getStorageValues": [[{registry: ["0x0", "0x1"]}, "latest"]],
+        "eth_getUncleCountByBlockHash": [[block_hash]],
+        "eth_getUncleByBlockHashAndIndex": [[block_hash, "0x0"]],
+        "eth_getUncleByBlockNumberAndIndex": [["latest", "0x0"]],
+        "txpool_contentFrom": [[member]],
+        "debug_traceTransaction": [[tx, frames], ["0x" + created, changes], [tx, steps], [tx]],
+        "debug_traceBlockByNumber": [["0x2", frames], ["latest"]],
+        "debug_traceBlockByHash": [[block_hash, changes]],
+        "debug_traceCall": [[ask, "latest", frames], [make, "0x1", steps]],
+        "ots_hasCode": [[registry, "latest"]],
+        "ots_getBlockDetails": [[2], ["0x1"]],
+        "ots_getBlockDetailsByHash": [[block_hash]],
+        "ots_getBlockTransactions": [[1, 0, 25]],
+        "ots_getInternalOperations": [["0x" + created]],
+        "ots_getTransactionError": [[tx]],
+        "ots_traceTransaction": [[tx]],
+        "ots_getTransactionBySenderAndNonce": [[member, 0]],
+        "ots_getContractCreator": [[registry]],
+        "ots_searchTransactionsBefore": [[member, 0, 25]],
+        "ots_searchTransactionsAfter": [[registry, 1, 2]],
+        "erigon_getHeaderByNumber": [["0x1"], ["latest"]],
+        "eth_subscribe": [
+            ["newHeads"],
+            ["logs", logs],
+            ["newPendingTransactions", True],
+            ["syncing"],
+        ],
         "eth_unsubscribe": [["0x1"]],
         "rpc_modules": [[]],
     }
+
+
+def plain() -> dict[str, list[list[Any]]]:
+    """Methods without parameters."""
+    names = (
+        "eth_chainId", "eth_blockNumber", "net_peerCount", "web3_clientVersion", "net_version",
+        "net_listening", "eth_syncing", "eth_accounts", "eth_gasPrice", "eth_maxPriorityFeePerGas",
+        "eth_blobBaseFee", "txpool_status", "txpool_content", "txpool_inspect", "ots_getApiLevel",
+    )  # fmt: skip
+    return {name: [[]] for name in names}
 
 
 def calls() -> list[dict[str, Any]]:
@@ -199,8 +246,7 @@ def calls() -> list[dict[str, Any]]:
     for name, forms in methods().items():
         for params in forms:
             found.append({"jsonrpc": "2.0", "id": len(found), "method": name, "params": params})
-    names = ("eth_chainId", "eth_blockNumber", "net_peerCount", "web3_clientVersion")
-    return found + [{"jsonrpc": "2.0", "id": name, "method": name} for name in names]
+    return found
 
 
 WORDS = (

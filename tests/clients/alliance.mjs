@@ -1,0 +1,30 @@
+// What every client is told: where the node is, which key it shows, what it deploys.
+import { readFileSync } from "node:fs";
+import WebSocket from "ws";
+
+export const url = process.env.BULWARK_URL;
+export const key = process.env.BULWARK_KEY;
+export const socketUrl = url.replace(/^http/, "ws");
+export const account = process.env.ACCOUNT_KEY;
+export const { abi, bytecode } = JSON.parse(readFileSync(process.env.CONTRACT, "utf8"));
+export const headers = { Authorization: `Bearer ${key}` };
+
+// A WebSocket that shows the key, for clients that only take a class.
+export class KeyedWebSocket extends WebSocket {
+  constructor(address, protocols) {
+    super(address, protocols, { headers });
+  }
+}
+
+export function within(seconds, what, promise) {
+  let timer;
+  const late = new Promise((_, refuse) => {
+    timer = setTimeout(() => refuse(new Error(`not within ${seconds} s: ${what}`)), seconds * 1000);
+  });
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
+}
+
+export function tell(found) {
+  const plain = (_, value) => (typeof value === "bigint" ? value.toString() : value);
+  console.log(JSON.stringify(found, plain));
+}

@@ -1,0 +1,152 @@
+"""web3.py, ethers 6, viem and Hardhat, each from its registry, against a running alliance.
+
+Each deploys, writes, reads, filters and subscribes; what it says is held against another node.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from eth_account import Account
+from web3 import AsyncWeb3, WebSocketProvider
+
+from tests.process import clients
+from tests.process.support import Alliance, rpc, until
+from tests.process.test_ethereum import compiled
+
+pytestmark = pytest.mark.process
+
+COMMANDS = {
+    "ethers": ["node", "ethers.mjs"],
+    "viem": ["node", "viem.mjs"],
+    "hardhat": [
+        "node", "node_modules/.bin/hardhat", "run", "--no-compile", "--network", "bulwark",
+        "hardhat.cjs",
+    ],
+}  # fmt: skip
+REASON = "a step of zero counts nothing"
+
+
+@pytest.fixture(scope="module")
+def place() -> Path:
+    why = clients.missing()
+    if why is not None:
+        pytest.skip(why)
+    return clients.installed()
+
+
+@pytest.fixture(scope="module")
+def contract(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("clients") / "Counter.json"
+    path.write_text(json.dumps(compiled()))
+    return path
+
+
+def check(alliance: Alliance, told: dict[str, Any], sender: str) -> None:
+    """What a client says, held against what another node of the alliance says."""
+    other = alliance.client(alliance.validators[-1], "auditor")
+    transaction = told["transaction"]
+    found = until(
+        lambda: rpc(other, "eth_getTransactionReceipt", transaction)["result"],
+        "another node has the transaction",
+    )
+    address = told["address"].lower()
+    assert found["status"] == "0x1" and found["to"] == address
+    assert found["from"] == sender.lower()
+    (log,) = found["logs"]
+    assert (log["address"], int(log["data"], 16)) == (address, 5)
+    assert told["status"] == 1 and int(told["fee"]) == 0
+    assert int(told["total"]) == 5
+    assert [int(total) for total in told["filtered"]] == [5]
+    assert int(told["polled"]) == 5
+    subscribed = told["subscribed"]
+    assert subscribed["by"].lower() == sender.lower() and int(subscribed["total"]) == 5
+    assert subscribed["transaction"] == transaction
+    assert told["reason"] == REASON
+    if "pending" in told:
+        assert told["pending"] == transaction and int(told["head"]) > 0
+
+
+@pytest.mark.parametrize("client", sorted(COMMANDS))
+def test_a_client_deploys_writes_reads_filters_and_subscribes(
+    shared: Alliance, place: Path, contract: Path, client: str
+) -> None:
+    name = shared.validators[0]
+    account = Account.create()
+    told = clients.run(
+        COMMANDS[client],
+        place,
+        {
+            "BULWARK_URL": f"{shared.node(name).rest_url}/rpc",
+            "BULWARK_KEY": shared.key(name, "operator"),
+            "ACCOUNT_KEY": account.key.to_0x_hex(),
+            "CONTRACT": str(contract),
+        },
+    )
+    check(shared, told, account.address)
+
+
+def test_web3_py_subscribes_by_websocket(shared: Alliance) -> None:
+    account = Account.create()
+    told = asyncio.run(asyncio.wait_for(follow_with_web3(shared, account), 60))
+    check(shared, told, account.address)
+
+
+async def follow_with_web3(alliance: Alliance, account: Any) -> dict[str, Any]:
+    name = alliance.validators[1]
+    url = f"{alliance.node(name).rest_url}/rpc".replace("http", "ws", 1)
+    key = {"Authorization": f"Bearer {alliance.key(name, 'operator')}"}
+    provider = WebSocketProvider(url, websocket_kwargs={"additional_headers": key})
+    async with AsyncWeb3(provider) as w3:
+        factory = w3.eth.contract(abi=compiled()["abi"], bytecode=compiled()["bytecode"])
+        made = await send(w3, account, await factory.constructor().build_transaction({"nonce": 0}))
+        counter = w3.eth.contract(address=made["contractAddress"], abi=compiled()["abi"])
+        logs = await w3.eth.subscribe("logs", {"address": counter.address})
+        heads = await w3.eth.subscribe("newHeads")
+        waiting = await w3.eth.subscribe("newPendingTransactions")
+        call = await counter.functions.count(5).build_transaction(
+            {"nonce": 1, "from": account.address}
+        )
+        receipt = await send(w3, account, call)
+        heard: dict[str, Any] = {}
+        async for message in w3.socket.process_subscriptions():
+            heard.setdefault(message["subscription"], message["result"])
+            if {logs, heads, waiting} <= heard.keys():
+                break
+        event = counter.events.Counted().process_log(heard[logs])
+        window = {"from_block": receipt["blockNumber"], "to_block": receipt["blockNumber"]}
+        found = await counter.events.Counted().get_logs(**window)
+        asked = await w3.eth.filter({"address": counter.address, "fromBlock": "earliest"})
+        stored = await asked.get_all_entries()
+        reason = None
+        try:
+            await counter.functions.count(0).call({"from": account.address})
+        except Exception as error:
+            reason = REASON if REASON in str(error) else str(error)
+        return {
+            "address": counter.address,
+            "transaction": receipt["transactionHash"].to_0x_hex(),
+            "status": receipt["status"],
+            "fee": receipt["effectiveGasPrice"],
+            "total": await counter.functions.total().call(),
+            "filtered": [log["args"]["total"] for log in found],
+            "polled": int(stored[0]["data"].hex(), 16),
+            "subscribed": {
+                "by": event["args"]["by"],
+                "total": event["args"]["total"],
+                "transaction": event["transactionHash"].to_0x_hex(),
+            },
+            "head": heard[heads]["number"],
+            "pending": heard[waiting].to_0x_hex(),
+            "reason": reason,
+        }
+
+
+async def send(w3: Any, account: Any, transaction: dict[str, Any]) -> Any:
+    signed = account.sign_transaction(transaction)
+    sent = await w3.eth.send_raw_transaction(signed.raw_transaction)
+    return await w3.eth.wait_for_transaction_receipt(sent, timeout=30)
