@@ -18,7 +18,7 @@ from api.interaction_reading import (
     id_of,
     json_body,
     known,
-    minutes_of,
+    seconds_of,
     word_of,
 )
 from api.problems import FieldProblem, invalid
@@ -42,7 +42,7 @@ class CoolingOffRoutes:
         """POST /v1/cooling-offs."""
         exchange.query()
         _, body = await json_body(exchange, self._settings)
-        known(body, "question", "customer", "payment", "minutes")
+        known(body, "question", "customer", "payment", "seconds")
         question = body.get("question")
         if not isinstance(question, dict):
             raise invalid(FieldProblem("question", "a question as of POST /v1/screenings"))
@@ -50,7 +50,7 @@ class CoolingOffRoutes:
             ScreeningRequest.from_mapping(question),
             word_of(body, "customer", PERSON_MAX),
             word_of(body, "payment", PERSON_MAX),
-            minutes_of(body, needed=False),
+            seconds_of(body, needed=False),
         )
         return _reply(201, await self._service.issue(wish, by=exchange.caller))
 
@@ -88,9 +88,9 @@ class CoolingOffRoutes:
         """POST /v1/cooling-offs/{cooling_off_id}/extension."""
         exchange.query()
         _, body = await json_body(exchange, self._settings)
-        known(body, "minutes")
-        minutes = minutes_of(body, needed=True) or 0
-        return _reply(200, await self._service.extend(_id(exchange), minutes))
+        known(body, "seconds")
+        seconds = seconds_of(body, needed=True) or 0
+        return _reply(200, await self._service.extend(_id(exchange), seconds))
 
     async def _empty(self, exchange: Exchange) -> None:
         exchange.query()

@@ -219,13 +219,13 @@ def known(body: Mapping[str, Any], *names: str) -> None:
         raise invalid(FieldProblem(min(unknown)[:64], allowed))
 
 
-def minutes_of(body: Mapping[str, Any], *, needed: bool) -> int | None:
-    """A pause in minutes; Problem 422 otherwise."""
-    given = body.get("minutes")
+def seconds_of(body: Mapping[str, Any], *, needed: bool) -> int | None:
+    """A pause in seconds; Problem 422 otherwise."""
+    given = body.get("seconds")
     if given is None and not needed:
         return None
-    if not isinstance(given, int) or isinstance(given, bool) or not 1 <= given <= 43_200:
-        raise invalid(FieldProblem("minutes", "a whole number from 1 to 43200"))
+    if not isinstance(given, int) or isinstance(given, bool) or not 1 <= given <= 2_592_000:
+        raise invalid(FieldProblem("seconds", "a whole number from 1 to 2592000"))
     return given
 
 

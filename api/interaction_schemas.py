@@ -227,15 +227,15 @@ class CoolingOffIn(Document):
     question: ScreeningIn = Field(description="About the other side of the payment")
     customer: str = person("The member's own reference of its customer")
     payment: str = person("The payment system's reference")
-    minutes: int | None = Field(None, ge=1, le=43_200, description="The pause")
+    seconds: int | None = Field(None, ge=1, le=2_592_000, description="The pause")
 
 
 class ExtensionIn(Document):
     """How much longer it is held."""
 
-    model_config = example(minutes=30)
+    model_config = example(seconds=1800)
 
-    minutes: int = Field(ge=1, le=43_200)
+    seconds: int = Field(ge=1, le=2_592_000)
 
 
 class CoolingOffOut(Document):

@@ -59,7 +59,7 @@ def command() -> None:
 @reason_options("the question")
 @click.option("--customer", required=True, help="Your reference of the customer.")
 @click.option("--payment", required=True, help="The payment system's reference.")
-@click.option("--minutes", type=int, help="The pause; the member's usual one if left out.")
+@click.option("--seconds", type=int, help="The pause; the member's usual one if left out.")
 @connection_options(*STAFF)
 @json_option
 def hold(
@@ -71,7 +71,7 @@ def hold(
     lawful_basis: str,
     customer: str,
     payment: str,
-    minutes: int | None,
+    seconds: int | None,
     target: Target,
     as_json: bool,
 ) -> None:
@@ -80,7 +80,7 @@ def hold(
     \b
     Example:
       bulwark cooling-off hold --kind iban --value "DE89 3704 0044 0532 0130 00" \\
-        --customer c-4711 --payment p-0815 --minutes 30 --home alliance/northbank
+        --customer c-4711 --payment p-0815 --seconds 1800 --home alliance/northbank
     """
     question = stated(
         kind=kind,
@@ -91,7 +91,7 @@ def hold(
         lawful_basis=lawful_basis,
     )
     body = {"question": question, "customer": customer, "payment": payment}
-    _send(target, "cooling-offs", body | stated(minutes=minutes), as_json)
+    _send(target, "cooling-offs", body | stated(seconds=seconds), as_json)
 
 
 @command.command(name="confirm")
@@ -124,17 +124,17 @@ def cancel(cooling_off_id: str, target: Target, as_json: bool) -> None:
 
 @command.command(name="extend")
 @click.argument("cooling_off_id")
-@click.argument("minutes", type=int)
+@click.argument("seconds", type=int)
 @connection_options(*STAFF)
 @json_option
-def extend(cooling_off_id: str, minutes: int, target: Target, as_json: bool) -> None:
-    """Hold it MINUTES longer.
+def extend(cooling_off_id: str, seconds: int, target: Target, as_json: bool) -> None:
+    """Hold it SECONDS longer.
 
     \b
     Example:
-      bulwark cooling-off extend 5f0c... 30 --home alliance/northbank
+      bulwark cooling-off extend 5f0c... 1800 --home alliance/northbank
     """
-    _send(target, f"cooling-offs/{cooling_off_id}/extension", {"minutes": minutes}, as_json)
+    _send(target, f"cooling-offs/{cooling_off_id}/extension", {"seconds": seconds}, as_json)
 
 
 @command.command(name="show")

@@ -38,7 +38,7 @@ from node.service import (
 from node.storage.durability import Durability
 from node.storage.port import KeyValueStore
 
-MINUTE_MS: Final = 60_000
+SECOND_MS: Final = 1_000
 MAX_EXTENSIONS: Final = 10
 PAGE: Final = 50
 MAX_LOOKED_AT: Final = 1_000
@@ -100,10 +100,10 @@ class CoolingOffDesk:
     async def issue(self, wish: NewCoolingOff, *, by: Caller) -> CoolingView:
         """See CoolingOffs."""
         parts, settings = self._parts, self._parts.settings
-        minutes = settings.cooling_off_minutes if wish.minutes is None else wish.minutes
-        if not 1 <= minutes <= settings.cooling_off_most_minutes:
-            most = settings.cooling_off_most_minutes
-            raise Invalid(f"minutes: a whole number from 1 to {most}")
+        seconds = settings.cooling_off_seconds if wish.seconds is None else wish.seconds
+        if not 1 <= seconds <= settings.cooling_off_most_seconds:
+            most = settings.cooling_off_most_seconds
+            raise Invalid(f"seconds: a whole number from 1 to {most}")
         payment_name = parts.shelf.name("payment", wish.payment)
         self._refuse_second(payment_name)
         answer, advice = await self._asked(wish.question, by)
@@ -114,7 +114,7 @@ class CoolingOffDesk:
         self._refuse_second(payment_name)  # the screening took its time
         now_ms = parts.now_ms()
         identity, opening = parts.shelf.new_id(), parts.random_bytes(OPENING_BYTES)
-        not_before = now_ms + minutes * MINUTE_MS
+        not_before = now_ms + seconds * SECOND_MS
         document: Document = {
             "state": CoolingState.HELD.value,
             "question": _kept(wish.question),
@@ -127,7 +127,7 @@ class CoolingOffDesk:
             "codes": list(advice.codes),
             "issued_ms": now_ms,
             "not_before_ms": not_before,
-            "expires_ms": not_before + settings.release_minutes * MINUTE_MS,
+            "expires_ms": not_before + settings.release_seconds * SECOND_MS,
             "extensions": 0,
             "ended_ms": None,
         }
@@ -185,20 +185,20 @@ class CoolingOffDesk:
         identity, document = self._held(cooling_off_id)
         return await self._keep(identity, self._ended(document, CoolingState.CANCELLED))
 
-    async def extend(self, cooling_off_id: str, minutes: int) -> CoolingView:
+    async def extend(self, cooling_off_id: str, seconds: int) -> CoolingView:
         """See CoolingOffs."""
         identity, document = self._held(cooling_off_id)
         settings = self._parts.settings
         if document["extensions"] >= MAX_EXTENSIONS:
             raise RuleRefused("cooling_off.extended_enough", f"at most {MAX_EXTENSIONS} times")
-        not_before = max(self._parts.now_ms(), document["not_before_ms"]) + minutes * MINUTE_MS
-        latest = document["issued_ms"] + settings.cooling_off_most_minutes * MINUTE_MS
+        not_before = max(self._parts.now_ms(), document["not_before_ms"]) + seconds * SECOND_MS
+        latest = document["issued_ms"] + settings.cooling_off_most_seconds * SECOND_MS
         if not_before > latest:
-            most = settings.cooling_off_most_minutes
-            raise RuleRefused("cooling_off.too_long", f"a pause is at most {most} minutes in all")
+            most = settings.cooling_off_most_seconds
+            raise RuleRefused("cooling_off.too_long", f"a pause is at most {most} seconds in all")
         changed = document | {
             "not_before_ms": not_before,
-            "expires_ms": not_before + settings.release_minutes * MINUTE_MS,
+            "expires_ms": not_before + settings.release_seconds * SECOND_MS,
             "extensions": document["extensions"] + 1,
         }
         return await self._keep(identity, changed)

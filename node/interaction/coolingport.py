@@ -34,7 +34,7 @@ class NewCoolingOff:
     """The member's own pseudonym of the customer; goes into the token as a commitment alone."""
     payment: str
     """The payment system's reference; as well."""
-    minutes: int | None = None
+    seconds: int | None = None
     """The pause; None for the member's usual one."""
 
 
@@ -85,7 +85,7 @@ class CoolingOffs(Protocol):
         """The customer says no. Raises NotFound, RuleRefused."""
         ...
 
-    async def extend(self, cooling_off_id: str, minutes: int) -> CoolingView:
+    async def extend(self, cooling_off_id: str, seconds: int) -> CoolingView:
         """Hold it longer. Raises NotFound, RuleRefused."""
         ...
 

@@ -51,14 +51,17 @@ class InteractionConfig(Section):
     max_reports: int = Field(
         100_000, ge=10, le=10_000_000, description="customers' reports kept before new ones get 429"
     )
-    cooling_off_minutes: int = Field(
-        30, ge=1, le=10_080, description="pause of a cooling-off that names none, minutes"
+    cooling_off_seconds: int = Field(
+        1_800, ge=1, le=604_800, description="pause of a cooling-off that names none, seconds"
     )
-    cooling_off_most_minutes: int = Field(
-        2_880, ge=1, le=43_200, description="longest pause, extensions included, minutes"
+    cooling_off_most_seconds: int = Field(
+        172_800, ge=1, le=2_592_000, description="longest pause, extensions included, seconds"
     )
-    release_minutes: int = Field(
-        1_440, ge=1, le=43_200, description="time after the pause in which a yes is taken, minutes"
+    release_seconds: int = Field(
+        86_400,
+        ge=1,
+        le=2_592_000,
+        description="time after the pause in which a yes is taken, seconds",
     )
     feedback_days: int = Field(
         365, ge=1, le=3_650, description="days that single entries of feedback are kept"
@@ -72,8 +75,8 @@ class InteractionConfig(Section):
             raise ValueError(str(error)) from error
         if self.language not in LANGUAGES:
             raise ValueError(f"language: one of {', '.join(LANGUAGES)}")
-        if self.cooling_off_minutes > self.cooling_off_most_minutes:
-            raise ValueError("cooling_off_minutes: at most cooling_off_most_minutes")
+        if self.cooling_off_seconds > self.cooling_off_most_seconds:
+            raise ValueError("cooling_off_seconds: at most cooling_off_most_seconds")
         return self
 
     def thresholds(self) -> Thresholds:
