@@ -28,6 +28,8 @@ from api.packs import PackRoutes, pack_routes
 from api.policies import PolicyRoutes, policy_routes
 from api.recalls import RecallRoutes, recall_routes
 from api.settings import ApiSettings
+from api.stix import StixRoutes, stix_routes
+from api.taxii import TaxiiRoutes, taxii_routes
 from api.webhooks import WebhookRoutes, webhook_routes
 from node.audit.packport import PackService
 from node.audit.port import AuditService
@@ -45,6 +47,8 @@ from node.jobs.port import JobsService
 from node.openings.port import OpeningsService
 from node.push.port import PushService
 from node.recall.port import RecallService
+from node.taxii.port import TaxiiService
+from node.taxii.stixport import StixService
 
 
 class DeskServices(TypedDict, total=False):
@@ -66,6 +70,8 @@ class DeskServices(TypedDict, total=False):
     interaction: InteractionService | None
     identity: ApiKeyService | None
     exchange: ExchangeService | None
+    taxii: TaxiiService | None
+    stix: StixService | None
 
 
 def desk_routes(
@@ -84,6 +90,10 @@ def desk_routes(
         found += dispute_routes(DisputeRoutes(disputes, settings, clock), settings)
     if (exchange := desks.get("exchange")) is not None:
         found += misp_routes(MispRoutes(exchange, settings), settings)
+    if (stix := desks.get("stix")) is not None:
+        found += stix_routes(StixRoutes(stix, settings), settings)
+    if (taxii := desks.get("taxii")) is not None:
+        found += taxii_routes(TaxiiRoutes(taxii, settings), settings)
     if (access := desks.get("access")) is not None:
         found += access_routes(AccessRoutes(access), settings)
     if (audit := desks.get("audit")) is not None:

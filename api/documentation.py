@@ -33,6 +33,7 @@ from api import (
     rpc_schemas,
     schemas,
     screening_schemas,
+    stix_schemas,
     upload_schemas,
 )
 
@@ -70,6 +71,7 @@ MODELS: Final[tuple[type[BaseModel], ...]] = (
     *pack_schemas.MODELS,
     *policies_schemas.MODELS,
     *push_schemas.MODELS,
+    *stix_schemas.MODELS,
     *upload_schemas.MODELS,
     rpc_schemas.RpcRequests,
     rpc_schemas.RpcAnswers,

@@ -48,6 +48,7 @@ from node.server import HttpServer
 from node.status import Sources, StatusBoard
 from node.sync.report import SyncReport
 from node.taxii.desk import TaxiiDesk
+from node.taxii.stixdesk import StixDesk
 from node.taxii.wiring import TaxiiGround, make_taxii
 from node.waiting import WaitingTransactions
 
@@ -103,7 +104,7 @@ class Services:
         )
         self._board.show_also(self._interaction.families)
         self._exchange = self._make_exchange()
-        self._taxii = self._make_taxii()
+        self._stix, self._taxii = self._make_taxii()
         self.openings = self._make_openings()
         self._audit = make_audit(
             home=ground.home,
@@ -354,7 +355,7 @@ class Services:
             )
         )
 
-    def _make_taxii(self) -> TaxiiDesk | None:
+    def _make_taxii(self) -> tuple[StixDesk, TaxiiDesk | None]:
         ground = self._ground
         return make_taxii(
             TaxiiGround(
@@ -455,6 +456,7 @@ class Services:
             disputes=self._disputes,
             interaction=self._interaction,
             exchange=self._exchange,
+            stix=self._stix,
             taxii=self._taxii,
             erasure=self._erasure.desk,
             recalls=self._erasure.recalls,

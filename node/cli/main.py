@@ -44,6 +44,7 @@ COMMANDS: Final = {
     "webhook": ("node.cli.webhook", "Post this member's events to its own systems."),
     "import": ("node.cli.import", "Report the indicators of CSV and NDJSON files."),
     "misp": ("node.cli.misp", "Exchange with MISP: import, feeds, search sets, pull, push."),
+    "stix": ("node.cli.stix", "Exchange STIX 2.1: import, export, pull from TAXII servers."),
     "governance": ("node.cli.governance", "Change members and parameters by vote."),
     "policy": ("node.cli.policy", "Show, check and publish policies of sharing."),
     "prove": ("node.cli.prove", "Prove to a contract that a member says something."),

@@ -7,7 +7,7 @@ book keeps them. An object whose record shows nothing any more is left out of th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -47,6 +47,8 @@ class RenderingParts:
     """What a member is called in exports."""
     names: Callable[[str], str]
     """The full name of a member."""
+    members: Callable[[], Iterable[str]]
+    """Ids of all members."""
 
 
 class Rendering:
@@ -119,6 +121,21 @@ class Rendering:
         epoch = 0 if erased or found.payload is None else found.payload.oprf_key_id
         disputes = tuple(self._contested(each, standing) for each in standing.disputes)
         return writing.Shown(outgoing, disputes, epoch, own)
+
+    def objects(self, shown: writing.Shown) -> list[dict[str, Any]]:
+        """All objects of a record."""
+        return writing.objects_of(shown, self._parts.alliance)
+
+    def referred(self, objects: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """What objects refer to besides each other: identities, markings, definitions."""
+        parts = self._parts
+        made = {one["created_by_ref"] for one in objects if "created_by_ref" in one}
+        members = {parts.named(member): parts.names(member) for member in parts.members()}
+        identities = [
+            writing.identity(member, name, parts.alliance)
+            for member, name in sorted(members.items())
+        ]
+        return [*self.fixed, *(one for one in identities if one["id"] in made)]
 
     def is_taken(self, subject: RecordId, follow_up: RecordId) -> bool:
         """Whether the ledger took a follow-up of a record."""

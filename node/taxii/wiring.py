@@ -16,6 +16,7 @@ from node.chain.standings import Standings
 from node.chain.store import ChainStore
 from node.clock import Clock
 from node.directory import Directory
+from node.exchange.archive import Archive
 from node.exchange.book import ExchangeBook
 from node.exchange.port import ExchangeService
 from node.guarded.accessdesk import AccessDesk
@@ -25,6 +26,7 @@ from node.taxii.desk import TaxiiDesk, TaxiiParts
 from node.taxii.inbox import Inbox, InboxParts
 from node.taxii.journal import Journal, JournalParts
 from node.taxii.rendering import Rendering, RenderingParts
+from node.taxii.stixdesk import StixDesk, StixParts
 
 UNNAMED = "member"
 """What every member is called where exports do not name them."""
@@ -46,34 +48,62 @@ class TaxiiGround:
     exchange: ExchangeService
 
 
-def make_taxii(ground: TaxiiGround) -> TaxiiDesk | None:
-    """The desk of this node's member; None where it is not wanted."""
-    home = ground.home
-    config, exchange = home.config.taxii, home.config.exchange
-    if not config.enabled:
-        return None
-    key = home.secrets.vault_key
-    alliance = Alliance(home.genesis.alliance, home.genesis.hash)
-    book = ExchangeBook(ground.store, key, os.urandom)
+def make_taxii(ground: TaxiiGround) -> tuple[StixDesk, TaxiiDesk | None]:
+    """The STIX desk of this node's member, and its TAXII server where it is wanted."""
+    book = ExchangeBook(ground.store, ground.home.secrets.vault_key, os.urandom)
+    rendering = _rendering(ground, book)
+    archive = Archive(
+        store=ground.store,
+        chain=ground.chain,
+        records=ground.records,
+        standings=ground.standings,
+        book=book,
+        member=ground.home.member.id,
+        member_of=ground.directory.member_of,
+        name_reporters=ground.home.config.exchange.name_reporters,
+    )
+    stix = StixDesk(
+        StixParts(
+            exchange=ground.exchange,
+            archive=archive,
+            rendering=rendering,
+            book=book,
+            store=ground.store,
+            access=ground.access,
+        )
+    )
+    enabled = ground.home.config.taxii.enabled
+    return stix, _server(ground, book, rendering) if enabled else None
 
-    def named(member: str) -> str:
-        return member if exchange.name_reporters else UNNAMED
+
+def _named(ground: TaxiiGround, member: str) -> str:
+    return member if ground.home.config.exchange.name_reporters else UNNAMED
+
+
+def _rendering(ground: TaxiiGround, book: ExchangeBook) -> Rendering:
+    home = ground.home
 
     def name_of(member: str) -> str:
         found = next((each for each in ground.directory.members if each.id == member), None)
         return member if found is None else found.name
 
-    rendering = Rendering(
+    return Rendering(
         RenderingParts(
             chain=ground.chain,
             records=ground.records,
             standings=ground.standings,
             book=book,
-            alliance=alliance,
-            named=named,
+            alliance=Alliance(home.genesis.alliance, home.genesis.hash),
+            named=lambda member: _named(ground, member),
             names=name_of,
+            members=lambda: [each.id for each in ground.directory.members],
         )
     )
+
+
+def _server(ground: TaxiiGround, book: ExchangeBook, rendering: Rendering) -> TaxiiDesk:
+    home = ground.home
+    config, key = home.config.taxii, home.secrets.vault_key
     journal = Journal(
         JournalParts(
             store=ground.store,
@@ -81,7 +111,7 @@ def make_taxii(ground: TaxiiGround) -> TaxiiDesk | None:
                 ground.store, ground.chain.finalized, ground.directory.member_of
             ),
             member=home.member.id,
-            named=named,
+            named=lambda member: _named(ground, member),
             is_taken=rendering.is_taken,
             name=rendering.name,
             key=key,
@@ -113,7 +143,7 @@ def make_taxii(ground: TaxiiGround) -> TaxiiDesk | None:
             durability=ground.durability,
             config=config,
             options=ImportOptions(fraud_type=fraud or None, take_context=config.inbox_take_context),
-            keep_clear=config.inbox_keep_clear and exchange.keep_clear_text,
+            keep_clear=config.inbox_keep_clear and home.config.exchange.keep_clear_text,
             namespace=uuid.uuid5(base, str(home.member.id)),
             random_bytes=os.urandom,
             now_ms=ground.clock.wall_ms,

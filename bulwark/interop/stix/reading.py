@@ -27,7 +27,12 @@ from bulwark.interop.carried import (
 from bulwark.interop.misp.options import ImportOptions, OnFalsePositive
 from bulwark.interop.misp.warninglists import Warninglist
 from bulwark.interop.stix.context import DENIALS, Context, Entry, listed, read_context
-from bulwark.interop.stix.document import Document, DocumentRefused, read_document
+from bulwark.interop.stix.document import (
+    Document,
+    DocumentRefused,
+    read_document,
+    split_document,
+)
 from bulwark.interop.stix.markings import marked
 from bulwark.interop.stix.names import EXTENSION
 from bulwark.interop.stix.objects import fault_of, is_defined, is_observable
@@ -58,11 +63,14 @@ class _Work:
 
 
 def convert(
-    raw: bytes, options: ImportOptions, *, now_ms: int, lists: Sequence[Warninglist] = ()
+    raw: object, options: ImportOptions, *, now_ms: int, lists: Sequence[Warninglist] = ()
 ) -> Carried:
-    """Statements and items of a document; one that can not be read is one refused item."""
+    """Statements and items of a document; one that can not be read is one refused item.
+
+    `raw` is bytes, or JSON that was read within the bounds of `document`.
+    """
     try:
-        document = read_document(raw)
+        document = read_document(raw) if isinstance(raw, bytes) else split_document(raw)
     except DocumentRefused as refusal:
         out = Gathering()
         detail = f"found {refusal.found}, allowed: {refusal.allowed}"
