@@ -16,9 +16,11 @@ from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 import click
+import orjson
 
 from bulwark.client import BulwarkClient
 from bulwark.interop import words as interop
+from bulwark.interop.misp.forms import DOCUMENT_BYTES_MAX
 from bulwark.interop.misp.values import ALONE, identifiers
 from node.cli.connection import ASK_ROLES, Target, connection_options, run, with_client
 from node.cli.faults import BadSetup, Failed
@@ -37,6 +39,8 @@ from node.exchange.mispclient import MispClient, MispFailed, MispKeyInvalid, rea
 
 T = TypeVar("T")
 Command = TypeVar("Command", bound=Callable[..., object])
+TOGETHER: Final = 25
+"""Events taken in at a time."""
 BLOCK: Final = 2_000
 """Questions of one screening."""
 BANDS: Final = ("low", "medium", "high", "very_high")
@@ -125,16 +129,32 @@ def pull(
     wish = {"options": chosen(given), "dry_run": dry_run, "keep_clear": keep_clear}
     reports: list[tuple[str, dict[str, Any]]] = []
 
+    async def send(client: BulwarkClient, events: list[dict[str, Any]]) -> None:
+        body = {"document": {"response": events}, **wish}
+        last = str(events[-1]["Event"].get("uuid", ""))[:36]
+        told = f"{len(events)} events to {last}"
+        reports.append((told, dict(await client.ask("exchange/misp", body))))
+
     async def work(client: BulwarkClient, misp: MispClient) -> str:
         known = await client.look(f"exchange/misp/sources/{name}")
         start = 0 if from_start else int(str(known.get("cursor") or 0))
         newest = start
         filters = {"published": True} if published else {}
+        held: list[dict[str, Any]] = []
+        size = 0
         async for event in misp.events(start, filters):
             newest = max(newest, _seconds(event["Event"].get("timestamp")))
-            body = {"document": event, **wish}
-            uuid = str(event["Event"].get("uuid", ""))[:36]
-            reports.append((uuid, dict(await client.ask("exchange/misp", body))))
+            weight = len(orjson.dumps(event))
+            if weight > DOCUMENT_BYTES_MAX // 2:
+                uuid = str(event["Event"].get("uuid", ""))[:36]
+                raise Failed(f"event {uuid} has {weight} bytes: export it in parts")
+            if held and (len(held) >= TOGETHER or size + weight > DOCUMENT_BYTES_MAX // 2):
+                await send(client, held)
+                held, size = [], 0
+            held.append(event)
+            size += weight
+        if held:
+            await send(client, held)
         if not dry_run and newest > start:
             last = {"document": [], "source": name, "cursor": str(newest)}
             await client.ask("exchange/misp", last)
@@ -142,8 +162,8 @@ def pull(
 
     cursor = _both(target, _client(misp_url, misp_key_file, misp_ca), work)
     if as_json:
-        events = [{"event": uuid, **shown} for uuid, shown in reports]
-        emit_json({"source": name, "cursor": cursor, "events": events})
+        parts = [{"events": told, **shown} for told, shown in reports]
+        emit_json({"source": name, "cursor": cursor, "parts": parts})
     elif reports:
         emit_reports(reports, items=items)
     else:

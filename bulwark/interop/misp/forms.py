@@ -134,6 +134,9 @@ def _bare(
                     yield (*where, name, at), name, entry
             elif isinstance(inner, dict):
                 yield (*where, name), name, inner
+    elif isinstance(value.get("SharingGroup"), dict):
+        detail = "who belongs to a sharing group; name those that cover the alliance as an option"
+        out.note(pointer(*where), "sharing group", Fate.LEFT, Reason.CONTEXT, detail)
     else:
         detail = "neither an event nor an attribute, object or sighting"
         out.note(pointer(*where), "document", Fate.REFUSED, Reason.MALFORMED, detail)

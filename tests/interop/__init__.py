@@ -1,0 +1,1 @@
+"""Done-lines of interoperability: everything goes in, everything that goes out is read."""
