@@ -22,6 +22,7 @@ from node.identity.settings import LimitsConfig, OidcConfig
 from node.interaction.settings import InteractionConfig
 from node.jobs.settings import JobsConfig
 from node.push.settings import PushConfig, RetroConfig
+from node.pruning.settings import PruningConfig
 from node.sections import (
     ConsensusConfig,
     ErasureConfig,
@@ -85,6 +86,7 @@ class NodeConfig(Section):
     taxii: TaxiiConfig = Field(TaxiiConfig(), description=str(TaxiiConfig.__doc__))
     exchange: ExchangeConfig = Field(ExchangeConfig(), description=str(ExchangeConfig.__doc__))
     backup: BackupConfig = Field(BackupConfig(), description=str(BackupConfig.__doc__))
+    pruning: PruningConfig = Field(PruningConfig(), description=str(PruningConfig.__doc__))
     log: LogConfig = Field(LogConfig(), description=str(LogConfig.__doc__))
 
 

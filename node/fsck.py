@@ -8,10 +8,9 @@ scratch store and compares headers and state. Reads verify LevelDB's own checksu
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
+from bulwark.ledger.anchor import Anchor
 from bulwark.ledger.errors import CertificateInvalid, LedgerError
 from bulwark.ledger.genesis import Genesis
 from bulwark.ledger.hashing import keccak256
@@ -20,24 +19,29 @@ from bulwark.ledger.ids import Digest, Height, RecordId
 from bulwark.ledger.merkle import Frontier
 from bulwark.ledger.record import Record
 from bulwark.ledger.sidecar import Sidecar
-from bulwark.ledger.trie import EMPTY_TRIE_ROOT
 from bulwark.ledger.votes import Certificate, VoteKind
 from node.chain.epochs import EpochBook
 from node.chain.install import Edge, read_edge, read_installed_epoch
 from node.chain.startup import check_body
 from node.erasure.book import read_erased
-from node.execution.accounts import EMPTY_CODE_HASH
 from node.execution.errors import ExecutionError
 from node.execution.executor import Executor
 from node.execution.genesis import genesis_block
 from node.execution.indexes import anchors_of, event_puts, log_puts, record_puts
-from node.execution.nodes import decode_node
+from node.fsckreport import FsckReport, Problem, Progress, walk_state
+from node.pruning.marks import BODIES_AT, read_number
+from node.service import HistoryPruned
 from node.storage import blocks, schema
 from node.storage.errors import StorageError
 from node.storage.memory import MemoryStore
 from node.storage.port import KeyValueStore, ReadView
-from node.storage.values import encode_transaction_place
-from node.sync.walk import below
+from node.storage.values import (
+    RecordPlace,
+    decode_transaction_place,
+    encode_transaction_place,
+)
+
+__all__ = ["FsckReport", "Problem", "fsck"]
 
 MAX_PROBLEMS: Final = 200
 """Problems listed; a store with more is not worth a longer list."""
@@ -57,38 +61,6 @@ _DERIVED: Final = (
 
 _STATE: Final = (schema.STATE, schema.CODES)
 """Prefixes of what execution adds to the state."""
-
-Progress = Callable[[Height, Height], None]
-"""Told (height, last height) now and then."""
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """One thing that is not as it should be."""
-
-    where: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class FsckReport:
-    """What was looked at and what was found."""
-
-    height: Height
-    """Last executed block."""
-    finalized: Height
-    """Highest stored finality certificate."""
-    records: int
-    """Records on the ledger, erased ones included."""
-    erased: int
-    executed_again: bool
-    """True in full mode."""
-    problems: tuple[Problem, ...]
-
-    @property
-    def is_clean(self) -> bool:
-        """Whether nothing was found."""
-        return not self.problems
 
 
 def fsck(
@@ -125,6 +97,11 @@ class _Check:
         self._scratch: MemoryStore | None = None
         self._applied = Height(0)
         self._state_from = Height(0)
+        self._pruned_from = Height(0)
+        self._gone: set[Height] = set()
+        """Blocks whose bodies were pruned."""
+        self._gone_roots: set[Digest] = set()
+        """Sidecars that were pruned: every record in them was erased."""
 
     def run(self, full: bool) -> FsckReport:
         applied = finalized = Height(0)
@@ -132,6 +109,8 @@ class _Check:
             applied = self._applied = blocks.read_applied(self._view)
             self._state_from = blocks.read_state_from(self._view)
             finalized = blocks.read_finalized(self._view)
+            self._pruned_from = blocks.read_pruned_from(self._view)
+            full = full and not self._pruned_from  # nobody can execute what is not there
             self._check_meta()
             if full:
                 self._scratch = MemoryStore()
@@ -209,18 +188,53 @@ class _Check:
         where = f"block {header.height}"
         if header.height != parent.height + 1 or header.parent_hash != parent.hash():
             self._note(where, "does not follow its parent")
-        check_body(self._view, header)
+        try:
+            check_body(self._view, header)
+        except HistoryPruned:
+            self._check_pruned(header, parent)
+            return
         batch = blocks.read_batch(self._view, header.height)
         if header.timestamp_ms != max(batch.timestamp_ms, parent.timestamp_ms + 1):
             self._note(where, "its time is not max(proposer's, parent's + 1)")
         self._check_certificates(header)
         placed = blocks.read_receipts(self._view, header.height)
         receipts = [receipt for _, receipt in placed]
-        anchors = anchors_of(header.height, receipts)
+        sidecars = self._check_records(header, anchors_of(header.height, receipts))
+        self._expected |= event_puts(header.height, receipts)
+        for index, (position, _) in enumerate(placed):
+            key = schema.transaction(keccak256(batch.transactions[position]))
+            self._expected[key] = encode_transaction_place(header.height, index)
+        self._check_log(header)
+        self._execute(header, sidecars)
+
+    def _check_pruned(self, header: Header, parent: Header) -> None:
+        """What is left of a block without its body: header, certificate, anchors, records."""
+        self._gone.add(header.height)
+        self._check_certificates(header)
+        found = [
+            blocks.read_anchor(self._view, at)
+            for at in range(parent.record_log_size, header.record_log_size)
+        ]
+        self._check_records(header, tuple(anchor for anchor in found if anchor is not None))
+        self._check_log(header)
+
+    def _check_log(self, header: Header) -> None:
+        if (self._frontier.size, self._frontier.root) != (
+            header.record_log_size,
+            header.record_log_root,
+        ):
+            self._note(f"block {header.height}", "its record log is not that of its events")
+
+    def _check_records(self, header: Header, anchors: tuple[Anchor, ...]) -> dict[Digest, Sidecar]:
+        """Sidecars of a block's anchors, and what they and the log ask of the indexes."""
+        where = f"block {header.height}"
         sidecars: dict[Digest, Sidecar] = {}
         for anchor in anchors:
             if anchor.count:
                 sidecar = blocks.read_sidecar(self._view, anchor.digest)
+                if sidecar is None and header.height < self._pruned_from:
+                    self._gone_roots.add(anchor.digest)
+                    continue
                 if sidecar is None or sidecar.root != anchor.digest:
                     self._note(where, f"sidecar {anchor.digest.hex()} is missing or has changed")
                     continue
@@ -229,17 +243,8 @@ class _Check:
         self._expected |= log_puts(self._frontier, anchors)
         kept = [anchor for anchor in anchors if anchor.digest in sidecars]
         self._expected |= record_puts(kept, sidecars, header.timestamp_ms)
-        self._expected |= event_puts(header.height, receipts)
         self._expected[schema.height_by_hash(header.hash())] = schema.number8(header.height)
-        for index, (position, _) in enumerate(placed):
-            key = schema.transaction(keccak256(batch.transactions[position]))
-            self._expected[key] = encode_transaction_place(header.height, index)
-        if (self._frontier.size, self._frontier.root) != (
-            header.record_log_size,
-            header.record_log_root,
-        ):
-            self._note(where, "its record log is not that of its events")
-        self._execute(header, sidecars)
+        return sidecars
 
     def _count(self, sidecar: Sidecar) -> None:
         self._roots.add(sidecar.root)
@@ -308,13 +313,26 @@ class _Check:
         for prefix in _DERIVED:
             for key, value in self._view.iterate(prefix):
                 wanted = self._expected.pop(key, None)
-                if wanted is None:
+                if wanted is None and not self._is_of_pruned(prefix, key, value):
                     self._note(f"key {key.hex()}", "belongs to nothing on the chain")
-                elif wanted != value:
+                elif wanted is not None and wanted != value:
                     self._note(f"key {key.hex()}", "leads to another place than the chain says")
         for key, wanted in self._expected.items():
             if wanted is not None and key[:1] in _DERIVED:
                 self._note(f"key {key.hex()}", "the index entry is missing")
+
+    def _is_of_pruned(self, prefix: bytes, key: bytes, value: bytes) -> bool:
+        """Whether an index entry is of a block or a sidecar that pruning took, and may stay."""
+        if not self._pruned_from:
+            return False
+        if prefix == schema.EVENTS:
+            return int.from_bytes(key[-8:], "big") in self._gone
+        if prefix == schema.RECORDS and self._gone_roots:
+            return RecordPlace.decode(key, value).root in self._gone_roots
+        if prefix == schema.TRANSACTIONS:  # the rest of a pruning that was stopped
+            height = decode_transaction_place(key, value)[0]
+            return height in self._gone and height >= read_number(self._view, BODIES_AT)
+        return False
 
     def _check_sidecars(self, applied: Height) -> None:
         """Every sidecar is anchored, or marked as waiting for its anchor."""
@@ -362,27 +380,10 @@ class _Check:
         if self._scratch is None:
             return
         try:
-            self._walk(blocks.read_header(self._scratch, self._state_from).state_root)
+            root = blocks.read_header(self._scratch, self._state_from).state_root
+            walk_state(self._view, root, self._note)
         except LedgerError as error:
             self._note("state", str(error))
         for key, value in self._view.iterate(schema.EPOCHS):
             if self._scratch.get(key) != value:
                 self._note(f"key {key.hex()}", "is not the epoch that the chain decided")
-
-    def _walk(self, root: bytes) -> None:
-        """Every value below a state root is there with the content that its hash says."""
-        wanted = [(root, True, False)]
-        seen: set[bytes] = {EMPTY_TRIE_ROOT, EMPTY_CODE_HASH}
-        while wanted:
-            value_hash, is_account, is_code = wanted.pop()
-            if value_hash in seen:
-                continue
-            seen.add(value_hash)
-            key = schema.state(value_hash)
-            value = self._view.get(key)
-            if value is None or keccak256(value) != value_hash:
-                self._note(f"key {key.hex()}", "a state node is missing or has changed")
-            elif is_code and self._view.get(schema.code_mark(value_hash)) is None:
-                self._note(f"key {key.hex()}", "a code is not marked as one")
-            elif not is_code:
-                wanted += below(decode_node(value), is_account)

@@ -39,6 +39,7 @@ from node.jobs.desk import JobDesk
 from node.jobs.wiring import JobsGround, make_job_desk
 from node.openings.wiring import OpeningsGround, OpeningsPath
 from node.push.wiring import CoreHome, PushCore, PushGround, PushPath
+from node.pruning.wiring import make_keeper
 from node.reporting.compliance import PolicyGate
 from node.reporting.gatherer import Gatherer
 from node.reporting.recordviews import RecordViews
@@ -84,6 +85,7 @@ class Services:
             ground.chain, ground.records, self._standings, ground.home.member.id
         )
         self._facade = Facade(self._parts())
+        self._keeper = make_keeper(ground, lambda: self._homecoming.closed() is None)
         self._homecoming = make_homecoming(
             ground, self._board.quorum_connected, lambda: self._erasure.path.follower.followed
         )
@@ -423,6 +425,7 @@ class Services:
         """What the services do without being asked, until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._homecoming.run())
+            group.create_task(self._keeper.run())
             group.create_task(self.openings.run())
             group.create_task(self._erasure.run())
             group.create_task(self._governance.run())

@@ -135,10 +135,12 @@ class AuditDesk:
         ground = self._ground
         place = ground.chain.record_place(record_id)
         sidecar = None if place is None else ground.chain.sidecar(place.root)
-        block = None if place is None else ground.chain.block(place.height)
-        if place is None or sidecar is None or block is None:
+        if place is not None and sidecar is None:
+            ground.chain.check_kept(f"record {record_id.hex()}", place.height)
+        if place is None or sidecar is None:
             raise NotFound("this node has no such record")
-        anchor = next(a for a in block.anchors if a.count and a.digest == place.root)
+        anchors = ground.chain.anchors(place.height)
+        anchor = next(a for a in anchors if a.count and a.digest == place.root)
         entry = sidecar.entries[place.position]
         if ground.directory.member_of(anchor.account) != ground.own:
             raise Conflict("another member reported this record: only that one opens its case")

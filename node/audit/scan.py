@@ -18,6 +18,7 @@ from bulwark.ledger.ids import Address, Height, MemberId, RecordId
 from bulwark.ledger.receipt import Log
 from bulwark.ledger.sidecar import Entry
 from bulwark.ledger.transaction import Transaction
+from node.service import HistoryPruned
 from node.storage import blocks, schema
 from node.storage.errors import StoreDamaged
 from node.storage.port import KeyValueStore
@@ -108,6 +109,9 @@ class LedgerScan:
         """Records of a batch in order. Raises StoreDamaged."""
         sidecar = blocks.read_sidecar(self._store, anchor.digest)
         if sidecar is None:
+            lowest = blocks.read_pruned_from(self._store)
+            if anchor.height < lowest:
+                raise HistoryPruned(f"batch {anchor.digest.hex()}", lowest)
             raise StoreDamaged(f"sidecar {anchor.digest.hex()}", "it is anchored and not there")
         return sidecar.entries
 

@@ -25,6 +25,7 @@ from node.ceremony.enrolment import Enrolment
 from node.chain.store import ChainStore
 from node.clock import Clock
 from node.guarded.rings import RingBook, RingView
+from node.service import HistoryPruned
 from node.storage.errors import StoreDamaged
 
 SlotAt = Callable[[Digest, Address, int], int]
@@ -120,7 +121,10 @@ class Ceremonies:
 
     def _logs_since(self, first: Height) -> Iterator[list[Log]]:
         for number in range(first, self._chain.applied + 1):
-            block = self._chain.block(Height(number))
+            try:
+                block = self._chain.block(Height(number))
+            except HistoryPruned:
+                continue  # blocks with events of ceremonies are kept
             if block is not None:
                 logs = [log for receipt in block.receipts for log in receipt.logs]
                 if any(log.address == Address(KEY_CEREMONY) for log in logs):

@@ -101,11 +101,12 @@ class Eraser:
         for record in back.values():
             for key, value in self._store.iterate(schema.record(record.record_id)):
                 place = RecordPlace.decode(key, value)
-                block = self._chain.block(place.height)
-                if block is None or place.root != root:
+                header = self._chain.header(place.height)
+                if header is None or place.root != root:
                     continue
-                anchor = next(a for a in block.anchors if a.count and a.digest == root)
+                anchors = self._chain.anchors(place.height)
+                anchor = next(a for a in anchors if a.count and a.digest == root)
                 by_tag = schema.record_by_tag(record.tag, place)
-                tail = tagged_tail_of(anchor.account, block.header.timestamp_ms)
+                tail = tagged_tail_of(anchor.account, header.timestamp_ms)
                 puts[by_tag] = seal(by_tag, record.record_id + tail + record.payload_bytes)
         return puts

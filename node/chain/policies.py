@@ -251,10 +251,9 @@ class PolicyBook:
     def _anchor_of(self, record: StoredRecord) -> Anchor:
         where = f"record {record.record_id.hex()}"
         place = self._chain.record_place(record.record_id)
-        block = None if place is None else self._chain.block(place.height)
-        if place is None or block is None:
+        if place is None:
             raise StoreDamaged(where, "its index leads nowhere")
-        for anchor in block.anchors:
+        for anchor in self._chain.anchors(place.height):
             if anchor.count and anchor.digest == place.root:
                 return anchor
         raise StoreDamaged(where, f"block {place.height} does not anchor its sidecar")

@@ -33,6 +33,8 @@ class Prover:
         """Proof of a record, erased or not. Raises LookupError, NotProvable."""
         place = self._chain.record_place(record_id)
         sidecar = None if place is None else self._chain.sidecar(place.root)
+        if place is not None and sidecar is None:
+            self._chain.check_kept(f"record {record_id.hex()}", place.height)
         if place is None or sidecar is None:
             raise LookupError(f"no record {record_id.hex()}")
         return RecordProof(

@@ -38,7 +38,8 @@ from node.execution.calls import Outcome, estimate, run_call
 from node.execution.errors import StateMissing
 from node.execution.executor import Executor
 from node.execution.patricia import prove
-from node.service import Busy
+from node.service import Busy, HistoryPruned
+from node.storage import blocks
 from node.storage.port import KeyValueStore
 
 CALL_GAS: Final = 10_000_000
@@ -185,6 +186,8 @@ class EthereumReader:
         """Header of a block whose state is here; state sync leaves those of older blocks out."""
         header = self._header(height)
         start = self._chain.state_from
+        if height < blocks.read_swept_from(self._store):
+            raise HistoryPruned(f"the state of block {height}", start)
         if height < start:
             try:
                 self._executor.source.node(header.state_root)

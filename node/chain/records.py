@@ -143,11 +143,14 @@ class RecordReader:
         if place is None:
             return None
         where = f"record {record_id.hex()}"
-        block = self._chain.block(place.height)
+        header = self._chain.header(place.height)
         sidecar = self._chain.sidecar(place.root)
-        if block is None or sidecar is None or place.position >= sidecar.count:
+        if sidecar is None:
+            self._chain.check_kept(where, place.height)
+        if header is None or sidecar is None or place.position >= sidecar.count:
             raise StoreDamaged(where, "its index leads nowhere")
-        anchor = next((a for a in block.anchors if a.count and a.digest == place.root), None)
+        anchors = self._chain.anchors(place.height)
+        anchor = next((a for a in anchors if a.count and a.digest == place.root), None)
         if anchor is None:
             raise StoreDamaged(where, f"block {place.height} does not anchor its sidecar")
         entry = sidecar.entries[place.position]
@@ -155,7 +158,7 @@ class RecordReader:
             record_id=record_id,
             reporter=anchor.account,
             height=place.height,
-            timestamp_ms=block.header.timestamp_ms,
+            timestamp_ms=header.timestamp_ms,
             payload=entry.payload if isinstance(entry, Record) else None,
             order=place.encode()[:12] + place.position.to_bytes(4, "big"),
         )

@@ -29,6 +29,7 @@ from node.chain.syncblock import NextEpoch, SyncBlock
 from node.execution.executor import ExecutedBlock
 from node.execution.genesis import genesis_block
 from node.execution.indexes import anchors_of
+from node.service import HistoryPruned
 from node.storage import blocks, schema
 from node.storage.migrations import migrate
 from node.storage.port import KeyValueStore
@@ -266,6 +267,25 @@ class ChainStore:
             tuple(batch.transactions[position] for position, _ in placed),
         )
 
+    def anchors(self, height: Height) -> tuple[Anchor, ...]:
+        """Leaves that a block added to the record log; they outlive its body."""
+        header = self.header(height)
+        if header is None or height == 0:
+            return ()
+        first = blocks.read_header(self._store, Height(height - 1)).record_log_size
+        found = [blocks.read_anchor(self._store, at) for at in range(first, header.record_log_size)]
+        return tuple(anchor for anchor in found if anchor is not None)
+
+    @property
+    def pruned_from(self) -> Height:
+        """Height below which bodies and sidecars of blocks may be missing; 0 where none is."""
+        return blocks.read_pruned_from(self._store)
+
+    def check_kept(self, what: str, height: Height) -> None:
+        """Raise HistoryPruned for what is missing at a height where that is no damage."""
+        if height < self.pruned_from:
+            raise HistoryPruned(what, self.pruned_from)
+
     def checkpoint(self, height: Height) -> Certificate | None:
         """Finality certificate of exactly this block."""
         return blocks.read_checkpoint(self._store, height)
@@ -325,6 +345,8 @@ class ChainStore:
         """Blocks from `first` on whose encodings fit together in `most_bytes`, at least one."""
         found: list[SyncBlock] = []
         size = 0
+        if first < self.pruned_from:
+            return []  # who asks finds an archive among the others
         for number in range(max(1, first), self.applied + 1):
             sync_block = self._sync_block(Height(number))
             size += len(sync_block.encode()) + 4

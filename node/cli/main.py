@@ -57,6 +57,7 @@ COMMANDS: Final = {
     "evidence": ("node.cli.evidence", "Show, verify and post evidence against validators."),
     "backup": ("node.cli.backup", "Back up a node into one encrypted file, running or not."),
     "restore": ("node.cli.restore", "Restore a backup, or say what that would lose."),
+    "prune": ("node.cli.prune", "Give back the disk that old history takes."),
     "fsck": ("node.cli.fsck", "Check the database of a stopped node."),
     "replay-trace": ("node.cli.replay_trace", "Repeat a consensus trace that a node recorded."),
     "config": ("node.cli.config", "Explain every setting of a node."),

@@ -86,6 +86,7 @@ def command(
                 now = _ask(ask_url, read_key(ask_key_file, ASK_ROLES), ask_ca, backup.manifest)
             findings, damaged = _compare(backup, target, now, progress)
         else:
+            check_target(target, backup.manifest, force=force)
             home.mkdir(mode=0o700, parents=True, exist_ok=True)
             with NodeLock(home):
                 wish = Wish(
@@ -118,9 +119,13 @@ def _database(target: Target) -> Iterator[tuple[LevelStore | None, str]]:
     if not (path / "CURRENT").is_file():
         yield None, ""
         return
-    with NodeLock(target.home), contextlib.ExitStack() as stack:
+    with contextlib.ExitStack() as stack:
         try:
+            stack.enter_context(NodeLock(target.home))
             store = stack.enter_context(contextlib.closing(LevelStore(path)))
+        except HomeLocked:
+            yield None, "a node runs on this home: its database was not compared; stop it first"
+            return
         except StorageError as error:
             yield None, f"this home's database does not open: {error}"
             return

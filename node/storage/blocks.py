@@ -92,6 +92,12 @@ def read_pruned_from(store: Getter) -> Height:
     return Height(read_sealed(store, key, lambda data: decode_number(key, data)) or 0)
 
 
+def read_swept_from(store: Getter) -> Height:
+    """Height below which states were deleted; 0 where none was."""
+    key = schema.META_SWEPT_FROM
+    return Height(read_sealed(store, key, lambda data: decode_number(key, data)) or 0)
+
+
 def _body(store: Getter, height: Height, key: bytes, decode: Callable[[bytes], T]) -> T:
     """A part of a block that pruning may have taken. Raises HistoryPruned, StoreDamaged."""
     value = read_sealed(store, key, decode)

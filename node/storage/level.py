@@ -164,6 +164,12 @@ class LevelStore:
         finally:
             self._users.discard(user)
 
+    def size_of(self, first: bytes, last: bytes) -> int:
+        """Bytes of tables with keys in a range, as LevelDB estimates them. Raises StoreClosed."""
+        if self._db.closed:
+            raise StoreClosed(self._path)
+        return int(self._db.approximate_size(first, last))
+
     def renew(self) -> bool:
         """Close and open the database in place. Raises StoreDamaged, StoreUnreadable."""
         if self._db.closed:

@@ -101,6 +101,11 @@ class MemoryStore:
         """Nothing to give back."""
         self._check_open()
 
+    def size_of(self, first: bytes, last: bytes) -> int:
+        """Bytes of keys and values in a range."""
+        self._check_open()
+        return sum(len(k) + len(v) for k, v in self.iterate(b"", start=first) if k < last)
+
     def renew(self) -> bool:
         """Nothing to make anew."""
         self._check_open()

@@ -82,6 +82,10 @@ class KeyValueStore(Protocol):
         """
         ...
 
+    def size_of(self, first: bytes, last: bytes) -> int:
+        """About how many bytes of the disk the keys between two keys take, unflushed ones not."""
+        ...
+
     def renew(self) -> bool:
         """Make the store's own files anew, which name old keys; False while somebody iterates.
 

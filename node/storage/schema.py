@@ -39,6 +39,8 @@ META_PRUNED_FROM: Final = META + b"pruned"
 """Sealed: 8-byte height below which bodies of blocks may be missing; absent = none is."""
 META_STATE_SWEEP: Final = META + b"sweep"
 """Empty: old states are being deleted, so a state node may lack a part of its subtree."""
+META_SWEPT_FROM: Final = META + b"swept"
+"""Sealed: 8-byte height below which states were deleted; absent = none was."""
 META_RESTORED: Final = META + b"restored"
 """Sealed: what a restored database must not forget until it is at the tip (`node.backup`)."""
 

@@ -49,6 +49,8 @@ class StateWalk:
         self._puts: dict[bytes, bytes | None] = {}
         self.kept = 0
         """Values written so far."""
+        self._sweeping = store.get(schema.META_STATE_SWEEP) is not None
+        """Pruning stopped in the middle: a stored node may lack what is below it."""
         self.most_open = 0
         """Most values held at once."""
         self._want(None, root, is_account=True, is_code=False)
@@ -116,6 +118,8 @@ class StateWalk:
 
     def _is_whole(self, value_hash: bytes, is_code: bool) -> bool:
         """Whether a stored value needs nothing more; a code's bytes alone do not make a node."""
+        if self._sweeping and not is_code:
+            return False
         mark = schema.code_mark(value_hash)
         marked = mark in self._puts or self._store.get(mark) is not None
         return marked if is_code else not marked

@@ -1,0 +1,117 @@
+"""The keeper: prunes a running node by the clock, a little at a time, and never beside a sync.
+
+Rules: after each step it rests four times as long as the step took, so a fifth of the time is the
+most that votes ever share with it; a sync or a halt of the node ends a run at any step, and the
+next one goes on where it was. Compaction runs on a thread, slice by slice. What the disk got back
+is measured and logged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Final
+
+from node.logs import Log
+from node.pruning.run import (
+    ROUNDS,
+    Figures,
+    PruningRun,
+    mark_ends,
+    ranges_of,
+    size_on_disk,
+)
+from node.pruning.settings import PruningConfig
+from node.storage import schema
+from node.storage.durability import Durability
+from node.storage.port import KeyValueStore
+
+REST: Final = 4
+"""Times as long as a step took: the rest behind it."""
+LEAST_REST_S: Final = 0.002
+FIRST_S: Final = 5.0
+"""From the start of the node to the first look."""
+
+log = Log("pruning")
+
+
+class Keeper:
+    """Pruning of one running node."""
+
+    def __init__(
+        self,
+        store: KeyValueStore,
+        durability: Durability,
+        folder: Path,
+        config: PruningConfig,
+        may_prune: Callable[[], bool],
+        now_ms: Callable[[], int],
+    ) -> None:
+        """`may_prune`: not while the node syncs or comes home; asked before each step."""
+        self._store = store
+        self._durability = durability
+        self._folder = folder
+        self._config = config
+        self._may_prune = may_prune
+        self._now_ms = now_ms
+        self._thread = ThreadPoolExecutor(1, "bulwark-prune")
+        self.given_back = 0
+        """Bytes of disk since start."""
+        self.runs = 0
+        """Runs since start that had something to do."""
+
+    async def run(self) -> None:
+        """Prune by the clock until cancelled. Raises StoreDamaged, StoreWriteFailed."""
+        if not self._config.is_on and self._store.get(schema.META_STATE_SWEEP) is None:
+            return
+        await asyncio.sleep(FIRST_S)
+        while True:
+            if self._may_prune():
+                await self.prune()
+            await asyncio.sleep(self._config.every_seconds)
+
+    async def prune(self) -> Figures | None:
+        """One run; None for one that a sync ended. Raises StoreDamaged, StoreWriteFailed."""
+        run = PruningRun(self._store, self._config, self._now_ms(), is_dry=False)
+        floors = run.figures.body_floor, run.figures.state_floor
+        began = time.perf_counter()
+        for _ in run.steps():
+            took = time.perf_counter() - began
+            await asyncio.sleep(max(LEAST_REST_S, REST * took))
+            if not self._may_prune():
+                log.info("pruning waits for a sync")
+                return None
+            began = time.perf_counter()
+        figures = run.figures
+        if figures.is_nothing:
+            return figures
+        before = size_on_disk(self._folder)
+        await self._compact(figures)
+        freed = before - size_on_disk(self._folder)
+        self.given_back += max(0, freed)
+        self.runs += 1
+        log.info(
+            "pruned",
+            blocks=figures.blocks,
+            states_below=floors[1].height,
+            bodies_below=floors[0].height,
+            nodes=figures.states,
+            logical_bytes=sum(figures.bytes.values()),
+            disk_bytes=freed,
+        )
+        return figures
+
+    async def _compact(self, figures: Figures) -> None:
+        loop = asyncio.get_running_loop()
+        await self._durability.barrier()
+        for _ in range(ROUNDS):
+            mark_ends(self._store)
+            for first, last in ranges_of(frozenset(figures.bytes)):
+                await loop.run_in_executor(self._thread, self._store.compact, first, last)
+
+    def close(self) -> None:
+        """Finish the compaction under way."""
+        self._thread.shutdown(wait=True, cancel_futures=True)
