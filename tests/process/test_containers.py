@@ -103,7 +103,7 @@ def test_the_health_check_tells_a_node_that_lives(alliance: Engine) -> None:
         until(
             lambda service=service: alliance.health(service) == "healthy",  # type: ignore[misc]
             f"{service} is healthy",
-            within_s=90,
+            within_s=180,
         )
     ask = ("docker", "exec", alliance.container("hilltel"), "bulwark", "node", "health")
     assert alliance.run(*ask, "--home", ".", "--ready").strip() == "/readyz 200"
