@@ -315,3 +315,28 @@ MODELS: Final[tuple[type[BaseModel], ...]] = (
     AttemptsOut,
     DeadLettersOut,
 )
+
+
+def events_document() -> dict[str, object]:
+    """JSON Schema (2020-12) of an event, its data by type: docs/events.json."""
+    definitions: dict[str, object] = {}
+    cases: list[object] = []
+    for kind, model in DATA.items():
+        schema = model.model_json_schema(ref_template="#/$defs/{model}")
+        definitions |= schema.pop("$defs", {})
+        definitions[model.__name__] = schema
+        wanted = {"properties": {"data": {"$ref": f"#/$defs/{model.__name__}"}}}
+        cases.append({"if": {"properties": {"type": {"const": kind.value}}}, "then": wanted})
+    envelope = EventOut.model_json_schema(ref_template="#/$defs/{model}")
+    properties = {**envelope["properties"], "data": {"type": "object"}}
+    properties["type"] = {"type": "string", "enum": [kind.value for kind in DATA]}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Event of a Bulwark node",
+        "type": "object",
+        "required": envelope["required"],
+        "additionalProperties": False,
+        "properties": properties,
+        "allOf": cases,
+        "$defs": dict(sorted(definitions.items())),
+    }

@@ -62,7 +62,7 @@ command.add_command(verify)
 
 
 @command.command(name="add")
-@click.argument("url")
+@click.argument("receiver")
 @types_option
 @click.option("--description", default="", help="For people.")
 @click.option("--after", type=click.IntRange(min=0), help="Event number to begin behind.")
@@ -70,7 +70,7 @@ command.add_command(verify)
 @connection_options(*ADMIN)
 @json_option
 def add(
-    url: str,
+    receiver: str,
     types: tuple[str, ...],
     description: str,
     after: int | None,
@@ -85,7 +85,7 @@ def add(
       bulwark webhook add https://desk.northbank.example/bulwark --type retro_hit --type recall \\
         --secret-file webhook.secret --home alliance/northbank
     """
-    body: dict[str, object] = {"url": url, "types": list(types), "description": description}
+    body: dict[str, object] = {"url": receiver, "types": list(types), "description": description}
     if after is not None:
         body["after"] = after
     _check_new(secret_file)
@@ -154,7 +154,7 @@ def resume(webhook_id: str, target: Target, as_json: bool) -> None:
 
 @command.command(name="change")
 @webhook_argument
-@click.option("--url", "new_url", help="The receiver's new address.")
+@click.option("--to", "receiver", help="The receiver's new address.")
 @types_option
 @click.option("--all-types", is_flag=True, help="All types again.")
 @click.option("--description", help="For people.")
@@ -162,7 +162,7 @@ def resume(webhook_id: str, target: Target, as_json: bool) -> None:
 @json_option
 def change(
     webhook_id: str,
-    new_url: str | None,
+    receiver: str | None,
     types: tuple[str, ...],
     all_types: bool,
     description: str | None,
@@ -176,14 +176,14 @@ def change(
       bulwark webhook change 5f0c2e9a71b3d684 --type recall --home alliance/northbank
     """
     body: dict[str, object] = {}
-    if new_url is not None:
-        body["url"] = new_url
+    if receiver is not None:
+        body["url"] = receiver
     if types or all_types:
         body["types"] = [] if all_types else list(types)
     if description is not None:
         body["description"] = description
     if not body:
-        raise click.UsageError("say what to change: --url, --type, --all-types, --description")
+        raise click.UsageError("say what to change: --to, --type, --all-types, --description")
     _change(webhook_id, body, target, as_json)
 
 
