@@ -102,7 +102,9 @@ class Story:
         # Two questions were asked since; without the bound all quota would count as used.
         words = ("restore", str(self.file), str(self.home), "--json", "--asked-since", "20")
         done = json.loads(bulwark(*words))
-        print(f"restored {done['entries']} entries in {time.monotonic() - began:.1f} s")
+        sys.stdout.write(
+            f"restored {done['entries']} entries in {time.monotonic() - began:.1f} s\n"
+        )
         self.restored_height = int(done["height"])
         for name, data in (("keys/passphrase", passphrase), ("api_keys.clear.json", clear)):
             (self.home / name).write_bytes(data)
@@ -127,7 +129,7 @@ class Story:
             return answer.status_code != 503
 
         until(knock, "the door of the restored node opens")
-        print(f"the door opened after {time.monotonic() - began:.1f} s")
+        sys.stdout.write(f"the door opened after {time.monotonic() - began:.1f} s\n")
 
 
 @pytest.fixture(scope="module")
@@ -142,7 +144,9 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
         with Load(alliance, alliance.validators[:1]):
             began = time.monotonic()
             out = bulwark("backup", "--home", str(made.home), "--out", str(made.file), "--json")
-            print(f"backed up in {time.monotonic() - began:.1f} s, {made.file.stat().st_size} B")
+            sys.stdout.write(
+                f"backed up in {time.monotonic() - began:.1f} s, {made.file.stat().st_size} B\n"
+            )
             made.manifest = json.loads(out)
             made.ids[LATER] = made.report(LATER)
             made.order_erasure()
