@@ -12,6 +12,7 @@ import logging
 import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Any
 
@@ -64,14 +65,42 @@ class _Formatter(logging.Formatter):
         return line if trace is None else f"{line}\n{trace}"
 
 
-def configure_logs(member: str, *, level: str, as_json: bool, file: Path | None) -> None:
-    """Point the root logger at `file` or standard error; replaces earlier handlers."""
+class _Rotating(RotatingFileHandler):
+    """A log file that is begun anew by size; one with no older files kept is cut to nothing."""
+
+    def __init__(self, file: Path, max_bytes: int, keep_files: int) -> None:
+        self._alone = keep_files == 0
+        super().__init__(file, maxBytes=max_bytes, backupCount=keep_files, encoding="utf-8")
+
+    def doRollover(self) -> None:  # noqa: N802 - the name is the standard library's
+        """Begin a new file."""
+        if not self._alone:
+            super().doRollover()
+        elif self.stream:
+            self.stream.seek(0)
+            self.stream.truncate()
+
+
+def configure_logs(
+    member: str,
+    *,
+    level: str,
+    as_json: bool,
+    file: Path | None,
+    max_bytes: int = 0,
+    keep_files: int = 0,
+) -> None:
+    """Point the root logger at `file` or standard error; replaces earlier handlers.
+
+    A file that would grow over `max_bytes` becomes FILE.1, that one FILE.2 and so on; what is over
+    `keep_files` goes. With 0 bytes one file grows for ever.
+    """
     handler: logging.Handler
     if file is None:
         handler = logging.StreamHandler(sys.stderr)
     else:
         file.parent.mkdir(parents=True, exist_ok=True)
-        handler = logging.FileHandler(file, encoding="utf-8")
+        handler = _Rotating(file, max_bytes, keep_files)
     handler.setFormatter(_Formatter(member, as_json))
     root = logging.getLogger()
     root.handlers[:] = [handler]

@@ -69,6 +69,8 @@ def run_node(path: Path) -> int:
             level=logs.level,
             as_json=logs.format == "json",
             file=None if logs.file is None else path / logs.file,
+            max_bytes=logs.max_bytes,
+            keep_files=logs.keep_files,
         )
         log.info("group library", checked=group.self_test())
         with (

@@ -275,3 +275,9 @@ class LogConfig(Section):
     level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level")
     format: Literal["json", "text"] = Field("json", description="one JSON object or text a line")
     file: Path | None = Field(None, description="file to append to; none = standard error")
+    max_bytes: int = Field(
+        256 * 1024 * 1024, ge=64 * 1024, le=1 << 40, description="size at which a new file begins"
+    )
+    keep_files: int = Field(
+        8, ge=0, le=1_000, description="older files that are kept as FILE.1, FILE.2 and so on"
+    )
