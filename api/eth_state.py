@@ -117,7 +117,7 @@ class StateMethods:
         return proof_shape(self._view.proof(account, keys, height), [str(slot) for slot in slots])
 
     async def call(self, params: list[object], _: Principal) -> Json:
-        """eth_call [message, block]; state and block overrides are not offered."""
+        """eth_call [message, block]: output of a message; no overrides of state or block."""
         message, at = take(params, 1, 2)
         request = call_request(message, "0")
         height = existing_height(self._view, at, "block")
