@@ -136,7 +136,7 @@ class ApiKeys:
         self.entries: tuple[ApiKey, ...] = tuple(keys)
         self._secret = secrets.token_bytes(KEY_BYTES)
         self._by_id = {key.id: key for key in self.entries}
-        self._by_hash: dict[bytes, ApiKey] = {}
+        self._by_hash: dict[bytes, tuple[ApiKey, Principal]] = {}
         if len(self._by_id) != len(self.entries):
             raise ApiKeysInvalid("keys", "two keys have one id")
         if sum(key.revoked_ms is None for key in self.entries) > MAX_KEYS:
@@ -148,7 +148,7 @@ class ApiKeys:
                 blinded = self._blinded(digest)
                 if blinded in self._by_hash:
                     raise ApiKeysInvalid("keys", "two entries have one hash")
-                self._by_hash[blinded] = key
+                self._by_hash[blinded] = (key, key.principal)
 
     @classmethod
     def load(cls, path: Path) -> ApiKeys:
@@ -178,12 +178,13 @@ class ApiKeys:
         found = self._by_hash.get(self._blinded(digest))
         if found is None:
             return Why.UNKNOWN
-        return found.refusal(digest, client, now_ms) or found.principal
+        entry, principal = found
+        return entry.refusal(digest, client, now_ms) or principal
 
     def identify(self, key: bytes) -> Principal | None:
         """Whose key this is, wherever and whenever it is shown; None for unknown and revoked."""
         found = self._by_hash.get(self._blinded(hashlib.sha256(key).digest()))
-        return None if found is None or found.revoked_ms is not None else found.principal
+        return None if found is None or found[0].revoked_ms is not None else found[1]
 
     def get(self, key_id: str) -> ApiKey | None:
         """The entry with an id."""
@@ -196,7 +197,7 @@ class ApiKeys:
         return ApiKeys((*self.entries, key))
 
     def _blinded(self, digest: bytes) -> bytes:
-        return hashlib.blake2b(digest, key=self._secret, digest_size=32).digest()
+        return hashlib.sha256(self._secret + digest).digest()
 
     def __repr__(self) -> str:
         return f"ApiKeys({len(self.entries)} keys)"
