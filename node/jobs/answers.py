@@ -100,6 +100,8 @@ class Answers:
         self._values = values
         self._memo: dict[tuple[str, str], Answered] = {}
         self._memo_tip: Header | None = None
+        self._nothing: Answered | None = None
+        """The answer where the ledger has nothing."""
 
     async def part(
         self,
@@ -161,7 +163,13 @@ class Answers:
                 raise Untagged(len(missing), str(missing[0]))
         for key, outcome in tags.items():
             answer = self._ground.screener.answer(outcome, self._header, self._behind)
-            found[key] = answered(answer)
+            if answer.complete and not answer.reasons and not answer.records:
+                # Nothing is known of most values, and that is said in one way.
+                if self._nothing is None:
+                    self._nothing = answered(answer)
+                found[key] = self._nothing
+            else:
+                found[key] = answered(answer)
             if isinstance(outcome, bytes):
                 self._memo[key] = found[key]
             if share.due():

@@ -47,6 +47,9 @@ MAX_COUNTED = 1_000
 """Records of one indicator that count, the newest: who repeats itself can not slow others down in
 their screenings. An answer that leaves older ones out says so."""
 
+_NOTHING_KNOWN = assess((), 0)
+"""What no record at all amounts to, at any time: most questions."""
+
 
 class Replica(Protocol):
     """What a screening reads."""
@@ -206,7 +209,7 @@ class Screener:
         pairs = [(stored, self._view(stored, header)) for stored in records]
         known = [(stored, view) for stored, view in pairs if view is not None]
         now_ms = header.timestamp_ms
-        assessment = assess([view for _, view in known], now_ms)
+        assessment = assess([view for _, view in known], now_ms) if known else _NOTHING_KNOWN
         standing = [stored for stored, view in known if stands(view, now_ms)]
         return ScreeningAnswer(
             hit=assessment.stands,
