@@ -73,8 +73,6 @@ def _event(day: str, tlp: Tlp, records: list[Outgoing], alliance: Alliance) -> d
         "distribution": distribution,
         "sharing_group_id": "0",
         "disable_correlation": False,
-        "extends_uuid": "",
-        "protected": None,
         "Org": org,
         "Orgc": org,
         "Tag": [_tag(words.tlp_tag(tlp))],
@@ -119,13 +117,11 @@ def _attribute(
         "comment": f"{fields.get('kind') or 'record'}, {record.state}",
         "deleted": is_deleted,
         "disable_correlation": False,
-        "object_relation": None,
         "Tag": [_tag(name) for name in _tags(record)],
-        "Sighting": [],
     }
     for name in ("first_seen", "last_seen"):
-        day = fields.get(name)
-        attribute[name] = f"{day}{_DAY}" if day else None
+        if fields.get(name):
+            attribute[name] = f"{fields[name]}{_DAY}"
     return attribute
 
 
@@ -139,9 +135,8 @@ def _corroborate(attribute: dict[str, Any], record: Outgoing, alliance: Alliance
         "type": "1" if is_false else "0",
         "source": f"{words.NAMESPACE}:{record.reporter}",
         "date_sighting": str(record.stated_ms // 1000),
-        "attribute_uuid": attribute["uuid"],
     }
-    attribute["Sighting"].append(sighting)
+    attribute.setdefault("Sighting", []).append(sighting)
     newest = max(int(attribute["timestamp"]), record.changed_ms // 1000)
     attribute["timestamp"] = str(newest)
 
