@@ -30,7 +30,7 @@ _DAY_S: Final = 86_400
 _EARLIEST: Final = "1990-01-01"
 _LABELS_MAX: Final = 1_000
 _OWN_NUMBERS: Final = ("distinct_customers", "confidence")
-_OWN_TEXTS: Final = ("country", "operation")
+_OWN_TEXTS: Final = ("country", "operation", "first_seen", "last_seen")
 
 
 @dataclass(frozen=True, slots=True)

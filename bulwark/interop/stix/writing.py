@@ -40,7 +40,7 @@ _SCHEMA: Final = "https://docs.oasis-open.org/cti/stix/v2.1/stix-v2.1.html"
 _UNSTATED: Final = frozenset({None, "", "unknown", "reference"})
 _CARRIED: Final = (
     *("kind", "operation", "fraud_type", "object_role", "evidence_level", "channel", "country"),
-    *("loss_band", "lawful_basis", "purpose", "usage"),
+    *("loss_band", "lawful_basis", "purpose", "usage", "first_seen", "last_seen"),
 )
 _LABELLED: Final = ("fraud_type", "object_role", "evidence_level", "channel", "loss_band")
 _TYPES: Final = {
