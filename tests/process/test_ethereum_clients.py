@@ -90,6 +90,37 @@ def test_a_client_deploys_writes_reads_filters_and_subscribes(
     check(shared, told, account.address)
 
 
+def test_every_node_tells_the_same_trace_of_a_report_and_of_a_call(shared: Alliance) -> None:
+    name = shared.validators[0]
+    shared.report(name, kind="email", value="trace@scam-post.net")
+    height = shared.height(name)
+    shared.until_final(height)
+    options = {"tracer": "callTracer", "tracerConfig": {"withLog": True}}
+    told = []
+    for node in shared.names:
+        client = shared.client(node, "auditor")
+        told.append(
+            [
+                rpc(client, "debug_traceBlockByNumber", hex(at), options)["result"]
+                for at in range(1, height + 1)
+            ]
+        )
+    assert all(traces == told[0] for traces in told)
+    flat = [trace["result"] for block in told[0] for trace in block]
+    receipts = [
+        receipt
+        for at in range(1, height + 1)
+        for receipt in rpc(shared.client(name, "auditor"), "eth_getBlockReceipts", hex(at))[
+            "result"
+        ]
+    ]
+    assert [trace["gasUsed"] for trace in flat] == [receipt["gasUsed"] for receipt in receipts]
+    anchored = [trace for trace in flat if trace.get("logs")]
+    assert anchored and all(trace["type"] == "CALL" for trace in anchored)
+    analyst = rpc(shared.client(name, "analyst"), "debug_traceBlockByNumber", "0x1", options)
+    assert analyst["error"]["code"] == -32006
+
+
 def test_web3_py_subscribes_by_websocket(shared: Alliance) -> None:
     account = Account.create()
     told = asyncio.run(asyncio.wait_for(follow_with_web3(shared, account), 60))
