@@ -72,7 +72,7 @@ class _Rotating(RotatingFileHandler):
         self._alone = keep_files == 0
         super().__init__(file, maxBytes=max_bytes, backupCount=keep_files, encoding="utf-8")
 
-    def doRollover(self) -> None:  # noqa: N802 - the name is the standard library's
+    def doRollover(self) -> None:
         """Begin a new file."""
         if not self._alone:
             super().doRollover()
