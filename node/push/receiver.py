@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import re
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ _LOCAL: Final = tuple(
     for text in ("127.0.0.0/8", "::1/128", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16",
                  "fc00::/7")
 )  # fmt: skip
+_PORTS: Final = re.compile(r"[0-9]{1,5}(?:-[0-9]{1,5})?\Z")
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
@@ -81,7 +83,8 @@ def ports_of(texts: Sequence[str]) -> tuple[range, ...]:
     found = []
     for text in texts:
         low, _, high = text.partition("-")
-        first, last = int(low), int(high or low)
+        is_range = _PORTS.match(text) is not None
+        first, last = (int(low), int(high or low)) if is_range else (0, 0)
         if not 1 <= first <= last <= 65_535:
             raise ValueError(f"{text}: a port from 1 to 65535, or a range of them")
         found.append(range(first, last + 1))
