@@ -36,6 +36,7 @@ from node.identity.desk import IdentityDesk
 from node.identity.reload import Reloader
 from node.interaction.wiring import Counters, Interaction
 from node.jobs.desk import JobDesk
+from node.jobs.news import job_event
 from node.jobs.wiring import JobsGround, make_job_desk
 from node.openings.wiring import OpeningsGround, OpeningsPath
 from node.push.wiring import CoreHome, PushCore, PushGround, PushPath
@@ -376,7 +377,7 @@ class Services:
 
     def _make_jobs(self) -> JobDesk:
         ground = self._ground
-        return make_job_desk(
+        desk = make_job_desk(
             JobsGround(
                 home=ground.home,
                 store=ground.store,
@@ -387,8 +388,11 @@ class Services:
                 screener=self._screener,
                 access=self._access,
                 hits=self._erasure.hits,
+                remember=self._push_core.questions.of,
             )
         )
+        desk.listen(lambda view: self._push_core.events.add([job_event(view)]))
+        return desk
 
     def _make_governance(self) -> GovernancePath:
         ground = self._ground

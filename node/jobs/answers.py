@@ -15,6 +15,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from msgspec.structs import replace
+
+from bulwark.indicators.model import ScreeningRequest
 from bulwark.jobs.row import OUTCOMES, canonical, verdict
 from bulwark.ledger.header import Header
 from bulwark.ledger.ids import Tag
@@ -23,14 +26,16 @@ from node.jobs.questions import Known, Question, Questions
 from node.jobs.rowsource import Raw
 from node.jobs.share import Share
 from node.recall.hits import HitLog
-from node.screening.screener import Screener
-from node.service import Caller, RecordView, ScreeningAnswer
+from node.screening.screener import Screener, Seen
+from node.service import Caller, ScreeningAnswer
 from node.tagging.effort import TagEffort
 from node.tagging.tagger import Tagger, TaggingUnavailable
 
 MEMO: Final = 20_000
 """Answers remembered; all go when there are more."""
 Puts = dict[bytes, bytes | None]
+Key = tuple[str, str]
+"""Kind and canonical value."""
 
 
 class Untagged(Exception):
@@ -49,8 +54,7 @@ class Answered:
     rest: bytes
     """Its part of a canonical line."""
     outcome: str
-    band: str
-    records: tuple[RecordView, ...]
+    answer: ScreeningAnswer
 
 
 @dataclass(slots=True)
@@ -76,6 +80,8 @@ class AnswerGround:
     hits: HitLog
     tip: Callable[[], Header]
     now_ms: Callable[[], int]
+    remember: Callable[[Caller], Seen] | None
+    """What keeps a caller's questions for the retro-hunt; None where jobs' are not kept."""
 
 
 class Answers:
@@ -98,7 +104,10 @@ class Answers:
         self._header = header
         self._behind = behind
         self._values = values
-        self._memo: dict[tuple[str, str], Answered] = {}
+        self._seen = None if ground.remember is None else ground.remember(by)
+        self._memo: dict[Key, tuple[Tag, Answered]] = {}
+        self._kept: set[tuple[Key, str]] = set()
+        """Questions that are remembered since the memo began, with their cases."""
         self._memo_tip: Header | None = None
         self._nothing: Answered | None = None
         """The answer where the ledger has nothing."""
@@ -128,23 +137,29 @@ class Answers:
 
     async def _answers(
         self, questions: Sequence[Question], share: Share, *, is_last_try: bool
-    ) -> dict[tuple[str, str], Answered]:
+    ) -> dict[Key, Answered]:
         """The answers about the distinct values of a part."""
         tip = self._ground.tip()
-        if self._memo_tip != tip or len(self._memo) > MEMO:
+        if self._memo_tip != tip or len(self._memo) > MEMO or len(self._kept) > MEMO:
             self._memo.clear()
+            self._kept.clear()
             self._memo_tip = tip
-        found: dict[tuple[str, str], Answered] = {}
-        tags: dict[tuple[str, str], Tag | TaggingUnavailable] = {}
-        unknown: list[tuple[str, str]] = []
+        found: dict[Key, Answered] = {}
+        tags: dict[Key, Tag | TaggingUnavailable] = {}
+        unknown: list[Key] = []
+        asked: dict[Key, dict[str, ScreeningRequest]] = {}
         for question in questions:
             known = question.known
             key = (known.kind, known.value)
-            if not known.value or key in found or key in tags:
+            if known.request is None or known.errors:
+                continue
+            cases = asked.setdefault(key, {})
+            cases[question.case_ref] = known.request
+            if len(cases) > 1 or key in found or key in tags:
                 continue
             held = self._memo.get(key)
             if held is not None:
-                found[key] = held
+                found[key] = held[1]
                 continue
             tag = self._ground.tagger.cached(*key)
             if tag is None:
@@ -171,15 +186,31 @@ class Answers:
             else:
                 found[key] = answered(answer)
             if isinstance(outcome, bytes):
-                self._memo[key] = found[key]
+                self._memo[key] = outcome, found[key]
+                self._remember(key, asked[key])
+            if share.due():
+                await share.rest()
+        for key, cases in asked.items():
+            self._remember(key, cases)
             if share.due():
                 await share.rest()
         return found
 
+    def _remember(self, key: Key, cases: Mapping[str, ScreeningRequest]) -> None:
+        """Keep the questions about a value for the retro-hunt, each case once."""
+        held = self._memo.get(key)
+        if self._seen is None or held is None:
+            return
+        tag, found = held
+        new = [case for case in cases if (key, case) not in self._kept]
+        if new:
+            self._seen([(replace(cases[case], case_ref=case), tag, found.answer) for case in new])
+            self._kept.update((key, case) for case in new)
+
     async def _lines(
         self,
         questions: Sequence[Question],
-        answers: Mapping[tuple[str, str], Answered],
+        answers: Mapping[Key, Answered],
         first: int,
         share: Share,
     ) -> Made:
@@ -197,14 +228,15 @@ class Answers:
                 answer = answers[known.kind, known.value]
                 rest = answer.rest
                 made.outcomes[answer.outcome] += 1
-                made.bands[answer.band] += 1
+                made.bands[answer.answer.band] += 1
                 same = (question.case_ref, id(answer))
-                if answer.records and same not in noted:
+                records = answer.answer.records
+                if records and same not in noted:
                     noted.add(same)
                     made.hits |= self._ground.hits.entry(
                         self._by.key_id,
                         question.case_ref,
-                        answer.records,
+                        records,
                         self._ground.now_ms(),
                     )
             lines.append(canonical(number, question.line, question.ref, value, rest))
@@ -251,4 +283,4 @@ def answered(answer: ScreeningAnswer) -> Answered:
         actions=answer.permitted_actions,
         limits=[(limit.code, limit.text) for limit in answer.limits],
     )
-    return Answered(rest, outcome, answer.band, answer.records)
+    return Answered(rest, outcome, answer)

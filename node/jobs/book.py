@@ -64,6 +64,8 @@ class JobRecord(msgspec.Struct, kw_only=True):
     busy_ms: int = 0
     """Time that it was worked, over all starts."""
     manifest: bytes = b""
+    told: bool = False
+    """Whether who listens was told that it is over."""
 
     @property
     def raw_id(self) -> bytes:

@@ -10,7 +10,6 @@ they are deleted. Who waits for a job's end is told once, after it is durable.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
@@ -43,6 +42,7 @@ from node.jobs.worker import Going, Worker
 from node.logs import Log
 from node.service import Busy, Caller, Conflict, IdempotencyMismatch, NotFound, Role
 from node.storage.durability import Durability
+from node.storage.errors import StorageError
 
 UPLOADS: Final = 2
 """Files that are taken at a time."""
@@ -50,7 +50,7 @@ SWEEP_S: Final = 60.0
 ALL_SEEN_BY: Final = frozenset({Role.OPERATOR, Role.ADMIN})
 
 log = Log("jobs")
-Finished = Callable[[JobView], None]
+Finished = Callable[[JobView], object]
 """Told the view of a job that is over."""
 
 
@@ -97,11 +97,14 @@ class JobDesk:
         self.going[job.id] = Going(parts, last or _NO_PART)
 
     def listen(self, told: Finished) -> None:
-        """Tell somebody of every job that is over from now on."""
+        """Tell somebody of every job that is over and was not told; at least once each."""
         self._listeners.append(told)
 
     async def run(self) -> None:
         """Work jobs and drop old ones until cancelled. Raises StoreWriteFailed."""
+        for job in self.jobs_by_id.values():
+            if job.state.is_over and not job.told:
+                self._tell(job)
         async with asyncio.TaskGroup() as group:
             group.create_task(self._worker.run())
             group.create_task(self._sweep())
@@ -330,10 +333,20 @@ class JobDesk:
         log.info(
             "a job is over", job=job.id, state=state.value, rows=self.going[job.id].last.all_rows
         )
+        self._tell(job)
+
+    def _tell(self, job: JobRecord) -> None:
+        """Tell who listens; a listener that fails keeps nobody else from it."""
         view = self._view(job)
         for told in self._listeners:
-            with contextlib.suppress(Exception):
+            try:
                 told(view)
+            except StorageError:
+                raise
+            except Exception:
+                log.error("who listens for jobs failed", trace=True, job=job.id)
+        job.told = True
+        self._ground.book.put(job)
 
     def _drop(self, job: JobRecord) -> None:
         self._ground.book.drop(job)

@@ -50,6 +50,9 @@ class JobsConfig(Section):
     slice_ms: float = Field(
         2.0, ge=0.1, le=50.0, description="longest turn of a job before others get theirs"
     )
+    remember: bool = Field(
+        True, description="remember the questions of jobs for the retro-hunt, as those of persons"
+    )
     wait_seconds: int = Field(
         60, ge=1, le=86_400, description="pause before rows without a tag are asked again; it grows"
     )

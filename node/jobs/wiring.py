@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from node.assembly import Home
@@ -16,7 +17,8 @@ from node.jobs.desk import DeskGround, JobDesk
 from node.jobs.shelf import Shelf
 from node.jobs.worker import Worker, WorkGround
 from node.recall.hits import HitLog
-from node.screening.screener import Screener
+from node.screening.screener import Screener, Seen
+from node.service import Caller
 from node.storage.durability import Durability
 from node.storage.port import KeyValueStore
 from node.tagging.tagger import Tagger
@@ -36,6 +38,8 @@ class JobsGround:
     screener: Screener
     access: AccessDesk
     hits: HitLog
+    remember: Callable[[Caller], Seen]
+    """What keeps a caller's questions for the retro-hunt."""
 
 
 def make_job_desk(ground: JobsGround) -> JobDesk:
@@ -51,6 +55,7 @@ def make_job_desk(ground: JobsGround) -> JobDesk:
         hits=ground.hits,
         tip=lambda: ground.records.tip,
         now_ms=ground.clock.wall_ms,
+        remember=ground.remember if config.remember else None,
     )
 
     def make_worker(desk: JobDesk) -> Worker:

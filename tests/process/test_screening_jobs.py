@@ -66,6 +66,16 @@ def test_a_job_that_is_killed_in_the_middle_has_the_result_of_one_that_was_not(
     assert played.facts["outcomes"]["error"] == ROWS // BROKEN_EVERY
 
 
+def test_the_end_of_each_job_is_an_event_told_once(played: Screening) -> None:
+    client = played.alliance.client(played.name, "operator")
+    jobs = {job["id"] for job in client.get(BASE).json()["jobs"] if job["state"] == "done"}
+    assert len(jobs) == 2
+    page = client.get("/v1/events", params={"types": "job_finished"}).raise_for_status().json()
+    told = [event["data"] for event in page["events"]]
+    assert sorted(each["job"] for each in told) == sorted(jobs)
+    assert {(each["state"], each["rows"]) for each in told} == {("done", ROWS)}
+
+
 def test_csv_ndjson_and_parquet_with_the_same_rows_get_the_same_answers(
     played: Screening,
 ) -> None:

@@ -29,7 +29,7 @@ from node.jobs.settings import JobsConfig
 from node.jobs.shelf import Shelf
 from node.jobs.worker import Worker, WorkGround
 from node.recall.hits import HitLog
-from node.screening.screener import Screener
+from node.screening.screener import Screener, Seen
 from node.service import Caller, Role
 from node.storage.durability import Durability
 from node.storage.memory import MemoryStore
@@ -122,6 +122,7 @@ class Office:
             10_000,
         )
         self.shelf = Shelf(folder)
+        self.remembered: list[tuple[str, str, Tag, str]] = []
         self.now_ms = 1_800_000_000_000
         self.desk = JobDesk(self._ground())
 
@@ -134,6 +135,7 @@ class Office:
             hits=self.hits,
             tip=lambda: self.node.records.tip,
             now_ms=lambda: self.now_ms,
+            remember=self._remember,
         )
 
         def make_worker(desk: JobDesk) -> Worker:
@@ -165,6 +167,11 @@ class Office:
             tool_version="test",
             now_ms=lambda: self.now_ms,
             make_worker=make_worker,
+        )
+
+    def _remember(self, by: Caller) -> Seen:
+        return lambda rows: self.remembered.extend(
+            (by.key_id, request.case_ref, tag, answer.band) for request, tag, answer in rows
         )
 
     def know(self, phone: str, tag: Tag) -> None:

@@ -12,8 +12,10 @@ from typing import Any
 import orjson
 import pytest
 
+from api.push_schemas import JobFinishedData
 from bulwark.indicators.errors import FieldError
 from bulwark.jobs.verify import verify_result
+from node.jobs.news import job_event
 from node.jobs.port import InputRefused, InputTooLarge, JobView, State
 from node.service import Busy, Caller, Conflict, IdempotencyMismatch, NotFound, Role
 from tests.unit.node.chain.lifecycle_world import World, follow_up, statement
@@ -26,6 +28,7 @@ from tests.unit.node.jobs.office import (
     Office,
     csv_of,
     ledger,
+    tag_of,
 )
 
 OTHER = Caller("desk-8", Role.ANALYST)
@@ -253,6 +256,46 @@ async def test_who_listens_is_told_once_of_a_job_that_is_over(office: Office) ->
     view = await office.send(csv_of(*PHONES))
     await office.work(view.id)
     assert [(job.id, job.state) for job in told] == [(view.id, State.DONE)]
+
+
+async def test_a_job_whose_end_nobody_was_told_is_told_after_the_restart(
+    tmp_path: Path, world: World
+) -> None:
+    first = Office(tmp_path / "jobs", world.node)
+    view = await first.send(csv_of(*PHONES))
+    await first.work(view.id)
+    job = first.desk.jobs_by_id[view.id]
+    job.told = False
+    first.desk._ground.book.put(job)
+    await first.close()
+    told: list[JobView] = []
+    for _ in range(2):
+        second = Office(tmp_path / "jobs", world.node, first.store)
+        second.desk.listen(told.append)
+        other = await second.send(csv_of(PHONES[0]), name=str(len(told)))
+        await second.work(other.id)
+        await second.close()
+    assert [each.id for each in told].count(view.id) == 1
+    events = [job_event(each) for each in told]
+    assert len({event.name for event in events}) == 3
+    data = JobFinishedData.model_validate(events[0].data)
+    assert (data.job, data.state, data.hits, data.rows) == (view.id, "done", 5, 40)
+
+
+async def test_questions_of_a_job_are_remembered_once_for_each_case(office: Office) -> None:
+    cases = ["A", "B", "A", "A", ""]
+    body = "value,case_ref\n" + "".join(f"{PHONES[0]},{case}\n" for case in cases)
+    view = await office.send((body + f"{PHONES[20]},A\nno number,A\n").encode(), case_ref="Z")
+    await office.work(view.id)
+    found = sorted((who, case, band) for who, case, _, band in office.remembered)
+    (band,) = {band for _, _, tag, band in office.remembered if tag == tag_of(0)}
+    assert band != "none"
+    assert found == [
+        ("desk-7", "A", band),
+        ("desk-7", "A", "none"),
+        ("desk-7", "B", band),
+        ("desk-7", "Z", band),
+    ]
 
 
 async def test_one_key_is_one_job_and_another_file_under_it_is_refused(
