@@ -32,8 +32,8 @@ from node.governance.wiring import GovernanceGround, GovernancePath
 from node.ground import Ground
 from node.guarded.accessdesk import AccessDesk
 from node.guarded.accusationshelf import AccusationShelf
-from node.identity.desk import IdentityDesk
 from node.identity.reload import Reloader
+from node.identity.wiring import make_identity, make_reloader
 from node.interaction.wiring import Counters, Interaction
 from node.jobs.desk import JobDesk
 from node.jobs.news import job_event
@@ -77,9 +77,7 @@ class Services:
         self._board.attach(self._reporter, self._screener)
         self._board.examine_with(ground.oversight.examiner)
         self._access = self._make_access()
-        self._identity = IdentityDesk(
-            ground.home.path, ground.home.config, self._access, ground.store, ground.clock
-        )
+        self._identity = make_identity(ground.home, self._access, ground.store, ground.clock)
         self._reloader: Reloader | None = None
         self._erasure = self._make_erasure()
         self._views = RecordViews(
@@ -417,7 +415,6 @@ class Services:
 
     def resume(self) -> None:
         """Catch up with what the ledger said before this start."""
-        self._identity.resume()
         self.openings.resume()
 
     def executed(self, receipts: Sequence[Receipt] | None) -> None:
@@ -471,10 +468,7 @@ class Services:
             packs=self._packs,
             jobs=self.jobs,
         )
-        self._reloader = Reloader(
-            ground.home.path, ground.home.config, self._identity, self._access, server.relisten
-        )
-        self._identity.reload_with(self._reloader.reload)
+        self._reloader = make_reloader(ground.home, self._access, self._identity, server.relisten)
         return server
 
     def reload(self) -> None:

@@ -9,6 +9,7 @@ refused are counted and written once a minute at most, each way in by itself.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Final, Protocol, TypeVar
@@ -27,7 +28,7 @@ from node.identity.state import State, changed_rules, make_state
 from node.keys import KeystoreError
 from node.logs import Log
 from node.service import Caller, Conflict, NotFound, Role, Unavailable
-from node.storage.port import KeyValueStore
+from node.storage.errors import StorageError
 
 POLL_S: Final = 0.5
 WRITE_EVERY: Final = 60
@@ -60,13 +61,13 @@ class IdentityDesk:
     """See the module; implements Identities and ApiKeyService."""
 
     def __init__(
-        self, home: Path, config: NodeConfig, access: AdminLog, store: KeyValueStore, clock: Clock
+        self, home: Path, config: NodeConfig, access: AdminLog, memory: KeyMemory, clock: Clock
     ) -> None:
-        """Raises ApiKeysInvalid, IdentityInvalid, StoreDamaged."""
+        """Raises ApiKeysInvalid, IdentityInvalid."""
         self._home = home
         self._access = access
         self._clock = clock
-        self._memory = KeyMemory(store)
+        self._memory = memory
         self._refusals = Refusals(self._note_refused)
         self._limiter = RateLimiter(self._now_s)
         self._stamp = (0, 0, 0)
@@ -116,25 +117,27 @@ class IdentityDesk:
         """Tell it how everything is reloaded."""
         self._reload = reload
 
-    def resume(self) -> None:
-        """Tell the access log what changed in the file while the node was stopped."""
-        self._tell_keys(LOCAL)
-
     async def run(self) -> None:
-        """Notice changes of the file, write what is due; until cancelled."""
-        polls = 0
-        try:
-            while True:
-                await asyncio.sleep(POLL_S)
-                polls += 1
-                self.look()
-                self._refusals.tell_due(self._now_s())
-                if polls % WRITE_EVERY == 0:
-                    self._memory.write()
-                    if self.state.provider is not None:
-                        await self.state.provider.refresh()
-        finally:
-            self._memory.write()
+        """Notice changes of the file, write what is due; until cancelled.
+
+        First the access log is told what changed while the node was stopped. A store that fails
+        ends the node by its own watch.
+        """
+        with contextlib.suppress(StorageError):
+            self._tell_keys(LOCAL)
+            polls = 0
+            try:
+                while True:
+                    await asyncio.sleep(POLL_S)
+                    polls += 1
+                    self.look()
+                    self._refusals.tell_due(self._now_s())
+                    if polls % WRITE_EVERY == 0:
+                        self._memory.write()
+                        if self.state.provider is not None:
+                            await self.state.provider.refresh()
+            finally:
+                self._memory.write()
 
     def look(self) -> None:
         """Take over the key file if it changed; a broken one changes nothing."""

@@ -1,26 +1,27 @@
 """What a node remembers of API keys besides their file: last use, and which ones were told.
 
-Rules: last uses are kept in memory and written together from time to time, so no request waits for
-a disk; a crash loses the last minute of them. What the access log was told of each key is kept by
+Rules: ids name people, so both are encrypted under a key of their own. Last uses are kept in memory
+and written together from time to time, so no request waits for a disk; a crash loses the last half
+minute of them. What the access log was told of each key is kept by
 its fingerprint, so a change of the file while the node was stopped is told at its next start.
 """
 
 from __future__ import annotations
 
 from hashlib import sha256
-from typing import Final
+from typing import Any, Final
 
 import orjson
 
+from node.guarded.atrest import AtRest
 from node.identity.apikey import ApiKey, ApiKeys
 from node.storage.port import KeyValueStore
-from node.storage.schema import IDENTITY, number8
-from node.storage.seal import seal, unseal
+from node.storage.schema import IDENTITY
 
 USED: Final = IDENTITY + b"\x01"
-"""key id -> wall clock ms of its last use, sealed."""
+"""-> JSON {key id: wall clock ms of its last use}, encrypted."""
 TOLD: Final = IDENTITY + b"\x02"
-"""-> JSON {key id: [fingerprint of the secret, of the entry, is it revoked]}, sealed."""
+"""-> JSON {key id: [fingerprint of the secret, of the entry, is it revoked]}, encrypted."""
 MAX_TOLD: Final = 20
 """Changes that are told one by one; of more at once the rest is told by its number."""
 
@@ -28,19 +29,17 @@ MAX_TOLD: Final = 20
 class KeyMemory:
     """Uses and told changes of keys."""
 
-    def __init__(self, store: KeyValueStore) -> None:
+    def __init__(self, store: KeyValueStore, at_rest: AtRest) -> None:
         """Raises StoreDamaged."""
         self._store = store
-        self._used: dict[str, int] = {}
-        self._unwritten: set[str] = set()
-        for key, value in store.iterate(USED):
-            name = key[len(USED) :].decode("ascii", "replace")
-            self._used[name] = int.from_bytes(unseal(key, value), "big")
+        self._at_rest = at_rest
+        self._used: dict[str, int] = self._read(USED) or {}
+        self._is_unwritten = False
 
     def used(self, key_id: str, now_ms: int) -> None:
         """A key was shown."""
         self._used[key_id] = now_ms
-        self._unwritten.add(key_id)
+        self._is_unwritten = True
 
     def last_used(self, key_id: str) -> int | None:
         """When a key was last shown, None if it never was."""
@@ -48,13 +47,9 @@ class KeyMemory:
 
     def write(self) -> None:
         """Write what was used since; durable with the next barrier. Raises StoreWriteFailed."""
-        puts: dict[bytes, bytes | None] = {}
-        for key_id in self._unwritten:
-            key = USED + key_id.encode("ascii")
-            puts[key] = seal(key, number8(self._used[key_id]))
-        self._unwritten.clear()
-        if puts:
-            self._store.write(puts, sync=False)
+        if self._is_unwritten:
+            self._is_unwritten = False
+            self._write(USED, self._used)
 
     def changes(self, keys: ApiKeys) -> list[tuple[str, str]]:
         """(action, key id) of what is not told yet, and remember it as told.
@@ -62,12 +57,11 @@ class KeyMemory:
         The first keys that a node ever sees are what it begins with, and no change. Raises
         StoreDamaged, StoreWriteFailed.
         """
-        held = self._store.get(TOLD)
-        told = None if held is None else orjson.loads(unseal(TOLD, held))
+        told = self._read(TOLD)
         now = {key.id: _prints(key) for key in keys.entries}
         if told == now:
             return []
-        self._store.write({TOLD: seal(TOLD, orjson.dumps(now))}, sync=False)
+        self._write(TOLD, now)
         if told is None:
             return []
         found = [
@@ -80,6 +74,14 @@ class KeyMemory:
             rest = f"{len(found) - MAX_TOLD} more keys"
             return [*found[:MAX_TOLD], ("api-key.changed", rest)]
         return found
+
+    def _read(self, key: bytes) -> Any:
+        held = self._store.get(key)
+        return None if held is None else orjson.loads(self._at_rest.decrypt(key, held))
+
+    def _write(self, key: bytes, document: object) -> None:
+        plain = orjson.dumps(document)
+        self._store.write({key: self._at_rest.encrypt(key, plain)}, sync=False)
 
 
 def _prints(key: ApiKey) -> list[object]:

@@ -78,6 +78,7 @@ class Provider:
         self._looked_for_s: float | None = None
         """When they were last asked for because of an unknown key id."""
         self._lock = asyncio.Lock()
+        self._looks = 0
         self.failure: str | None = None
         """Why the last try failed, None if it did not."""
 
@@ -86,12 +87,11 @@ class Provider:
 
         Raises ProviderUnreachable when there are no keys that may still be used.
         """
-        if self._is_due():
+        if self._is_due() or (self._lock.locked() and not self._is_fresh()):
             await self._look()
         found = self._find(kid, algorithm)
-        if found is None and self._may_look_for():
-            self._looked_for_s = self._now_s()
-            await self._look(force=True)
+        if found is None and (self._lock.locked() or self._may_look_for()):
+            await self._look_for()
             found = self._find(kid, algorithm)
         if not self._is_fresh():
             raise ProviderUnreachable("the identity provider can not be reached")
@@ -99,7 +99,7 @@ class Provider:
 
     async def metadata(self) -> Metadata:
         """Endpoints. Raises ProviderUnreachable."""
-        if self._metadata is None and self._may_try():
+        if self._metadata is None and (self._lock.locked() or self._may_try()):
             await self._look()
         if self._metadata is None:
             raise ProviderUnreachable("the identity provider can not be reached")
@@ -156,27 +156,35 @@ class Provider:
         pause = self._settings.unknown_key_seconds
         return last is None or self._now_s() - last >= pause
 
-    async def _look(self, *, force: bool = False) -> None:
-        asked_s = self._now_s()
+    async def _look_for(self) -> None:
+        """Look because of an unknown key; who comes while somebody looks waits for that."""
+        if not self._lock.locked():
+            self._looked_for_s = self._now_s()
+        await self._look()
+
+    async def _look(self) -> None:
+        """Have metadata and keys anew; failures are noted, not raised."""
+        before = self._looks
         async with self._lock:
-            if self._tried_s is not None and self._tried_s >= asked_s:
+            if self._looks != before:
                 return  # somebody else looked while we waited
-            if not force and not self._is_due() and self._metadata is not None:
-                return
             self._tried_s = self._now_s()
             try:
-                async with self._client() as client:
-                    self._metadata = await self._discover(client)
-                    document = await self._document(client, "GET", self._metadata.jwks_uri)
-                keys = _keys(document, self._settings.algorithms)
+                await self._read()
             except (httpx.HTTPError, ValueError, OSError) as error:
                 self._note_failure(_reason(error))
-                return
-            if self.failure is not None:
-                log.info("identity provider answers again", issuer=self.issuer)
-            self.failure = None
-            self._keys = keys
-            self._had_s = self._now_s()
+            finally:
+                self._looks += 1
+
+    async def _read(self) -> None:
+        async with self._client() as client:
+            self._metadata = await self._discover(client)
+            document = await self._document(client, "GET", self._metadata.jwks_uri)
+        self._keys = _keys(document, self._settings.algorithms)
+        self._had_s = self._now_s()
+        if self.failure is not None:
+            log.info("identity provider answers again", issuer=self.issuer)
+        self.failure = None
 
     def _note_failure(self, reason: str) -> None:
         if self.failure != reason:
