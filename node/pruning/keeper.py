@@ -20,6 +20,7 @@ from node.pruning.run import (
     ROUNDS,
     Figures,
     PruningRun,
+    is_worth_it,
     mark_ends,
     ranges_of,
     size_on_disk,
@@ -77,6 +78,8 @@ class Keeper:
         """One run; None for one that a sync ended. Raises StoreDamaged, StoreWriteFailed."""
         run = PruningRun(self._store, self._config, self._now_ms(), is_dry=False)
         floors = run.figures.body_floor, run.figures.state_floor
+        if not is_worth_it(self._store, *floors):
+            return run.figures
         began = time.perf_counter()
         for _ in run.steps():
             took = time.perf_counter() - began

@@ -24,6 +24,8 @@ LOW: Final = schema.META + b"\x00sweep"
 HIGH: Final = b"\xfe" + b"\xff" * 7
 """Keys below and above every other: see `node.erasure.scrubber`."""
 ROUNDS: Final = 2
+STEP: Final = 64
+"""Blocks that a floor has to rise before a running node prunes again."""
 SLICES: Final = 16
 """Parts of a large kind of keys that are compacted one after another."""
 LARGE: Final = frozenset((schema.STATE, schema.TRANSACTIONS, schema.SIDECARS))
@@ -100,6 +102,15 @@ def is_sweep_due(store: KeyValueStore, floor: Floor) -> bool:
     """Whether states are to be swept: the floor rose, or a sweep was stopped in the middle."""
     is_stopped = store.get(schema.META_STATE_SWEEP) is not None
     return is_stopped or floor.height > blocks.read_swept_from(store)
+
+
+def is_worth_it(store: KeyValueStore, bodies: Floor, states: Floor) -> bool:
+    """Whether a floor rose so far that a sweep and a compaction pay, or one was stopped."""
+    rose = max(
+        bodies.height - blocks.read_pruned_from(store),
+        states.height - blocks.read_swept_from(store),
+    )
+    return rose >= STEP or store.get(schema.META_STATE_SWEEP) is not None
 
 
 def ranges_of(prefixes: frozenset[bytes]) -> list[tuple[bytes, bytes]]:
