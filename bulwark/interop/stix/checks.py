@@ -8,6 +8,7 @@ fault is told, with its JSON pointer and what is allowed; a value is never repea
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -109,6 +110,13 @@ def _is_integer(value: object) -> bool:
     return (isinstance(value, int) and not isinstance(value, bool)) or whole
 
 
+def _is_address(value: object, version: int) -> bool:
+    try:
+        return isinstance(value, str) and ipaddress.ip_interface(value).version == version
+    except ValueError:
+        return False
+
+
 def _between(least: int, most: int) -> Form:
     def right(value: object) -> bool:
         return _is_integer(value) and least <= value <= most  # type: ignore[operator]
@@ -153,6 +161,9 @@ MILLIS: Final = _one(
 OBJECT: Final = _one("an object", lambda value: isinstance(value, dict))
 FILLED: Final = _one("an object that is not empty", lambda v: isinstance(v, dict) and bool(v))
 ID: Final = reference()
+SIZE: Final = _between(0, 2**63)
+IPV4: Final = _one("an IPv4 address or network", lambda value: _is_address(value, 4))
+IPV6: Final = _one("an IPv6 address or network", lambda value: _is_address(value, 6))
 TEXTS: Final = _many(TEXT)
 IDS: Final = _many(ID)
 PHASES: Final = _many(_record({"kill_chain_name": TEXT, "phase_name": TEXT}, {}))

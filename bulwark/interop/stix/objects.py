@@ -20,12 +20,15 @@ from bulwark.interop.stix.checks import (
     ID,
     IDS,
     INTEGER,
+    IPV4,
+    IPV6,
     LETTERS,
     NUMBER,
     OBJECT,
     OBSERVABLE,
     OPINION,
     PHASES,
+    SIZE,
     TEXT,
     TEXTS,
     TIME,
@@ -97,7 +100,7 @@ DOMAIN_OBJECTS: Final[Mapping[str, tuple[Mapping[str, Form], tuple[str, ...]]]] 
     ),
     "observed-data": (
         {"first_observed": TIME, "last_observed": TIME, "number_observed": COUNT,
-         "objects": FILLED, "object_refs": TEXTS},
+         "objects": FILLED, "object_refs": IDS},
         ("first_observed", "last_observed", "number_observed"),
     ),
     "opinion": (
@@ -157,10 +160,10 @@ OBSERVABLES: Final[Mapping[str, tuple[Mapping[str, Form], tuple[str, ...]]]] = {
         ("is_multipart",),
     ),
     "file": (
-        {**_FILE_TIMES, "hashes": FILLED, "size": INTEGER, "name": TEXT, "mime_type": TEXT}, (),
+        {**_FILE_TIMES, "hashes": FILLED, "size": SIZE, "name": TEXT, "mime_type": TEXT}, (),
     ),
-    "ipv4-addr": (_REF, ("value",)),
-    "ipv6-addr": (_REF, ("value",)),
+    "ipv4-addr": ({**_REF, "value": IPV4}, ("value",)),
+    "ipv6-addr": ({**_REF, "value": IPV6}, ("value",)),
     "mac-addr": ({"value": TEXT}, ("value",)),
     "mutex": ({"name": TEXT}, ("name",)),
     "network-traffic": (
@@ -199,6 +202,7 @@ _ONE_OF: Final[Mapping[str, tuple[str, ...]]] = {
     "observed-data": ("objects", "object_refs"),
     "malware-analysis": ("result", "analysis_sco_refs"),
     "artifact": ("payload_bin", "url", "hashes"),
+    "windows-registry-key": ("key", "values"),
 }
 """Types of which at least one of some properties must be there."""
 
