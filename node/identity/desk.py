@@ -72,6 +72,7 @@ class IdentityDesk:
         self._limiter = RateLimiter(self._now_s)
         self._stamp = (0, 0, 0)
         self._broken: str | None = None
+        self._is_told = False
         self._reload: Callable[[Caller], Awaitable[Reloaded]] | None = None
         self._editing = asyncio.Lock()
         self.state = self.prepare(config)
@@ -156,6 +157,8 @@ class IdentityDesk:
         self._take(keys, LOCAL)
 
     def _take(self, keys: ApiKeys, by: Caller) -> None:
+        if not self._is_told:
+            self._tell_keys(LOCAL)  # what was there before this change
         now = self.state
         self.state = State(
             now.config, keys, now.users, now.tls, now.secret,
@@ -165,6 +168,7 @@ class IdentityDesk:
 
     def _tell_keys(self, by: Caller) -> list[str]:
         told = []
+        self._is_told = True
         for action, name in self._memory.changes(self.state.keys):
             self._access.administering(by.key_id, by.role, action, name)
             log.info(action, key=name, by=by.key_id)
