@@ -66,7 +66,10 @@ class RetroHitData(Model):
     score: int = Field(ge=0, le=100)
     reasons: list[ReasonOut]
     records: list[SaidOut] = Field(description="of the block that raised it", max_length=100)
-    questions: list[PastQuestionOut] = Field(min_length=1, max_length=100)
+    questions: list[PastQuestionOut] = Field(
+        min_length=1, max_length=100, description="the newest of them"
+    )
+    count: int = Field(description="of questions in all, up to 1,000")
 
 
 class DisputeData(Model):

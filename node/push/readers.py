@@ -86,6 +86,20 @@ class StatementReader:
             await self._hunt.hunt(news, block.header)
         return []
 
+    async def late(self) -> list[Draft]:
+        """Hunt what was asked as of an older block than the last about it: a job's questions."""
+        late = self._hunt.take_late()
+        if late:
+            source, news = self._from, News()
+            for tag, height in late.items():
+                for record in source.records.records_of(tag, MAX_RECORDS):
+                    if record.height > height:
+                        reporter = source.standings.member_of(record.reporter)
+                        news.add(tag, record.record_id, reporter)
+                await asyncio.sleep(0)
+            await self._hunt.hunt(news, source.chain.tip)
+        return []
+
     def _again(self, news: News, subject: RecordId | None) -> None:
         chain = self._from.chain
         place = None if subject is None else chain.record_place(subject)

@@ -16,14 +16,14 @@ from typing import Final
 
 from bulwark.indicators.vocabulary import Band
 from bulwark.ledger.header import Header
-from bulwark.ledger.ids import MemberId, RecordId, Tag
+from bulwark.ledger.ids import Height, MemberId, RecordId, Tag
 from node.push.eventlog import Draft, EventLog
 from node.push.port import EventType
 from node.push.questions import BANDS, Asked, QuestionBook
 from node.service import ScreeningAnswer
 
 MAX_QUESTIONS: Final = 100
-"""Questions named in one event, the newest."""
+"""Questions named in one event, the newest of those that it is about."""
 MAX_RECORDS: Final = 100
 """Records named in one event."""
 TURN: Final = 100
@@ -56,6 +56,11 @@ class RetroHunt:
         self.hits = 0
         """Events since start."""
 
+    def take_late(self) -> dict[Tag, Height]:
+        """Tags with questions that were answered as of an older block than the last about them."""
+        late, self._book.late = self._book.late, {}
+        return late
+
     async def hunt(self, news: News, header: Header) -> int:
         """Tell what a block changed for own questions; how many events. Raises StoreDamaged."""
         count = 0
@@ -66,7 +71,7 @@ class RetroHunt:
                 await asyncio.sleep(0)
             # No turn of the loop from here to the write: a question that is asked or forgotten
             # meanwhile is not written over.
-            found = self._book.find(tag, MAX_QUESTIONS)
+            found = self._book.find(tag)
             if not found:
                 continue
             answer = self._assess(tag)
@@ -104,8 +109,9 @@ def _draft(
                 "case_ref": each.case_ref,
                 "band": Band.from_code(each.band).label,
             }
-            for each in asked
+            for each in asked[-MAX_QUESTIONS:]
         ],
+        "count": len(asked),
     }
     name = bytes(tag) + header.height.to_bytes(8, "big")
     return Draft(EventType.RETRO_HIT, name, header.timestamp_ms, header.height, data)

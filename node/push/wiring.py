@@ -199,6 +199,13 @@ class PushPath:
             member=home.member,
         )
         self.hunt = RetroHunt(core.questions, core.events, ground.assess)
+        core.questions.follow(
+            lambda: ground.chain.applied,
+            lambda tag, height: any(
+                record.height > height for record in ground.records.records_of(tag, 1)
+            ),
+        )
+        statements = StatementReader(sources, self.hunt)
         findings = Findings(
             core.store, core.events, ground.evidence_count, ground.evidence, core.wall_ms
         )
@@ -208,12 +215,12 @@ class PushPath:
                 chain=ground.chain,
                 events=core.events,
                 readers=(
-                    StatementReader(sources, self.hunt),
+                    statements,
                     DisputeReader(sources),
                     ErasureReader(sources, ground.batch),
                     ProposalReader(ground.standings.member_of),
                 ),
-                looks=(findings.look,),
+                looks=(findings.look, statements.late),
                 wall_ms=core.wall_ms,
                 keep_ms=keep_ms,
             )

@@ -127,6 +127,6 @@ async def test_faults_on_the_way_have_names_and_raise_nothing() -> None:
         assert (await posted(f"http://127.0.0.1:{port}/")).error == "not reached"
         assert (await posted(f"https://127.0.0.1:{port}/")).error == "tls"
     assert (await posted(f"http://127.0.0.1:{port}/")).error == "not reached"
-    assert (await posted("https://no-such-name.invalid/")).error == "not reached"
+    assert (await posted("https://no-such-name.invalid:8443/")).error == "not reached"
     assert (await posted("https://169.254.169.254:8080/")).error == "address not allowed"
     assert (await posted("http://127.0.0.1:80/")).error == "address not allowed"
