@@ -36,12 +36,16 @@ demo: install ## start an alliance and walk through its main job (ARGS=--exit en
 
 test: tools check coverage search process ## everything: check, searches, tests with real processes
 
-tools: ## install what the tests with real processes need: namespaces, a C compiler, a browser
-	@if ! command -v ip >/dev/null || ! command -v cc >/dev/null \
-	  || ! command -v chromium >/dev/null || ! command -v chromedriver >/dev/null \
-	  || ! echo '#include <time.h>' | cc -E - >/dev/null 2>&1; then \
+tools: ## install what the tests with real processes need: namespaces, a browser, containers, Node.js
+	@missing=""; \
+	for each in ip:iproute2 cc:gcc chromium:chromium chromedriver:chromium-driver npm:npm node:nodejs \
+	  dockerd:docker.io docker-compose:docker-compose debootstrap:debootstrap iptables:iptables \
+	  promtool:prometheus softhsm2-util:softhsm2; do \
+	  PATH="$$PATH:/usr/sbin:/sbin" command -v $${each%%:*} >/dev/null || missing="$$missing $${each##*:}"; done; \
+	echo '#include <time.h>' | cc -E - >/dev/null 2>&1 || missing="$$missing libc6-dev"; \
+	if [ -n "$$missing" ]; then \
 	  $(SUDO) apt-get update -qq && DEBIAN_FRONTEND=noninteractive $(SUDO) apt-get install -y -qq \
-	  --no-install-recommends iproute2 gcc libc6-dev chromium chromium-driver fonts-dejavu-core; fi
+	  --no-install-recommends $$missing fonts-dejavu-core ca-certificates; fi
 
 process: install ## tests with real processes, sockets, disks and namespaces
 	$(BIN)/python -m pytest tests -m process -n 2 --dist loadfile --maxfail=3
@@ -93,9 +97,10 @@ format: install ## rewrite the code in the project's format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-layout: install ## write docs/layout.md and the diagrams of docs/protocol.md from the code
+layout: install ## write docs/layout.md, docs/api.md and the diagrams of docs/protocol.md from the code
 	$(BIN)/python -m tests.architecture.layout
 	$(BIN)/python -m tests.architecture.states
+	$(BIN)/python -m tests.architecture.apipage
 
 bench: install ## start an alliance, load it, print a table and write a JSON file
 	$(BIN)/python -m bench $(ARGS)

@@ -80,7 +80,10 @@ def _tell(answer: Screening) -> None:
     if not answer.complete:
         click.echo(f"incomplete: {answer.incomplete_reason}")
     for reason in answer.reasons:
-        click.echo(f"  {reason.weight:+4d}  {reason.code}: {reason.text}")
+        # Some texts begin with their code, as those that name an evidence level do.
+        named = reason.text.startswith(f"{reason.code}:")
+        said = reason.text if named else f"{reason.code}: {reason.text}"
+        click.echo(f"  {reason.weight:+4d}  {said}")
     for record in answer.records:
         kind = record.fields.get("fraud_type", "unknown")
         click.echo(

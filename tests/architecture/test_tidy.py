@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.architecture import layout, states
+from tests.architecture import apipage, layout, states
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = ("bulwark", "consensus", "node", "api", "contracts", "genesis", "bench")
@@ -84,6 +84,10 @@ def test_no_error_is_swallowed(path: Path) -> None:
 
 def test_layout_page_is_what_the_modules_say() -> None:
     assert layout.PAGE.read_text() == layout.page(), "run `make layout`"
+
+
+def test_api_page_is_what_the_routes_say() -> None:
+    assert apipage.PAGE.read_text() == apipage.page(), "run `make layout`"
 
 
 def test_every_dependency_has_its_reason() -> None:
