@@ -1,4 +1,4 @@
-"""Writes docs/api.md: every path of a node with who may use it, from the table that the node serves.
+"""Writes docs/api.md: every path of a node with who may use it, from the table it serves.
 
 Run as `python -m tests.architecture.apipage` (`make layout`). Only the table is made, nothing is
 served, so the services behind it are empty shells.
@@ -21,9 +21,9 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "api.md"
 HEAD = """# API of a node
 
-Every path, from the table that the node itself serves (`make layout` writes this page, a test holds it
-to the code). The whole contract, with bodies, parameters and problems, is the OpenAPI document that a
-node serves at `/v1/openapi.json`. `/rpc` speaks Ethereum JSON-RPC, over HTTP and WebSocket
+Every path, from the table that the node itself serves (`make layout` writes this page, a test holds
+it to the code). The whole contract, with bodies, parameters and problems, is the OpenAPI document
+that a node serves at `/v1/openapi.json`. `/rpc` speaks Ethereum JSON-RPC, over HTTP and WebSocket
 ([json-rpc.md](json-rpc.md)); `/console` is for people ([console.md](console.md)).
 
 * A key or token goes into `Authorization: Bearer KEY` ([identity.md](identity.md)).

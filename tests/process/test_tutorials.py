@@ -1,7 +1,7 @@
 """The quickstart and every tutorial run as they stand: their files are saved, their commands work.
 
-A fence without a word is a script that a reader types; `file NAME` is a file to save; `last` is what
-ends the alliance. One alliance serves all pages, as the pages themselves say.
+A fence without a word is a script that a reader types; `file NAME` is a file to save; `last` is
+what ends the alliance. One alliance serves all pages, as the pages themselves say.
 """
 
 from __future__ import annotations
