@@ -23,7 +23,7 @@ _OBSERVABLES = {
     IDENTIFIER_TYPE: (("value", "identifier_kind"), SCO_EXTENSION),
 }
 
-UNKNOWN_TO_MISP = ("opinion", "bank-account", "phone-number", IDENTIFIER_TYPE)
+UNKNOWN_TO_MISP = ("opinion", *_OBSERVABLES)
 """Types that misp-stix reads from nobody."""
 
 
