@@ -435,6 +435,8 @@ class Services:
             group.create_task(self.jobs.run())
             group.create_task(self._identity.run())
             group.create_task(self._exchange.run())
+            if self._taxii is not None:
+                group.create_task(self._taxii.run())
 
     def _is_reporter(self) -> bool:
         own = self._ground.directory.member(self._ground.home.member.id)

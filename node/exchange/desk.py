@@ -112,6 +112,11 @@ class ExchangeDesk:
                 await parts.durability.barrier()
         return _report(carried, work.verdicts, work.tally, dry_run=wish.dry_run)
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether no import is between its records and its entries in the book."""
+        return not self._lock.locked()
+
     def _turn(self) -> _Turn:
         if self._waiting >= MAX_WAITING:
             raise Busy(f"{MAX_WAITING} imports and exports wait already; try again later")

@@ -34,6 +34,8 @@ from node.taxii.settings import TaxiiConfig
 
 SCANNED: Final = 20_000
 """Entries that one page looks at, at most; then it ends early and says that there is more."""
+SWEEP_S: Final = 3_600.0
+"""Pause between two looks for objects whose record is erased."""
 TURN: Final = 20
 """Objects between two turns of the event loop."""
 _READERS: Final = {
@@ -73,6 +75,8 @@ class TaxiiParts:
     config: TaxiiConfig
     options: ImportOptions
     keep_clear: bool
+    keeps: bool
+    """Whether objects of the inbox are kept; else it takes them in and forgets them."""
     namespace: uuid.UUID
     """Of the collections' ids."""
     random_bytes: RandomBytes
@@ -103,7 +107,7 @@ class TaxiiDesk:
                 alias=each,
                 title=_TITLES[each][0],
                 description=_TITLES[each][1],
-                can_read=by.role in _READERS[each],
+                can_read=by.role in _READERS[each] and self._is_kept(each),
                 can_write=by.role in _WRITERS.get(each, ()),
             )
             for each in Collection
@@ -112,6 +116,8 @@ class TaxiiDesk:
     async def page(self, collection: Collection, wanted: Filter, *, by: Caller) -> Page:
         """See TaxiiService."""
         self._check(by, _READERS[collection], f"read {collection.value}")
+        if not self._is_kept(collection):
+            raise Forbidden("this node keeps no clear text, so its inbox is only written to")
         if collection is Collection.INBOX:
             page = await self._inbox_page(wanted)
         else:
@@ -120,6 +126,9 @@ class TaxiiDesk:
         if page.objects:
             await self._parts.access.disclosing(by, f"taxii {collection.value}")
         return page
+
+    def _is_kept(self, collection: Collection) -> bool:
+        return self._parts.keeps or collection is not Collection.INBOX
 
     async def versions(self, collection: Collection, wanted: Filter, *, by: Caller) -> Page:
         """See TaxiiService."""
@@ -263,7 +272,7 @@ class TaxiiDesk:
             told = by_object.get(f"/objects/{at}", [])
             is_refused = not any(item.fate is not Fate.REFUSED for item in told)
             message = "; ".join(_told(item) for item in told)[:1_000]
-            if not is_refused and not self._parts.inbox.has(document):
+            if self._parts.keeps and not is_refused and not self._parts.inbox.has(document):
                 if self._parts.inbox.is_full:
                     is_refused, message = True, f"the inbox is full, nothing is kept; {message}"
                 else:
@@ -282,6 +291,28 @@ class TaxiiDesk:
         if found is None:
             raise NotFound("this server knows no such status, or no longer")
         return found
+
+    async def sweep(self) -> int:
+        """Forget objects of the inbox that stated a record which is erased; how many it was."""
+        parts, gone = self._parts, 0
+        for number, dated in enumerate(list(parts.inbox.objects(-1))):
+            entries = parts.book.parts(str(dated.object["id"]))
+            records = [RecordId(bytes.fromhex(entry.record)) for entry in entries]
+            if any(parts.rendering.is_erased(record) for record in records):
+                parts.inbox.remove(dated)
+                gone += 1
+            if number % TURN == 0:
+                await asyncio.sleep(0)
+        parts.inbox.sweep(parts.now_ms() * 1000)
+        if gone:
+            await parts.durability.barrier()
+        return gone
+
+    async def run(self) -> None:
+        """Forget what was erased or is too old, for ever."""
+        while True:
+            await self.sweep()
+            await asyncio.sleep(SWEEP_S)
 
     def _check(self, by: Caller, roles: frozenset[Role], what: str) -> None:
         if by.role not in roles:

@@ -83,6 +83,8 @@ class JournalParts:
     """The id of the object that an entry stands for."""
     key: bytes
     now_ms: Callable[[], int]
+    is_settled: Callable[[], bool]
+    """Whether what was imported is in the exchange book: own records are shown with it."""
     fixed: int
     """How many fixed objects there are."""
     seconds: Callable[[], float] = time.monotonic
@@ -103,6 +105,8 @@ class Journal:
     async def catch_up(self) -> None:
         """Write down what the ledger says by now, for a bounded time."""
         async with self._turn:
+            if not self._parts.is_settled():
+                return  # what there is is told; the next question goes on
             scan = self._parts.scan()
             until = self._parts.seconds() + CATCH_UP_S
             if self._next == 0 and self._last == 0:

@@ -137,6 +137,14 @@ class Rendering:
         ]
         return [*self.fixed, *(one for one in identities if one["id"] in made)]
 
+    def is_erased(self, record_id: RecordId) -> bool:
+        """Whether a record was erased."""
+        found = self._parts.records.by_id(record_id)
+        if found is None:
+            return False
+        standing = self._parts.standings.shown(found)
+        return found.payload is None or (standing is not None and standing.state is State.ERASED)
+
     def is_taken(self, subject: RecordId, follow_up: RecordId) -> bool:
         """Whether the ledger took a follow-up of a record."""
         found = self._parts.records.by_id(subject)

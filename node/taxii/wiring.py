@@ -18,7 +18,7 @@ from node.clock import Clock
 from node.directory import Directory
 from node.exchange.archive import Archive
 from node.exchange.book import ExchangeBook
-from node.exchange.port import ExchangeService
+from node.exchange.desk import ExchangeDesk
 from node.guarded.accessdesk import AccessDesk
 from node.storage.durability import Durability
 from node.storage.port import KeyValueStore
@@ -45,7 +45,7 @@ class TaxiiGround:
     standings: Standings
     directory: Directory
     access: AccessDesk
-    exchange: ExchangeService
+    exchange: ExchangeDesk
 
 
 def make_taxii(ground: TaxiiGround) -> tuple[StixDesk, TaxiiDesk | None]:
@@ -116,6 +116,7 @@ def _server(ground: TaxiiGround, book: ExchangeBook, rendering: Rendering) -> Ta
             name=rendering.name,
             key=key,
             now_ms=ground.clock.wall_ms,
+            is_settled=lambda: ground.exchange.is_idle,
             fixed=len(rendering.fixed),
         )
     )
@@ -143,6 +144,7 @@ def _server(ground: TaxiiGround, book: ExchangeBook, rendering: Rendering) -> Ta
             durability=ground.durability,
             config=config,
             options=ImportOptions(fraud_type=fraud or None, take_context=config.inbox_take_context),
+            keeps=home.config.exchange.keep_clear_text,
             keep_clear=config.inbox_keep_clear and home.config.exchange.keep_clear_text,
             namespace=uuid.uuid5(base, str(home.member.id)),
             random_bytes=os.urandom,
