@@ -18,6 +18,7 @@ from api.interaction_reading import (
     choice_in,
     choices_of,
     cursor_of,
+    day_text,
     id_of,
     json_body,
     known,
@@ -35,7 +36,6 @@ from node.interaction.reportport import (
     ReportState,
     ReportView,
 )
-from node.reporting.payload import day_text
 from node.service import Role
 
 STAFF: Final = frozenset({Role.REPORTER, Role.ANALYST})
@@ -230,9 +230,7 @@ def customer_report_routes(at: CustomerReportRoutes, settings: ApiSettings) -> l
     )
     decline = _write("declineCustomerReport", "End it without a record", schemas.DeclineIn)
     merge = _write("mergeCustomerReport", "Join it with another", schemas.MergeIn)
-    erase = _write(
-        "eraseCustomerReport", "Destroy what was said", schemas.EmptyIn, required=False
-    )
+    erase = _write("eraseCustomerReport", "Destroy what was said", schemas.EmptyIn, required=False)
     every = _read(
         "listCustomerReports",
         "List customers' reports, newest first",

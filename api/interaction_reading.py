@@ -20,6 +20,7 @@ from api.interaction_bounds import (
 )
 from api.problems import FieldProblem, Problem, invalid
 from api.settings import ApiSettings
+from api.views import timestamp
 from bulwark.indicators.country import NOT_STATED
 from bulwark.indicators.errors import FieldError, RowError
 from bulwark.indicators.fields import Cells
@@ -234,6 +235,11 @@ def record_id_in(given: object, field: str) -> RecordId:
     if not isinstance(given, str) or _RECORD_ID.match(given) is None:
         raise invalid(FieldProblem(field, "64 hexadecimal digits"))
     return RecordId(bytes.fromhex(given[-64:]))
+
+
+def day_text(day: int) -> str:
+    """ISO date of a number of days since 1970-01-01."""
+    return timestamp(day * DAY_MS)[:10]
 
 
 def word_of(body: Mapping[str, Any], field: str, most: int) -> str:

@@ -17,6 +17,7 @@ from api.interaction_bounds import PERSON_MAX
 from api.interaction_reading import (
     DAY_MS,
     cursor_of,
+    day_text,
     id_of,
     json_body,
     known,
@@ -36,7 +37,6 @@ from node.interaction.protectionport import (
     Protections,
     ProtectionView,
 )
-from node.reporting.payload import day_text
 
 _BASE: Final = "/v1/protections"
 _ONE: Final = f"{_BASE}/{{protection_id}}"
