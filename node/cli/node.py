@@ -1,16 +1,25 @@
-"""`bulwark node run` and `health`: runs the node of a home, or asks whether it lives."""
+"""`bulwark node`: runs the node of a home, asks whether it lives, has it read its settings anew."""
 
 from __future__ import annotations
 
 import gc
 from pathlib import Path
+from typing import Final
 
 import click
 
+from node.cli.lazygroup import LazyGroup
 from node.cli.options import home_option
 
+TABLE: Final = {
+    "run": ("node.cli.node:run", "Run the node of this home until SIGTERM or Ctrl-C."),
+    "health": ("node.cli.node:health", "Ask the node of this home whether it lives."),
+    "reload": ("node.cli.node_reload", "Have a running node read its settings and files anew."),
+}
+"""Sub-commands; a node that runs imports nothing that only the others need."""
 
-@click.group(name="node")
+
+@click.group(name="node", cls=LazyGroup, table=TABLE)
 def command() -> None:
     """Run one node.
 
@@ -18,10 +27,11 @@ def command() -> None:
     Example:
       bulwark node run --home alliance/northbank
       bulwark node health --home alliance/northbank
+      bulwark node reload --home alliance/northbank
     """
 
 
-@command.command(name="run")
+@click.command(name="run")
 @home_option
 def run(home: Path) -> int:
     """Run the node of this home until SIGTERM or Ctrl-C.
@@ -39,7 +49,7 @@ def run(home: Path) -> int:
     return run_node(home)
 
 
-@command.command(name="health")
+@click.command(name="health")
 @home_option
 @click.option("--ready", is_flag=True, help="Ask whether it serves too, not only whether it lives.")
 def health(home: Path, ready: bool) -> int:

@@ -252,15 +252,23 @@ def test_a_reload_takes_what_it_can_names_what_it_can_not_and_a_broken_file_chan
     assert refused.status_code == 422 and "entry 0" in refused.json()["detail"]
     keys.write_bytes(good)
 
+    told = place.bulwark("node", "reload")
+    assert told.returncode == 0, told.stderr
+    assert "limits.auditor.per_second" in told.stdout and "wants a restart: nothing" in told.stdout
+    settled = auditor.get("/v1/whoami").headers
+    assert "ratelimit-policy" not in settled
+    place.settings("[limits.auditor]\nper_second = 9")
     pid = place.alliance.node(place.name).pid
     assert pid is not None
     os.kill(pid, signal.SIGHUP)
     until(
-        lambda: "ratelimit-policy" not in auditor.get("/v1/whoami").headers,
-        "SIGHUP takes the bound away",
+        lambda: auditor.get("/v1/whoami").headers.get("ratelimit-policy") == '"auditor";q=18;w=2',
+        "SIGHUP takes the bound over",
     )
-    told = [action for _, action, _ in place.actions()]
-    assert told.count("config.reload") == 2 and told.count("config.reload.refused") == 2
+    path.write_text(before, "utf-8")
+    assert place.admin.post("/v1/node/reload").status_code == 200
+    actions = [action for _, action, _ in place.actions()]
+    assert actions.count("config.reload") == 4 and actions.count("config.reload.refused") == 2
 
 
 def test_tokens_of_the_provider_get_the_role_that_their_claim_gives(
