@@ -12,6 +12,7 @@ import asyncio
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Final
 
 from bulwark.interop.carried import Fate, Item
@@ -294,15 +295,16 @@ class TaxiiDesk:
 
     async def sweep(self) -> int:
         """Forget objects of the inbox that stated a record which is erased; how many it was."""
-        parts, gone = self._parts, 0
-        for number, dated in enumerate(list(parts.inbox.objects(-1))):
-            entries = parts.book.parts(str(dated.object["id"]))
-            records = [RecordId(bytes.fromhex(entry.record)) for entry in entries]
-            if any(parts.rendering.is_erased(record) for record in records):
-                parts.inbox.remove(dated)
-                gone += 1
-            if number % TURN == 0:
-                await asyncio.sleep(0)
+        parts, gone, after = self._parts, 0, -1
+        while some := list(islice(parts.inbox.objects(after), TURN)):
+            after = some[-1].added
+            for dated in some:
+                entries = parts.book.parts(str(dated.object["id"]))
+                records = [RecordId(bytes.fromhex(entry.record)) for entry in entries]
+                if any(parts.rendering.is_erased(record) for record in records):
+                    parts.inbox.remove(dated)
+                    gone += 1
+            await asyncio.sleep(0)
         parts.inbox.sweep(parts.now_ms() * 1000)
         if gone:
             await parts.durability.barrier()

@@ -127,9 +127,12 @@ class Inbox:
     def sweep(self, now_us: int) -> None:
         """Take out what is older than the inbox keeps, a bounded number at a time."""
         limit = now_us - self._parts.days * _DAY_US
-        for number, dated in enumerate(list(self._first(SWEPT))):
-            if dated.added >= limit or number >= SWEPT:
+        old: list[Dated] = []
+        for key, held in self._parts.store.iterate(OBJECTS):
+            if int.from_bytes(key[-8:], "big") >= limit or len(old) >= SWEPT:
                 break
+            old.append(self._dated(key, held))
+        for dated in old:
             self.remove(dated)
         statuses = [key for key, _ in self._parts.store.iterate(STATUSES)]
         spare = len(statuses) - STATUSES_MAX
@@ -140,12 +143,6 @@ class Inbox:
         ]
         if gone:
             self._parts.store.write(dict.fromkeys(gone[:SWEPT]), sync=False)
-
-    def _first(self, most: int) -> Iterator[Dated]:
-        for number, dated in enumerate(self.objects(-1)):
-            if number >= most:
-                return
-            yield dated
 
     # Statuses
 

@@ -276,6 +276,26 @@ def test_what_taxii_forbids_is_refused_in_its_own_words(alliance: Alliance) -> N
     assert twice.status_code == 400 and "twice" in twice.json()["description"]
 
 
+def test_where_no_clear_text_may_be_kept_the_inbox_is_written_to_and_forgets(
+    alliance: Alliance,
+) -> None:
+    name = alliance.validators[3]
+    client = alliance.client(name, "reporter")
+    listed = client.get(f"{ROOT_PATH}collections/", headers=TYPE).json()["collections"]
+    inbox = next(one for one in listed if one["alias"] == "inbox")
+    assert (inbox["can_read"], inbox["can_write"]) == (False, True)
+    entry = {**INDICATOR, "id": "indicator--5f0d8b1e-3c1b-4b52-9a0f-6d3b0d4f9a08",
+             "pattern": "[email-addr:value = 'forgotten@scam-post.net']"}  # fmt: skip
+    headers = {**TYPE, "Content-Type": TYPE["Accept"]}
+    path = f"{ROOT_PATH}collections/inbox/objects/"
+    added = client.post(path, content=json.dumps({"objects": [entry]}), headers=headers)
+    assert added.json()["success_count"] == 1, added.text
+    assert alliance.screen(name, kind="email", value="forgotten@scam-post.net")["hit"]
+    assert client.get(path, headers=TYPE).status_code == 403
+    own = client.get(f"{ROOT_PATH}collections/own/objects/", headers=TYPE).json()
+    assert "forgotten@" not in json.dumps(own)
+
+
 def test_dates_outlive_a_restart(alliance: Alliance) -> None:
     before = get(alliance, "collections/records/manifest/").json()
     name = alliance.validators[0]
