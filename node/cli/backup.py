@@ -84,7 +84,7 @@ def command(
     """Back up a node, running or stopped, into one encrypted file.
 
     \b
-    Examples:
+    Example:
       bulwark backup --home alliance/northbank --out northbank.backup
       bulwark backup verify northbank.backup
       bulwark restore northbank.backup /srv/northbank --dry-run
@@ -168,7 +168,12 @@ def _stream(target: Target) -> Iterator[Iterator[Message]]:
 @passphrase_option
 @json_option
 def verify(file: Path, passphrase_file: Path | None, as_json: bool) -> None:
-    """Check every byte of a backup against its manifest; damaged parts are named."""
+    """Check every byte of a backup against its manifest; damaged parts are named.
+
+    \b
+    Example:
+      bulwark backup verify northbank.backup
+    """
     secret = passphrase(passphrase_file, confirm=False)
     with faults(failure=_FAILURES), open_backup(file, secret) as backup, progress_bar() as progress:
         verified = backup.read(lambda part, data: None, progress)
@@ -188,7 +193,12 @@ def verify(file: Path, passphrase_file: Path | None, as_json: bool) -> None:
 @passphrase_option
 @json_option
 def show(file: Path, passphrase_file: Path | None, as_json: bool) -> None:
-    """Show what a backup claims to hold; `verify` checks that it does."""
+    """Show what a backup claims to hold; `verify` checks that it does.
+
+    \b
+    Example:
+      bulwark backup show northbank.backup --json
+    """
     secret = passphrase(passphrase_file, confirm=False)
     with faults(failure=_FAILURES), open_backup(file, secret) as backup:
         manifest = backup.manifest

@@ -48,7 +48,7 @@ def command(
     """Give disk space back: old transactions and receipts, and old states, of a stopped node.
 
     \b
-    Examples:
+    Example:
       bulwark prune --home alliance/northbank --keep-blocks 100000 --keep-states 1000 --dry-run
       bulwark prune --home alliance/northbank --keep-blocks 100000 --keep-states 1000
     """

@@ -67,7 +67,7 @@ def command(
     """Restore a backup into HOME; the node must not run, there or anywhere.
 
     \b
-    Examples:
+    Example:
       bulwark restore northbank.backup /srv/northbank --dry-run
       bulwark restore northbank.backup /srv/northbank
     """

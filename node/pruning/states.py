@@ -35,9 +35,12 @@ class StateSweep:
     """One sweep; `step` until it says that it is done."""
 
     def __init__(self, store: KeyValueStore, floor: Height) -> None:
-        """Keep the states from `floor` on. Nothing is written before the marks are complete."""
+        """Keep the states from `floor` on; of a node that fetched its state, from that one on.
+
+        Nothing is written before the marks are complete.
+        """
         self._store = store
-        self._floor = max(floor, blocks.read_swept_from(store))
+        self._floor = max(floor, blocks.read_swept_from(store), blocks.read_state_from(store))
         self._next = self._floor
         """The next kept height whose root is to be marked."""
         self._marks: set[int] = {_mark(EMPTY_TRIE_ROOT), _mark(EMPTY_CODE_HASH)}

@@ -178,6 +178,15 @@ def test_a_sweep_keeps_every_state_from_its_floor_on_and_none_below() -> None:
     assert node.store.get(schema.META_STATE_SWEEP) is None
 
 
+def test_a_node_that_fetched_its_state_keeps_that_one_and_all_after_it() -> None:
+    node = Node(MemoryStore(filled()))
+    sweep(node.store, Height(22))  # type: ignore[arg-type]
+    node.store.write({schema.META_SWEPT_FROM: None}, sync=True)  # as state sync leaves it
+    sweep(node.store, Height(10))  # type: ignore[arg-type]
+    assert [height for height in range(1, BLOCKS + 1) if is_whole(node, height)] == [22, 23, 24]
+    assert fsck(node.store, node.genesis).problems == ()
+
+
 def test_blocks_that_are_executed_while_a_sweep_runs_stay_whole() -> None:
     node = Node(MemoryStore(filled()))
     states = StateSweep(node.store, FLOOR)
