@@ -96,15 +96,19 @@ class Answers:
         behind: str | None,
         *,
         values: bool,
+        is_past: bool,
     ) -> None:
-        """All as after the block of `header`; `behind`: why no answer is complete, if so."""
+        """All as after the block of `header`; `behind`: why no answer is complete, if so.
+
+        With `is_past` that block was asked for, and nothing is kept for the retro-hunt.
+        """
         self._ground = ground
         self._questions = questions
         self._by = by
         self._header = header
         self._behind = behind
         self._values = values
-        self._seen = None if ground.remember is None else ground.remember(by)
+        self._seen = None if is_past or ground.remember is None else ground.remember(by)
         self._memo: dict[Key, tuple[Tag, Answered]] = {}
         self._kept: set[tuple[Key, str]] = set()
         """Questions that are remembered since the memo began, with their cases."""
@@ -131,7 +135,9 @@ class Answers:
             questions.append(self._questions.read(raw))
             if share.due():
                 await share.rest()
-        self._ground.access.part_of_job(self._by, _groups(questions), noted, mark)
+        groups = _groups(questions)
+        await self._ground.access.part_of_job(self._by, groups, noted, mark)
+        share.begin()
         answers = await self._answers(questions, share, is_last_try=is_last_try)
         return await self._lines(questions, answers, first, share)
 

@@ -53,6 +53,8 @@ class JobRecord(msgspec.Struct, kw_only=True):
     expected_rows: int | None
     created_ms: int
     at_height: int | None
+    is_past: bool = False
+    """Whether the block was asked for: such questions are not remembered for later news."""
     block_hash: bytes = b""
     block_ms: int = 0
     """Time of the block as after which rows are answered."""

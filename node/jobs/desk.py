@@ -100,6 +100,16 @@ class JobDesk:
         """Tell somebody of every job that is over and was not told; at least once each."""
         self._listeners.append(told)
 
+    @property
+    def rows_worked(self) -> int:
+        """Rows worked since the start."""
+        return self._worker.rows
+
+    @property
+    def used_bytes(self) -> int:
+        """Bytes of all inputs and results."""
+        return self._ground.shelf.used()
+
     async def run(self) -> None:
         """Work jobs and drop old ones until cancelled. Raises StoreWriteFailed."""
         for job in self.jobs_by_id.values():

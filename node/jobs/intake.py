@@ -104,6 +104,7 @@ def new_job(wish: Wish, by: Caller, promise: str, now_ms: int) -> JobRecord:
         expected_rows=None,
         created_ms=now_ms,
         at_height=wish.at_height,
+        is_past=wish.at_height is not None,
     )
 
 

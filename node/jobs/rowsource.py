@@ -24,6 +24,8 @@ MARKS: Final = (",", ";", "\t", "|")
 MAX_ROW_LINES: Final = 64
 """Lines that a quoted CSV row may span."""
 BUFFER: Final = 256 * 1024
+csv.field_size_limit(1 << 20)
+# A row is bounded before it is taken apart, so a cell needs no smaller bound of its own.
 _BOM: Final = b"\xef\xbb\xbf"
 _UTF16: Final = (b"\xff\xfe", b"\xfe\xff")
 Place = tuple[int, int, int]

@@ -30,7 +30,7 @@ class JobsConfig(Section):
         168, ge=1, le=8_760, description="how long a job and its result are kept after its end"
     )
     chunk_rows: int = Field(
-        5_000, ge=1, le=50_000, description="rows worked and made durable together, at most"
+        2_500, ge=1, le=50_000, description="rows worked and made durable together, at most"
     )
     max_row_bytes: int = Field(
         64 << 10, ge=256, le=1 << 20, description="one row of a CSV or NDJSON file, bytes"

@@ -45,6 +45,10 @@ WINDOW_S: Final = 10.0
 log = Log("jobs")
 
 
+class _NoRoom(Exception):
+    """A part can not be written now."""
+
+
 @dataclass(slots=True)
 class Going:
     """What is known of a job between its parts, in memory."""
@@ -96,6 +100,8 @@ class Worker:
         self._jobs = jobs
         self._going = going
         self._wake = asyncio.Event()
+        self.rows = 0
+        """Rows worked since the start."""
         self._free = asyncio.Event()
         self._free.set()
         self._current: str | None = None
@@ -152,6 +158,10 @@ class Worker:
                 await self._parts(job, opened, header)
         except Untagged as error:
             self._put_off(job, error)
+        except _NoRoom as error:
+            job.state, job.reason = State.PAUSED, f"{error}; resume it when there is"
+            ground.book.put(job)
+            ground.moved(job)
         except (FileDamaged, InputRefused) as error:
             ground.finish(job, State.FAILED, str(error))
         except StoreDamaged as error:
@@ -214,6 +224,7 @@ class Worker:
             header,
             job.behind,
             values=job.values,
+            is_past=job.is_past,
         )
         share = Share(config.share_percent, config.slice_ms)
         going.speeds.append((time.monotonic(), going.last.all_rows))
@@ -249,11 +260,16 @@ class Worker:
     async def _keep(
         self, job: JobRecord, opened: Opened, made: Made, rows: int, began: float
     ) -> None:
-        """Put a part on disk, then move the job on."""
+        """Put a part on disk, then move the job on. Raises _NoRoom."""
         ground, going = self._ground, self._going[job.id]
         last, number = going.last, going.parts
         frames = Frames(ground.shelf.result(job), ground.shelf.cipher(job))
-        end = await asyncio.to_thread(frames.append, number, last.result_end, made.lines)
+        if ground.shelf.free() < ground.config.free_bytes:
+            raise _NoRoom("the disk has no room for more of the result")
+        try:
+            end = await asyncio.to_thread(frames.append, number, last.result_end, made.lines)
+        except OSError as error:
+            raise _NoRoom(f"the result can not be written: {error.strerror}") from error
         part = Part(
             rows=rows,
             digest=made.digest,
@@ -269,6 +285,7 @@ class Worker:
         ground.book.finish_part(job, number, part, made.hits)
         await ground.durability.barrier()
         going.parts, going.last, going.waits = number + 1, part, 0
+        self.rows += rows
         going.speeds.append((time.monotonic(), part.all_rows))
         ground.moved(job)
 

@@ -51,6 +51,7 @@ class Service:
         requests: Sequence[ScreeningRequest],
         progress: object = None,
         at: object = None,
+        seen: object = None,
     ) -> list[ScreeningAnswer]:
         self._cut()
         return []
@@ -84,6 +85,7 @@ class Scene:
             reporter=self.service,
             is_reporter=lambda: True,
             hits=NoHits(),
+            remember=lambda by: None,
         )
         self.facade = Facade(cast(Parts, parts))
 

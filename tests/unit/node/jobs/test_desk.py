@@ -17,6 +17,7 @@ from bulwark.indicators.errors import FieldError
 from bulwark.jobs.verify import verify_result
 from node.jobs.news import job_event
 from node.jobs.port import InputRefused, InputTooLarge, JobView, State
+from node.jobs.report import JobReport
 from node.service import Busy, Caller, Conflict, IdempotencyMismatch, NotFound, Role
 from tests.unit.node.chain.lifecycle_world import World, follow_up, statement
 from tests.unit.node.jobs.office import (
@@ -296,6 +297,10 @@ async def test_questions_of_a_job_are_remembered_once_for_each_case(office: Offi
         ("desk-7", "B", band),
         ("desk-7", "Z", band),
     ]
+    height = office.node.records.tip.height
+    past = await office.send(csv_of(*PHONES), at_height=height)
+    await office.work(past.id)
+    assert len(office.remembered) == 4, "who asks about a past block wants no later news"
 
 
 async def test_one_key_is_one_job_and_another_file_under_it_is_refused(
@@ -363,6 +368,34 @@ async def test_a_damaged_input_fails_the_job_and_keeps_what_is_answered(
     done = await office.work(view.id)
     assert done.state is State.FAILED and done.reason == "input, piece 0: does not open"
     await office.close()
+
+
+async def test_a_full_disk_pauses_a_job_that_goes_on_when_there_is_room(
+    tmp_path: Path, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    office = Office(tmp_path / "jobs", world.node)
+    view = await office.send(csv_of(*PHONES))
+    with monkeypatch.context() as patch:
+        patch.setattr(office.shelf, "free", lambda: 0)
+        paused = await office.work(view.id, "paused")
+    assert paused.state is State.PAUSED and "no room" in str(paused.reason)
+    await office.desk.resume(view.id, by=BY)
+    assert (await office.work(view.id)).outcomes["hit"] == 5
+    assert office.noted() and sum(count for _, count in office.noted()) == 40
+    await office.close()
+
+
+async def test_metrics_count_jobs_and_rows(office: Office) -> None:
+    view = await office.send(csv_of(*PHONES))
+    await office.work(view.id)
+    found = {
+        (sample.name, sample.labels.get("state")): sample.value
+        for family in JobReport(office.desk).families()
+        for sample in family.samples
+    }
+    assert found["bulwark_jobs", "done"] == 1 and found["bulwark_jobs", "running"] == 0
+    assert found["bulwark_job_rows_total", None] == 40
+    assert found["bulwark_job_bytes", None] > 0
 
 
 async def test_old_jobs_go_by_themselves(tmp_path: Path, world: World) -> None:
