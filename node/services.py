@@ -37,10 +37,11 @@ from node.identity.wiring import make_identity, make_reloader
 from node.interaction.wiring import Counters, Interaction
 from node.jobs.desk import JobDesk
 from node.jobs.news import job_event
+from node.jobs.report import JobReport
 from node.jobs.wiring import JobsGround, make_job_desk
 from node.openings.wiring import OpeningsGround, OpeningsPath
-from node.push.wiring import CoreHome, PushCore, PushGround, PushPath
 from node.pruning.wiring import make_keeper
+from node.push.wiring import CoreHome, PushCore, PushGround, PushPath
 from node.reporting.compliance import PolicyGate
 from node.reporting.gatherer import Gatherer
 from node.reporting.recordviews import RecordViews
@@ -390,6 +391,7 @@ class Services:
             )
         )
         desk.listen(lambda view: self._push_core.events.add([job_event(view)]))
+        self._board.show_also(JobReport(desk).families)
         return desk
 
     def _make_governance(self) -> GovernancePath:
