@@ -6,6 +6,7 @@ absent from the table, so the dispatcher answers -32601. State methods are in `e
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 
@@ -38,6 +39,7 @@ from api.eth_shapes import (
 from api.eth_state import StateMethods
 from api.hexadecimal import data, parse_data, parse_quantity, quantity
 from api.jsonrpc import (
+    ARRIVED,
     LIMIT_EXCEEDED,
     NOT_FOUND,
     PRUNED,
@@ -51,12 +53,15 @@ from api.jsonrpc import (
 from api.settings import ApiSettings
 from bulwark.ledger.errors import TransactionInvalid
 from bulwark.ledger.hashing import keccak256
-from bulwark.ledger.ids import Height
-from node.ethereum import BlockBody, TooMany
+from bulwark.ledger.ids import Digest, Height
+from node.ethereum import BlockBody, TooMany, TransactionPlace
 from node.service import Busy, HistoryPruned, NodeService, ServiceError, Unavailable
 from node.traces import TracedView, TraceRefused
 
 MAX_SHA3_BYTES = 128 * 1024
+HOLD_S = 0.5
+"""How long the receipt of a waiting transaction is held, from the arrival of its batch."""
+HOLD_POLL_S = 0.02
 
 
 def client_version() -> str:
@@ -249,11 +254,29 @@ class ChainMethods:
         return _transaction_in(self._block_of(given), position)
 
     async def receipt(self, params: list[object], _: Principal) -> Json:
-        """eth_getTransactionReceipt [hash]: null until it is executed."""
+        """eth_getTransactionReceipt [hash]: null until it is executed; one that waits is held."""
         (given,) = take(params, 1, 1)
-        place = self._view.transaction(digest(given, "0"))
+        wanted = digest(given, "0")
+        place = self._view.transaction(wanted)
+        if place is None and self._view.pending_transaction(wanted) is not None:
+            place = await self._hold(wanted)
         block = None if place is None else self._view.block(place.height)
         return None if block is None or place is None else receipt_shape(block, place.index)
+
+    async def _hold(self, wanted: Digest) -> TransactionPlace | None:
+        """Where a waiting transaction is executed, if that is soon.
+
+        Without new work there is no further block, and ethers, which keeps an answer for 250 ms and
+        then asks at the next block only, would wait for ever on a null of the wrong moment.
+        """
+        clock = asyncio.get_running_loop().time
+        until = ARRIVED.get(clock()) + HOLD_S
+        while clock() < until:
+            await asyncio.sleep(HOLD_POLL_S)
+            place = self._view.transaction(wanted)
+            if place is not None:
+                return place
+        return None
 
     async def logs(self, params: list[object], _: Principal) -> Json:
         """eth_getLogs [filter]: events, within the caps on blocks and logs."""

@@ -13,6 +13,7 @@ import asyncio
 import logging
 import traceback
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextvars import ContextVar
 from typing import Final
 
 import msgspec
@@ -46,6 +47,9 @@ Json = None | bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"]
 
 Method = Callable[[list[object], Principal], Awaitable[Json]]
 """One method: positional parameters and who asks."""
+
+ARRIVED: Final[ContextVar[float]] = ContextVar("arrived")
+"""When the request or batch under way came, on the event loop's clock; for methods that wait."""
 
 _log = logging.getLogger("bulwark.api.rpc")
 
@@ -100,6 +104,7 @@ class Dispatcher:
 
         `extra` adds methods of one connection (subscriptions of a WebSocket).
         """
+        ARRIVED.set(asyncio.get_running_loop().time())
         try:
             request = _decode(raw)
         except ValueError:

@@ -40,7 +40,9 @@ def installed() -> Path:
             text=True,
             timeout=INSTALL_S,
         )
-        assert done.returncode == 0, f"npm ci: {done.stderr[-2000:]}"
+        if done.returncode:
+            shutil.rmtree(making)
+            raise AssertionError(f"npm ci: {done.stderr[:2000]}")
         try:
             making.rename(place)
         except OSError:  # another run was first
@@ -52,6 +54,11 @@ def installed() -> Path:
 
 def run(words: list[str], place: Path, told: dict[str, str]) -> dict[str, Any]:
     """Run a client; what it printed last, as JSON."""
+    return dict(json.loads(say(words, place, told).strip().splitlines()[-1]))
+
+
+def say(words: list[str], place: Path, told: dict[str, str]) -> str:
+    """Run a client; what it printed."""
     quiet = {"HARDHAT_DISABLE_TELEMETRY_PROMPT": "true", "HOME": str(place), "CI": "1"}
     done = subprocess.run(
         words,
@@ -62,4 +69,4 @@ def run(words: list[str], place: Path, told: dict[str, str]) -> dict[str, Any]:
         timeout=RUN_S,
     )
     assert done.returncode == 0, f"{words}: {done.stdout[-2000:]} {done.stderr[-4000:]}"
-    return dict(json.loads(done.stdout.strip().splitlines()[-1]))
+    return done.stdout

@@ -1,4 +1,4 @@
-"""web3.py, ethers 6, viem and Hardhat, each from its registry, against a running alliance.
+"""web3.py, ethers 6, viem, Hardhat and cast, from their registries, against a running alliance.
 
 Each deploys, writes, reads, filters and subscribes; what it says is held against another node.
 """
@@ -88,6 +88,39 @@ def test_a_client_deploys_writes_reads_filters_and_subscribes(
         },
     )
     check(shared, told, account.address)
+
+
+def test_cast_deploys_writes_reads_and_traces(shared: Alliance, place: Path) -> None:
+    binary = place / "node_modules" / "@foundry-rs" / "cast-linux-amd64" / "bin" / "cast"
+    if not binary.exists():
+        pytest.skip("npm has a cast for this machine under another name; only linux-amd64 is taken")
+    name = shared.validators[2]
+    account = Account.create()
+    environment = {
+        "ETH_RPC_URL": f"{shared.node(name).rest_url}/rpc",
+        "ETH_RPC_HEADERS": f"Authorization: Bearer {shared.key(name, 'operator')}",
+        "ETH_PRIVATE_KEY": account.key.to_0x_hex(),
+    }
+
+    def cast(*words: str) -> str:
+        return clients.say([str(binary), *words], place, environment).strip()
+
+    def send(*words: str) -> dict[str, Any]:
+        return dict(json.loads(cast("send", "--json", "--private-key", key, *words)))
+
+    key = environment["ETH_PRIVATE_KEY"]
+    address = send("--create", compiled()["bytecode"])["contractAddress"]
+    receipt = send(address, "count(uint256)", "5")
+    assert receipt["status"] == "0x1" and int(receipt["effectiveGasPrice"], 16) == 0
+    assert cast("call", address, "total()(uint256)") == "5"
+    (log,) = json.loads(cast("logs", "--json", "--from-block", "0", "--address", address))
+    assert int(log["data"], 16) == 5 and log["transactionHash"] == receipt["transactionHash"]
+    listed = cast("access-list", address, "count(uint256)", "3")
+    assert address.lower() in listed.lower()
+    options = json.dumps({"tracer": "callTracer", "tracerConfig": {"withLog": True}})
+    trace = json.loads(cast("rpc", "debug_traceTransaction", receipt["transactionHash"], options))
+    assert trace["gasUsed"] == receipt["gasUsed"] and len(trace["logs"]) == 1
+    assert json.loads(cast("rpc", "txpool_status")) == {"pending": "0x0", "queued": "0x0"}
 
 
 def test_every_node_tells_the_same_trace_of_a_report_and_of_a_call(shared: Alliance) -> None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import rlp
 from sha3 import keccak_256
 
+from api.eth import HOLD_S
+from node.service import Role
 from tests.unit.api.fake_chain import CONTRACT, SENDER, START_MS, TOPIC, signed
 from tests.unit.api.world import World
 
@@ -143,3 +147,36 @@ async def test_the_state_of_a_block_is_read_by_every_way_to_name_it(world: World
     assert (await world.error("eth_getBalance", WHO, UNKNOWN))["code"] == -32001
     both = {"blockHash": block_hash, "blockNumber": "0x2"}
     assert (await world.error("eth_getBalance", WHO, both))["code"] == -32602
+
+
+async def test_the_receipt_of_a_waiting_transaction_is_held_until_it_is_executed(
+    world: World,
+) -> None:
+    """ethers waited for ever on a null that came just before the last block."""
+    raw = signed(5, to=bytes(CONTRACT))
+    name = await world.result("eth_sendRawTransaction", "0x" + raw.raw.hex())
+    held = asyncio.create_task(world.result("eth_getTransactionReceipt", name))
+    await asyncio.sleep(0.1)
+    assert not held.done()
+    world.chain.add([raw])
+    assert (await asyncio.wait_for(held, 0.3))["transactionHash"] == name
+    began = asyncio.get_running_loop().time()
+    assert await world.result("eth_getTransactionReceipt", UNKNOWN) is None
+    assert asyncio.get_running_loop().time() - began < 0.25
+
+
+async def test_a_batch_holds_its_receipts_together(world: World) -> None:
+    names = [
+        await world.result(
+            "eth_sendRawTransaction", "0x" + signed(5 + at, to=bytes(CONTRACT)).raw.hex()
+        )
+        for at in range(10)
+    ]
+    calls = [
+        {"jsonrpc": "2.0", "id": at, "method": "eth_getTransactionReceipt", "params": [name]}
+        for at, name in enumerate(names)
+    ]
+    began = asyncio.get_running_loop().time()
+    answer = await world.ask("POST", "/rpc", role=Role.OPERATOR, json=calls)
+    assert [each["result"] for each in answer.json()] == [None] * 10
+    assert HOLD_S <= asyncio.get_running_loop().time() - began < 4 * HOLD_S
