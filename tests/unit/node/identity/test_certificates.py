@@ -151,6 +151,8 @@ async def test_a_required_certificate_is_handed_on_and_the_listener_changes_with
     seen: list[bytes | None] = []
 
     async def application(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            return
         seen.append(scope["state"].get(PEER_CERTIFICATE))
         await send({"type": "http.response.start", "status": 204, "headers": []})
         await send({"type": "http.response.body", "body": b""})
