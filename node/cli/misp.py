@@ -21,7 +21,7 @@ COMMANDS: Final = {
     "forget": ("node.cli.misp_out:forget", "Forget all kept clear text."),
     "pull": ("node.cli.misp_remote:pull", "Take in what is new on a MISP instance."),
     "push": ("node.cli.misp_remote:push", "Bring records to a MISP instance."),
-    "screen": ("node.cli.misp_remote:screen", "Screen a MISP instance's attributes; tag hits."),
+    "screen": ("node.cli.misp_screen:screen", "Screen a MISP instance's attributes; tag hits."),
 }
 """Name to (where it is, one line of help), in the order of the help page."""
 

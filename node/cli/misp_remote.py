@@ -1,8 +1,8 @@
-"""`bulwark misp pull`, `push` and `screen`: a MISP instance's REST API and this member's node.
+"""`bulwark misp pull` and `push`: a MISP instance's REST API and this member's node.
 
 Rules: a pull asks for what changed since the cursor that the node keeps of the source, and moves it
 only after everything before it is in, so a pull that was cut off is repeated without harm; a push
-leaves alone what did not change; a screening sends hits back as sightings and local tags, once.
+leaves alone what did not change.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import ssl
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -19,10 +20,8 @@ import click
 import orjson
 
 from bulwark.client import BulwarkClient
-from bulwark.interop import words as interop
 from bulwark.interop.misp.forms import DOCUMENT_BYTES_MAX
-from bulwark.interop.misp.values import ALONE, identifiers
-from node.cli.connection import ASK_ROLES, Target, connection_options, run, with_client
+from node.cli.connection import Target, connection_options, run, with_client
 from node.cli.faults import BadSetup, Failed
 from node.cli.misp_options import (
     READ_ROLES,
@@ -34,16 +33,12 @@ from node.cli.misp_options import (
 )
 from node.cli.misp_out import events_of, wish_of, wish_options
 from node.cli.options import emit_json, emit_pairs, json_option
-from node.cli.values import case_option, reason_options, region_option
 from node.exchange.mispclient import MispClient, MispFailed, MispKeyInvalid, read_misp_key
 
 T = TypeVar("T")
 Command = TypeVar("Command", bound=Callable[..., object])
 TOGETHER: Final = 25
 """Events taken in at a time."""
-BLOCK: Final = 2_000
-"""Questions of one screening."""
-BANDS: Final = ("low", "medium", "high", "very_high")
 _PATH = click.Path(path_type=Path)
 
 
@@ -60,7 +55,7 @@ def misp_options(command: Command) -> Command:
     return command
 
 
-def _client(url: str, key_file: Path, authority: Path | None) -> MispClient:
+def misp_client(url: str, key_file: Path, authority: Path | None) -> MispClient:
     verify: ssl.SSLContext | bool = True
     try:
         if authority is not None:
@@ -70,7 +65,7 @@ def _client(url: str, key_file: Path, authority: Path | None) -> MispClient:
         raise BadSetup(str(error)) from error
 
 
-def _both(
+def both(
     target: Target, misp: MispClient, work: Callable[[BulwarkClient, MispClient], Awaitable[T]]
 ) -> T:
     """Do `work` with clients of both sides; what MISP refuses ends the command with code 1."""
@@ -127,47 +122,60 @@ def pull(
     """
     name = _source(source, misp_url)
     wish = {"options": chosen(given), "dry_run": dry_run, "keep_clear": keep_clear}
-    reports: list[tuple[str, dict[str, Any]]] = []
+    puller = _Puller(name, wish, from_start, {"published": True} if published else {})
+    cursor = both(target, misp_client(misp_url, misp_key_file, misp_ca), puller.run)
+    if as_json:
+        parts = [{"events": told, **shown} for told, shown in puller.reports]
+        emit_json({"source": name, "cursor": cursor, "parts": parts})
+    elif puller.reports:
+        emit_reports(puller.reports, items=items)
+    else:
+        click.echo(f"nothing new since {cursor}")
 
-    async def send(client: BulwarkClient, events: list[dict[str, Any]]) -> None:
-        body = {"document": {"response": events}, **wish}
-        last = str(events[-1]["Event"].get("uuid", ""))[:36]
-        told = f"{len(events)} events to {last}"
-        reports.append((told, dict(await client.ask("exchange/misp", body))))
 
-    async def work(client: BulwarkClient, misp: MispClient) -> str:
-        known = await client.look(f"exchange/misp/sources/{name}")
-        start = 0 if from_start else int(str(known.get("cursor") or 0))
-        newest = start
-        filters = {"published": True} if published else {}
-        held: list[dict[str, Any]] = []
-        size = 0
-        async for event in misp.events(start, filters):
+@dataclass(slots=True)
+class _Puller:
+    """One pull: events taken in some at a time, then the cursor moved."""
+
+    source: str
+    wish: Mapping[str, Any]
+    from_start: bool
+    filters: Mapping[str, object]
+    reports: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    _held: list[dict[str, Any]] = field(default_factory=list)
+    _size: int = 0
+
+    async def run(self, client: BulwarkClient, misp: MispClient) -> str:
+        """The new cursor."""
+        known = await client.look(f"exchange/misp/sources/{self.source}")
+        start = newest = 0 if self.from_start else int(str(known.get("cursor") or 0))
+        async for event in misp.events(start, self.filters):
             newest = max(newest, _seconds(event["Event"].get("timestamp")))
-            weight = len(orjson.dumps(event))
-            if weight > DOCUMENT_BYTES_MAX // 2:
-                uuid = str(event["Event"].get("uuid", ""))[:36]
-                raise Failed(f"event {uuid} has {weight} bytes: export it in parts")
-            if held and (len(held) >= TOGETHER or size + weight > DOCUMENT_BYTES_MAX // 2):
-                await send(client, held)
-                held, size = [], 0
-            held.append(event)
-            size += weight
-        if held:
-            await send(client, held)
-        if not dry_run and newest > start:
-            last = {"document": [], "source": name, "cursor": str(newest)}
+            await self._take(client, event)
+        await self._send(client)
+        if not self.wish["dry_run"] and newest > start:
+            last = {"document": [], "source": self.source, "cursor": str(newest)}
             await client.ask("exchange/misp", last)
         return str(newest)
 
-    cursor = _both(target, _client(misp_url, misp_key_file, misp_ca), work)
-    if as_json:
-        parts = [{"events": told, **shown} for told, shown in reports]
-        emit_json({"source": name, "cursor": cursor, "parts": parts})
-    elif reports:
-        emit_reports(reports, items=items)
-    else:
-        click.echo(f"nothing new since {cursor}")
+    async def _take(self, client: BulwarkClient, event: dict[str, Any]) -> None:
+        weight, most = len(orjson.dumps(event)), DOCUMENT_BYTES_MAX // 2
+        if weight > most:
+            uuid = str(event["Event"].get("uuid", ""))[:36]
+            raise Failed(f"event {uuid} has {weight} bytes: export it in parts")
+        if len(self._held) >= TOGETHER or self._size + weight > most:
+            await self._send(client)
+        self._held.append(event)
+        self._size += weight
+
+    async def _send(self, client: BulwarkClient) -> None:
+        if not self._held:
+            return
+        last = str(self._held[-1]["Event"].get("uuid", ""))[:36]
+        told = f"{len(self._held)} events to {last}"
+        body = {"document": {"response": self._held}, **self.wish}
+        self.reports.append((told, dict(await client.ask("exchange/misp", body))))
+        self._held, self._size = [], 0
 
 
 @click.command(name="push")
@@ -200,104 +208,12 @@ def push(
         for event in await events_of(client, wish):
             done[await misp.put_event(event)] += 1
 
-    _both(target, _client(misp_url, misp_key_file, misp_ca), work)
+    both(target, misp_client(misp_url, misp_key_file, misp_ca), work)
     facts = {name: done[name] for name in ("added", "edited", "unchanged")}
     if as_json:
         emit_json(facts)
     else:
         emit_pairs([(name, str(number)) for name, number in facts.items()])
-
-
-@click.command(name="screen")
-@misp_options
-@click.option("--since", type=click.DateTime(["%Y-%m-%d"]), help="Changed from that day on.")
-@click.option(
-    "--band", type=click.Choice(BANDS), default="medium", show_default=True,
-    help="Least band that is sent back.",
-)  # fmt: skip
-@click.option("--dry-run", is_flag=True, help="Ask, and send nothing back.")
-@reason_options("the questions")
-@case_option
-@region_option
-@connection_options(*ASK_ROLES)
-@json_option
-def screen(
-    misp_url: str,
-    misp_key_file: Path,
-    misp_ca: Path | None,
-    since: datetime | None,
-    band: str,
-    dry_run: bool,
-    target: Target,
-    as_json: bool,
-    **reason: Any,
-) -> None:
-    """Screen a MISP instance's attributes; hits go back as sightings and local tags.
-
-    \b
-    Example:
-      bulwark misp screen --misp-url https://misp.example --misp-key-file misp.key \\
-        --since 2026-01-01 --home alliance/northbank
-    """
-    asked = {name: value for name, value in reason.items() if value}
-    start = 0 if since is None else int(since.timestamp())
-    least = BANDS.index(band)
-    done: Counter[str] = Counter()
-
-    async def block(
-        client: BulwarkClient, misp: MispClient, rows: list[tuple[str, set[str], Mapping[str, Any]]]
-    ) -> None:
-        found = await client.screen_many([row for _, _, row in rows])
-        for answered in found.rows:
-            uuid, tags, _ = rows[answered.line - 1]
-            screening = answered.answer
-            if screening is None:
-                continue
-            if not screening.complete:
-                done["incomplete"] += 1
-            elif screening.hit and screening.band in BANDS[least:]:
-                done["hits"] += 1
-                tag = interop.own_tag("band", screening.band)
-                if not dry_run and tag not in tags:
-                    await misp.attach_tag(uuid, tag)
-                    await misp.sight(uuid, interop.NAMESPACE)
-                    done["sent"] += 1
-        done["refused"] += found.refused
-
-    async def work(client: BulwarkClient, misp: MispClient) -> None:
-        rows: list[tuple[str, set[str], Mapping[str, Any]]] = []
-        async for entry in misp.attributes(list(interop.MISP_TYPES), start):
-            done["attributes"] += 1
-            for row in _questions(entry, asked):
-                rows.append((str(entry.get("uuid", "")), _tags(entry), row))
-            if len(rows) >= BLOCK:
-                await block(client, misp, rows)
-                rows.clear()
-        if rows:
-            await block(client, misp, rows)
-
-    _both(target, _client(misp_url, misp_key_file, misp_ca), work)
-    names = ("attributes", "hits", "sent", "refused", "incomplete")
-    if as_json:
-        emit_json({name: done[name] for name in names})
-    else:
-        emit_pairs([(name, str(done[name])) for name in names])
-
-
-def _questions(entry: Mapping[str, Any], asked: Mapping[str, Any]) -> list[dict[str, Any]]:
-    kind, value = entry.get("type"), entry.get("value")
-    if not isinstance(kind, str) or not isinstance(value, str):
-        return []
-    return [
-        {"kind": one.kind.label, "value": one.value, **asked}
-        for one in identifiers(kind, "", value, ALONE)
-    ]
-
-
-def _tags(entry: Mapping[str, Any]) -> set[str]:
-    tags = entry.get("Tag")
-    listed = tags if isinstance(tags, list) else []
-    return {str(tag.get("name", "")) for tag in listed if isinstance(tag, dict)}
 
 
 def _seconds(value: object) -> int:
