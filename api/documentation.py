@@ -34,6 +34,7 @@ from api import (
     schemas,
     screening_schemas,
     stix_schemas,
+    taxii_schemas,
     upload_schemas,
 )
 
@@ -72,6 +73,7 @@ MODELS: Final[tuple[type[BaseModel], ...]] = (
     *policies_schemas.MODELS,
     *push_schemas.MODELS,
     *stix_schemas.MODELS,
+    *taxii_schemas.MODELS,
     *upload_schemas.MODELS,
     rpc_schemas.RpcRequests,
     rpc_schemas.RpcAnswers,

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import orjson
 
+from api import taxii_schemas as schemas
 from api.exchange import Exchange, Reply, Route
 from api.problems import FieldProblem, Problem, malformed
 from api.settings import ApiSettings
@@ -44,6 +45,7 @@ _FILTERS: Final = (
     "added_after", "limit", "next", "match[id]", "match[type]", "match[version]",
     "match[spec_version]",
 )  # fmt: skip
+_OF_OBJECT: Final = ("added_after", "limit", "next", "match[version]", "match[spec_version]")
 _NUMBER: Final = re.compile(r"[0-9]{1,9}\Z")
 _CURSOR: Final = re.compile(r"[0-9a-f]{16}\Z")
 _UUID: Final = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\Z")
@@ -125,9 +127,8 @@ class TaxiiRoutes:
     async def object(self, exchange: Exchange) -> Reply:
         """GET .../objects/{object}/."""
         _accept(exchange)
-        names = ("added_after", "limit", "next", "match[version]", "match[spec_version]")
         where = self._alias(exchange)
-        wanted = _filter(exchange, *names, ids=_object_id(exchange))
+        wanted = _filter(exchange, *_OF_OBJECT, ids=_object_id(exchange))
         page = await self._service.page(where, wanted, by=exchange.caller)
         if not page.objects and wanted.added_after < 0 and wanted.next is None:
             raise NotFound("this collection has no such object")
@@ -322,21 +323,49 @@ def _unread(refusal: DocumentRefused) -> Problem:
 
 
 def taxii_routes(at: TaxiiRoutes, settings: ApiSettings) -> list[Route]:
-    """The routes with who may use them; they are documented by the OASIS standard."""
+    """The routes with who may use them and what the documentation says."""
     single, batch = settings.request_timeout_ms, settings.batch_timeout_ms
     one = f"{ROOT}collections/{{collection}}/"
     objects = f"{one}objects/"
     named = f"{objects}{{object}}/"
+    say, part, whole = schemas.operation, ("collection",), ("collection", "object")
+    hello = say("taxiiDiscovery", "The server and its API roots", 200, schemas.TaxiiDiscoveryOut)
+    about = say("taxiiRoot", "The API root", 200, schemas.TaxiiRootOut)
+    every = say("taxiiCollections", "All collections", 200, schemas.TaxiiCollectionsOut)
+    this = say("taxiiCollection", "A collection", 200, schemas.TaxiiCollectionOut, path=part)
+    page = say(
+        "taxiiObjects", "A page of objects", 200, schemas.TaxiiEnvelopeOut,
+        path=part, query=_FILTERS,
+    )  # fmt: skip
+    add = say("taxiiAdd", "Add objects", 202, schemas.TaxiiStatusOut, path=part, body=True)
+    manifest = say(
+        "taxiiManifest", "A page of the manifest", 200, schemas.TaxiiManifestOut,
+        path=part, query=_FILTERS,
+    )  # fmt: skip
+    show = say(
+        "taxiiObject", "One object", 200, schemas.TaxiiEnvelopeOut, path=whole, query=_OF_OBJECT
+    )
+    drop = say(
+        "taxiiDelete", "Delete an object of the inbox", 200, schemas.TaxiiDeletedOut,
+        path=whole, query=_OF_OBJECT[3:],
+    )  # fmt: skip
+    versions = say(
+        "taxiiVersions", "Versions of an object", 200, schemas.TaxiiVersionsOut,
+        path=whole, query=(*_OF_OBJECT[:3], _OF_OBJECT[4]),
+    )  # fmt: skip
+    status = say(
+        "taxiiStatus", "What became of a request", 200, schemas.TaxiiStatusOut, path=("status",)
+    )
     return [
-        Route("GET", PREFIX, at.discovery, READERS, {}, single),
-        Route("GET", ROOT, at.root, READERS, {}, single),
-        Route("GET", f"{ROOT}collections/", at.collections, READERS, {}, single),
-        Route("GET", one, at.collection, READERS, {}, single),
-        Route("GET", objects, at.objects, READERS, {}, single),
-        Route("POST", objects, at.add, WRITERS, {}, batch),
-        Route("GET", f"{one}manifest/", at.manifest, READERS, {}, single),
-        Route("GET", named, at.object, READERS, {}, single),
-        Route("DELETE", named, at.delete, WRITERS, {}, single),
-        Route("GET", f"{named}versions/", at.versions, READERS, {}, single),
-        Route("GET", f"{ROOT}status/{{status}}/", at.status, READERS, {}, single),
+        Route("GET", PREFIX, at.discovery, READERS, hello, single),
+        Route("GET", ROOT, at.root, READERS, about, single),
+        Route("GET", f"{ROOT}collections/", at.collections, READERS, every, single),
+        Route("GET", one, at.collection, READERS, this, single),
+        Route("GET", objects, at.objects, READERS, page, single),
+        Route("POST", objects, at.add, WRITERS, add, batch),
+        Route("GET", f"{one}manifest/", at.manifest, READERS, manifest, single),
+        Route("GET", named, at.object, READERS, show, single),
+        Route("DELETE", named, at.delete, WRITERS, drop, single),
+        Route("GET", f"{named}versions/", at.versions, READERS, versions, single),
+        Route("GET", f"{ROOT}status/{{status}}/", at.status, READERS, status, single),
     ]
