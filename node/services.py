@@ -34,7 +34,7 @@ from node.guarded.accessdesk import AccessDesk
 from node.guarded.accusationshelf import AccusationShelf
 from node.identity.reload import Reloader
 from node.identity.wiring import make_identity, make_reloader
-from node.interaction.wiring import Counters, Interaction
+from node.interaction.wiring import make_interaction
 from node.jobs.desk import JobDesk
 from node.jobs.news import job_event
 from node.jobs.report import JobReport
@@ -94,15 +94,8 @@ class Services:
         self._governance = self._make_governance()
         self.jobs = self._make_jobs()
         self._disputes = self._make_disputes()
-        self._interaction = Interaction(
-            ground,
-            Counters(
-                standings=self._standings,
-                views=self._views,
-                disputes=self._disputes,
-                report=self._facade.report,
-                screen=self._facade.screen,
-            ),
+        self._interaction = make_interaction(
+            ground, self._standings, self._views, self._disputes, self._facade
         )
         self._board.show_also(self._interaction.families)
         self._exchange = self._make_exchange()

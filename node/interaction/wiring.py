@@ -27,7 +27,7 @@ from node.interaction.restating import Report, Restater
 from node.interaction.shelf import Shelf
 from node.interaction.statusdesk import StatusDesk
 from node.reporting.recordviews import RecordViews
-from node.service import Unavailable
+from node.service import NodeService, Unavailable
 from node.tagging.tagger import TaggingUnavailable
 
 FIRST_PRUNE_S: Final = 5
@@ -56,69 +56,84 @@ class Interaction:
     def __init__(self, ground: Ground, counters: Counters) -> None:
         """Raises StoreDamaged."""
         self._ground = ground
-        disputes, views = counters.disputes, counters.views
-        home, config = ground.home, ground.home.config.interaction
-        member = MemberId(str(home.member.id))
-        restater = Restater(counters.report, disputes.follow, views.view, self._released)
+        self._counters = counters
+        self._config = ground.home.config.interaction
+        self._member = MemberId(str(ground.home.member.id))
+        self._restater = Restater(
+            counters.report, counters.disputes.follow, counters.views.view, self._released
+        )
         self._report_shelf = self._shelf(REPORTS)
-        self.reports = CustomerReportDesk(
-            ReportDeskParts(
-                store=ground.store,
-                shelf=self._report_shelf,
-                durability=ground.durability,
-                restater=restater,
-                settings=config,
-                member=str(member),
-                now_ms=ground.clock.wall_ms,
-                random_bytes=os.urandom,
-            )
-        )
-        self.cooling_offs = CoolingOffDesk(
-            CoolingParts(
-                store=ground.store,
-                shelf=self._shelf(COOLING_OFFS),
-                durability=ground.durability,
-                screen=counters.screen,
-                key=token_key(home.secrets.vault_key),
-                thresholds=config.thresholds(),
-                settings=config,
-                member=str(member),
-                now_ms=ground.clock.wall_ms,
-                random_bytes=os.urandom,
-            )
-        )
+        self.reports = self._make_reports()
+        self.cooling_offs = self._make_cooling_offs()
         self.protections = ProtectionDesk(
             ProtectionParts(
                 store=ground.store,
                 shelf=self._shelf(PROTECTIONS),
                 durability=ground.durability,
-                restater=restater,
-                view=views.view,
+                restater=self._restater,
+                view=counters.views.view,
                 now_ms=ground.clock.wall_ms,
             )
         )
-        self.feedback = FeedbackDesk(
+        self.feedback = self._make_feedback()
+        self.status = self._make_status() if self._config.status_page else None
+
+    def _make_reports(self) -> CustomerReportDesk:
+        ground = self._ground
+        return CustomerReportDesk(
+            ReportDeskParts(
+                store=ground.store,
+                shelf=self._report_shelf,
+                durability=ground.durability,
+                restater=self._restater,
+                settings=self._config,
+                member=str(self._member),
+                now_ms=ground.clock.wall_ms,
+                random_bytes=os.urandom,
+            )
+        )
+
+    def _make_cooling_offs(self) -> CoolingOffDesk:
+        ground = self._ground
+        return CoolingOffDesk(
+            CoolingParts(
+                store=ground.store,
+                shelf=self._shelf(COOLING_OFFS),
+                durability=ground.durability,
+                screen=self._counters.screen,
+                key=token_key(ground.home.secrets.vault_key),
+                thresholds=self._config.thresholds(),
+                settings=self._config,
+                member=str(self._member),
+                now_ms=ground.clock.wall_ms,
+                random_bytes=os.urandom,
+            )
+        )
+
+    def _make_feedback(self) -> FeedbackDesk:
+        ground, disputes = self._ground, self._counters.disputes
+        vault_key = ground.home.secrets.vault_key
+        return FeedbackDesk(
             FeedbackParts(
                 store=ground.store,
                 shelf=self._shelf(FEEDBACK),
-                at_rest=AtRest(home.secrets.vault_key, b"interaction/figures", os.urandom),
+                at_rest=AtRest(vault_key, b"interaction/figures", os.urandom),
                 durability=ground.durability,
                 follow=disputes.follow,
                 disputes=lambda cursor: all_disputes_page(disputes.disputes, cursor),
                 shares=self._shares,
-                view=views.view,
-                settings=config,
-                member=str(member),
+                view=self._counters.views.view,
+                settings=self._config,
+                member=str(self._member),
                 now_ms=ground.clock.wall_ms,
             )
         )
-        casebook = Casebook(ground.store, home.secrets.vault_key, os.urandom)
-        inbox = Inbox(ground.records, counters.standings, casebook, member)
-        self.status = (
-            StatusDesk(self.reports.by_code, casebook, inbox.view, ground.clock.wall_ms)
-            if config.status_page
-            else None
-        )
+
+    def _make_status(self) -> StatusDesk:
+        ground = self._ground
+        casebook = Casebook(ground.store, ground.home.secrets.vault_key, os.urandom)
+        inbox = Inbox(ground.records, self._counters.standings, casebook, self._member)
+        return StatusDesk(self.reports.by_code, casebook, inbox.view, ground.clock.wall_ms)
 
     def _shelf(self, sort: bytes) -> Shelf:
         key = self._ground.home.secrets.vault_key
@@ -173,7 +188,7 @@ class Interaction:
             for verdict, number in row_of.verdicts.items():
                 of.add_metric((row_of.reporter, row_of.kind, verdict), float(number))
         yield of
-        threshold = self._ground.home.config.interaction.thresholds().delay
+        threshold = self._config.thresholds().delay
         judged, right = figures.at_threshold(threshold)
         precision = GaugeMetricFamily(
             "bulwark_feedback_precision", "Right answers among the judged at the action threshold"
@@ -192,3 +207,23 @@ class Interaction:
             if state.value != "held":
                 ended.add_metric((state.value,), float(number))
         yield ended
+
+
+def make_interaction(
+    ground: Ground,
+    standings: Standings,
+    views: RecordViews,
+    disputes: DisputeDesk,
+    service: NodeService,
+) -> Interaction:
+    """The desks of this node's member. Raises StoreDamaged."""
+    return Interaction(
+        ground,
+        Counters(
+            standings=standings,
+            views=views,
+            disputes=disputes,
+            report=service.report,
+            screen=service.screen,
+        ),
+    )
