@@ -1,4 +1,4 @@
-"""Schemas of TAXII 2.1 resources as the OASIS standard defines them, and how they are documented."""
+"""Schemas of TAXII 2.1 resources as the standard defines them, and how they are documented."""
 
 from __future__ import annotations
 
