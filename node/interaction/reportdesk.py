@@ -49,8 +49,6 @@ PAGE: Final = 50
 MAX_LOOKED_AT: Final = 1_000
 """Reports that one page looks at, whether it shows them or not."""
 TURN: Final = 20
-MAX_COUNTED: Final = 10_000
-"""Reports under one identifier that are counted."""
 _OPEN: Final = frozenset({ReportState.RECEIVED.value, ReportState.TRIAGED.value})
 
 
@@ -287,7 +285,7 @@ class CustomerReportDesk:
 
     def _customers(self, name: str) -> int:
         found = self._parts.shelf.named(bytes.fromhex(name))
-        return len({customer for _, customer in found[:MAX_COUNTED]})
+        return len({customer for _, customer in found})
 
     def _view(self, identity: bytes, document: Document, *, in_full: bool = True) -> ReportView:
         settings = self._parts.settings

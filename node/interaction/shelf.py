@@ -33,6 +33,8 @@ from node.storage.schema import INTERACTION, number8
 ID_BYTES: Final = 16
 NAME_BYTES: Final = 16
 ORDER_BYTES: Final = 8 + ID_BYTES
+MAX_NAMED: Final = 1_000
+"""Documents under one name that are read: more customers than that change no answer."""
 NO_VALUE: Final = bytes(NAME_BYTES)
 _NONCE_BYTES: Final = 12
 _ROUNDS: Final = 2
@@ -124,10 +126,11 @@ class Shelf:
         found: Document = orjson.loads(plain)
         return found
 
-    def named(self, name: bytes) -> list[tuple[bytes, bytes]]:
-        """(id, chosen value) of the documents under a name."""
+    def named(self, name: bytes, most: int = MAX_NAMED) -> list[tuple[bytes, bytes]]:
+        """(id, chosen value) of documents under a name, at most `most`, in order of their ids."""
         prefix = self._names + name
-        return [(key[len(prefix) :], value) for key, value in self._store.iterate(prefix)]
+        found = islice(self._store.iterate(prefix), most)
+        return [(key[len(prefix) :], value) for key, value in found]
 
     def newest(self, before: bytes | None = None) -> Iterator[tuple[bytes, bytes]]:
         """(order, id), newest first; `before`: the order of the last one of the page before."""
