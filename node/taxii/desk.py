@@ -37,7 +37,7 @@ SCANNED: Final = 20_000
 """Entries that one page looks at, at most; then it ends early and says that there is more."""
 SWEEP_S: Final = 3_600.0
 """Pause between two looks for objects whose record is erased."""
-TURN: Final = 20
+TURN: Final = 5
 """Objects between two turns of the event loop."""
 _READERS: Final = {
     Collection.RECORDS: frozenset({Role.REPORTER, Role.ANALYST, Role.AUDITOR}),

@@ -22,7 +22,7 @@ from node.service import Busy, Caller
 from node.storage.port import KeyValueStore
 from node.taxii.rendering import Rendering
 
-TURN: Final = 25
+TURN: Final = 5
 """Records between two turns of the event loop."""
 MAX_WAITING: Final = 4
 
