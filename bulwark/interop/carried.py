@@ -200,5 +200,7 @@ def pointer(*parts: str | int) -> str:
 
 def plain(text: str, longest: int) -> str:
     """Text for reports: without control characters, and no longer than that."""
+    if len(text) <= longest and text.isprintable():
+        return text
     kept = "".join(char if char.isprintable() else "?" for char in text[: longest + 1])
     return kept if len(kept) <= longest else kept[: longest - 1] + "…"
