@@ -113,7 +113,9 @@ def _tell(figures: Figures, before: int, after: int, *, is_dry: bool, as_json: b
             {
                 "dry_run": is_dry,
                 "bodies_below": figures.body_floor.height,
+                "bodies_because": figures.body_floor.because,
                 "states_below": figures.state_floor.height,
+                "states_because": figures.state_floor.because,
                 "blocks": figures.blocks,
                 "blocks_kept_for_ever": figures.blocks_kept,
                 "sidecars": figures.sidecars,

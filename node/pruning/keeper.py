@@ -76,7 +76,11 @@ class Keeper:
 
     async def prune(self) -> Figures | None:
         """One run; None for one that a sync ended. Raises StoreDamaged, StoreWriteFailed."""
-        run = PruningRun(self._store, self._config, self._now_ms(), is_dry=False)
+        # Looking for open disputes reads the follow-ups of all time: not on the event loop.
+        run = await asyncio.get_running_loop().run_in_executor(
+            self._thread,
+            lambda: PruningRun(self._store, self._config, self._now_ms(), is_dry=False),
+        )
         floors = run.figures.body_floor, run.figures.state_floor
         if not is_worth_it(self._store, *floors):
             return run.figures

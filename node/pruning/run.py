@@ -91,11 +91,11 @@ class PruningRun:
 
     def _disk_share(self, prefix: bytes) -> float:
         """Bytes of disk a logical byte of this kind takes; 1 where too little is in tables."""
+        if not self._is_dry:
+            return 1.0  # a promise is made before; nobody scans all keys of a running node
         logical = sum(len(key) + len(value) for key, value in self._store.iterate(prefix))
-        if self._is_dry and logical:
-            on_disk = self._store.size_of(prefix, after_prefix(prefix) or HIGH)
-            return min(1.0, on_disk / logical) if on_disk > logical // 4 else 1.0
-        return 1.0
+        on_disk = self._store.size_of(prefix, after_prefix(prefix) or HIGH)
+        return min(1.0, on_disk / logical) if logical and on_disk > logical // 4 else 1.0
 
 
 def is_sweep_due(store: KeyValueStore, floor: Floor) -> bool:

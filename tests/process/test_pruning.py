@@ -84,8 +84,10 @@ def test_a_running_node_prunes_under_load_and_holds_up_no_vote(alliance: Allianc
     assert told["blocks"] + told["nodes"] > 0
     before = alliance.height(archive)
     until(lambda: alliance.height(archive) > before + 20, "blocks go on")
-    tip = alliance.height(pruner)
-    assert pruner in {s for h in range(tip - 8, tip) for s in alliance.signers(archive, h)}
+    until(
+        lambda: pruner in alliance.signers(archive, alliance.height(archive, "finalized")),
+        "the vote of the node that prunes is in time for a certificate",
+    )
 
 
 def test_what_is_pruned_is_answered_with_the_lowest_block_and_proofs_still_hold(
@@ -149,9 +151,7 @@ def test_a_wiped_member_finds_an_archive_among_nodes_that_pruned(alliance: Allia
 
 
 def test_a_stopped_node_gives_back_what_the_dry_run_promised(alliance: Alliance) -> None:
-    name = alliance.validators[3]
-    tip = alliance.height(alliance.validators[0], "finalized")
-    alliance.until_final(tip, [name])
+    name, other = alliance.validators[:2]  # the one that was an archive so far
     end(alliance, name)
     home = alliance.node(name).home
     prune_once = prune(home, "--dry-run")
@@ -162,6 +162,7 @@ def test_a_stopped_node_gives_back_what_the_dry_run_promised(alliance: Alliance)
         f"back {done['given_back']}: {done['disk_before']} -> {done['disk_after']} "
         f"in {time.monotonic() - began:.1f} s\n"
     )
+    sys.stdout.write(f"dry run: {json.dumps(prune_once)}\n")
     promised, given = int(prune_once["promised_bytes"]), int(done["given_back"])
     assert promised > 100_000
     assert 0.7 * promised < given < 1.3 * promised
@@ -174,4 +175,4 @@ def test_a_stopped_node_gives_back_what_the_dry_run_promised(alliance: Alliance)
         assert blocks.read_pruned_from(store) == done["bodies_below"]
         assert store.get(schema.META_STATE_SWEEP) is None
     alliance.devnet.start_node(name)
-    alliance.until_final(alliance.height(alliance.validators[0], "finalized"), [name])
+    alliance.until_final(alliance.height(other, "finalized"), [name])
