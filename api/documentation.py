@@ -107,6 +107,12 @@ WAIT: Final[dict[str, Any]] = {
         "default": "executed",
     },
 }
+REMEMBER: Final[dict[str, Any]] = {
+    "name": "remember",
+    "in": "query",
+    "description": "Whether the retro-hunt may tell of the questions later",
+    "schema": {"type": "string", "enum": ["true", "false"], "default": "true"},
+}
 IDEMPOTENCY: Final[dict[str, Any]] = {
     "name": "Idempotency-Key",
     "in": "header",

@@ -83,6 +83,7 @@ def screening_routes(at: ScreeningRoutes, settings: ApiSettings) -> list[Route]:
         "Ask about one identifier, now or as of a block",
         {200: screening_schemas.ScreeningOut},
         body=doc.json_body(screening_schemas.ScreeningAtIn),
+        parameters=[doc.REMEMBER],
         problems=(404,),
     )
     many = doc.operation(
@@ -91,6 +92,7 @@ def screening_routes(at: ScreeningRoutes, settings: ApiSettings) -> list[Route]:
         "Ask about up to 100,000 identifiers as NDJSON or CSV",
         {200: screening_schemas.ScreeningBatchOut},
         body=doc.upload(screening_schemas.ScreeningIn),
+        parameters=[doc.REMEMBER],
     )
     single, batch = settings.request_timeout_ms, settings.batch_timeout_ms
     return [

@@ -14,7 +14,7 @@ import orjson
 from api.advice import Adviser, language_of
 from api.exchange import JSON_TYPE, Exchange, Reply, json_reply
 from api.indicators import read_object, read_rows, refused_row
-from api.problems import FieldProblem, invalid
+from api.problems import FieldProblem, Problem, invalid
 from api.rows import Pace, RefusedRow, Rows
 from api.settings import ApiSettings
 from api.uploads import Upload, Uploads
@@ -44,13 +44,15 @@ class ScreeningRoutes:
     async def screen(self, exchange: Exchange) -> Reply:
         """POST /v1/screenings."""
         exchange.content_type(JSON_TYPE)
-        exchange.query()
+        remember = _remember(exchange)
         body = await exchange.body(self._settings.max_body_bytes)
         document = read_object(body)
         at = _height(document.pop("height", None))
         language = language_of(document.pop("language", None))
         request = ScreeningRequest.from_mapping(document)
-        answer = (await self._service.screen([request], by=exchange.caller, at=at))[0]
+        answer = (
+            await self._service.screen([request], by=exchange.caller, at=at, remember=remember)
+        )[0]
         if answer.refusal is not None:
             raise invalid(refusal_problem(answer.refusal))
         found = screening_document(answer, self._now_ms())
@@ -59,18 +61,20 @@ class ScreeningRoutes:
 
     async def screen_batch(self, exchange: Exchange) -> Reply:
         """POST /v1/screenings/batches."""
-        exchange.query()
+        remember = _remember(exchange)
         with self._uploads.slot(exchange, "screening") as upload:
-            return await self._screen_batch(exchange, upload)
+            return await self._screen_batch(exchange, upload, remember)
 
-    async def _screen_batch(self, exchange: Exchange, upload: Upload) -> Reply:
+    async def _screen_batch(self, exchange: Exchange, upload: Upload, remember: bool) -> Reply:
         rows = await read_rows(
             exchange, self._settings, ScreeningRequest.from_mapping, SCREENING_FIELDS
         )
         answers: Sequence[ScreeningAnswer] = ()
         if rows.parsed:
             moved = upload.began(len(rows), len(rows.refused))
-            answers = await self._service.screen(rows.parsed, by=exchange.caller, progress=moved)
+            answers = await self._service.screen(
+                rows.parsed, by=exchange.caller, progress=moved, remember=remember
+            )
         return await self._summary(rows, answers)
 
     async def _summary(
@@ -101,6 +105,16 @@ class ScreeningRoutes:
             "refused": len(rows) - answered,
         }
         return Reply(200, with_rows(summary, [row for _, row in encoded]))
+
+
+def _remember(exchange: Exchange) -> bool:
+    """Whether the retro-hunt may tell of the questions later."""
+    text = exchange.query("remember").get("remember", "true")
+    if text not in ("true", "false"):
+        wanted = "true or false"
+        errors = (FieldProblem("remember", wanted),)
+        raise Problem(400, "invalid", f"remember: {wanted}", errors=errors)
+    return text == "true"
 
 
 def _height(given: object) -> Height | None:

@@ -109,10 +109,11 @@ class Facade:
         by: Caller,
         progress: Progress | None = None,
         at: Height | None = None,
+        remember: bool = True,
     ) -> list[ScreeningAnswer]:
         """See NodeService."""
         await self._parts.access.screening(by, requests)
-        seen = None if at is not None else self._parts.remember(by)
+        seen = self._parts.remember(by) if remember and at is None else None
         answers = await self._parts.screener.screen(requests, progress, at, seen)
         await self._parts.hits.note(by, requests, answers)
         return answers

@@ -295,9 +295,11 @@ class NodeService(Protocol):
         by: Caller,
         progress: Progress | None = None,
         at: Height | None = None,
+        remember: bool = True,
     ) -> list[ScreeningAnswer]:
         """Answer up to 100,000 questions, in order; with `at` as after that block.
 
+        `remember`: whether the retro-hunt may tell of them later; those with `at` it does not.
         That `by` asks is in the access log before anything is asked. Raises NotFound for a block
         that is not executed here.
         """

@@ -79,6 +79,7 @@ class FakeNode:
     waiting: asyncio.Event = field(default_factory=asyncio.Event)
     """Set once a screening waits."""
     callers: list[Caller] = field(default_factory=list)
+    remembered: list[bool] = field(default_factory=list)
     seen: list[IndicatorReport] = field(default_factory=list)
     facts: Facts = field(default_factory=lambda: Facts(START_MS, "bank-a", (), 0, 4, 3, START_MS))
     cases: dict[Digest, EvidenceEntry] = field(default_factory=dict)
@@ -143,11 +144,13 @@ class FakeNode:
         by: Caller,
         progress: Progress | None = None,
         at: Height | None = None,
+        remember: bool = True,
     ) -> list[ScreeningAnswer]:
         self._fail()
         if at is not None and at > self.chain.tip:
             raise NotFound(f"there is no block {at} on this node")
         self.callers.append(by)
+        self.remembered.append(remember)
         if progress is not None:
             progress(len(requests), 0)
         if self.held is not None:

@@ -96,3 +96,14 @@ async def test_incomplete_answers_of_an_upload_are_counted(world: World) -> None
     world.node.reachable = False
     answer = await world.upload(f"{PATH}/batches", ndjson([QUESTION, QUESTION]))
     assert answer.json()["incomplete"] == 2
+
+
+async def test_a_question_is_remembered_unless_its_asker_says_no(world: World) -> None:
+    rows = ndjson([QUESTION])
+    typed = {"content-type": "application/x-ndjson"}
+    for query in ("", "?remember=false", "?remember=true"):
+        assert (await world.ask("POST", PATH + query, json=QUESTION)).status_code == 200
+        answer = await world.ask("POST", f"{PATH}/batches{query}", content=rows, headers=typed)
+        assert answer.status_code == 200
+    assert world.node.remembered == [True, True, False, False, True, True]
+    problem_of(await world.ask("POST", f"{PATH}?remember=no", json=QUESTION), 400, "invalid")
