@@ -33,8 +33,8 @@ from bulwark.interop.stix.document import (
     read_document,
     split_document,
 )
-from bulwark.interop.stix.markings import marked
-from bulwark.interop.stix.names import EXTENSION
+from bulwark.interop.stix.markings import CARRIED, marked
+from bulwark.interop.stix.names import COMMUNITY, EXTENSION, SCO_EXTENSION
 from bulwark.interop.stix.objects import fault_of, is_defined, is_observable
 from bulwark.interop.stix.patterns import PatternInvalid, read_pattern
 from bulwark.interop.stix.rows import Rows, Said, day, said_by
@@ -42,6 +42,14 @@ from bulwark.interop.stix.selection import TAG_TYPE, Selection, observed, select
 
 STATING: Final = ("indicator", "observed-data")
 """Types besides observables on which actions may be."""
+TOLD: Final = 10
+"""Properties that one item names."""
+_KNOWN: Final = frozenset(
+    {"spec_version", "created", "revoked", "pattern_version", "object_marking_refs",
+     "granular_markings", "defanged", "identifier_kind"}
+)  # fmt: skip
+"""Properties that say how to read an object, besides those that a statement carries."""
+_EXTENSIONS: Final = frozenset({EXTENSION, SCO_EXTENSION, *COMMUNITY.values()})
 _WITHOUT: Final = {
     "identity": "records name members alone",
     "relationship": "records link by link_group only",
@@ -237,8 +245,22 @@ def _state(where: str, entry: Entry, selection: Selection, work: _Work, part: st
         if said.left:
             detail = f"{said.left} labels have no place"
             _note(work, where + "/labels", entry, Fate.LEFT, Reason.NO_PLACE, detail)
+        _note_rest(where, entry, work)
     for told in selection.left:
         _note(work, where + part, entry, Fate.LEFT, Reason.NO_KIND, told)
+
+
+def _note_rest(where: str, entry: Entry, work: _Work) -> None:
+    """Tell which properties and extensions of a stated object are not carried."""
+    rest = sorted(name for name in entry if name not in CARRIED and name not in _KNOWN)
+    extensions = entry.get("extensions")
+    names = extensions if isinstance(extensions, dict) else {}
+    if any(name not in _EXTENSIONS for name in names):
+        rest.append("extensions")
+    if rest:
+        more = f" and {len(rest) - TOLD} more" if len(rest) > TOLD else ""
+        detail = f"{', '.join(rest[:TOLD])}{more}: records have no place for it"
+        _note(work, where + pointer(rest[0]), entry, Fate.LEFT, Reason.NO_PLACE, detail)
 
 
 def _shared(entry: Entry, said: Said, work: _Work) -> tuple[tuple[Reason, str] | None, Tlp | None]:

@@ -205,6 +205,21 @@ def test_of_two_versions_of_an_object_the_newest_counts() -> None:
         assert sorted(fates(found)) == [("taken", "duplicate"), ("taken", "stated")]
 
 
+def test_properties_and_extensions_without_a_place_are_told_by_name() -> None:
+    other = "extension-definition--5f0d8b1e-3c1b-4b52-9a0f-6d3b0d4f9a09"
+    found = take(
+        indicator(
+            name="hidden name",
+            x_score=7,
+            extensions={other: {"extension_type": "property-extension", "score": 7}},
+        )
+    )
+    assert fates(found) == [("taken", "stated"), ("left", "no_place")]
+    told = found.items[1]
+    assert told.where == "/objects/0/name"
+    assert told.detail.startswith("name, x_score, extensions:") and "hidden" not in told.detail
+
+
 def test_objects_that_are_none_are_refused_one_by_one_and_the_others_go_on() -> None:
     found = take(7, {"type": "indicator"}, indicator(2, modified="2020-01-01T00:00:00.000Z"),
                  indicator(3))  # fmt: skip
