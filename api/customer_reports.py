@@ -29,6 +29,7 @@ from api.interaction_reading import (
 from api.problems import FieldProblem, Problem
 from api.settings import ApiSettings
 from api.views import timestamp
+from api.writes import BodyDigest
 from node.interaction.reportport import (
     CustomerReports,
     DeclineReason,
@@ -64,9 +65,10 @@ class CustomerReportRoutes:
     async def take(self, exchange: Exchange) -> Reply:
         """POST /v1/customer-reports."""
         exchange.query()
-        _, body = await json_body(exchange, self._settings)
+        raw, body = await json_body(exchange, self._settings)
         report = report_of(body, self._now_ms(), self._settings.language)
-        return self._reply(201, await self._service.take(report))
+        promise = BodyDigest(exchange).idempotency(raw)
+        return self._reply(201, await self._service.take(report, promise))
 
     async def list(self, exchange: Exchange) -> Reply:
         """GET /v1/customer-reports."""
@@ -219,7 +221,12 @@ def customer_report_routes(at: CustomerReportRoutes, settings: ApiSettings) -> l
     limit = settings.request_timeout_ms
     path = ("customer_report_id",)
     listed = (state_parameter(ReportState), CURSOR_PARAMETER)
-    take = _write("takeCustomerReport", "Take what a customer says", schemas.CustomerReportIn)
+    take = _write(
+        "takeCustomerReport",
+        "Take what a customer says",
+        schemas.CustomerReportIn,
+        parameters=(doc.IDEMPOTENCY,),
+    )
     triage = _write("triageCustomerReport", "Choose what to report of it", schemas.TriageIn)
     send = _write(
         "sendCustomerReport",

@@ -40,8 +40,17 @@ from node.interaction.reportport import (
 )
 from node.interaction.restating import Restater
 from node.interaction.settings import InteractionConfig
-from node.interaction.shelf import NO_VALUE, Puts, Shelf
-from node.service import Busy, Caller, NotFound, ReportOutcome, RuleRefused, Stage
+from node.interaction.shelf import ID_BYTES, NO_VALUE, Puts, Shelf
+from node.reporting.idempotency import IdempotencyStore
+from node.service import (
+    Busy,
+    Caller,
+    Idempotency,
+    NotFound,
+    ReportOutcome,
+    RuleRefused,
+    Stage,
+)
 from node.storage.durability import Durability
 from node.storage.port import KeyValueStore
 
@@ -59,6 +68,7 @@ class ReportDeskParts:
     store: KeyValueStore
     shelf: Shelf
     durability: Durability
+    idempotency: IdempotencyStore
     restater: Restater
     settings: InteractionConfig
     member: str
@@ -79,9 +89,13 @@ class CustomerReportDesk:
 
     # Taking
 
-    async def take(self, report: NewReport) -> ReportView:
+    async def take(self, report: NewReport, idempotency: Idempotency | None = None) -> ReportView:
         """See CustomerReports."""
         parts = self._parts
+        known = None if idempotency is None else parts.idempotency.find(idempotency)
+        if known is not None:
+            await parts.durability.barrier()
+            return self.show(known[0][:ID_BYTES].hex())
         if self._kept is None:
             self._kept = parts.shelf.count(parts.settings.max_reports)
         if self._kept >= parts.settings.max_reports:
@@ -94,8 +108,11 @@ class CustomerReportDesk:
         document = new_document(report, code, customer, names, now_ms)
         document["code_name"] = code_name.hex()
         found_by = dict.fromkeys(names, customer) | {code_name: NO_VALUE}
-        await self._write(parts.shelf.puts(identity, document, now_ms, found_by))
+        puts = parts.shelf.puts(identity, document, now_ms, found_by)
+        if idempotency is not None:
+            puts |= parts.idempotency.entry(idempotency, [identity + identity], now_ms)
         self._kept += 1
+        await self._write(puts)
         self.taken += 1
         return self._view(identity, document)
 

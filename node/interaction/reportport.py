@@ -20,7 +20,7 @@ from bulwark.indicators.vocabulary import (
     LossBand,
     ObjectRole,
 )
-from node.service import Caller, Stage
+from node.service import Caller, Idempotency, Stage
 
 
 class ReportState(StrEnum):
@@ -152,8 +152,8 @@ class ReportPage:
 class CustomerReports(Protocol):
     """The desk of one node."""
 
-    async def take(self, report: NewReport) -> ReportView:
-        """Keep what a customer says. Raises RowError, Busy."""
+    async def take(self, report: NewReport, idempotency: Idempotency | None) -> ReportView:
+        """Keep what a customer says. Raises RowError, Busy, IdempotencyMismatch."""
         ...
 
     async def page(self, state: ReportState | None, before: bytes | None) -> ReportPage:

@@ -85,6 +85,7 @@ class Interaction:
                 store=ground.store,
                 shelf=self._report_shelf,
                 durability=ground.durability,
+                idempotency=ground.idempotency,
                 restater=self._restater,
                 settings=self._config,
                 member=str(self._member),

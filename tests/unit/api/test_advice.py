@@ -1,4 +1,4 @@
-"""Advice beside answers: texts in the language asked for, codes in rows, the catalogue for tools."""
+"""Advice beside answers: texts in the language asked for, codes in rows, a catalogue."""
 
 from __future__ import annotations
 

@@ -238,7 +238,9 @@ async def test_what_can_not_be_is_refused_by_field_and_nothing_said_is_repeated(
     answer = await front.post(path, body)
     found = problem_of(answer, 422, "invalid")
     assert {error["field"] for error in found["errors"]} == fields
-    assert "secret" not in answer.text and "ccc" not in answer.text and "ttt" not in answer.text
+    assert (
+        "secret" not in answer.text and "c" * 20 not in answer.text and "t" * 20 not in answer.text
+    )
     assert front.office.ledger.reports == []
 
 

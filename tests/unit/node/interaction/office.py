@@ -24,6 +24,7 @@ from node.interaction.restating import Restater
 from node.interaction.settings import InteractionConfig
 from node.interaction.shelf import Shelf
 from node.interaction.wiring import COOLING_OFFS, FEEDBACK, PROTECTIONS, REPORTS
+from node.reporting.idempotency import IdempotencyStore
 from node.reporting.payload import day_text
 from node.service import (
     Caller,
@@ -155,8 +156,9 @@ class Office:
         durability = Durability(self.store)
         self.reports = CustomerReportDesk(
             ReportDeskParts(
-                self.store, self.shelf(REPORTS), durability, restater, self.settings, "bank-a",
-                lambda: self.now_ms, os.urandom,
+                self.store, self.shelf(REPORTS), durability,
+                IdempotencyStore(self.store, b"i" * 32),
+                restater, self.settings, "bank-a", lambda: self.now_ms, os.urandom,
             )
         )  # fmt: skip
         self.cooling_offs = CoolingOffDesk(

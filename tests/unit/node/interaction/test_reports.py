@@ -18,7 +18,8 @@ from bulwark.indicators.vocabulary import (
     LossBand,
     ObjectRole,
 )
-from bulwark.ledger.ids import RecordId
+from bulwark.ledger.hashing import sha256
+from bulwark.ledger.ids import Digest, RecordId
 from bulwark.ledger.lifecycle import Operation, State
 from node.interaction.reportport import (
     Choice,
@@ -28,7 +29,15 @@ from node.interaction.reportport import (
     ReportState,
     ReportView,
 )
-from node.service import Busy, NotFound, Refusal, RuleRefused, Stage
+from node.service import (
+    Busy,
+    Idempotency,
+    IdempotencyMismatch,
+    NotFound,
+    Refusal,
+    RuleRefused,
+    Stage,
+)
 from tests.unit.node.interaction.office import BY, NOW_MS, Office
 
 DAY_MS = 86_400_000
@@ -249,3 +258,14 @@ async def test_the_alert_for_case_tools_has_every_identifier() -> None:
     ]  # fmt: skip
     assert alert["sourceRef"] == view.report_id and alert["description"] == TEXT
     assert "customer 1" not in str(alert), "no pseudonym leaves"
+
+
+async def test_one_key_is_one_report_over_a_power_cut_and_another_body_is_refused() -> None:
+    office = Office()
+    promise = Idempotency("app 7", Digest(sha256(b"body")))
+    first = await office.reports.take(said(), promise)
+    office = office.restarted()
+    assert await office.reports.take(said(), promise) == first
+    assert len((await office.reports.page(None, None)).reports) == 1
+    with pytest.raises(IdempotencyMismatch):
+        await office.reports.take(said(), Idempotency("app 7", Digest(sha256(b"other"))))
