@@ -6,11 +6,13 @@ import os
 from dataclasses import dataclass
 
 from bulwark.interop.misp.outgoing import Alliance
+from bulwark.interop.misp.warninglists import WarninglistInvalid
 from node.assembly import Home
 from node.chain.records import RecordReader
 from node.chain.standings import Standings
 from node.chain.store import ChainStore
 from node.clock import Clock
+from node.config import ConfigError
 from node.directory import Directory
 from node.disputes.port import DisputesService
 from node.exchange.archive import Archive
@@ -43,11 +45,15 @@ class ExchangeGround:
 
 
 def make_exchange(ground: ExchangeGround) -> ExchangeDesk:
-    """The desk of this node's member. Raises WarninglistInvalid, OSError."""
+    """The desk of this node's member. Raises ConfigError where a warninglist can not be read."""
     home = ground.home
     config = home.config.exchange
     book = ExchangeBook(ground.store, home.secrets.vault_key, os.urandom)
-    lists = None if config.warninglists is None else home.path / config.warninglists
+    folder = None if config.warninglists is None else home.path / config.warninglists
+    try:
+        lists = load_lists(folder)
+    except (WarninglistInvalid, OSError) as error:
+        raise ConfigError("exchange.warninglists", [str(error)]) from error
     return ExchangeDesk(
         ExchangeParts(
             service=ground.service,
@@ -72,7 +78,7 @@ def make_exchange(ground: ExchangeGround) -> ExchangeDesk:
             access=ground.access,
             alliance=Alliance(home.genesis.alliance, home.genesis.hash),
             config=config,
-            lists=load_lists(lists),
+            lists=lists,
             now_ms=ground.clock.wall_ms,
         )
     )

@@ -1,0 +1,63 @@
+"""`bulwark misp report`: a report of files without a node, complete and without a value."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from node.cli.misp import command
+
+SECRET = "quokka-shop.com"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    attributes = [
+        {"type": "domain", "value": SECRET},
+        {"type": "md5", "value": "0" * 32},
+        {"type": "domain", "value": f"red.{SECRET}", "Tag": [{"name": "tlp:red"}]},
+    ]
+    (tmp_path / "a.json").write_text(json.dumps({"Event": {"info": "x", "Attribute": attributes}}))
+    (tmp_path / "b.json").write_text(json.dumps(attributes[0]))
+    return tmp_path
+
+
+def run(*words: str | Path) -> Result:
+    return CliRunner().invoke(command, ["report", *map(str, words)])
+
+
+def test_a_table_names_files_fates_and_reasons_and_no_value(folder: Path) -> None:
+    done = run(folder, "--fraud-type", "phishing", "--items")
+    assert done.exit_code == 0, done.output
+    assert SECRET not in done.output
+    rows = [line.split() for line in done.output.splitlines() if line]
+    assert ["all", "2", "2", "0", "0", "0", "4", "1", "1"] in rows
+    assert ["refused", "marked_red", "1"] in rows and ["left", "no_kind", "1"] in rows
+    assert any("/Event/Attribute/2" in row for row in rows)
+
+
+def test_json_has_every_item(folder: Path) -> None:
+    done = run(folder / "a.json", "--fraud-type", "phishing", "--red-as", "amber_strict", "--json")
+    (shown,) = json.loads(done.output)["files"]
+    assert shown["file"] == "a.json" and shown["new"] == 2
+    assert len(shown["items"]) == 5 and shown["counts"]["refused"] == {}
+
+
+def test_without_a_fraud_type_nothing_is_guessed(folder: Path) -> None:
+    done = run(folder / "b.json", "--json")
+    (shown,) = json.loads(done.output)["files"]
+    assert shown["counts"]["refused"] == {"no_fraud_type": 1}
+
+
+def test_broken_files_are_named_and_the_others_go_on(folder: Path) -> None:
+    (folder / "c.json").write_text('{"value": "secret.com')
+    done = run(folder, "--fraud-type", "phishing")
+    assert done.exit_code == 1 and "c.json: no JSON" in done.output
+    assert "b.json" in done.output and "secret" not in done.output
+    empty = folder / "empty"
+    empty.mkdir()
+    assert run(empty).exit_code == 2
+    assert run(folder, "--region", "XX").exit_code == 2
