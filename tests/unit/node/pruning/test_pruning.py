@@ -133,6 +133,25 @@ def test_a_pruned_store_is_clean_and_serves_only_what_it_has_whole() -> None:
     assert fsck(node.store, node.genesis).problems == ()
 
 
+def test_a_batch_goes_when_all_its_records_were_erased_and_is_told_to_be_pruned() -> None:
+    node = Node(MemoryStore(filled()))
+    erased, half = make_sidecar(3, "s1"), make_sidecar(3, "s2")
+    node.erase(*(entry.record_id for entry in erased.entries), half.entries[0].record_id)
+    waits = prune_bodies(node.store)  # type: ignore[arg-type]
+    assert waits.sidecars == 0, "whether an order covers it is still being found out"
+    node.store.write({schema.bare_sidecar(erased.root): None}, sync=True)
+    assert prune_bodies(node.store).sidecars == 1  # type: ignore[arg-type]
+    again = Node(node.store)
+    for entry in erased.entries:
+        with pytest.raises(HistoryPruned):
+            again.records.by_id(entry.record_id)
+        with pytest.raises(HistoryPruned):
+            again.prover.record(entry.record_id)
+    found = again.records.by_id(half.entries[1].record_id)
+    assert found is not None and found.payload is not None
+    assert fsck(node.store, node.genesis).problems == ()
+
+
 def test_a_missing_body_above_the_floor_is_still_damage() -> None:
     node = Node(MemoryStore(filled()))
     prune_bodies(node.store)  # type: ignore[arg-type]
