@@ -81,15 +81,22 @@ class RealWorld:
             clock=lambda: self.now_ms,
         )
 
-    async def ask(self, method: str, *params: Any, role: Role = Role.OPERATOR) -> dict[str, Any]:
-        """The whole answer of one call."""
-        headers = {"authorization": f"Bearer {self.clear[role]}"}
+    async def post(self, body: bytes, role: Role = Role.OPERATOR) -> httpx.Response:
+        """POST /rpc with any bytes."""
+        headers = {
+            "authorization": f"Bearer {self.clear[role]}",
+            "content-type": "application/json",
+        }
         transport = httpx.ASGITransport(self.app, raise_app_exceptions=True)
-        call = {"jsonrpc": "2.0", "id": 1, "method": method, "params": list(params)}
         async with httpx.AsyncClient(
             transport=transport, base_url="http://node", headers=headers
         ) as client:
-            answer = await client.post("/rpc", json=call)
+            return await client.post("/rpc", content=body)
+
+    async def ask(self, method: str, *params: Any, role: Role = Role.OPERATOR) -> dict[str, Any]:
+        """The whole answer of one call."""
+        call = {"jsonrpc": "2.0", "id": 1, "method": method, "params": list(params)}
+        answer = await self.post(json.dumps(call).encode(), role)
         assert answer.status_code == 200, answer.text
         return dict(answer.json())
 

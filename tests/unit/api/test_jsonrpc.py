@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from api.eth import ChainMethods
 from api.settings import ApiSettings
 from node.service import Role
+from tests.fuzz import smallchain
+from tests.unit.api.realchain import RealWorld
 from tests.unit.api.world import NOW_MS, World, problem_of
 
 CALL = {"jsonrpc": "2.0", "id": 1, "method": "eth_chainId", "params": []}
@@ -136,17 +138,17 @@ JSON = st.recursive(
     max_leaves=10,
 )  # fmt: skip
 SHARED = World()
+REAL = RealWorld(smallchain.build())
 METHODS = sorted(
-    ChainMethods(SHARED.chain, SHARED.node, ApiSettings(), SHARED.random, lambda: NOW_MS).table()
+    ChainMethods(REAL.reader, SHARED.node, ApiSettings(), SHARED.random, lambda: NOW_MS).table()
 )
 
 
 @settings(deadline=None, max_examples=150)
 @given(st.sampled_from(METHODS), st.lists(JSON, max_size=4))
 def test_no_parameters_lead_to_an_internal_error(method: str, params: list[object]) -> None:
-    world = SHARED
     body = json.dumps(CALL | {"method": method, "params": params}).encode()
-    answer = asyncio.run(post(world, body))
+    answer = asyncio.run(REAL.post(body))
     assert answer.status_code == 200
     document = answer.json()
     assert ("result" in document) != ("error" in document)
