@@ -52,4 +52,53 @@ class JobsOut(Document):
     jobs: list[JobOut]
 
 
-MODELS = (JobInputOut, JobOut, JobsOut)
+class ManifestMakerOut(Document):
+    """Whose node made a manifest."""
+
+    member: str
+    key: str = Field(pattern="^0x[0-9a-f]{40}$", description="Address of the key that signs")
+
+
+class ManifestInputOut(Document):
+    """The file that a manifest is about."""
+
+    format: Literal["csv", "ndjson", "parquet"]
+    bytes: int = Field(ge=0)
+    sha256: str = Field(pattern="^[0-9a-f]{64}$")
+
+
+class ManifestLedgerOut(Document):
+    """The block as after which all rows are answered."""
+
+    height: int = Field(ge=0)
+    block_hash: str = Field(pattern="^[0-9a-f]{64}$")
+    time_ms: int
+    behind: str | None
+
+
+class ManifestOut(Document):
+    """The signed manifest of a job, canonical JSON (RFC 8785)."""
+
+    format: Literal["bulwark-screening-job/1"]
+    alliance: str
+    genesis_hash: str = Field(pattern="^[0-9a-f]{64}$")
+    created_by: ManifestMakerOut
+    job: str
+    input: ManifestInputOut
+    ledger: ManifestLedgerOut
+    scoring: str
+    tool_version: str
+    started_ms: int
+    ended_ms: int
+    references: list[str]
+    values: bool
+    rows: int = Field(ge=0)
+    outcomes: dict[str, int]
+    bands: dict[str, int]
+    errors: dict[str, int]
+    result_root: str = Field(pattern="^[0-9a-f]{64}$")
+    parts: list[list[int | str]] = Field(description="Rows and SHA-256 of each part")
+    signature: str = Field(pattern="^[0-9a-f]{130}$")
+
+
+MODELS = (JobInputOut, JobOut, JobsOut, ManifestOut)

@@ -278,12 +278,16 @@ def job_routes(at: JobRoutes, settings: ApiSettings) -> list[Route]:
         {200: NDJSON_TYPE.decode()},
         parameters=_ROWS,
         path=["job_id"],
-        problems=(404, 422),
+        problems=(404, 409, 422),
     )
+    event = {"type": "object", "properties": {"data": {"type": "string"}}, "required": ["data"]}
+    events["responses"]["200"]["content"][EVENTS.decode()]["schema"] = event
+    text: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
+    result["responses"]["200"]["content"] = {media.decode(): text for media in TYPES}
     manifest = _operation(
         "readScreeningManifest",
         "Read a job's signed manifest, for `bulwark job verify`",
-        {200: JSON_TYPE.decode()},
+        {200: schemas.ManifestOut},
         path=["job_id"],
         problems=(404, 409),
     )

@@ -1,9 +1,9 @@
 """Which files of a home go into a backup, and which stay out with the reason why.
 
-Rules: every regular file under the home goes in but the database, logs, locks and notes of running,
-what a restore put aside, and three kinds that must not lie beside what they open: the keystore's
-passphrase, the clear API keys, and, unless asked for, this member's shares of the alliance's keys.
-What only its owner can read counts as a key. Links are not followed.
+Rules: every regular file under the home goes in but the database, logs, locks, notes of running,
+files of screening jobs, what a restore put aside, and three kinds that must not lie beside what they
+open: the keystore's passphrase, the clear API keys, and, unless asked for, this member's shares of
+the alliance's keys. What only its owner can read counts as a key. Links are not followed.
 """
 
 from __future__ import annotations
@@ -98,6 +98,8 @@ def _why_not(
 def _outside(home: Path, config: NodeConfig) -> set[Path]:
     """Paths that are never looked at."""
     names = {Path("node.lock"), Path(EXIT_NOTE), Path(STAGING), Path("logs"), config.storage.path}
+    # Files of screening jobs end with their jobs and must not live on in a backup.
+    names.add(config.jobs.path)
     if config.consensus.trace_file is not None:
         names.add(config.consensus.trace_file)
     log = config.log.file

@@ -243,6 +243,8 @@ class JobDesk:
         form = form or job.result
         if form not in FORMATS:
             raise InputRefused(f"the format {form[:16]!r} is not made; csv, ndjson, parquet are")
+        if self.going[job_id].parts and not self._ground.shelf.result(job).exists():
+            raise Conflict("the result file is not here; send the file again")
         last = None if most is None else first + most - 1
         kept = Kept(self._ground.book, self._ground.shelf, job, self.going[job.id].parts)
         make = renderer(form, job.references, values=job.values)

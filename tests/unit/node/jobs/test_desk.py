@@ -398,6 +398,14 @@ async def test_metrics_count_jobs_and_rows(office: Office) -> None:
     assert found["bulwark_job_bytes", None] > 0
 
 
+async def test_a_result_whose_file_is_gone_is_told_so(office: Office) -> None:
+    view = await office.send(csv_of(*PHONES))
+    await office.work(view.id)
+    office.shelf.result(office.desk.jobs_by_id[view.id]).unlink()
+    with pytest.raises(Conflict, match="is not here"):
+        await office.rows(view.id)
+
+
 async def test_old_jobs_go_by_themselves(tmp_path: Path, world: World) -> None:
     office = Office(tmp_path / "jobs", world.node, keep_hours=1)
     view = await office.send(csv_of(*PHONES))
