@@ -184,7 +184,9 @@ class CustomerReportDesk:
             self._busy.discard(identity)
         now = self._document(identity)
         if now["state"] == ReportState.ERASED.value:
-            return self._view(identity, now)  # the person's wish came first
+            # The person's wish came first: which records came of it is all that is added.
+            records = [entry["record_id"] for entry in outcomes if entry["record_id"]]
+            return await self._keep(identity, now | {"records": records})
         changed = now | {"outcomes": outcomes}
         if any(entry["record_id"] for entry in outcomes):
             changed["state"] = ReportState.REPORTED.value

@@ -19,12 +19,12 @@ from node.disputes.port import FollowUpOutcome, Wish
 from node.reporting.payload import day_text
 from node.service import (
     Caller,
-    Conflict,
     Idempotency,
     NotFound,
     RecordView,
     Refusal,
     ReportOutcome,
+    RuleRefused,
     Stage,
 )
 
@@ -95,7 +95,7 @@ class Restater:
         await self._release(report)
         anew = (await self._report([report], by=by, wait=wait))[0]
         if state is State.ACTIVE and anew.record_id not in (None, before.record_id):
-            with suppress(Conflict):  # somebody disputed it meanwhile: then that goes on
+            with suppress(RuleRefused):  # somebody disputed it meanwhile: then that goes on
                 wish = Wish(before.record_id, Operation.EXPIRE, case_ref=report.case_ref)
                 await self.follow(wish, by=by, wait=wait, idempotency=None)
         return anew
@@ -103,8 +103,11 @@ class Restater:
     async def withdraw(
         self, record_id: RecordId, report: IndicatorReport, *, by: Caller, wait: Stage
     ) -> None:
-        """Take a statement back, so that it can be made anew one day. Raises Busy, Forbidden."""
-        with suppress(Conflict):  # it is retracted, overruled or erased already
+        """Take a statement back, so that it can be made anew one day.
+
+        Raises Busy, Forbidden, and Conflict where the ledger takes none of this member.
+        """
+        with suppress(RuleRefused):  # it is retracted, overruled or erased already
             wish = Wish(record_id, Operation.RETRACT, case_ref=report.case_ref)
             await self.follow(wish, by=by, wait=wait, idempotency=None)
         await self._release(report)

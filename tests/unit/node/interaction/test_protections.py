@@ -12,7 +12,7 @@ from bulwark.ledger.lifecycle import Operation, State
 from node.interaction.protectiondesk import KEEP_MS
 from node.interaction.protectionport import ROLES, NewProtection, ProtectionState, ProtectionView
 from node.reporting.payload import day_text
-from node.service import NotFound, Refusal, RuleRefused, Stage
+from node.service import Conflict, NotFound, Refusal, RuleRefused, Stage
 from tests.unit.node.interaction.office import BY, NOW_MS, Office
 
 DAY_MS = 86_400_000
@@ -131,3 +131,18 @@ async def test_a_protection_lapses_is_renewed_or_withdrawn_late_and_goes_in_the_
         desk.show(other.protection_id)
     with pytest.raises(NotFound):
         desk.show("no id")
+
+
+async def test_a_withdrawal_that_the_ledger_does_not_take_is_none() -> None:
+    office = Office()
+    view = await made(office)
+
+    async def refuses(*given: object, **how: object) -> None:
+        raise Conflict("the record registry refused this member's anchor")
+
+    office.protections._parts.restater.follow = refuses  # type: ignore[assignment]
+    with pytest.raises(Conflict):
+        await office.protections.withdraw(
+            view.protection_id, erase=False, by=BY, wait=Stage.EXECUTED
+        )
+    assert office.protections.show(view.protection_id).state is ProtectionState.ACTIVE

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -29,12 +30,14 @@ from node.interaction.reportport import (
     ReportState,
     ReportView,
 )
+from node.interaction.wiring import REPORTS
 from node.service import (
     Busy,
     Idempotency,
     IdempotencyMismatch,
     NotFound,
     Refusal,
+    ReportOutcome,
     RuleRefused,
     Stage,
 )
@@ -269,3 +272,21 @@ async def test_one_key_is_one_report_over_a_power_cut_and_another_body_is_refuse
     assert len((await office.reports.page(None, None)).reports) == 1
     with pytest.raises(IdempotencyMismatch):
         await office.reports.take(said(), Idempotency("app 7", Digest(sha256(b"other"))))
+
+
+async def test_an_erasure_while_it_is_reported_holds_and_the_record_stays_known() -> None:
+    office = Office()
+    view = await office.reports.take(said())
+    await office.reports.triage(view.report_id, (CHOICE,), "", BY)
+    report = office.ledger.report
+
+    async def slow(*given: Any, **how: Any) -> list[ReportOutcome]:
+        await office.reports.erase(view.report_id)
+        return await report(*given, **how)
+
+    office.reports._parts.restater._report = slow
+    gone = await office.reports.report(view.report_id, by=BY, wait=Stage.EXECUTED)
+    assert (gone.state, gone.text) == (ReportState.ERASED, None)
+    document = office.shelf(REPORTS).get(bytes.fromhex(view.report_id))
+    assert document is not None
+    assert document["records"] == [record.hex() for record in office.ledger.statements]
