@@ -107,8 +107,8 @@ def constants(chain_id: int) -> dict[str, Method]:
         "eth_gasPrice": (ZERO, "always zero"),
         "eth_maxPriorityFeePerGas": (ZERO, "always zero"),
         "eth_blobBaseFee": (ZERO, "always zero: there are no blobs"),
-        "eth_getUncleByBlockHashAndIndex": (None, "always null"),
-        "eth_getUncleByBlockNumberAndIndex": (None, "always null"),
+        "eth_getUncleByBlockHashAndIndex": (None, "[hash, index]: always null"),
+        "eth_getUncleByBlockNumberAndIndex": (None, "[number or tag, index]: always null"),
     }
     return {name: _constant(name, *said) for name, said in answers.items()}
 
@@ -351,7 +351,7 @@ def _constant(name: str, answer: Json, about: str) -> Method:
     async def method(params: list[object], _: Principal) -> Json:
         return answer
 
-    method.__doc__ = f"{name}: {about}."
+    method.__doc__ = f"{name}{' ' if about.startswith('[') else ': '}{about}."
     return method
 
 

@@ -37,7 +37,6 @@ MAX_PAGE: Final = 100
 """Transactions that a page is asked for; a block's are not parted."""
 MAX_SEARCHED: Final = 2_000
 """Blocks that one search looks through."""
-_YIELD_EVERY: Final = 8
 
 Holds = Callable[[Height], bool]
 """Whether a thing holds in the state of a height; once it does, it stays."""
@@ -228,8 +227,7 @@ class ExplorerMethods:
                     over = f"nothing in {MAX_SEARCHED} blocks down to {height}, ask from there on"
                     raise RpcError(LIMIT_EXCEEDED, over)
                 return found, False
-            if at % _YIELD_EVERY == 0:
-                await asyncio.sleep(0)  # consensus goes first
+            await asyncio.sleep(0)  # consensus goes first: a block may hold many signatures
             block = self._view.block(Height(height))
             positions = [] if block is None else _positions(block, account)
             if block is not None and positions:

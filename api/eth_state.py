@@ -33,7 +33,6 @@ MAX_PROOF_SLOTS: Final = 256
 MAX_STORAGE_VALUES: Final = 1_024
 MAX_FEE_HISTORY: Final = 256
 MAX_PERCENTILES: Final = 100
-_YIELD_EVERY: Final = 16
 
 
 class StateMethods:
@@ -183,8 +182,7 @@ class StateMethods:
             block = self._view.block(Height(height))
             if block is not None:
                 ratios.append(block.header.gas_used / max(1, block.header.gas_limit))
-            if height % _YIELD_EVERY == 0:
-                await asyncio.sleep(0)  # consensus goes first
+            await asyncio.sleep(0)  # consensus goes first: a block may hold many signatures
         shown: dict[str, Json] = {
             "oldestBlock": quantity(first),
             "baseFeePerGas": [ZERO] * (len(ratios) + 1),
