@@ -43,10 +43,11 @@ class ParquetRows:
         self._arrow = pyarrow()
         self._most = max_row_bytes
         self._group_bytes = max_group_bytes
-        self._raw = raw
+        # The library takes a short read for the end; the buffer reads on until it has all.
+        self._raw = io.BufferedReader(raw, PAGES)
         try:
             self._file = self._arrow.parquet.ParquetFile(
-                self._arrow.PythonFile(raw, mode="r"),
+                self._arrow.PythonFile(self._raw, mode="r"),
                 buffer_size=PAGES,
                 pre_buffer=False,
                 thrift_string_size_limit=METADATA,

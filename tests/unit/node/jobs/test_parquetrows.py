@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -13,6 +14,7 @@ import pytest
 from node.jobs.parquetrows import BATCH, ParquetRows
 from node.jobs.port import InputRefused
 from node.jobs.rowsource import Fault, Raw
+from node.jobs.sealedfile import BLOCK, Cipher, InputReader, InputWriter
 
 MOST = 200
 
@@ -89,6 +91,25 @@ def test_rows_go_on_from_any_place_over_groups_and_batches() -> None:
         again.seek(source.place)
         assert drained(again) == whole[taken:], taken
     assert taken == count
+
+
+def test_pages_over_several_blocks_of_an_encrypted_input_are_read(tmp_path: Path) -> None:
+    count = 60_000
+    table = pa.table({"value": [f"{n * 2654435761 % 2**32:08x}-{n:09d}" for n in range(count)]})
+    data = file_of(table, row_group_size=20_000, compression="none", use_dictionary=False)
+    assert len(data) > 4 * BLOCK
+    cipher = Cipher(bytes(32), bytes(16))
+    writer = InputWriter(tmp_path / "input", cipher, 1 << 30)
+    writer.write(data)
+    writer.finish()
+    writer.close()
+    reader = InputReader(tmp_path / "input", cipher, len(data))
+    source = ParquetRows(reader, MOST, 1 << 30)
+    source.want(("value",))
+    source.seek((0, 0, 0))
+    assert [row.cells for row in drained(source)] == [(v,) for v in table["value"].to_pylist()]
+    source.close()
+    assert reader.closed
 
 
 def test_an_empty_group_and_an_empty_file_have_no_rows() -> None:
