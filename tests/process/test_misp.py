@@ -220,3 +220,17 @@ def test_all_events_of_the_test_data_go_in_once(alliance: Alliance) -> None:
         settled = (report["new"], report["ended"], report["disputed"])
         assert settled == (0, 0, 0), (path.name, report["counts"])
     until(lambda: alliance.height(desk.name, "finalized") > 0, "final blocks")
+
+
+def test_a_killed_node_knows_what_it_took_in(alliance: Alliance) -> None:
+    desk = Desk(alliance, 2)
+    document = event(attribute(64, "domain", "killed.example-pay.com"))
+    assert desk.take(document, source="misp-k", cursor="5")["new"] == 1
+    alliance.devnet.kill(desk.name)
+    alliance.start()
+    source = desk.client.get("/v1/exchange/misp/sources/misp-k").json()
+    assert source["cursor"] == "5"
+    again = desk.take(document)
+    assert (again["new"], again["known"]) == (0, 1)
+    document["Event"]["Attribute"][0]["deleted"] = True
+    assert desk.take(document)["ended"] == 1
