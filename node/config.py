@@ -21,8 +21,8 @@ from node.exchange.settings import ExchangeConfig
 from node.identity.settings import LimitsConfig, OidcConfig
 from node.interaction.settings import InteractionConfig
 from node.jobs.settings import JobsConfig
-from node.push.settings import PushConfig, RetroConfig
 from node.pruning.settings import PruningConfig
+from node.push.settings import PushConfig, RetroConfig
 from node.sections import (
     ConsensusConfig,
     ErasureConfig,

@@ -380,7 +380,3 @@ class Mempool:
         if not lane.by_nonce:
             del self._lanes[pending.transaction.sender]
         return [transaction_hash]
-
-    def waiting(self) -> Iterator[Pending]:
-        """Everything that waits, in order of arrival."""
-        return iter(self._pending.values())

@@ -259,7 +259,9 @@ def _tell(
     """Tell of the answers behind the first `told`, without those that have no tag; how many now."""
     if seen is not None:
         done = zip(requests[told:], tags[told:], answers[told:], strict=False)
-        seen([(request, Tag(tag), answer) for request, tag, answer in done if type(tag) is bytes])
+        seen(
+            [(request, Tag(tag), answer) for request, tag, answer in done if isinstance(tag, bytes)]
+        )
     return len(answers)
 
 
