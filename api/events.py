@@ -78,12 +78,10 @@ class EventRoutes:
         most = _number("most", given.get("most", "100"))
         if not 1 <= most <= MAX_PAGE:
             raise _bad("most", f"1 to {MAX_PAGE}")
-        page = self._service.events(after, most, types)
-        if log not in (None, page.log):
-            page = self._service.events(0, most, types)  # the log was begun anew: all of it is new
+        page = self._service.events(after, most, types, log)
         shown = {
             "log": page.log,
-            "events": [self._document(f"{page.log}-{e.number}", e) for e in page.events],
+            "events": [self._document(identity, event) for identity, event in page.events],
             "next": page.next,
             "first": page.first,
         }

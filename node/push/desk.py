@@ -99,25 +99,27 @@ class PushDesk:
 
     # Events
 
-    def events(self, after: int, most: int, types: Sequence[EventType]) -> Page:
+    def events(
+        self, after: int, most: int, types: Sequence[EventType], log: str | None = None
+    ) -> Page:
         """See PushService."""
         events = self._parts.events
-        found, seen = events.page(after, min(most, MAX_PAGE), types)
-        more = seen < events.last
-        return Page(events.id, tuple(found), seen if more else None, events.first)
+        found, seen = events.page(events.behind(log, after), min(most, MAX_PAGE), types)
+        shown = tuple((events.name_of(event), event) for event in found)
+        return Page(events.id, shown, seen if seen < events.last else None, events.first)
 
     async def stream(
         self, after: int, types: Sequence[EventType], log: str | None = None
     ) -> AsyncIterator[tuple[str, Event | Gap] | None]:
         """See PushService."""
         events = self._parts.events
-        after = min(after, events.last) if log in (None, events.id) else 0
+        after = events.behind(log, after)
         self.streams += 1
         try:
             while True:
                 news = events.news()
                 if 0 < after < events.first - 1:
-                    yield f"{events.id}-{events.first - 1}", Gap(after, events.first)
+                    yield events.name(events.first - 1), Gap(after, events.first)
                     after = events.first - 1
                 found, seen = events.page(after, A_TURN, types)
                 for event in found:

@@ -1,7 +1,9 @@
 """The event log: what happened at this member, numbered, on disk, each thing once.
 
 Rules: numbers rise by one and never come again; the log has a random id of its own, so that a
-database made anew is not taken for this one; an event has a name under which it is known, so that
+database made anew is not taken for this one, and a new one from the next event on when the database
+was restored from a backup, since events that the backup does not know have had its next numbers; an
+event has a name under which it is known, so that
 what is told twice is logged once. Events are encrypted, as they say who asked about what case; they
 go by age and by number, the newest always stays. A write here is not flushed: `durable` waits until
 an event is on disk, and nobody outside is told of it before.
@@ -22,11 +24,12 @@ from node.guarded.atrest import AtRest
 from node.push.port import Event, EventType
 from node.storage.durability import Durability
 from node.storage.port import KeyValueStore
-from node.storage.schema import PUSH, number8
+from node.storage.schema import META_RESTORED, PUSH, number8
 from node.storage.seal import seal, unseal
 
 LOG_ID: Final = PUSH + b"\x00"
-"""8 random bytes, sealed."""
+"""8 bytes of the restoration that it knows of | first number8 and id8 of each era, sealed."""
+MAX_ERAS: Final = 64
 EVENTS: Final = PUSH + b"\x01"
 """number8 -> event as JSON, encrypted."""
 NAMES: Final = PUSH + b"\x02"
@@ -67,14 +70,10 @@ class EventLog:
         self._key = index_key
         self._durability = durability
         self._wall_ms = wall_ms
-        held = store.get(LOG_ID)
-        if held is None:
-            held = seal(LOG_ID, random_bytes(8))
-            store.write({LOG_ID: held}, sync=False)
-        self.id = unseal(LOG_ID, held).hex()
-        """16 hexadecimal digits."""
         self.last = self._end(reverse=True)
         """Number of the newest event, 0 before the first."""
+        self._eras = self._read_eras(random_bytes)
+        """First number and id of each era, oldest first."""
         self.first = self._end(reverse=False) or 1
         """Number of the oldest event that is kept."""
         self._durable = self.last
@@ -84,9 +83,42 @@ class EventLog:
         found = next(iter(self._store.iterate(EVENTS, reverse=reverse)), None)
         return 0 if found is None else _number(found[0])
 
+    def _read_eras(self, random_bytes: RandomBytes) -> list[tuple[int, str]]:
+        mark = self._store.get(META_RESTORED)
+        restored = bytes(8) if mark is None else blake2b(mark, digest_size=8).digest()
+        held = self._store.get(LOG_ID)
+        known = b"" if held is None else unseal(LOG_ID, held)
+        pairs = [known[at : at + 16] for at in range(8, len(known), 16)]
+        if not pairs or (mark is not None and known[:8] != restored):
+            pairs.append(number8(self.last + 1) + random_bytes(8))
+            value = restored + b"".join(pairs[-MAX_ERAS:])
+            self._store.write({LOG_ID: seal(LOG_ID, value)}, sync=False)
+        return [(int.from_bytes(pair[:8], "big"), pair[8:].hex()) for pair in pairs]
+
+    @property
+    def id(self) -> str:
+        """Id of the log for new events, 16 hexadecimal digits."""
+        return self._eras[-1][1]
+
     def name_of(self, event: Event) -> str:
         """The id that receivers know an event by."""
-        return f"{self.id}-{event.number}"
+        return self.name(event.number)
+
+    def name(self, number: int) -> str:
+        """The id of the event with a number."""
+        era = next((name for first, name in reversed(self._eras) if first <= number), self.id)
+        return f"{era}-{number}"
+
+    def behind(self, log: str | None, number: int) -> int:
+        """Number to go on behind for who read up to one of a log; 0 for a log that is not known.
+
+        Of an era that ended with a restoration there may be numbers that this log does not have.
+        """
+        ends = [first - 1 for first, _ in self._eras[1:]] + [self.last]
+        for (_, name), end in zip(self._eras, ends, strict=True):
+            if name == log:
+                return min(number, end)
+        return min(number, self.last) if log is None else 0
 
     def add(self, drafts: Iterable[Draft], also: Mapping[bytes, bytes | None] | None = None) -> int:
         """Log what is not in the log yet, with the caller's own puts in one write; how many.

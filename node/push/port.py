@@ -159,8 +159,9 @@ class Page:
     """Some events, oldest first."""
 
     log: str
-    """Id of the log: another one after the node's database was made anew."""
-    events: tuple[Event, ...]
+    """Id of the log: another one after the node's database was made anew or restored."""
+    events: tuple[tuple[str, Event], ...]
+    """With their ids."""
     next: int | None
     """Number to go on behind; None where there is no more now."""
     first: int
@@ -181,8 +182,10 @@ class PushService(Protocol):
 
     member: str
 
-    def events(self, after: int, most: int, types: Sequence[EventType]) -> Page:
-        """Events with a number over `after`, at most MAX_PAGE."""
+    def events(
+        self, after: int, most: int, types: Sequence[EventType], log: str | None = None
+    ) -> Page:
+        """Events with a number over `after` of a log, at most MAX_PAGE; of another one, all."""
         ...
 
     def stream(

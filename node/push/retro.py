@@ -81,6 +81,7 @@ class RetroHunt:
                 draft = _draft(tag, records, [asked for _, asked in raised], answer, header)
                 puts = self._book.raised(raised, band, header.height)
                 count += self._events.add([draft], puts)
+                await asyncio.sleep(0)
         self.looked += len(news.records)
         self.hits += count
         return count

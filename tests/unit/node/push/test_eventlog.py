@@ -7,6 +7,7 @@ import asyncio
 from node.push.eventlog import NAMES, Draft
 from node.push.port import EventType
 from node.storage.memory import MemoryStore
+from node.storage.schema import META_RESTORED
 from tests.unit.node.push.world import BEGIN_MS, Push
 
 
@@ -97,3 +98,23 @@ def test_the_disk_shows_nothing_of_an_event() -> None:
     stored = b"".join(key + value for key, value in it.store.iterate(b""))
     for secret in (b"CASE-1", b"recall", b"ZEPPELIN"):
         assert secret not in stored
+
+
+def test_a_restored_log_goes_on_under_a_new_id_and_keeps_the_old_ones() -> None:
+    it = Push()
+    it.log(3)
+    old = it.events.id
+    it.store.write({META_RESTORED: b"restored once"}, sync=False)
+    back = it.again()
+    assert back.events.id != old and it.again().events.id == back.events.id
+    back.log(2)
+    names = [back.events.name_of(event) for event in back.events.after(0)]
+    assert names == [f"{old}-{n}" for n in (1, 2, 3)] + [f"{back.events.id}-{n}" for n in (4, 5)]
+    assert back.events.behind(old, 2) == 2
+    assert back.events.behind(old, 9) == 3, "what came after the backup is not in this log"
+    assert back.events.behind(back.events.id, 9) == back.events.behind(None, 9) == 5
+    assert back.events.behind("00" * 8, 2) == 0
+    it.store.write({META_RESTORED: None}, sync=False)
+    assert it.again().events.id == back.events.id, "the mark goes when the node is in step"
+    it.store.write({META_RESTORED: b"restored twice"}, sync=False)
+    assert it.again().events.id not in (old, back.events.id)
