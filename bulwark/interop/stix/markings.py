@@ -14,7 +14,13 @@ from typing import Final
 
 from bulwark.indicators.vocabulary import Tlp
 from bulwark.interop import words
-from bulwark.interop.stix.names import TLP_EXTENSION, TLP_IDS
+from bulwark.interop.stix.names import (
+    COMMUNITY,
+    EXTENSION,
+    SCO_EXTENSION,
+    TLP_EXTENSION,
+    TLP_IDS,
+)
 
 CARRIED: Final = frozenset(
     (
@@ -24,6 +30,13 @@ CARRIED: Final = frozenset(
     )
 )  # fmt: skip
 """Properties whose content goes into a statement."""
+
+_KNOWN: Final = frozenset(
+    {"spec_version", "created", "revoked", "pattern_version", "object_marking_refs",
+     "granular_markings", "defanged", "identifier_kind"}
+)  # fmt: skip
+"""Properties that say how to read an object, besides those that a statement carries."""
+_EXTENSIONS: Final = frozenset({EXTENSION, SCO_EXTENSION, *COMMUNITY.values()})
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +81,14 @@ def marked(document: Mapping[str, object], known: Mapping[str, Marking]) -> Mark
         if not found.is_understood:
             unknown = unknown or name
     return Marked(tlp, unknown)
+
+
+def uncarried(document: Mapping[str, object]) -> list[str]:
+    """Names of the properties of an object that a statement has no place for."""
+    rest = sorted(name for name in document if name not in CARRIED and name not in _KNOWN)
+    extensions = document.get("extensions")
+    names = extensions if isinstance(extensions, dict) else {}
+    return [*rest, "extensions"] if any(name not in _EXTENSIONS for name in names) else rest
 
 
 def _refs(document: Mapping[str, object]) -> list[str]:

@@ -33,8 +33,8 @@ from bulwark.interop.stix.document import (
     read_document,
     split_document,
 )
-from bulwark.interop.stix.markings import CARRIED, marked
-from bulwark.interop.stix.names import COMMUNITY, EXTENSION, SCO_EXTENSION
+from bulwark.interop.stix.markings import marked, uncarried
+from bulwark.interop.stix.names import EXTENSION
 from bulwark.interop.stix.objects import fault_of, is_defined, is_observable
 from bulwark.interop.stix.patterns import PatternInvalid, read_pattern
 from bulwark.interop.stix.rows import Rows, Said, day, said_by
@@ -42,14 +42,9 @@ from bulwark.interop.stix.selection import TAG_TYPE, Selection, observed, select
 
 STATING: Final = ("indicator", "observed-data")
 """Types besides observables on which actions may be."""
+STATEMENTS_MAX: Final = 100_000
 TOLD: Final = 10
 """Properties that one item names."""
-_KNOWN: Final = frozenset(
-    {"spec_version", "created", "revoked", "pattern_version", "object_marking_refs",
-     "granular_markings", "defanged", "identifier_kind"}
-)  # fmt: skip
-"""Properties that say how to read an object, besides those that a statement carries."""
-_EXTENSIONS: Final = frozenset({EXTENSION, SCO_EXTENSION, *COMMUNITY.values()})
 _WITHOUT: Final = {
     "identity": "records name members alone",
     "relationship": "records link by link_group only",
@@ -215,6 +210,10 @@ def _state(where: str, entry: Entry, selection: Selection, work: _Work, part: st
     if refusal is not None:
         _note(work, where, entry, Fate.REFUSED, *refusal)
         return
+    if len(work.out.statements) + len(selection.identifiers) > STATEMENTS_MAX:
+        detail = f"at most {STATEMENTS_MAX} statements are made of one document; split it"
+        _note(work, where, entry, Fate.REFUSED, Reason.TOO_MANY, detail)
+        return
     made = repeated = 0
     for named in dict.fromkeys(selection.identifiers):
         row = work.rows.row(entry, named, said, tlp, work.context)
@@ -224,7 +223,7 @@ def _state(where: str, entry: Entry, selection: Selection, work: _Work, part: st
             continue
         work.out.state(
             Statement(
-                Action.SIGHTING if row.get("operation") == "sight" else Action.REPORT,
+                Action.REPORT,
                 row,
                 str(entry["id"]),
                 where,
@@ -252,11 +251,7 @@ def _state(where: str, entry: Entry, selection: Selection, work: _Work, part: st
 
 def _note_rest(where: str, entry: Entry, work: _Work) -> None:
     """Tell which properties and extensions of a stated object are not carried."""
-    rest = sorted(name for name in entry if name not in CARRIED and name not in _KNOWN)
-    extensions = entry.get("extensions")
-    names = extensions if isinstance(extensions, dict) else {}
-    if any(name not in _EXTENSIONS for name in names):
-        rest.append("extensions")
+    rest = uncarried(entry)
     if rest:
         more = f" and {len(rest) - TOLD} more" if len(rest) > TOLD else ""
         detail = f"{', '.join(rest[:TOLD])}{more}: records have no place for it"

@@ -13,6 +13,7 @@ from bulwark.indicators.model import IndicatorReport
 from bulwark.indicators.vocabulary import FraudType, Tlp
 from bulwark.interop.carried import Action, Carried, Fate, Reason
 from bulwark.interop.misp.options import ImportOptions, OnFalsePositive
+from bulwark.interop.stix.names import EXTENSION
 from bulwark.interop.stix.reading import convert
 from bulwark.interop.stix.selection import PATHS
 
@@ -203,6 +204,24 @@ def test_of_two_versions_of_an_object_the_newest_counts() -> None:
         found = take(*order)
         assert [one.row["value"] for one in found.statements] == ["new.example.net"]
         assert sorted(fates(found)) == [("taken", "duplicate"), ("taken", "stated")]
+
+
+def test_a_record_that_was_a_sighting_elsewhere_is_stated_as_one() -> None:
+    own = {"extension_type": "property-extension", "operation": "sight", "fraud_type": "vishing",
+           "country": "DE", "state": "active"}  # fmt: skip
+    found = take(indicator(extensions={EXTENSION: own}), options=ImportOptions())
+    (statement,) = found.statements
+    assert statement.action is Action.REPORT
+    report = IndicatorReport.from_mapping(dict(statement.row), now_ms=NOW_MS)
+    assert (report.operation.label, report.fraud_type.label) == ("sight", "vishing")
+
+
+def test_a_document_of_too_many_statements_is_refused_from_there_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("bulwark.interop.stix.reading.STATEMENTS_MAX", 2)
+    found = take(*(indicator(at, f"d{at}.example.net") for at in range(4)))
+    assert fates(found) == [("taken", "stated")] * 2 + [("refused", "too_many")] * 2
 
 
 def test_properties_and_extensions_without_a_place_are_told_by_name() -> None:
