@@ -86,7 +86,9 @@ def translate(error: Exception) -> RpcError | None:
         case ServiceError() if error.status < 500:
             return RpcError(SERVER_ERROR, error.detail)
         case LookupError() if type(error) is LookupError:  # not its kin, which are faults of ours
-            return RpcError(NOT_FOUND, "header not found")
+            # Which state is missing, and from where on they are here, is worth telling.
+            told = str(error)
+            return RpcError(NOT_FOUND, told if "state" in told else "header not found")
         case TooMany():
             return RpcError(LIMIT_EXCEEDED, "the answer would be too large, ask for less")
         case TraceRefused():

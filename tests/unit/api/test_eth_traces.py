@@ -238,6 +238,28 @@ async def test_otterscan_finds_creators_senders_and_pages(
         assert (await world.error("ots_searchTransactionsAfter", WHO, 0, size))["code"] == -32602
 
 
+async def test_a_state_that_is_not_kept_is_named(
+    world: RealWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(*_: object) -> object:
+        raise LookupError("the state of block 1 is not kept here, that of 2 is")
+
+    monkeypatch.setattr(world.reader, "_with_state", gone)
+    monkeypatch.setattr(world.reader.traces, "_state_at", gone)
+    name = (await hashes(world))[1]
+    calls = [
+        ("debug_traceTransaction", [name, CALLS]),
+        ("debug_traceCall", [{"to": STORES}, "0x1", CALLS]),
+        ("ots_getContractCreator", [STORES]),
+        ("ots_getTransactionBySenderAndNonce", [WHO, 1]),
+        ("eth_createAccessList", [{"to": STORES}, "0x1"]),
+        ("eth_call", [{"to": STORES}, "0x1"]),
+    ]
+    for method, params in calls:
+        error = await world.error(method, *params)
+        assert error["code"] == -32001 and "not kept here" in error["message"], method
+
+
 async def test_each_namespace_wants_its_roles(world: RealWorld) -> None:
     wanted = {
         "eth_sendRawTransaction": {Role.OPERATOR},
