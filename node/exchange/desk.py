@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from bulwark.indicators.lifetime import DAY_MS
 from bulwark.indicators.vocabulary import Kind
 from bulwark.interop.carried import Carried, Fate, Item, Reason, Statement, counts
 from bulwark.interop.misp.exporter import export
@@ -25,7 +26,7 @@ from bulwark.interop.misp.pss import PssInvalid, PssWish, pss_files
 from bulwark.interop.misp.warninglists import Warninglist
 from bulwark.interop.stix.reading import convert as convert_stix
 from bulwark.interop.words import MISP_OUT
-from bulwark.ledger.ids import Height, RecordId
+from bulwark.ledger.ids import RecordId
 from bulwark.ledger.lifecycle import State
 from bulwark.ledger.record import Record
 from node.chain.records import RecordReader
@@ -35,6 +36,7 @@ from node.disputes.port import DisputesService
 from node.exchange.archive import Archive
 from node.exchange.book import ExchangeBook, Puts
 from node.exchange.carryout import CarryOut, Tally
+from node.exchange.feedcache import FeedCache
 from node.exchange.plan import Planner
 from node.exchange.port import ExportWish, Form, ImportReport, ImportWish, SourceView
 from node.exchange.settings import ExchangeConfig
@@ -79,7 +81,7 @@ class ExchangeDesk:
         self._parts = parts
         self._lock = asyncio.Lock()
         self._waiting = 0
-        self._feed: tuple[Height, dict[str, bytes]] | None = None
+        self._feed = FeedCache(self._files, lambda: parts.chain.finalized, parts.now_ms)
 
     async def import_misp(self, wish: ImportWish, *, by: Caller) -> ImportReport:
         """See ExchangeService."""
@@ -162,17 +164,19 @@ class ExchangeDesk:
         """See ExchangeService."""
         parts = self._parts
         async with self._turn():
-            height = parts.chain.finalized
-            if self._feed is None or self._feed[0] != height:
-                since_ms = parts.now_ms() - parts.config.feed_days * 86_400_000
-                wish = ExportWish(since_ms=max(0, since_ms), most=parts.config.feed_records)
-                events = await self._events(wish)
-                self._feed = (height, await asyncio.to_thread(feed_files, events))
-            found = self._feed[1].get(name)
+            found = await self._feed.file(name)
         if found is None:
             raise NotFound("the feed has no such file; manifest.json lists its events")
         await parts.access.disclosing(by, "misp feed")
         return found
+
+    async def _files(self) -> Mapping[str, bytes]:
+        """All files of the feed."""
+        config = self._parts.config
+        since_ms = self._parts.now_ms() - config.feed_days * DAY_MS
+        wish = ExportWish(since_ms=max(0, since_ms), most=config.feed_records)
+        events = await self._events(wish)
+        return await asyncio.to_thread(feed_files, events)
 
     async def search_set(
         self, wish: PssWish, kinds: Sequence[str], *, by: Caller
