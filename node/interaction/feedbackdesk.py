@@ -8,7 +8,6 @@ dispute desk first: what the lifecycle refuses is not taken as feedback either.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -34,7 +33,6 @@ DAY_MS: Final = 86_400_000
 FIGURES: Final = INTERACTION + b"\x00figures"
 MAX_PAGES: Final = 20
 """Pages of disputes that a summary reads."""
-TURN: Final = 20
 Shares = Callable[[], Awaitable[tuple[list[int], bool]]]
 """Milliseconds from intake to record of customers' reports, and whether there are more."""
 
@@ -187,7 +185,7 @@ class FeedbackDesk:
         """Drop entries past their time; how many. Their counts stay."""
         parts, gone = self._parts, 0
         limit = parts.now_ms() - parts.settings.feedback_days * DAY_MS
-        for looked, (given_ms, identity) in enumerate(parts.shelf.oldest(1_000_000), 1):
+        async for given_ms, identity in parts.shelf.oldest():
             if given_ms > limit:
                 break
             document = parts.shelf.get(identity)
@@ -195,8 +193,6 @@ class FeedbackDesk:
                 names = {bytes.fromhex(document["name"]): NO_VALUE}
                 parts.store.write(parts.shelf.removal(identity, given_ms, names), sync=False)
                 gone += 1
-            if looked % TURN == 0:
-                await asyncio.sleep(0)
         return gone
 
 

@@ -167,9 +167,7 @@ class ProtectionDesk:
         """Remove what ended KEEP_MS ago; how many."""
         parts, gone = self._parts, 0
         now_ms = parts.now_ms()
-        for looked, (registered_ms, identity) in enumerate(parts.shelf.oldest(1_000_000), 1):
-            if looked % TURN == 0:
-                await asyncio.sleep(0)
+        async for registered_ms, identity in parts.shelf.oldest():
             document = parts.shelf.get(identity)
             if document is None or self._state(document) is ProtectionState.ACTIVE:
                 continue

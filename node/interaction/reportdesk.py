@@ -97,7 +97,7 @@ class CustomerReportDesk:
             await parts.durability.barrier()
             return self.show(known[0][:ID_BYTES].hex())
         if self._kept is None:
-            self._kept = parts.shelf.count(parts.settings.max_reports)
+            self._kept = await parts.shelf.count()
         if self._kept >= parts.settings.max_reports:
             raise Busy("as many customers' reports are kept as may be; older ones have to go")
         names = _named(parts.shelf, report.identifiers)
@@ -259,12 +259,9 @@ class CustomerReportDesk:
         parts = self._parts
         term = parts.settings.report_days * DAY_MS
         now_ms, gone = parts.now_ms(), 0
-        oldest = parts.shelf.oldest(parts.settings.max_reports)
-        for looked, (received_ms, identity) in enumerate(oldest, 1):
+        async for received_ms, identity in parts.shelf.oldest():
             if received_ms + term > now_ms:
                 break
-            if looked % TURN == 0:
-                await asyncio.sleep(0)
             document = parts.shelf.get(identity)
             if document is None or document["changed_ms"] + term > now_ms:
                 continue

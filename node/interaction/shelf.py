@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from itertools import islice
 from typing import Any, Final
 
@@ -35,6 +35,8 @@ NAME_BYTES: Final = 16
 ORDER_BYTES: Final = 8 + ID_BYTES
 MAX_NAMED: Final = 1_000
 """Documents under one name that are read: more customers than that change no answer."""
+CHUNK: Final = 100
+"""Documents that are walked over between two turns of the event loop."""
 NO_VALUE: Final = bytes(NAME_BYTES)
 _NONCE_BYTES: Final = 12
 _ROUNDS: Final = 2
@@ -140,14 +142,21 @@ class Shelf:
             if order != before:
                 yield order, order[8:]
 
-    def oldest(self, most: int) -> list[tuple[int, bytes]]:
-        """(time, id) of the oldest documents."""
-        found = islice(self._store.iterate(self._times), most)
-        return [_time_and_id(key[len(self._times) :]) for key, _ in found]
+    async def oldest(self) -> AsyncIterator[tuple[int, bytes]]:
+        """(time, id), oldest first; others get turns, and what they write meanwhile may be seen."""
+        start: bytes | None = None
+        while True:
+            keys = [key for key, _ in islice(self._store.iterate(self._times, start=start), CHUNK)]
+            for key in keys:
+                yield _time_and_id(key[len(self._times) :])
+            if len(keys) < CHUNK:
+                return
+            start = keys[-1] + b"\x00"
+            await asyncio.sleep(0)
 
-    def count(self, most: int) -> int:
-        """How many documents there are, at most `most`."""
-        return sum(1 for _ in islice(self._store.iterate(self._times), most))
+    async def count(self) -> int:
+        """How many documents there are."""
+        return len([identity async for _, identity in self.oldest()])
 
     async def shred(self) -> bool:
         """Take what was deleted off the disk; False if an open view kept the files from renewal.

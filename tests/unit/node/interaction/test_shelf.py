@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from types import SimpleNamespace
 from typing import cast
@@ -11,7 +12,7 @@ import pytest
 from bulwark.ledger.ids import RecordId
 from node.disputes.casebook import Case, Casebook
 from node.disputes.port import DisputeView
-from node.interaction.shelf import NO_VALUE, Shelf
+from node.interaction.shelf import CHUNK, NO_VALUE, Shelf
 from node.interaction.statusdesk import StatusDesk
 from node.interaction.statusport import Sort
 from node.storage.errors import StoreDamaged
@@ -29,7 +30,7 @@ def kept(store: MemoryStore, shelf: Shelf) -> bytes:
     return identity
 
 
-def test_a_document_is_found_by_id_time_and_name_and_by_its_own_shelf_alone() -> None:
+async def test_a_document_is_found_by_id_time_and_name_and_by_its_own_shelf_alone() -> None:
     store = MemoryStore()
     shelf, other = Shelf(store, b"\x01", KEY, os.urandom), Shelf(store, b"\x02", KEY, os.urandom)
     identity = kept(store, shelf)
@@ -37,8 +38,8 @@ def test_a_document_is_found_by_id_time_and_name_and_by_its_own_shelf_alone() ->
     assert shelf.named(shelf.name("customer", "c-1")) == [(identity, b"x" * 16)]
     assert shelf.named(shelf.name("person", "c-1")) == []
     assert shelf.name("customer", "c-1") != other.name("customer", "c-1")
-    assert shelf.oldest(5) == [(7, identity)] and list(other.newest()) == []
-    assert shelf.count(5) == 1
+    assert [found async for found in shelf.oldest()] == [(7, identity)]
+    assert list(other.newest()) == [] and await shelf.count() == 1
     assert all(key.startswith(INTERACTION + b"\x01") for key, _ in store.iterate(b""))
 
 
@@ -98,3 +99,23 @@ def test_a_dispute_s_code_leads_to_its_state_and_to_nothing_else() -> None:
     decided = desk.look(plain)
     assert decided is not None and decided.due_ms is None
     assert desk.look("0" * 16) is None
+
+
+async def test_a_walk_sees_each_document_once_and_gives_others_their_turn() -> None:
+    store = MemoryStore()
+    shelf = Shelf(store, b"\x01", KEY, os.urandom)
+    for number in range(2 * CHUNK + 5):
+        store.write(shelf.puts(number.to_bytes(16, "big"), DOCUMENT, number // 3), sync=False)
+    turns = 0
+
+    async def counts() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    other = asyncio.create_task(counts())
+    seen = [int.from_bytes(identity, "big") async for _, identity in shelf.oldest()]
+    other.cancel()
+    assert seen == list(range(2 * CHUNK + 5)) and turns >= 2
+    assert await shelf.count() == len(seen)
