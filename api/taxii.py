@@ -21,7 +21,6 @@ from bulwark.interop.stix.checks import IDENTIFIER, instant
 from bulwark.interop.stix.document import MAX_BYTES, DocumentRefused
 from bulwark.interop.stix.names import MEDIA_TYPE as STIX_TYPE
 from node.service import NotFound, Role
-from node.taxii.inbox import timestamp
 from node.taxii.port import (
     API_ROOT,
     Collection,
@@ -31,6 +30,7 @@ from node.taxii.port import (
     Status,
     StatusEntry,
     TaxiiService,
+    timestamp,
 )
 
 PREFIX: Final = "/taxii2/"

@@ -26,10 +26,20 @@ from node.guarded.accessdesk import AccessDesk
 from node.service import Caller, Forbidden, NotFound, Role
 from node.storage.durability import Durability
 from node.storage.port import KeyValueStore
-from node.taxii.inbox import Inbox, timestamp, version_of
+from node.taxii.inbox import Inbox
 from node.taxii.journal import Added, Journal
 from node.taxii.journal import Role as Shows
-from node.taxii.port import Collection, CollectionView, Dated, Filter, Page, Status, StatusEntry
+from node.taxii.port import (
+    Collection,
+    CollectionView,
+    Dated,
+    Filter,
+    Page,
+    Status,
+    StatusEntry,
+    timestamp,
+    version_of,
+)
 from node.taxii.rendering import Rendering
 from node.taxii.settings import TaxiiConfig
 

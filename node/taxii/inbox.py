@@ -11,7 +11,6 @@ import hmac
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
@@ -20,7 +19,7 @@ from bulwark.privacy.group import RandomBytes
 from node.guarded.atrest import AtRest
 from node.storage.port import KeyValueStore
 from node.storage.schema import TAXII
-from node.taxii.port import Dated, Status, StatusEntry
+from node.taxii.port import Dated, Status, StatusEntry, timestamp, version_of
 
 OBJECTS: Final = TAXII + b"\x04"
 """date8 -> object, encrypted."""
@@ -179,14 +178,3 @@ class Inbox:
 
     def _digest(self, text: str) -> bytes:
         return hmac.digest(self._key, text.encode("utf-8"), "sha256")[:16]
-
-
-def version_of(document: Mapping[str, Any]) -> str:
-    """`modified`, else `created`, '' for an object without."""
-    return str(document.get("modified") or document.get("created") or "")
-
-
-def timestamp(date: int) -> str:
-    """A TAXII timestamp of microseconds since 1970 UTC."""
-    seconds, micros = divmod(date, 1_000_000)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{micros:06d}Z"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
@@ -137,3 +138,14 @@ class TaxiiService(Protocol):
     async def status(self, status_id: str, *, by: Caller) -> Status:
         """What became of an earlier request. Raises NotFound."""
         ...
+
+
+def version_of(document: Mapping[str, Any]) -> str:
+    """`modified`, else `created`, '' for an object without."""
+    return str(document.get("modified") or document.get("created") or "")
+
+
+def timestamp(date: int) -> str:
+    """A TAXII timestamp of microseconds since 1970 UTC."""
+    seconds, micros = divmod(date, 1_000_000)
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{micros:06d}Z"

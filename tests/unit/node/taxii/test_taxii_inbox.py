@@ -8,8 +8,8 @@ from typing import Any
 
 from node.storage.memory import MemoryStore
 from node.storage.schema import TAXII
-from node.taxii.inbox import Inbox, InboxParts, timestamp
-from node.taxii.port import Status, StatusEntry
+from node.taxii.inbox import Inbox, InboxParts
+from node.taxii.port import Status, StatusEntry, timestamp
 
 DAY_US = 86_400_000_000
 KEY = bytes(range(32))
