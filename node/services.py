@@ -85,6 +85,7 @@ class Services:
             ground.chain, ground.records, self._standings, ground.home.member.id
         )
         self._facade = Facade(self._parts())
+        self._backups = make_backup_desk(ground)
         self._keeper = make_keeper(ground, lambda: self._homecoming.closed() is None)
         self._homecoming = make_homecoming(
             ground, self._board.quorum_connected, lambda: self._erasure.path.follower.followed
@@ -447,7 +448,7 @@ class Services:
             self._homecoming.closed,
             self._identity,
             identity=self._identity,
-            backups=make_backup_desk(ground),
+            backups=self._backups,
             governance=self._governance.desk,
             policies=self._governance.policies,
             access=self._access,
@@ -474,7 +475,9 @@ class Services:
             self._reloader.signalled()
 
     def close(self) -> None:
-        """Stop what runs in threads."""
+        """Stop what runs in threads: nothing may read the store once it is closed."""
+        self._keeper.close()
+        self._backups.close()
         self._audit.close()
         self._packs.close()
         self._ethereum.close()
