@@ -2,7 +2,8 @@
 
 Rules: type 0 beside its attribute raises `last_seen` of what the attribute states; types 1 and 2,
 and sightings that come without their attribute, are actions on an earlier statement, named by the
-attribute's UUID. A sighting without a date or with an unknown type is refused.
+attribute's UUID. A sighting without a date or with an unknown type is refused. What the alliance
+itself said in MISP is not taken for somebody else's word when it comes back.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any, Final
 from bulwark.interop.carried import NO_ROW, Action, Fate, Gathering, Reason, Statement, pointer
 from bulwark.interop.misp.extras import uuid_of
 from bulwark.interop.misp.options import ImportOptions, OnFalsePositive
+from bulwark.interop.words import NAMESPACE
 
 SEEN, FALSE, EXPIRED = "0", "1", "2"
 _ACTIONS: Final = {
@@ -52,7 +54,9 @@ def read_sightings(
     for at, entry in enumerate(listed[:MAX]):
         place = pointer(*where, "Sighting", at)
         kind, day = _read(entry)
-        if kind not in _ACTIONS or not day:
+        if _is_own(entry):
+            _note_own(place, entry, out)
+        elif kind not in _ACTIONS or not day:
             _refuse(place, out)
         elif kind == SEEN:
             last = max(last, day)
@@ -76,7 +80,9 @@ def free_sighting(
     place = pointer(*where)
     kind, day = _read(entry)
     ref = uuid_of({"uuid": entry.get("attribute_uuid")}) if isinstance(entry, dict) else ""
-    if kind not in _ACTIONS or not day or not ref:
+    if _is_own(entry):
+        _note_own(place, entry, out)
+    elif kind not in _ACTIONS or not day or not ref:
         _refuse(place, out)
     else:
         _act(place, kind, day, (ref, event, uuid_of(entry), ""), options, out)
@@ -101,6 +107,17 @@ def _act(
     action = _ACTIONS[kind]
     out.state(Statement(action, row, attribute, place, 0, event, version, record))
     out.note(place, _NAMES[kind], Fate.TAKEN, Reason.ACTED, "", sighting)
+
+
+def _is_own(entry: Any) -> bool:
+    """Whether a sighting came out of the alliance: an answer or another record of it."""
+    source = entry.get("source") if isinstance(entry, dict) else None
+    return isinstance(source, str) and source.partition(":")[0] == NAMESPACE
+
+
+def _note_own(place: str, entry: Any, out: Gathering) -> None:
+    detail = "the alliance's own word, which must not count as another one's"
+    out.note(place, "sighting", Fate.LEFT, Reason.KEPT_ELSEWHERE, detail, uuid_of(entry))
 
 
 def _refuse(place: str, out: Gathering) -> None:

@@ -212,6 +212,21 @@ def test_sightings_raise_the_last_day_and_act_by_their_type() -> None:
     assert Action.FALSE_POSITIVE not in {s.action for s in quiet.statements}
 
 
+def test_what_the_alliance_said_in_misp_is_no_word_of_somebody_else() -> None:
+    """A hit that was sent back as a sighting must not make its own record newer, or dispute it."""
+    sightings = [
+        {"type": kind, "date_sighting": "1767139200", "source": source}
+        for kind in ("0", "1")
+        for source in ("fraud-alliance", "fraud-alliance:bank-b")
+    ]
+    found = carried(event(one("domain", "evil.com", Sighting=sightings)))
+    (statement,) = found.statements
+    assert statement.row["last_seen"] == "2025-12-30"
+    assert found.counts()["left"] == {"kept_elsewhere": 4}
+    free = [{**entry, "attribute_uuid": U.format(1)} for entry in sightings]
+    assert carried({"Sighting": free}).statements == ()
+
+
 def test_what_was_deleted_is_taken_back_and_states_nothing() -> None:
     (statement,) = carried(one("domain", "evil.com", deleted=True)).statements
     assert (statement.action, statement.ref) == (Action.RETRACT, U.format(1))
