@@ -304,8 +304,11 @@ class Services:
                 standings=self._standings,
                 questions=self._erasure.hits.questions,
                 batch=self._erasure.desk.batch,
-                evidence_count=ground.oversight.evidence.count,
-                evidence=ground.oversight.evidence.entries,
+                evidence_count=lambda: (
+                    ground.oversight.evidence.count()
+                    + sum(1 for _ in ground.guarded.accusations.entries())
+                ),
+                evidence=self._facade.evidence,
                 assess=lambda tag: screener.answer(tag, ground.chain.tip, screener.behind()),
                 configured=self._erasure.webhook,
             )
