@@ -128,21 +128,19 @@ def test_every_node_tells_the_same_trace_of_a_report_and_of_a_call(shared: Allia
     shared.report(name, kind="email", value="trace@scam-post.net")
     height = shared.height(name)
     shared.until_final(height)
+    heights = range(max(1, height - 12), height + 1)  # others may have used the alliance before
     options = {"tracer": "callTracer", "tracerConfig": {"withLog": True}}
     told = []
     for node in shared.names:
         client = shared.client(node, "auditor")
         told.append(
-            [
-                rpc(client, "debug_traceBlockByNumber", hex(at), options)["result"]
-                for at in range(1, height + 1)
-            ]
+            [rpc(client, "debug_traceBlockByNumber", hex(at), options)["result"] for at in heights]
         )
     assert all(traces == told[0] for traces in told)
     flat = [trace["result"] for block in told[0] for trace in block]
     receipts = [
         receipt
-        for at in range(1, height + 1)
+        for at in heights
         for receipt in rpc(shared.client(name, "auditor"), "eth_getBlockReceipts", hex(at))[
             "result"
         ]
