@@ -276,6 +276,38 @@ def test_what_taxii_forbids_is_refused_in_its_own_words(alliance: Alliance) -> N
     assert twice.status_code == 400 and "twice" in twice.json()["description"]
 
 
+def test_an_erased_record_is_revoked_in_every_view_and_its_value_is_in_none(
+    alliance: Alliance,
+) -> None:
+    entry = {**INDICATOR, "id": "indicator--5f0d8b1e-3c1b-4b52-9a0f-6d3b0d4f9a07",
+             "pattern": "[email-addr:value = 'erased@scam-post.net']"}  # fmt: skip
+    assert post(alliance, [entry]).json()["success_count"] == 1
+    views = {which: Poller(alliance, which) for which in ("records", "own")}
+    shown = lambda p: [  # noqa: E731
+        one for one in p.newest.values() if "erased@scam-post.net" in json.dumps(one)
+    ]
+    views["own"].until(lambda p: len(shown(p)) == 2, "the indicator and its observable")
+    views["records"].poll()
+    indicator = next(one for one in shown(views["own"]) if one["type"] == "indicator")
+    record = indicator["external_references"][0]["external_id"]
+    client = alliance.client(alliance.validators[0], "reporter")
+    ordered = client.post(f"/v1/records/{record}/erasure", json={"ground": "request"})
+    assert ordered.status_code == 201, ordered.text
+    for view in views.values():
+        named = lambda p: [  # noqa: E731
+            one
+            for one in p.newest.values()
+            if one["type"] == "indicator" and record in json.dumps(one) and one.get("revoked")
+        ]
+        view.until(lambda p, named=named: named(p), "the erasure")
+        (gone,) = named(view)
+        (extension,) = gone["extensions"].values()
+        assert "token" not in extension and extension["state"] == "erased"
+    assert named(views["own"])[0]["id"] == indicator["id"]
+    whole = get(alliance, "collections/own/objects/").text
+    assert "erased@scam-post.net" not in whole
+
+
 def test_where_no_clear_text_may_be_kept_the_inbox_is_written_to_and_forgets(
     alliance: Alliance,
 ) -> None:
