@@ -76,6 +76,7 @@ class PushDesk:
         self._parts = parts
         self.member = parts.member
         self._configured = None if configured is None else configured.subscription.id
+        self._changing = asyncio.Lock()
         self.streams = 0
         """Streams open now."""
         if configured is not None:
@@ -197,6 +198,17 @@ class PushDesk:
         by: Caller,
     ) -> tuple[Webhook, str]:
         """See PushService."""
+        async with self._changing:  # one at a time: none undoes what another does
+            return await self._add(url, types, description, after, by)
+
+    async def _add(
+        self,
+        url: str,
+        types: tuple[EventType, ...],
+        description: str,
+        after: int | None,
+        by: Caller,
+    ) -> tuple[Webhook, str]:
         parts = self._parts
         if len(parts.courier.lanes) >= parts.max_webhooks:
             raise Conflict(f"{parts.max_webhooks} webhooks are the most (push.max_webhooks)")
@@ -228,6 +240,10 @@ class PushDesk:
 
     async def change(self, identity: str, change: Change, by: Caller) -> Webhook:
         """See PushService."""
+        async with self._changing:  # one at a time: none undoes what another does
+            return await self._change(identity, change, by)
+
+    async def _change(self, identity: str, change: Change, by: Caller) -> Webhook:
         lane, parts = self._changeable(identity), self._parts
         was = lane.subscription
         if change.url is not None:
@@ -260,6 +276,12 @@ class PushDesk:
 
     async def rotate(self, identity: str, overlap_s: int | None, by: Caller) -> tuple[Webhook, str]:
         """See PushService."""
+        async with self._changing:  # one at a time: none undoes what another does
+            return await self._rotate(identity, overlap_s, by)
+
+    async def _rotate(
+        self, identity: str, overlap_s: int | None, by: Caller
+    ) -> tuple[Webhook, str]:
         lane, parts = self._changeable(identity), self._parts
         now_ms = parts.wall_ms()
         overlap_ms = 1000 * (parts.overlap_s if overlap_s is None else overlap_s)
@@ -278,6 +300,10 @@ class PushDesk:
 
     async def remove(self, identity: str, by: Caller) -> None:
         """See PushService."""
+        async with self._changing:  # one at a time: none undoes what another does
+            await self._remove(identity, by)
+
+    async def _remove(self, identity: str, by: Caller) -> None:
         self._changeable(identity)
         await self._parts.courier.close(identity)
         self._parts.book.remove(identity)

@@ -160,6 +160,18 @@ async def test_a_removed_webhook_leaves_nothing_behind() -> None:
     assert {key[:2] for key in left} == {b"P\x01", b"P\x02"}, "the event, which is the log's"
 
 
+async def test_a_change_beside_a_removal_brings_nothing_back() -> None:
+    it = Push()
+    async with at_work(it) as desk:
+        made, _ = await desk.add(URL, (), "", None, ADMIN)
+        gone = asyncio.ensure_future(desk.remove(made.id, ADMIN))
+        await asyncio.sleep(0)  # it has begun
+        with pytest.raises(NotFound):
+            await desk.change(made.id, Change(description="new"), ADMIN)
+        await gone
+        assert desk.webhooks() == [] and it.book.all() == []
+
+
 async def test_events_are_put_up_again_by_number_range_time_and_death() -> None:
     it = Push()
     async with at_work(it) as desk:
