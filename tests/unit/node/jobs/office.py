@@ -11,6 +11,8 @@ from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+import orjson
+
 from bulwark.indicators.normalise import normalise
 from bulwark.indicators.vocabulary import Kind
 from bulwark.jobs.manifest import Manifest, read_signed
@@ -232,3 +234,7 @@ async def pieces(body: bytes) -> AsyncIterator[bytes]:
 def csv_of(*phones: str) -> bytes:
     lines = ["id,value", *(f"K{number},{phone}" for number, phone in enumerate(phones, 1))]
     return "\n".join(lines).encode() + b"\n"
+
+
+def read(lines: bytes) -> list[dict[str, Any]]:
+    return [orjson.loads(line) for line in lines.splitlines()]
