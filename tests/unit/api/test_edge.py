@@ -69,7 +69,7 @@ async def test_a_node_that_does_not_finish_is_a_504() -> None:
     world = World(ApiSettings(request_timeout_ms=20))
     never = asyncio.Event()
 
-    async def screen(requests: object, by: object, at: object) -> object:
+    async def screen(requests: object, **how: object) -> object:
         return await never.wait()
 
     world.node.screen = screen
