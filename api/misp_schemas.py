@@ -31,6 +31,9 @@ class MispOptionsIn(Document):
     red_as: str = optional_words(Tlp, "Marking for tlp:red; unknown refuses it", "unknown")
     take_context: bool = Field(False, description="Also attributes with to_ids false")
     take_own_org: bool = Field(False, description="Also distribution 0")
+    trust_tags: bool = Field(
+        False, description="Also evidence, customers, basis and purpose from fraud-alliance tags"
+    )
     sharing_groups: list[str] = Field([], description="UUIDs of groups that cover the alliance")
     region: str = Field("", description="ISO 3166-1 country of national spellings")
     lawful_basis: str = optional_words(LawfulBasis, "Legal basis", "legitimate_interests")

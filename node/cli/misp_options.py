@@ -29,7 +29,15 @@ TIMEOUT_S: Final = 600.0
 FILES_MAX: Final = 10_000
 OPTIONS: Final = (
     *("fraud_type", "object_role", "evidence_level", "confidence", "tlp", "red_as"),
-    *("take_context", "take_own_org", "sharing_groups", "region", "lawful_basis", "purpose"),
+    *(
+        "take_context",
+        "take_own_org",
+        "trust_tags",
+        "sharing_groups",
+        "region",
+        "lawful_basis",
+        "purpose",
+    ),
     *("policy", "on_false_positive"),
 )
 Command = TypeVar("Command", bound=Callable[..., object])
@@ -50,6 +58,8 @@ def import_options(command: Command) -> Command:
                      help="Marking for tlp:red, where its source agreed; refused without."),
         click.option("--take-context", is_flag=True, help="Also attributes with to_ids false."),
         click.option("--take-own-org", is_flag=True, help="Also distribution 0."),
+        click.option("--trust-tags", is_flag=True,
+                     help="Evidence, customers, basis and purpose from fraud-alliance tags, too."),
         click.option("--sharing-group", "sharing_groups", multiple=True,
                      help="UUID of a sharing group that covers the alliance; may be repeated."),
         click.option("--region", help="Country of national numbers and accounts, ISO 3166-1."),

@@ -91,7 +91,7 @@ def convert(
 def _event(form: EventForm, work: Conversion) -> None:
     before = len(work.out.statements)
     head, where = form.head, form.where
-    marks = read_marks(head, where, work.out) if head else Marks()
+    marks = read_marks(head, where, work.out, work.options) if head else Marks()
     frame = Frame(uuid_of(head), _date(head.get("date")), marks, is_deleted=_yes(head, "deleted"))
     for place, entry in form.entries("Attribute"):
         _attribute(place, entry, frame, work)
@@ -119,7 +119,7 @@ def _object(where: Where, entry: Any, frame: Frame, work: Conversion) -> None:
     inner = Frame(
         event=frame.event or uuid_of(entry.get("Event")),
         date=frame.date,
-        marks=read_marks(entry, where, work.out).under(frame.marks),
+        marks=read_marks(entry, where, work.out, work.options).under(frame.marks),
         around=around,
         object_ref=uuid_of(entry),
         is_deleted=frame.is_deleted or _yes(entry, "deleted"),
@@ -145,7 +145,7 @@ def _attribute(where: Where, entry: Any, frame: Frame, work: Conversion) -> None
         out.note(place, "attribute", Fate.REFUSED, Reason.MALFORMED, detail)
         return
     what, ref = f"attribute {kind}", uuid_of(entry)
-    marks = read_marks(entry, where, out).under(frame.marks)
+    marks = read_marks(entry, where, out, work.options).under(frame.marks)
     note_extras(entry, where, out)
     seen = read_sightings(where, entry, ref, frame.event, marks.record, work.options, out)
     if frame.is_deleted or _yes(entry, "deleted"):

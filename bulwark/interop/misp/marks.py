@@ -19,6 +19,8 @@ from bulwark.interop.misp.options import ImportOptions
 
 TAGS_MAX: Final = 1_000
 """Tags read of one thing."""
+GUARDED: Final = frozenset({"evidence_level", "distinct_customers", "lawful_basis", "purpose"})
+"""Own words that the member answers for: taken from tags only where it says so."""
 OWN_ORG, SHARING_GROUP, INHERIT = "0", "4", "5"
 _NUMBERS: Final = ("confidence", "distinct_customers")
 _COUNTRIES: Final = ("country",)
@@ -83,7 +85,12 @@ class Marks:
         return options.tlp if self.tlp is None else self.tlp
 
 
-def read_marks(entry: Mapping[str, Any], where: tuple[str | int, ...], out: Gathering) -> Marks:
+def read_marks(
+    entry: Mapping[str, Any],
+    where: tuple[str | int, ...],
+    out: Gathering,
+    options: ImportOptions,
+) -> Marks:
     """The marks of one event, object or attribute; every tag becomes an item."""
     marks = Marks(distribution=_distribution(entry), group=_group(entry))
     tags = entry.get("Tag")
@@ -96,7 +103,7 @@ def read_marks(entry: Mapping[str, Any], where: tuple[str | int, ...], out: Gath
     for at, tag in enumerate(tags[:TAGS_MAX]):
         name = tag.get("name") if isinstance(tag, dict) else tag
         if isinstance(name, str) and 0 < len(name) <= 512:
-            marks = _with_tag(marks, name, pointer(*place, at), out)
+            marks = _with_tag(marks, name, pointer(*place, at), out, options)
         else:
             detail = "a tag wants a name of 1 to 512 characters"
             out.note(pointer(*place, at), "tag", Fate.REFUSED, Reason.MALFORMED, detail)
@@ -106,8 +113,8 @@ def read_marks(entry: Mapping[str, Any], where: tuple[str | int, ...], out: Gath
     return marks
 
 
-def _with_tag(marks: Marks, name: str, where: str, out: Gathering) -> Marks:
-    found, detail = _meaning(marks, name)
+def _with_tag(marks: Marks, name: str, where: str, out: Gathering, options: ImportOptions) -> Marks:
+    found, detail = _meaning(marks, name, options)
     if found is None:
         out.note(where, f"tag {name}", Fate.LEFT, Reason.NO_PLACE, detail)
         return marks
@@ -115,7 +122,7 @@ def _with_tag(marks: Marks, name: str, where: str, out: Gathering) -> Marks:
     return found
 
 
-def _meaning(marks: Marks, name: str) -> tuple[Marks | None, str]:
+def _meaning(marks: Marks, name: str, options: ImportOptions) -> tuple[Marks | None, str]:
     """Marks with what a tag adds and a word on it; None where it adds nothing."""
     folded = name.strip().lower()
     tlp = words.tlp_of(folded)
@@ -134,6 +141,8 @@ def _meaning(marks: Marks, name: str) -> tuple[Marks | None, str]:
         return replace(marks, confidence=confidence), "confidence"
     own = words.own_word(folded)
     if own is not None:
+        if own[0] in GUARDED and not options.trust_tags:
+            return None, "only with trust_tags: whoever may tag in MISP would state it"
         return _own(marks, *own)
     fraud = words.fraud_of(folded)
     if fraud is None:

@@ -57,6 +57,8 @@ class ImportOptions:
     """Also attributes that are not for detection (to_ids false)."""
     take_own_org: bool = False
     """Also what is distributed to the own organisation only."""
+    trust_tags: bool = False
+    """Also evidence level, customers, legal basis and purpose from `fraud-alliance` tags."""
     sharing_groups: frozenset[str] = frozenset()
     """UUIDs of sharing groups that cover the alliance."""
     region: str = ""
@@ -86,6 +88,7 @@ class ImportOptions:
             red_as=red or None,
             take_context=_flag(cells, given, "take_context"),
             take_own_org=_flag(cells, given, "take_own_org"),
+            trust_tags=_flag(cells, given, "trust_tags"),
             sharing_groups=_groups(cells, given),
             region=_region(cells, given),
             lawful_basis=cells.stated(

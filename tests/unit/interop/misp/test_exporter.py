@@ -180,7 +180,7 @@ def test_a_kept_value_comes_back_as_the_row_that_it_was(
     kind, canonical = value
     made = record(fields={**fields, "kind": kind}, clear=Clear(canonical))
     document = export([made], ALLIANCE)[0]
-    options = ImportOptions(take_context=True, take_own_org=True)
+    options = ImportOptions(take_context=True, take_own_org=True, trust_tags=True)
     (statement,) = convert(document, options, now_ms=STATED_MS).statements
     row = statement.row
     assert statement.record == made.record_id.hex()

@@ -154,10 +154,22 @@ def test_our_own_words_come_back_exactly() -> None:
     names = ["fraud_type=romance", "object_role=mule", "evidence_level=confirmed", "channel=sms"]
     names += ["loss_band=under_1k", "country=GB", "distinct_customers=3", "confidence=83"]
     tags = [f'fraud-alliance:{n.split("=")[0]}="{n.split("=")[1]}"' for n in names]
-    (statement,) = carried(one("domain", "evil.com", Tag=tags)).statements
+    tagged = one("domain", "evil.com", Tag=tags)
+    (statement,) = carried(tagged, trust_tags=True).statements
     assert {n.split("=")[0]: str(statement.row[n.split("=")[0]]) for n in names} == dict(
         n.split("=") for n in names
     ) | {"country": "gb"}
+
+
+def test_whoever_may_tag_in_misp_does_not_speak_for_the_member() -> None:
+    names = ['evidence_level="authority"', 'distinct_customers="900"', 'lawful_basis="contract"']
+    tags = [f"fraud-alliance:{name}" for name in [*names, 'purpose="supervision"']]
+    found = carried(one("domain", "evil.com", Tag=tags))
+    (statement,) = found.statements
+    assert statement.row["evidence_level"] == "suspected"
+    assert "distinct_customers" not in statement.row
+    assert statement.row["lawful_basis"] == "legitimate_interests"
+    assert found.counts()["left"] == {"no_place": 4}
 
 
 @pytest.mark.parametrize(
