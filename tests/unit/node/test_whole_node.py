@@ -85,7 +85,7 @@ BY = Caller("desk-7", Role.REPORTER)
 class Running:
     def __init__(self, homes: list[Home]) -> None:
         self.nodes = [Node(home, MemoryStore()) for home in homes]
-        self.facades: list[Facade] = [node._services._facade for node in self.nodes]
+        self.facades: list[Facade] = [node._services.basis.facade for node in self.nodes]
         self.tasks: list[asyncio.Task[int]] = []
 
     def status(self, index: int) -> dict[str, object]:
@@ -184,7 +184,7 @@ async def test_a_failed_write_of_a_request_ends_the_node_though_no_block_is_writ
     store = MemoryStore()
     node = Node(replace(home, shares=shares), store)
     task = asyncio.get_running_loop().create_task(node.run())
-    facade = node._services._facade
+    facade = node._services.basis.facade
     await until(lambda: facade.status()["height"] is not None, 30)
     store.refuse_writes = True
     with pytest.raises(StoreWriteFailed):
@@ -204,7 +204,7 @@ async def test_a_node_says_what_it_is_and_how_it_does(running: Running) -> None:
         assert name in metrics
     everybody = [None, True, True, True, True]
     await until(lambda: [m.connected for m in running.facades[0].members()] == everybody)
-    board = running.nodes[0]._services._board
+    board = running.nodes[0]._services.basis.board
     running.nodes[0]._sync.target = running.nodes[0]._chain.applied + 100  # type: ignore[assignment]
     assert "catching up" in str(board.lag())
     assert not running.facades[0].readiness().ready
@@ -215,7 +215,7 @@ async def test_a_node_says_what_it_is_and_how_it_does(running: Running) -> None:
 
 async def test_a_consent_is_given_shown_proved_and_withdrawn_once(running: Running) -> None:
     node = running.nodes[1]
-    desk = node._services._consents.desk
+    desk = node._services.basis.consents.desk
     key = Idempotency("consent", Digest(sha256(b"body")))
     given = await desk.give(TERMS, wait=Stage.FINALIZED, idempotency=key)
     assert (given.status, given.stage) == ("given", Stage.FINALIZED)
@@ -239,7 +239,7 @@ async def test_a_consent_is_given_shown_proved_and_withdrawn_once(running: Runni
     with pytest.raises(DocumentRefused):
         await desk.give({}, wait=Stage.ACCEPTED, idempotency=None)
     with pytest.raises(Forbidden):
-        observer = running.nodes[4]._services._consents.desk
+        observer = running.nodes[4]._services.basis.consents.desk
         await observer.give(TERMS, wait=Stage.ACCEPTED, idempotency=None)
 
 
