@@ -257,9 +257,8 @@ class Node:
 
     def _recorder(self) -> TraceRecorder | None:
         wanted = self._home.config.consensus
-        if wanted.trace_file is None:
-            return None
-        return TraceRecorder(self._home.path / wanted.trace_file, wanted.trace_max_bytes)
+        file, most = wanted.trace_file, wanted.trace_max_bytes
+        return None if file is None else TraceRecorder(self._home.path / file, most)
 
     def _block_executed(self, receipts: Sequence[Receipt] | None) -> None:
         if self._directory.executed(receipts):

@@ -24,15 +24,15 @@ node.cli, node.process, node.app     composition root and command line
 api, genesis, bench                  serve, make alliances, measure
 node.*                               clock, disk, sockets around the pure parts
 consensus, contracts, bulwark.client
-bulwark.consents
+bulwark.consents, policies, interop, advice, jobs
 bulwark.indicators, bulwark.privacy
 bulwark.ledger                       what is hashed and signed
 ```
 
-`bulwark.ledger`, `bulwark.privacy`, `bulwark.indicators`, `bulwark.consents` and `consensus` are
-pure: no clock, randomness, socket, thread, disk or logging. Where to look for a rule: find the noun
-here, open the file, read its docstring; it names the rules it owns. The protocol's rules have ids
-in `docs/protocol.md`, the reasons for decisions are in `docs/adr/`.
+`consensus` and all of `bulwark` but `client` and `verifier` are pure: no clock, randomness, socket,
+thread, disk or logging. Where to look for a rule: find the noun here, open the file, read its
+docstring; it names the rules it owns. The protocol's rules have ids in `docs/protocol.md`, the
+reasons for decisions are in `docs/adr/`.
 """
 
 

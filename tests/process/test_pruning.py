@@ -38,8 +38,11 @@ def prune(home: Path, *words: str) -> dict[str, Any]:
     """`bulwark prune --json` on a home."""
     keep = ("--keep-blocks", str(LEAST), "--keep-states", str(LEAST), "--keep-days", "0")
     done = subprocess.run(
-        [sys.executable, "-m", "node.cli.main", "prune", "--home", str(home), "--json", *keep]
-        + list(words),
+        [
+            *(sys.executable, "-m", "node.cli.main", "prune", "--home", str(home), "--json"),
+            *keep,
+            *words,
+        ],
         cwd=ROOT,
         capture_output=True,
         text=True,

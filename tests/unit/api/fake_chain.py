@@ -149,9 +149,7 @@ class FakeChain:
         return next((t for t in self.pool if t.hash == transaction_hash), None)
 
     def waiting(self) -> list[WaitingTransaction]:
-        return [
-            WaitingTransaction(t, t.nonce == self.nonce(t.sender, "latest")) for t in self.pool
-        ]
+        return [WaitingTransaction(t, t.nonce == self.nonce(t.sender, "latest")) for t in self.pool]
 
     def arrivals(self, since: int) -> tuple[list[Digest], int]:
         return [t.hash for t in self.pool[since:]], len(self.pool)
