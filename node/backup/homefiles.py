@@ -2,8 +2,8 @@
 
 Rules: every regular file under the home goes in but the database, logs, locks, notes of running,
 files of screening jobs, what a restore put aside, and three kinds that must not lie beside what
-they open: the keystore's passphrase, the clear API keys, and, unless asked for, this member's shares of
-the alliance's keys. What only its owner can read counts as a key. Links are not followed.
+they open: the keystore's passphrase, the clear API keys, and, unless asked for, this member's
+shares of the alliance's keys. What only its owner can read counts as a key. Links are not followed.
 """
 
 from __future__ import annotations
