@@ -89,6 +89,7 @@ class Basis:
             store=ground.store,
             durability=ground.durability,
             stage_of=lambda record_id: self.facade.stage_of_record(record_id),
+            is_over=lambda record_id: self.views.is_over(record_id),
             oprf_key_id=ground.home.genesis.oprf.key_id,
             index_key=ground.home.secrets.index_key,
             random_bytes=os.urandom,

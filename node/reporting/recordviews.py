@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from bulwark.indicators.vocabulary import Tlp
 from bulwark.ledger.ids import MemberId, RecordId
+from bulwark.ledger.lifecycle import DAY_MS, State
 from node.chain.records import FoundRecord, RecordReader
 from node.chain.standings import Standings
 from node.chain.store import ChainStore
@@ -43,6 +44,22 @@ class RecordViews:
             stage=Stage.FINALIZED if is_final else Stage.EXECUTED,
             standing=self._standings.shown(found),
         )
+
+    def is_over(self, record_id: RecordId) -> bool:
+        """Whether this member ended a record, or its last day is over: it may be said anew.
+
+        One that is not executed yet is not over; one that is disputed or was overruled is not said
+        again without a ruling or a person (docs/lifecycle.md). Raises StoreDamaged.
+        """
+        found = self._records.by_id(record_id)
+        if found is None:
+            return False
+        standing = self._standings.shown(found)
+        if standing is None or standing.state in (State.DISPUTED, State.OVERRULED):
+            return False
+        if standing.state is not State.ACTIVE or found.payload is None:
+            return True
+        return found.payload.valid_until_day < self._records.tip.timestamp_ms // DAY_MS
 
     def check_shown(self, record_id: RecordId) -> None:
         """Raises NotFound, and Forbidden for a red record of another member."""

@@ -2,9 +2,10 @@
 
 Rules: rows are worked in chunks with a turn of the event loop between, so that a bulk upload does
 not delay votes; what this member already reported (same tag, fraud type and role) is a duplicate
-and gets the first record's id, once that is durable; a row that can not be normalised or tagged is
-refused by itself and the others go on. Two requests under one idempotency key are worked one after
-the other, so that the second finds what the first left. Clear text stays in this call's frame.
+and gets the first record's id, once that is durable, unless that record is over; a row that can not
+be normalised or tagged is refused by itself and the others go on. Two requests under one
+idempotency key are worked one after the other, so that the second finds what the first left. Clear
+text stays in this call's frame.
 """
 
 from __future__ import annotations
@@ -83,6 +84,7 @@ class Reporter:
         store: KeyValueStore,
         durability: Durability,
         stage_of: Callable[[RecordId], tuple[Stage, Height | None]],
+        is_over: Callable[[RecordId], bool],
         oprf_key_id: int,
         index_key: bytes,
         random_bytes: RandomBytes,
@@ -94,6 +96,8 @@ class Reporter:
     ) -> None:
         """`stage_of` tells how far a known record of this member got, and its height.
 
+        `is_over` tells whether such a record was retracted, expired or outlived: what says the same
+        after that is a new statement.
         `gate` refuses what the consent that a row names does not permit, `policies` what its policy
         does not.
         """
@@ -105,6 +109,7 @@ class Reporter:
         self._store = store
         self._durability = durability
         self._stage_of = stage_of
+        self._is_over = is_over
         self._oprf_key_id = oprf_key_id
         self._index_key = index_key
         self._random_bytes = random_bytes
@@ -244,7 +249,7 @@ class Reporter:
             row.duplicate = True
             return
         before = self._outbox.own_record(name)
-        if before is not None:
+        if before is not None and not self._is_over(before):
             stage, height = self._stage_of(before)
             row.outcome = ReportOutcome(before, stage, height, duplicate=True)
             return

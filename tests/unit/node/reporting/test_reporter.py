@@ -114,6 +114,7 @@ class Bench:
         )
         arguments: dict[str, Any] = {"tagger": self.tagger, "gate": gate}
         self.shelf = Shelf()
+        self.over: set[RecordId] = set()
         self.reporter = Reporter(
             **arguments,
             gatherer=self.gatherer,
@@ -123,6 +124,7 @@ class Bench:
             store=self.store,
             durability=self.durability,
             stage_of=lambda record_id: (Stage.ACCEPTED, None),
+            is_over=self.over.__contains__,
             oprf_key_id=1,
             index_key=KEY,
             random_bytes=self.draw,
@@ -190,6 +192,15 @@ async def test_an_equal_row_later_is_a_duplicate_of_the_first(bench: Bench) -> N
     other_type = await bench.report(row(fraud_type="vishing"))
     assert not other_type[0].duplicate
     assert (bench.reporter.taken, bench.reporter.duplicates) == (2, 1)
+
+
+async def test_what_this_member_ended_is_said_anew_and_known_from_then_on(bench: Bench) -> None:
+    first = await bench.report(row())
+    bench.over.add(first[0].record_id or RecordId(b""))
+    again = await bench.report(row())
+    assert not again[0].duplicate and again[0].record_id != first[0].record_id
+    known = await bench.report(row())
+    assert known[0].duplicate and known[0].record_id == again[0].record_id
 
 
 async def test_an_equal_row_at_the_same_time_is_answered_only_when_the_first_is_durable(
