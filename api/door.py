@@ -25,7 +25,7 @@ class Door:
     """An ASGI application before another one."""
 
     def __init__(self, app: ASGIApp, closed: Closed) -> None:
-        self._app = app
+        self.behind = app
         self._closed = closed
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -33,7 +33,7 @@ class Door:
         kind = scope["type"]
         reason = None if kind == "lifespan" else self._closed()
         if reason is None or scope.get("path") in OPEN:
-            await self._app(scope, receive, send)
+            await self.behind(scope, receive, send)
         elif kind == "websocket":
             await receive()
             await send({"type": "websocket.close", "code": 1013, "reason": reason[:120]})

@@ -8,11 +8,11 @@ true. Pure: no clock, no disk, no network; the store is `node.evidence_book`.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, TypeVar, assert_never
+from typing import Any, Final, TypeVar, assert_never, cast
 
+from bulwark.ledger import jsonfields as jf
 from bulwark.ledger.codec import Reader, Writer
 from bulwark.ledger.epochs import MAX_EPOCH_CHANGES, EpochChange, follow
 from bulwark.ledger.errors import DecodeError, LedgerError
@@ -312,7 +312,7 @@ def case_of_file(data: bytes) -> tuple[Case, tuple[EpochChange, ...]]:
     if data[:1] not in (b"{", b" ", b"\n"):
         return Case.decode(data), ()
     try:
-        found = json.loads(data)
+        found = cast("dict[str, Any]", jf.loads(data, jf.MAX_DEPTH))
         encoded = bytes.fromhex(found["encoded"])
         changes = [bytes.fromhex(change) for change in found.get("epoch_changes", [])]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from bulwark.client.errors import VerificationFailed
+from bulwark.ledger import jsonfields as jf
 from bulwark.ledger.errors import LedgerError, ProofInvalid
 from bulwark.ledger.genesis import Genesis
 from bulwark.ledger.genesismember import GenesisMember
@@ -108,8 +109,8 @@ def _document(data: bytes) -> dict[str, object]:
     if len(data) > MAX_RECEIPTS_BYTES:
         raise VerificationFailed("file", f"at most {MAX_RECEIPTS_BYTES} bytes are read")
     try:
-        document = json.loads(data)
-    except (ValueError, RecursionError):
+        document = jf.loads(data, jf.MAX_DEPTH)
+    except ValueError:
         raise VerificationFailed("file", "it is not JSON") from None
     if not isinstance(document, dict) or document.get("format") != RECEIPTS_FORMAT:
         raise VerificationFailed("format", f"{RECEIPTS_FORMAT} is needed")

@@ -16,6 +16,7 @@ from typing import Final, TypeVar
 
 from bulwark.client.errors import VerificationFailed
 from bulwark.indicators.records import labels_of
+from bulwark.ledger import jsonfields as jf
 from bulwark.ledger.anchor import AnchorKind
 from bulwark.ledger.errors import LedgerError, ProofInvalid
 from bulwark.ledger.genesis import Genesis
@@ -125,8 +126,8 @@ def _raw(document: Document) -> bytes:
 
 def _format(raw: bytes) -> object:
     try:
-        document = json.loads(raw)
-    except (ValueError, RecursionError):
+        document = jf.loads(raw, jf.MAX_DEPTH)
+    except ValueError:
         raise VerificationFailed("proof", "it is not JSON") from None
     return document.get("format") if isinstance(document, dict) else None
 

@@ -9,7 +9,6 @@ are complete from 1 to the last. That a consent did not end later can not be sho
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -24,11 +23,14 @@ from bulwark.consents.facts import ReceiptFacts
 from bulwark.consents.faults import DocumentRefused
 from bulwark.consents.parsing import check_bounds
 from bulwark.consents.schema import Schema, check
+from bulwark.ledger import jsonfields as jf
 from bulwark.ledger.anchor import AnchorKind
 from bulwark.ledger.errors import LedgerError
 from bulwark.ledger.genesis import Genesis
 from bulwark.ledger.proofs import VerifiedAnchor
 
+MAX_LEVELS: Final = 32
+"""Deepest nesting read: a receipt of 16 levels inside the bundle."""
 MAX_VERSIONS: Final = 1_000
 _EPOCH: Final = date(1970, 1, 1).toordinal()
 
@@ -72,8 +74,8 @@ def _document(raw: bytes) -> dict[str, Any]:
     if len(raw) > MAX_BUNDLE_BYTES:
         raise VerificationFailed("bundle", f"over {MAX_BUNDLE_BYTES} bytes")
     try:
-        document = json.loads(raw)
-    except (ValueError, RecursionError):
+        document = jf.loads(raw, MAX_LEVELS)
+    except ValueError:
         raise VerificationFailed("bundle", "it is not JSON") from None
     if not isinstance(document, dict) or document.get("format") != BUNDLE_FORMAT:
         raise VerificationFailed("format", f"{BUNDLE_FORMAT} is needed")

@@ -13,6 +13,7 @@ from typing import Final
 import rfc8785
 
 from bulwark.consents.faults import DocumentRefused, Fault, found_of, path_of
+from bulwark.ledger.jsonfields import is_nested_within
 
 MAX_DOCUMENT_BYTES: Final = 64 * 1024
 MAX_DEPTH: Final = 16
@@ -27,6 +28,8 @@ def parse(raw: bytes, most: int = MAX_DOCUMENT_BYTES) -> dict[str, object]:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
         raise refused(f"no UTF-8 at byte {error.start}", "UTF-8 text") from None
+    if not is_nested_within(text, MAX_DEPTH):
+        raise refused(f"more than {MAX_DEPTH} levels", f"at most {MAX_DEPTH} levels")
     twice: list[str] = []
 
     def members(pairs: list[tuple[str, object]]) -> dict[str, object]:
@@ -41,8 +44,6 @@ def parse(raw: bytes, most: int = MAX_DOCUMENT_BYTES) -> dict[str, object]:
     except json.JSONDecodeError as error:
         place = f"no JSON at line {error.lineno}, column {error.colno}"
         raise refused(place, "one JSON object") from None
-    except RecursionError:
-        raise refused("nesting without end", f"at most {MAX_DEPTH} levels") from None
     except ValueError:
         raise refused("a number that JSON has not", "JSON numbers") from None
     if twice:

@@ -34,7 +34,8 @@ def parse(data: bytes, most: int) -> object:
         raise FieldInvalid("document", f"{len(data)} bytes given, at most {most} allowed")
     try:
         decoded = data.decode("utf-8")
-        _check_depth(decoded)
+        if not is_nested_within(decoded, MAX_DEPTH):
+            raise FieldInvalid("document", f"nested more than {MAX_DEPTH} deep")
         value: object = json.loads(
             decoded,
             object_pairs_hook=_unique,
@@ -48,20 +49,32 @@ def parse(data: bytes, most: int) -> object:
     return value
 
 
-def _check_depth(document: str) -> None:
-    """Bound the nesting before the parser recurses: its own bound is the C stack's, at worst.
+def loads(data: bytes, most_levels: int) -> object:
+    """Any JSON value in UTF-8 that is nested at most so deep; raises ValueError for all else."""
+    decoded = data.decode("utf-8")
+    if not is_nested_within(decoded, most_levels):
+        raise ValueError(f"nested more than {most_levels} deep")
+    value: object = json.loads(decoded)
+    return value
 
-    Tokens are those of the parser up to its first error, so it never goes deeper than counted.
+
+def is_nested_within(document: str, most: int) -> bool:
+    """Whether no list or object lies more than `most` deep: to be asked before `json.loads`.
+
+    Its own bound is Python's recursion limit, which libraries of elliptic curves raise so far that
+    a text of brackets ends the process. Tokens are those of the parser up to its first error, so
+    it never goes deeper than counted.
     """
     depth = 0
     for token in _TOKEN.finditer(document):
         first = document[token.start()]
         if first in "[{":
             depth += 1
-            if depth > MAX_DEPTH:
-                raise FieldInvalid("document", f"nested more than {MAX_DEPTH} deep")
+            if depth > most:
+                return False
         elif first != '"':
             depth -= 1
+    return True
 
 
 def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from bulwark.interop.carried import plain, pointer
+from bulwark.ledger.jsonfields import is_nested_within
 
 MAX_BYTES: Final = 32 * 1024 * 1024
 MAX_DEPTH: Final = 24
@@ -54,6 +55,8 @@ def read_json(raw: bytes, most: int = MAX_BYTES) -> object:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
         raise DocumentRefused("", f"no UTF-8 at byte {error.start}", "UTF-8 text") from None
+    if not is_nested_within(text, MAX_DEPTH):
+        raise DocumentRefused("", f"more than {MAX_DEPTH} levels", f"at most {MAX_DEPTH} levels")
     try:
         document = json.loads(
             text,
@@ -65,9 +68,7 @@ def read_json(raw: bytes, most: int = MAX_BYTES) -> object:
     except json.JSONDecodeError as error:
         place = f"no JSON at line {error.lineno}, column {error.colno}"
         raise DocumentRefused("", place, "one JSON document") from None
-    except RecursionError:
-        raise DocumentRefused("", "nesting without end", f"at most {MAX_DEPTH} levels") from None
-    _check_depth(document)
+    _check_texts(document)
     return document
 
 
@@ -136,14 +137,10 @@ def _decimal(digits: str) -> float:
     return found
 
 
-def _check_depth(document: object) -> None:
-    """Depth, and that every text is one: a lone surrogate can be stored nowhere."""
+def _check_texts(document: object) -> None:
+    """Every text is one: a lone surrogate can be stored nowhere."""
     level: list[object] = [document]
-    depth = 0
     while level:
-        depth += 1
-        if depth > MAX_DEPTH:
-            raise DocumentRefused("", f"more than {MAX_DEPTH} levels", f"at most {MAX_DEPTH}")
         if any(isinstance(each, str) and not _is_text(each) for each in level):
             raise DocumentRefused("", "half a character", "text of whole characters")
         level = [below for each in level for below in _below(each)]

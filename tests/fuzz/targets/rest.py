@@ -69,6 +69,7 @@ WORDS = (
 UNAVAILABLE = 503
 """A typed answer: the node says that it can not serve this now."""
 _PROBLEM = b"application/problem+json"
+_TAXII = b"application/taxii+json;version=2.1"
 
 
 class Rest(Target):
@@ -153,6 +154,10 @@ class Rest(Target):
         document = json.loads(answer.body)
         if path == CONSENT_INFO and set(document) == {"status", "code", "message"}:
             return f"{method} {answer.status} {document['code']}"
+        if answer.headers.get(b"content-type") == _TAXII and path.startswith("/taxii2"):
+            if not {"title", "http_status"} <= document.keys():
+                raise Finding(f"no TAXII error object: {answer.status} {document}")
+            return f"{method} {answer.status} taxii"
         if answer.headers.get(b"content-type") != _PROBLEM or "type" not in document:
             raise Finding(f"no problem document: {answer.status} {answer.headers}")
         errors = document.get("errors") or [{}]

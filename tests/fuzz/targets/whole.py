@@ -51,7 +51,7 @@ class Whole(Rest):
 
     def seeds(self) -> list[bytes]:
         made: list[bytes] = []
-        for route in self._running.app.routes:
+        for route in self._running.app.behind.routes:
             path = route.path.replace("{", "").replace("}", "")
             path = path.replace("record_id", "ab" * 32).replace("/at", "/latest")
             body = BODIES.get(route.path, {})
