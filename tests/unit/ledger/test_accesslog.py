@@ -144,7 +144,14 @@ def test_an_entry_comes_back_from_its_bytes(entry: AccessEntry) -> None:
 
 def test_bent_bytes_and_texts_that_are_too_long_are_refused() -> None:
     good = ENTRIES[0].encode()
-    for bent in (b"", b"\x02" + good[1:], good[:-1], good + b"\0", good[:-5] + b"\xff" + good[-4:]):
+    for bent in (
+        b"",
+        b"\x02" + good[1:],
+        b"\x03" + good[1:],
+        good[:-1],
+        good + b"\0",
+        good[:-5] + b"\xff" + good[-4:],
+    ):
         with pytest.raises(DecodeError):
             AccessEntry.decode(bent)
     for name, most in (("who", 256), ("role", 64), ("purpose", 64), ("lawful_basis", 64)):

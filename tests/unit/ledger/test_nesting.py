@@ -10,6 +10,8 @@ import sys
 
 import pytest
 
+from bulwark.ledger.jsonfields import loads
+
 PARSERS = {
     "ledger documents": "from bulwark.ledger.jsonfields import parse; parse(raw, 10**8)",
     "any JSON": "from bulwark.ledger.jsonfields import loads; loads(raw, 16)",
@@ -47,3 +49,14 @@ def test_a_text_of_brackets_is_refused_and_ends_no_process(parser: str) -> None:
     assert done.returncode == 0, f"ended with {done.returncode}: {done.stderr[-500:]}"
     module = done.stdout.split()[0]
     assert module.startswith(("bulwark.", "node.", "api.")) or "ValueError" in done.stdout
+
+
+def test_levels_are_counted_as_the_parser_meets_them_and_not_inside_texts() -> None:
+    assert loads(b'{"a": [[1, "]]{{[[ \\" "], {}]}', 3) == {"a": [[1, ']]{{[[ " '], {}]}
+    for deeper in (b'{"a": [[1, "]]"], {}]}', b"[[[1]]]", b'[{"a": []}]'):
+        with pytest.raises(ValueError, match="nested more than 2 deep"):
+            loads(deeper, 2)
+    assert loads(b"[[], [], {}]", 2) == [[], [], {}]
+    for broken in (b"\xff", b'{"a": ', b"[}"):
+        with pytest.raises(ValueError):
+            loads(broken, 2)
