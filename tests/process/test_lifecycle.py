@@ -70,6 +70,11 @@ class Story:
             found.append(document)
         return found
 
+    def inbox(self, name: str) -> list[dict[str, Any]]:
+        """Disputes of this record that a member's inbox has; other tests dispute others."""
+        disputes = self.seen(name, "disputes")["disputes"]
+        return [entry for entry in disputes if entry["record_id"] == self.id]
+
     def seen(self, name: str, path: str) -> dict[str, Any]:
         client = self.alliance.client(name, "analyst")
         return dict(client.get(f"/v1/{path}").raise_for_status().json())
@@ -95,10 +100,10 @@ def test_a_disputed_record_answers_nobody_until_the_regulator_ruled(shared: Alli
     assert (shown["status"], shown["for_person"]) == ("open", True)
     unknown = shared.client(story.third, "analyst").get(f"/v1/disputes/{code}")
     assert unknown.status_code == 404
-    inbox = story.seen(story.reporter, "disputes")["disputes"]
+    inbox = story.inbox(story.reporter)
     assert [entry["id"] for entry in inbox] == [disputed["id"]]
     assert not inbox[0]["for_person"] and not inbox[0]["overdue"]
-    assert story.seen(story.third, "disputes")["disputes"] == []
+    assert story.inbox(story.third) == []
 
     # What the table refuses is refused with its rule before it is sent.
     ruling = f"records/{story.id}/rulings"
