@@ -42,15 +42,30 @@ class Remains:
     """What must not be found on the disk any more; in memory alone, it is what was erased."""
 
     records: int = 0
-    needles: list[bytes] | None = None
-    """Parts of salts and tags; None: a restart forgot what they were."""
+    gone: list[tuple[bytes, Tag]] | None = None
+    """Salts and tags; None: a restart forgot what they were."""
 
     def add(self, gone: Sequence[Record]) -> None:
         """Records that went now."""
         self.records += len(gone)
-        if self.needles is not None:
-            for record in gone:
-                self.needles += (record.salt[NEEDLE], record.tag[NEEDLE])
+        if self.gone is not None:
+            self.gone += [(record.salt, record.tag) for record in gone]
+
+    def needles(self, store: KeyValueStore) -> list[bytes]:
+        """What no file may hold: every salt, and each tag that no record here has any more.
+
+        A tag is the identifier's: whoever reports the same one again brings the same bytes, and
+        those belong to a record that lives. Raises StoreDamaged.
+        """
+        gone = self.gone or ()
+        found = [salt[NEEDLE] for salt, _ in gone]
+        unused = {tag for _, tag in gone if is_unused(store, tag)}
+        return found + [tag[NEEDLE] for tag in sorted(unused)]
+
+
+def is_unused(store: KeyValueStore, tag: Tag) -> bool:
+    """Whether no record in this store has the tag."""
+    return next(iter(store.iterate(records_by_tag(tag))), None) is None
 
 
 class Destroyer:
@@ -93,9 +108,6 @@ class Destroyer:
             tags |= {record.tag for record in gone}
             count += len(gone)
             await asyncio.sleep(0)
-        await self._tags.forget([tag for tag in tags if self._is_unused(tag)])
+        await self._tags.forget([tag for tag in tags if is_unused(self._store, tag)])
         self.erased += count
         return count
-
-    def _is_unused(self, tag: Tag) -> bool:
-        return next(iter(self._store.iterate(records_by_tag(tag))), None) is None

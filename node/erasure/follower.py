@@ -67,7 +67,7 @@ class ErasureFollower:
         """Height up to which orders are carried out."""
         self._noted = self.followed
         due = book.scrub_due
-        self.remains = Remains(needles=None if due else [])
+        self.remains = Remains(gone=None if due else [])
         """What the scrubber looks for."""
         chain.erased.update(book.all_erased())
 

@@ -89,7 +89,7 @@ class ErasurePath:
                 continue
             await asyncio.sleep(max(rest_s, AGAIN_S if tries else SETTLE_S))
             number = self.book.scrub_due
-            remains, self.follower.remains = self.follower.remains, Remains(needles=[])
+            remains, self.follower.remains = self.follower.remains, Remains(gone=[])
             began_ms = self._now_ms()
             is_clean = await self.scrubber.clean(remains, whole=tries > 0)
             took_ms = self._now_ms() - began_ms
@@ -104,9 +104,9 @@ class ErasurePath:
             log.info("files scrubbed", records=remains.records, batches=ready, ms=took_ms)
 
     def _put_back(self, remains: Remains) -> None:
-        newer = self.follower.remains.needles
-        if remains.needles is not None and newer is not None:
-            remains.needles += newer
+        newer = self.follower.remains.gone
+        if remains.gone is not None and newer is not None:
+            remains.gone += newer
         remains.records += self.follower.remains.records
         self.follower.remains = remains
 

@@ -4,10 +4,10 @@ Rules: LevelDB keeps what was replaced until a compaction rewrites the tables th
 names keys of dropped tables in its MANIFEST and LOG until it is opened anew. So the ranges with
 records are compacted on a thread, between two marks that lie above and below every key (else
 LevelDB puts what it has in memory beside the old tables instead of over them), the database is
-renewed, and the files are searched for parts of the erased salts and tags. If anything is found,
-the whole range is compacted, again and again: nobody confirms before nothing is found. Without
-needles (a restart) the whole range is compacted at once. A view that is open somewhere keeps old
-bytes alive: it is waited for.
+renewed, and the files are searched for parts of the erased salts, and of the erased tags unless a
+record that lives has the same. If anything is found, the whole range is compacted, again and again:
+nobody confirms before nothing is found. Without needles (a restart) the whole range is compacted at
+once. A view that is open somewhere keeps old bytes alive: it is waited for.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Scrubber:
         Raises StoreWriteFailed, StoreDamaged.
         """
         loop = asyncio.get_running_loop()
-        is_whole = whole or remains.needles is None
+        is_whole = whole or remains.gone is None
         prefixes = tuple(sorted(schema.ALL_PREFIXES)) if is_whole else RANGES
         for _ in range(ROUNDS):
             self._store.write({_LOW: b"", _HIGH: b""}, sync=False)
@@ -70,9 +70,10 @@ class Scrubber:
                 await loop.run_in_executor(self._thread, self._store.compact, first, last)
         await self._renew()
         self.passes += 1
-        if self._folder is None or remains.needles is None:
+        if self._folder is None or remains.gone is None:
             return True
-        found = await loop.run_in_executor(self._thread, search, self._folder, remains.needles)
+        needles = remains.needles(self._store)
+        found = await loop.run_in_executor(self._thread, search, self._folder, needles)
         if found:
             log.info("erased bytes are still in files", files=found)
         return not found

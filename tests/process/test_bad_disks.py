@@ -120,11 +120,11 @@ def small_disk(alliance: Alliance) -> Iterator[Path]:
 def ballast(data: Path) -> Path:
     """Fill what is left of the file system."""
     path = data / "ballast"
-    with path.open("wb") as stream:
+    # Unbuffered: a short write leaves nothing behind that closing would try, and fail, to write.
+    with path.open("wb", buffering=0) as stream:
         try:
             while True:
                 stream.write(bytes(64 * 1024))
-                stream.flush()
         except OSError:
             return path
 

@@ -190,10 +190,10 @@ async def test_a_node_that_loses_power_anywhere_ends_in_the_same_state(kept: int
 async def test_after_a_restart_nobody_knows_what_to_look_for_so_everything_is_compacted() -> None:
     world = World()
     with_order(world)
-    assert world.follower.remains.needles == []
+    assert world.follower.remains.gone == []
     await world.follower.follow()
-    assert world.follower.remains.needles and world.follower.remains.records == 1
-    assert world.restarted().follower.remains.needles is None
+    assert world.follower.remains.gone and world.follower.remains.records == 1
+    assert world.restarted().follower.remains.gone is None
 
 
 async def test_a_record_that_comes_again_in_another_batch_is_erased_again() -> None:

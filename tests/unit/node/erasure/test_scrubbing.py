@@ -18,7 +18,7 @@ from node.erasure.scrubber import SAMPLE, Scrubber, search
 from node.storage import schema
 from node.storage.durability import Durability
 from node.storage.level import LevelStore
-from tests.unit.node.erasure.world import ALPHA, World, follow_up
+from tests.unit.node.erasure.world import ALPHA, BRAVO, CHARLIE, World, follow_up
 
 
 def statements(count: int) -> list[Record]:
@@ -92,7 +92,7 @@ async def test_after_a_restart_the_whole_range_is_compacted(tmp_path: Path) -> N
     world, gone = await erased(tmp_path)
     world.store.close()
     again = World(LevelStore(tmp_path))  # type: ignore[arg-type]
-    assert again.follower.remains.needles is None and again.book.scrub_due > 0
+    assert again.follower.remains.gone is None and again.book.scrub_due > 0
     scrubber = Scrubber(again.store, Durability(again.store), tmp_path)
     assert await scrubber.clean(again.follower.remains, whole=False)
     assert left_in(tmp_path, gone) == []
@@ -117,6 +117,29 @@ async def test_what_an_open_view_keeps_alive_is_found_and_goes_with_the_view(
     if not await cleaning:
         assert await scrubber.clean(world.follower.remains, whole=True)
     assert left_in(tmp_path, records) == []
+    scrubber.close()
+    world.store.close()
+
+
+async def test_a_tag_that_another_record_has_is_no_remainder_of_the_erased_one(
+    tmp_path: Path,
+) -> None:
+    world = World(LevelStore(tmp_path))  # type: ignore[arg-type]
+    first, other, alone = statements(3)
+    second = Record.of(os.urandom(32), first.tag, first.payload)
+    world.anchor(ALPHA, first, other, alone)
+    world.anchor(BRAVO, second)
+    world.anchor(ALPHA, *(follow_up(Operation.ERASE, r.record_id) for r in (first, other)))
+    await world.follower.follow()
+    world.anchor(CHARLIE, Record.of(os.urandom(32), other.tag, other.payload))
+    scrubber = Scrubber(world.store, Durability(world.store), tmp_path)
+    assert await scrubber.clean(world.follower.remains, whole=False)
+    assert not any(holds(tmp_path, record.salt[6:30]) for record in (first, other))
+    assert holds(tmp_path, first.tag[6:30]) and holds(tmp_path, other.tag[6:30])
+    world.anchor(ALPHA, follow_up(Operation.ERASE, alone.record_id))
+    await world.follower.follow()
+    assert await scrubber.clean(world.follower.remains, whole=False)
+    assert left_in(tmp_path, [alone]) == []
     scrubber.close()
     world.store.close()
 
@@ -147,6 +170,6 @@ def test_needles_are_found_in_small_files_each_and_in_large_ones_by_sample(
 
 
 def test_remains_are_counted_where_nobody_knows_what_they_were() -> None:
-    remains = Remains(needles=None)
+    remains = Remains(gone=None)
     remains.add(statements(3))
-    assert (remains.records, remains.needles) == (3, None)
+    assert (remains.records, remains.gone) == (3, None)
