@@ -10,14 +10,17 @@ import pytest
 from tests.process.support import LIVE, Alliance
 
 MakeAlliance = Callable[..., Alliance]
+SHARED: list[Alliance] = []
+"""The alliance of the whole run, once there is one."""
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
-    """A failure shows the end of every node's log."""
+    """A failure shows the end of the log of every node that the test had to do with."""
     report = yield
     if report.failed:
-        for alliance in LIVE:
+        used = getattr(item, "fixturenames", ())
+        for alliance in (one for one in LIVE if "shared" in used or one not in SHARED):
             for node in alliance.devnet.nodes:
                 state = "gone" if node.pid is None else f"pid {node.pid}"
                 report.sections.append((f"log of {node.name} ({state})", alliance.tail(node.name)))
@@ -28,6 +31,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Alliance]:
     """Four validators and an observer, running; tests must leave them so."""
     alliance = Alliance.create(tmp_path_factory.mktemp("shared") / "alliance")
+    SHARED.append(alliance)
     try:
         alliance.start()
         yield alliance
