@@ -62,6 +62,7 @@ from node.sync.server import serve_sync
 from node.sync.watch import SyncWatch
 from node.tagging.tagger import Tagger
 from node.tagging.wiring import make_tag_cache
+from node.version import known_level
 
 PROPOSAL_PACE_MS = 40
 """Least time between two proposals: a block costs as much for one transaction as for fifty."""
@@ -89,7 +90,7 @@ class Node:
     def _build_ledger(self) -> None:
         genesis, config = self._home.genesis, self._home.config
         self._chain = ChainStore.open(self._store, genesis)
-        self._executor = Executor(self._store, genesis)
+        self._executor = Executor(self._store, genesis, known_level())
         self._records = RecordReader(self._store, self._chain)
         self._directory = Directory(genesis, self._executor.slot)
         is_wiped = self._chain.applied == 0 and self._home.voted_marker.exists()
@@ -115,6 +116,7 @@ class Node:
             self._gatekeeper.addresses(),
             (network.listen_host, network.listen_port),
             height=lambda: self._chain.applied,
+            level=self._executor.known_level,
         )
         self._gatekeeper.guard(self._network)
         self._mesh = NetworkMesh(self._network)
@@ -251,6 +253,7 @@ class Node:
                 halt=self._supervisor.halt,
                 recorder=self._recorder(),
                 entered=self._epoch_entered,
+                known_level=self._executor.known_level,
                 nudge=self._mempool_changed,
             )
         )

@@ -16,12 +16,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from bulwark.ledger.features import HIGHEST_LEVEL
 from bulwark.ledger.ids import MemberId
 from bulwark.ledger.signing import SigningKey
 from consensus.events import Event, StateInstalled, SyncFailed
 from consensus.messages import StableProof, encode_message
 from consensus.snapshot import Snapshot
 from node.chain.epochs import ChainEpoch, EpochBook
+from node.chain.errors import BuildTooOld
 from node.chain.store import ChainStore
 from node.clock import Clock
 from node.driver.driver import Driver, Mesh
@@ -63,6 +65,8 @@ class EngineParts:
     """Writes down what the core is given, if the operator wants it."""
     entered: Callable[[ChainEpoch], None]
     """Told of every epoch as it begins to run here."""
+    known_level: int = HIGHEST_LEVEL
+    """Highest protocol level under which this build may vote."""
     nudge: Callable[[], None]
     """Makes the mempool say what waits in it."""
 
@@ -89,7 +93,8 @@ class Engine:
         """When block sync last failed."""
         self._moved = asyncio.Event()
         self.epoch = parts.epochs.running(parts.chain.tip, parts.chain.finalized)
-        """The epoch that runs here."""
+        """The epoch that runs here; V3: one that this build does not know raises BuildTooOld."""
+        self.epoch.check_build(parts.known_level)
         self.driver: Driver | None = self._make(self.epoch)
         """The core at work; None while this node does not vote."""
         parts.worker.post = self.posted
@@ -230,6 +235,12 @@ class Engine:
             await parts.durability.barrier()
             self.epoch = parts.epochs.running(parts.chain.tip, parts.chain.finalized)
             parts.proposals.end()
+            try:
+                self.epoch.check_build(parts.known_level)
+            except BuildTooOld as error:
+                self.driver = None
+                parts.halt(str(error))
+                return
             self.driver = self._make(self.epoch)
             log.info(
                 "epoch begins",
