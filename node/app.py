@@ -116,7 +116,7 @@ class Node:
             self._gatekeeper.addresses(),
             (network.listen_host, network.listen_port),
             height=lambda: self._chain.applied,
-            level=self._executor.known_level,
+            level=self._executor.epochs.known,
         )
         self._gatekeeper.guard(self._network)
         self._mesh = NetworkMesh(self._network)
@@ -204,7 +204,7 @@ class Node:
             home=self._home,
             store=self._store,
             chain=self._chain,
-            epochs=self._executor.epochs,
+            executor=self._executor,
             mempool=self._mempool,
             network=self._network,
             anchorer=self._anchorer,
@@ -253,7 +253,6 @@ class Node:
                 halt=self._supervisor.halt,
                 recorder=self._recorder(),
                 entered=self._epoch_entered,
-                known_level=self._executor.known_level,
                 nudge=self._mempool_changed,
             )
         )
@@ -318,11 +317,9 @@ class Node:
         try:
             housekeeping = self._housekeeping()
             housekeeping.resume()
-            self._supervisor.spawn(self._worker.run())
-            self._supervisor.spawn(self._engine.run())
-            self._supervisor.spawn(housekeeping.run())
-            self._supervisor.spawn(self._oversight.examiner.run())
-            self._supervisor.spawn(self._oversight.timekeeper.run())
+            watching = self._oversight.examiner, self._oversight.timekeeper
+            for part in (self._worker, self._engine, housekeeping, *watching):
+                self._supervisor.spawn(part.run())
             self._ceremonies.resume()
             self._services.resume()
             self._supervisor.spawn(self._services.run())

@@ -1,4 +1,4 @@
-"""Protocol features: the closed list of rules that a vote turns on at a height, for all nodes alike.
+"""Protocol features: the closed list of rules that a vote turns on at a height, for all nodes.
 
 Rules owned: V1 the level in force on a height is the governed parameter `protocol_level` of its
 epoch, 0 where no vote set one; V2 a feature is on in every epoch whose level is at least its own,

@@ -21,7 +21,7 @@ from bulwark.ledger.epochs import (
     read_parameters,
     write_parameters,
 )
-from bulwark.ledger.features import PROTOCOL_LEVEL, level_of, transaction_gas
+from bulwark.ledger.features import HIGHEST_LEVEL, PROTOCOL_LEVEL, level_of, transaction_gas
 from bulwark.ledger.genesis import Genesis
 from bulwark.ledger.header import Header
 from bulwark.ledger.ids import Epoch, Height
@@ -135,8 +135,10 @@ def epoch_puts(terms: EpochTerms) -> dict[bytes, bytes | None]:
 class EpochBook:
     """All epochs that the chain of a store has reached."""
 
-    def __init__(self, store: blocks.Getter, genesis: Genesis) -> None:
+    def __init__(self, store: blocks.Getter, genesis: Genesis, known: int = HIGHEST_LEVEL) -> None:
+        """`known`: the highest protocol level under which this node may vote and execute."""
         self._store = store
+        self.known = known
         self._genesis = genesis
         self._epochs = [self._made(EpochTerms.first(genesis))]
 

@@ -16,7 +16,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from bulwark.ledger.features import HIGHEST_LEVEL
 from bulwark.ledger.ids import MemberId
 from bulwark.ledger.signing import SigningKey
 from consensus.events import Event, StateInstalled, SyncFailed
@@ -65,8 +64,6 @@ class EngineParts:
     """Writes down what the core is given, if the operator wants it."""
     entered: Callable[[ChainEpoch], None]
     """Told of every epoch as it begins to run here."""
-    known_level: int = HIGHEST_LEVEL
-    """Highest protocol level under which this build may vote."""
     nudge: Callable[[], None]
     """Makes the mempool say what waits in it."""
 
@@ -94,7 +91,7 @@ class Engine:
         self._moved = asyncio.Event()
         self.epoch = parts.epochs.running(parts.chain.tip, parts.chain.finalized)
         """The epoch that runs here; V3: one that this build does not know raises BuildTooOld."""
-        self.epoch.check_build(parts.known_level)
+        self.epoch.check_build(parts.epochs.known)
         self.driver: Driver | None = self._make(self.epoch)
         """The core at work; None while this node does not vote."""
         parts.worker.post = self.posted
@@ -236,7 +233,7 @@ class Engine:
             self.epoch = parts.epochs.running(parts.chain.tip, parts.chain.finalized)
             parts.proposals.end()
             try:
-                self.epoch.check_build(parts.known_level)
+                self.epoch.check_build(parts.epochs.known)
             except BuildTooOld as error:
                 self.driver = None
                 parts.halt(str(error))

@@ -89,11 +89,10 @@ class Executor:
     def __init__(self, store: Getter, genesis: Genesis, known: int = HIGHEST_LEVEL) -> None:
         """`known`: the highest protocol level whose rules it may apply."""
         self._store = store
-        self.known_level = known
         self._genesis = genesis
         self.source = StateSource(store)
         """State of every block, with its caches."""
-        self.epochs = EpochBook(store, genesis)
+        self.epochs = EpochBook(store, genesis, known)
         self._tip = TipState(store, self.source)
 
     # Reads of a block's state
@@ -138,7 +137,7 @@ class Executor:
             raise WrongHeight(height, Height(parent.height + 1))
         timestamp_ms = TimestampMs(max(batch.timestamp_ms, parent.timestamp_ms + 1))
         epoch = self.epochs.current
-        epoch.check_build(self.known_level)
+        epoch.check_build(self.epochs.known)
         state = self.state_at(
             parent.state_root, height=height, timestamp_ms=timestamp_ms, randomness=batch.digest
         )

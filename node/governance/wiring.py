@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from bulwark.ledger.genesis import Genesis
 from bulwark.ledger.ids import Address, Digest, Epoch, Height
 from bulwark.ledger.receipt import Log
 from consensus.terms import Terms
@@ -96,7 +95,7 @@ def _desk(ground: GovernanceGround) -> GovernanceDesk:
         durability=ground.durability,
         connected=ground.mesh.connected,
         levels=ground.mesh.levels,
-        known_level=executor.known_level,
+        known_level=executor.epochs.known,
         member=home.member.id,
         now_ms=ground.clock.wall_ms,
         wait_timeout_ms=home.config.reporting.wait_timeout_ms,
