@@ -15,6 +15,10 @@ from bulwark.ledger.features import HIGHEST_LEVEL
 KNOWN_LEVEL_VARIABLE: Final = "BULWARK_KNOWN_LEVEL"
 
 
+class KnownLevelInvalid(Exception):
+    """The environment asks for a level that is none."""
+
+
 def product_version() -> str:
     """Version of the installed package; "unknown" where the sources run uninstalled."""
     try:
@@ -24,10 +28,12 @@ def product_version() -> str:
 
 
 def known_level() -> int:
-    """The highest protocol level that this node knows. Raises ValueError for a bad setting."""
+    """The highest protocol level that this node knows. Raises KnownLevelInvalid."""
     wanted = os.environ.get(KNOWN_LEVEL_VARIABLE, "")
     if not wanted:
         return HIGHEST_LEVEL
     if not (wanted.isascii() and wanted.isdigit() and len(wanted) <= 5):
-        raise ValueError(f"{KNOWN_LEVEL_VARIABLE}: a level of 0 to {HIGHEST_LEVEL} is needed")
+        raise KnownLevelInvalid(
+            f"{KNOWN_LEVEL_VARIABLE} in the environment: a level of 0 to {HIGHEST_LEVEL} is needed"
+        )
     return min(HIGHEST_LEVEL, int(wanted))
