@@ -62,7 +62,7 @@ def parameters_hash(parameters: Mapping[str, int]) -> Digest:
 
 
 def proven_level(header: Header, parameters: Mapping[str, int]) -> int:
-    """V1: the protocol level that begins to hold above a certified header.
+    """U1: the protocol level that begins to hold above a certified header.
 
     Any build can tell it from the parameters, also one that does not know the level. Raises
     ProofInvalid for parameters that the header does not commit to.

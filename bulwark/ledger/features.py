@@ -1,8 +1,8 @@
 """Protocol features: the closed list of rules that a vote turns on at a height, for all nodes.
 
-Rules owned: V1 the level in force on a height is the governed parameter `protocol_level` of its
-epoch, 0 where no vote set one; V2 a feature is on in every epoch whose level is at least its own,
-and a level is never lowered; V3 a build that does not know a level neither votes nor executes under
+Rules owned: U1 the level in force on a height is the governed parameter `protocol_level` of its
+epoch, 0 where no vote set one; U2 a feature is on in every epoch whose level is at least its own,
+and a level is never lowered; U3 a build that does not know a level neither votes nor executes under
 it. The level is covered by the parameters hash in the header that ends an epoch, so who holds the
 parameters can prove it. Nothing here has state.
 """
@@ -33,7 +33,7 @@ class Feature:
     """What it changes, in one sentence."""
 
     def is_on(self, level: int) -> bool:
-        """V2: whether it is on under a protocol level. Off by default: level 0 has no feature."""
+        """U2: whether it is on under a protocol level. Off by default: level 0 has no feature."""
         return level >= self.level
 
 
@@ -53,7 +53,7 @@ HIGHEST_LEVEL: Final = FEATURES[-1].level
 
 
 def level_of(parameters: Mapping[str, int]) -> int:
-    """V1: the level of an epoch from its governed parameters."""
+    """U1: the level of an epoch from its governed parameters."""
     return parameters.get(PROTOCOL_LEVEL, 0)
 
 

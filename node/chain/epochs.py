@@ -74,7 +74,7 @@ class ChainEpoch:
         return transaction_gas(self.level, self.gas_limit)
 
     def check_build(self, known: int) -> None:
-        """V3: raises BuildTooOld if a build that knows levels up to `known` must not run it."""
+        """U3: raises BuildTooOld if a build that knows levels up to `known` must not run it."""
         if self.level > known:
             raise BuildTooOld(self.level, known, self.terms.start)
 

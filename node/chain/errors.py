@@ -20,7 +20,7 @@ class OtherAlliance(ChainError):
 
 
 class BuildTooOld(ChainError):
-    """V3: an epoch is under a protocol level that this build does not know."""
+    """U3: an epoch is under a protocol level that this build does not know."""
 
     def __init__(self, level: int, known: int, above: Height) -> None:
         super().__init__(

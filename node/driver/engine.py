@@ -90,7 +90,7 @@ class Engine:
         """When block sync last failed."""
         self._moved = asyncio.Event()
         self.epoch = parts.epochs.running(parts.chain.tip, parts.chain.finalized)
-        """The epoch that runs here; V3: one that this build does not know raises BuildTooOld."""
+        """The epoch that runs here; U3: one that this build does not know raises BuildTooOld."""
         self.epoch.check_build(parts.epochs.known)
         self.driver: Driver | None = self._make(self.epoch)
         """The core at work; None while this node does not vote."""

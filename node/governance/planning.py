@@ -165,7 +165,7 @@ def _parameter_findings(situation: Situation, action: Action) -> list[Finding]:
 
 
 def _level_findings(situation: Situation, action: Action) -> list[Finding]:
-    """V3: who does not know a level would stop at the boundary, and a quorum might stop with it."""
+    """U3: who does not know a level would stop at the boundary, and a quorum might stop with it."""
     if not isinstance(action, SetParameter) or action.name != PROTOCOL_LEVEL:
         return []
     wanted, now = action.value, situation.parameters.get(PROTOCOL_LEVEL, 0)

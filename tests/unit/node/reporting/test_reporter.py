@@ -308,20 +308,6 @@ async def test_a_duplicate_under_a_key_keeps_the_first_records_id(bench: Bench) 
     assert (await bench.report(row(), key="k"))[0].record_id == first.record_id
 
 
-async def test_a_replay_says_of_each_row_whether_it_was_a_duplicate_also_after_a_restart(
-    bench: Bench,
-) -> None:
-    await bench.report(row("known.example"))
-    rows = [row("new.example"), row("known.example"), row("bad value"), row("new.example")]
-    first = await bench.report(*rows, key="k")
-    assert [outcome.duplicate for outcome in first] == [False, True, False, True]
-    again = await bench.report(*rows, key="k")
-    assert [outcome.duplicate for outcome in again] == [False, True, False, True]
-    later = await Bench(bench.store.crash()).report(*rows, key="k")
-    assert [outcome.duplicate for outcome in later] == [False, True, False, True]
-    assert [outcome.record_id for outcome in later] == [outcome.record_id for outcome in first]
-
-
 async def test_one_key_at_the_same_time_is_one_wish_or_a_mismatch(bench: Bench) -> None:
     bench.tagger.gate.clear()
     first = asyncio.ensure_future(bench.report(row(), key="k"))
@@ -394,24 +380,6 @@ def test_old_keys_are_forgotten_after_a_day() -> None:
     assert keys.find(wish) == (b"r" * 32,)
     assert keys.prune(1_001 + KEEP_MS) == 1
     assert keys.find(wish) is None
-
-
-def test_an_outcome_kept_by_a_version_without_duplicates_is_read() -> None:
-    store = MemoryStore()
-    keys = IdempotencyStore(store, KEY)
-    wish = Idempotency("k", Digest(bytes(32)))
-    ids = [bytes([number]) * 32 for number in range(1, 11)]
-    plain = keys.entry(wish, ids, 1_000)
-    store.write(plain, sync=True)
-    assert keys.rows(wish) == tuple((identity, False) for identity in ids)
-    marked = keys.entry(wish, ids, 1_000, [0, 9])
-    ((_, before),), ((_, after),) = plain.items(), marked.items()
-    assert before is not None and after is not None and after.startswith(before)
-    store.write(marked, sync=True)
-    assert [at for at, (_, is_duplicate) in enumerate(keys.rows(wish) or ()) if is_duplicate] == [
-        0,
-        9,
-    ]
 
 
 async def test_gatherer_knows_what_is_open_and_flushes_nothing_twice(bench: Bench) -> None:
