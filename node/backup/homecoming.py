@@ -73,6 +73,8 @@ class Homecoming:
         self._restored: Restored | None = read_restored(parts.store)
         self._doing = "it waits for a quorum of the alliance"
         self._since_ms = self._moved_ms = parts.now_ms()
+        self._done: tuple[int, int] | None = None
+        """Last final block, and up to which orders to erase are carried out."""
 
     def closed(self) -> str | None:
         """Why the API answers nobody yet, None once it does."""
@@ -81,8 +83,12 @@ class Homecoming:
         return f"this node was restored from block {self._restored.height}: {self._doing}"
 
     def _do(self, what: str) -> None:
-        if what != self._doing:
-            self._doing, self._moved_ms = what, self._parts.now_ms()
+        """Say what is done; that it gets further is told by the blocks, not by the words."""
+        parts = self._parts
+        self._doing = what
+        done = parts.chain.finalized, parts.followed()
+        if done != self._done:
+            self._done, self._moved_ms = done, parts.now_ms()
 
     def facts(self) -> RestoreFacts | None:
         """How far it is; None for a node that was not restored or is in step."""
