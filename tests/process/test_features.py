@@ -93,7 +93,8 @@ def refused_while_old(story: Story) -> None:
     a, b, c, d = alliance.validators
     until(lambda: len(alliance.status(a)["peers"]) == 3, "all are connected")
     story.seen["known"] = {name: protocol(alliance, name)["known_level"] for name in (a, b, c, d)}
-    story.seen["dry"] = json.loads(govern(alliance, a, "propose", *LEVEL, "--dry-run", "--json"))
+    shown = govern(alliance, a, "propose", *LEVEL, "--dry-run", "--json", fails=1)
+    story.seen["dry"] = json.JSONDecoder().raw_decode(shown)[0]
     story.seen["refused"] = govern(alliance, a, "propose", *LEVEL, fails=1)
     story.seen["gas before"] = greedy(alliance, a)
 
