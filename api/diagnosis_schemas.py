@@ -37,7 +37,14 @@ class DiagnosisOut(Document):
 
     format: Literal["bulwark-diagnosis/1"] = Field(examples=[DIAGNOSIS_FORMAT])
     verdict: Literal[
-        "healthy", "idle", "slow", "stuck", "catching up", "silent after a wipe", "halted"
+        "healthy",
+        "idle",
+        "slow",
+        "stuck",
+        "starting",
+        "catching up",
+        "silent after a wipe",
+        "halted",
     ]
     well: bool = Field(description="Healthy or idle, and no finding above info")
     headline: str

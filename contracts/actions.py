@@ -33,6 +33,7 @@ BOUNDS: Final[Mapping[str, tuple[int, int]]] = {
     "request_timeout_ms": (100, 3_600_000),
     "clock_precision_ms": (1, 600_000),
     "message_delay_ms": (100, 3_600_000),
+    "protocol_level": (1, 65_535),
 }
 """Consensus parameter -> least and greatest value that a vote may set, as the contract has them."""
 PARAMETERS: Final = tuple(BOUNDS)

@@ -62,6 +62,7 @@ from node.sync.server import serve_sync
 from node.sync.watch import SyncWatch
 from node.tagging.tagger import Tagger
 from node.tagging.wiring import make_tag_cache
+from node.version import known_level
 
 PROPOSAL_PACE_MS = 40
 """Least time between two proposals: a block costs as much for one transaction as for fifty."""
@@ -89,7 +90,7 @@ class Node:
     def _build_ledger(self) -> None:
         genesis, config = self._home.genesis, self._home.config
         self._chain = ChainStore.open(self._store, genesis)
-        self._executor = Executor(self._store, genesis)
+        self._executor = Executor(self._store, genesis, known_level())
         self._records = RecordReader(self._store, self._chain)
         self._directory = Directory(genesis, self._executor.slot)
         is_wiped = self._chain.applied == 0 and self._home.voted_marker.exists()
@@ -115,6 +116,7 @@ class Node:
             self._gatekeeper.addresses(),
             (network.listen_host, network.listen_port),
             height=lambda: self._chain.applied,
+            level=self._executor.epochs.known,
         )
         self._gatekeeper.guard(self._network)
         self._mesh = NetworkMesh(self._network)
@@ -202,7 +204,7 @@ class Node:
             home=self._home,
             store=self._store,
             chain=self._chain,
-            epochs=self._executor.epochs,
+            executor=self._executor,
             mempool=self._mempool,
             network=self._network,
             anchorer=self._anchorer,
@@ -315,11 +317,9 @@ class Node:
         try:
             housekeeping = self._housekeeping()
             housekeeping.resume()
-            self._supervisor.spawn(self._worker.run())
-            self._supervisor.spawn(self._engine.run())
-            self._supervisor.spawn(housekeeping.run())
-            self._supervisor.spawn(self._oversight.examiner.run())
-            self._supervisor.spawn(self._oversight.timekeeper.run())
+            watching = self._oversight.examiner, self._oversight.timekeeper
+            for part in (self._worker, self._engine, housekeeping, *watching):
+                self._supervisor.spawn(part.run())
             self._ceremonies.resume()
             self._services.resume()
             self._supervisor.spawn(self._services.run())

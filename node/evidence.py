@@ -304,13 +304,13 @@ def message_fields(message: Message) -> dict[str, object]:
             return {"type": type(message).__name__}
 
 
-def case_of_file(data: bytes) -> tuple[Case, tuple[EpochChange, ...]]:
+def case_of_file(data: bytes) -> tuple[Case | WrongEvaluation, tuple[EpochChange, ...]]:
     """The case in a file, and the epoch changes before it: its bytes, or the JSON document.
 
     Raises EvidenceInvalid.
     """
     if data[:1] not in (b"{", b" ", b"\n"):
-        return Case.decode(data), ()
+        return _decoded(data), ()
     try:
         found = cast("dict[str, Any]", jf.loads(data, jf.MAX_DEPTH))
         encoded = bytes.fromhex(found["encoded"])
@@ -320,9 +320,18 @@ def case_of_file(data: bytes) -> tuple[Case, tuple[EpochChange, ...]]:
     if len(changes) > MAX_EPOCH_CHANGES:
         raise EvidenceInvalid("file", f"{len(changes)} epoch changes, at most {MAX_EPOCH_CHANGES}")
     try:
-        return Case.decode(encoded), tuple(_change(change) for change in changes)
+        return _decoded(encoded), tuple(_change(change) for change in changes)
     except LedgerError as error:
         raise EvidenceInvalid("epoch changes", str(error)) from error
+
+
+def _decoded(data: bytes) -> Case | WrongEvaluation:
+    if data[:1] != bytes((WRONG_EVALUATION,)):
+        return Case.decode(data)
+    try:
+        return WrongEvaluation.decode(data)
+    except LedgerError as error:
+        raise EvidenceInvalid("evidence", str(error)) from error
 
 
 def _change(data: bytes) -> EpochChange:

@@ -44,6 +44,7 @@ from node.mempool import Mempool
 from node.network.network import Network
 from node.network.timing import Timekeeper
 from node.surroundings import disk_facts
+from node.tidings import Tidings
 
 if TYPE_CHECKING:
     from prometheus_client.core import Metric
@@ -91,6 +92,8 @@ class Examiner:
 
     def __init__(self, sources: Sources) -> None:
         self._from = sources
+        self.tidings = Tidings()
+        """Sources that are told once their desks are built."""
         self._changed_ms: dict[MemberId, int] = {}
         """When a member's connection last came or went."""
         self._since_ms: dict[_Key, int] = {}
@@ -135,7 +138,7 @@ class Examiner:
         own = source.genesis.member(source.member)
         now_ms = source.now_ms()
         wall_ns, steady_ns = source.wall_ns(), source.steady_ns()
-        return Facts(
+        found = Facts(
             now_ms=now_ms,
             own=source.member,
             validators=tuple(v.member for v in validators.validators),
@@ -161,6 +164,7 @@ class Examiner:
             clock_held_ms=max(0, now_ms - wall_ns // 1_000_000),
             settings=source.settings(),
         )
+        return self.tidings.added_to(found)
 
     def families(self) -> Iterable[Metric]:
         """Metrics: findings by severity, clock offsets, evidence."""
@@ -190,9 +194,8 @@ class Examiner:
             if sample is not None:
                 clocks.add_metric([member], sample.offset_ms / 1000)
         yield clocks
-        yield GaugeMetricFamily(
-            "bulwark_evidence", "Cases against validators", value=float(self._from.evidence.count())
-        )
+        cases = self._from.evidence.count() + len(self.tidings.cases())
+        yield GaugeMetricFamily("bulwark_evidence", "Cases against members", value=float(cases))
 
     # -- inside
 
@@ -203,7 +206,9 @@ class Examiner:
         now_ms = source.now_ms()
         index_of = {v.member: i for i, v in enumerate(validators.validators)}
         names = {m.id for m in source.genesis.members} | set(index_of)
-        ages = {peer.member: peer.age_ms for peer in source.network.peers()}
+        peers = source.network.peers()
+        ages = {peer.member: peer.age_ms for peer in peers}
+        levels = {peer.member: peer.level for peer in peers}
         refusals = source.network.refusals()
         statuses = {} if snapshot is None else {int(p.index): p for p in snapshot.peers}
         found = []
@@ -237,6 +242,7 @@ class Examiner:
                     if sample is None
                     else ClockSample(sample.offset_ms, sample.error_ms, sample.at_ms),
                     version=source.timekeeper.version(name),
+                    level=levels.get(name),
                 )
             )
         return tuple(found)

@@ -36,6 +36,10 @@ class NetworkMesh:
         """Members with a live connection, sorted."""
         return sorted(self._network.connected())
 
+    def levels(self) -> dict[MemberId, int]:
+        """Highest protocol level that the build of each connected member knows."""
+        return {peer.member: peer.level for peer in self._network.peers()}
+
     async def ask(self, member: MemberId, topic: Topic, body: bytes, timeout_ms: int) -> bytes:
         """Ask a member; raises PeerUnavailable."""
         try:

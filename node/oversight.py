@@ -12,11 +12,13 @@ from bulwark.ledger.ids import Epoch, MemberId
 from consensus.snapshot import Snapshot
 from consensus.terms import Terms
 from node.assembly import Home
-from node.chain.epochs import ChainEpoch, EpochBook
+from node.chain.epochs import ChainEpoch
 from node.chain.store import ChainStore
 from node.clock import Clock
 from node.evidence_book import EvidenceBook
 from node.examiner import Examiner, Sources, settings_of
+from node.execution.executor import Executor
+from node.levelwatch import LevelWatch
 from node.mempool import Mempool
 from node.network.network import Network
 from node.network.timing import Timekeeper
@@ -38,7 +40,7 @@ class Oversight:
         home: Home,
         store: KeyValueStore,
         chain: ChainStore,
-        epochs: EpochBook,
+        executor: Executor,
         mempool: Mempool,
         network: Network,
         anchorer: Anchorer,
@@ -48,7 +50,7 @@ class Oversight:
         sync: Callable[[], SyncWatch],
         halted: Callable[[], str | None],
     ) -> None:
-        self._epochs = epochs
+        epochs = self._epochs = executor.epochs
         self.evidence = EvidenceBook(store, self._terms_of, epochs.changes)
         self.poster = EvidencePoster(self.evidence, anchorer, home.genesis.hash)
         self.timekeeper = Timekeeper(network, Topic.TIME, clock.wall_ms, product_version())
@@ -75,6 +77,8 @@ class Oversight:
                 version=product_version(),
             )
         )
+        self.levels = LevelWatch(executor.slot, epochs.known, epoch, lambda: chain.tip.timestamp_ms)
+        self.examiner.tidings.level = self.levels.facts
         network.on_request(Topic.TIME, self.timekeeper.serve)
         network.on_up(self.examiner.peer_changed)
         network.on_down(self._peer_down)

@@ -33,6 +33,7 @@ from node.network.errors import NetworkError
 from node.storage.errors import StorageError
 from node.storage.level import LevelStore
 from node.storage.port import KeyValueStore
+from node.version import KnownLevelInvalid
 
 SWITCH_INTERVAL_S = 0.0005
 """How soon a computing thread lets the event loop go on: votes must not wait 5 ms for it."""
@@ -55,6 +56,7 @@ STARTUP_ERRORS = (
     IdentityInvalid,
     PrivacyError,
     ConsensusError,
+    KnownLevelInvalid,
 )
 """What an operator can mend; anything else is a defect and shows its trace."""
 

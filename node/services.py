@@ -54,6 +54,7 @@ class Services:
             self.basis.board.quorum_connected,
             lambda: self.basis.erasure.path.follower.followed,
         )
+        self._watch_upkeep()
         self._push = self._make_push()
         self.basis.board.show_also(self._push.families)
         self._governance = self._make_governance()
@@ -92,6 +93,21 @@ class Services:
             genesis=ground.home.genesis,
             waiting=WaitingTransactions(ground.mempool, ground.intake, ground.durability),
         )
+
+    def _watch_upkeep(self) -> None:
+        """Levels, pruning, a restore, accusations: for diagnosis, metrics and `GET /v1/node`."""
+        board, oversight = self.basis.board, self._ground.oversight
+        tidings = oversight.examiner.tidings
+        tidings.pruning, tidings.restore = self._keeper.facts, self._homecoming.facts
+        accusations = self._ground.guarded.accusations
+        tidings.accused = lambda: ((c.culprit, c.label) for c, _ in accusations.entries())
+        for name, part in (
+            ("protocol", oversight.levels),
+            ("pruning", self._keeper),
+            ("restore", self._homecoming),
+        ):
+            board.tell_also(name, part.document)
+            board.show_also(part.families)
 
     def _make_openings(self) -> OpeningsPath:
         ground = self._ground

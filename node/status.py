@@ -68,6 +68,7 @@ class StatusBoard:
         self._reporter: Reporter | None = None
         self._screener: Screener | None = None
         self._examiner: Examiner | None = None
+        self._parts: dict[str, Callable[[], object]] = {}
         self._more: list[Callable[[], Iterable[Metric]]] = []
         self._registry = CollectorRegistry()
         self._registry.register(_NodeCollector(self))
@@ -82,6 +83,10 @@ class StatusBoard:
     def examine_with(self, examiner: Examiner) -> None:
         """Tell the board who diagnoses; its metrics are shown with the others."""
         self._examiner = examiner
+
+    def tell_also(self, name: str, part: Callable[[], object]) -> None:
+        """Show a desk's own part of the node's state under a name of its own."""
+        self._parts[name] = part
 
     def show_also(self, families: Callable[[], Iterable[Metric]]) -> None:
         """Show a desk's own metrics with the others."""
@@ -155,7 +160,12 @@ class StatusBoard:
             "sync": source.sync.document(),
             "halted": source.halted(),
             "peers": [
-                {"member": peer.member, "age_ms": peer.age_ms, "silent_ms": peer.silent_ms}
+                {
+                    "member": peer.member,
+                    "age_ms": peer.age_ms,
+                    "silent_ms": peer.silent_ms,
+                    "known_level": peer.level,
+                }
                 for peer in source.network.peers()
             ],
             "mempool": {"transactions": len(source.mempool), "bytes": source.mempool.bytes},
@@ -166,6 +176,7 @@ class StatusBoard:
                 "bad_evaluations": source.tagger.bad_evaluations,
             },
             "consensus": self._consensus(),
+            **{name: part() for name, part in self._parts.items()},
         }
 
     def _reports(self) -> dict[str, int]:

@@ -18,6 +18,7 @@ VERDICTS: Final[Mapping[str, str]] = {
     "slow": "Work waits for longer than two base timeouts.",
     "stuck": "Work waits for longer than ten base timeouts, a quorum is missing, or heartbeats "
     "stopped.",
+    "starting": "The node has just begun and is being connected to the others.",
     "catching up": "This node fetches blocks that the others have.",
     "silent after a wipe": "This validator lost its records and does not vote until a known block.",
     "halted": "The node stopped itself.",

@@ -134,6 +134,11 @@ class Reader:
         """Read a presence byte, then the value if it is there."""
         return read(self) if self.flag(field) else None
 
+    @property
+    def left(self) -> int:
+        """Bytes that were not read yet."""
+        return len(self._data) - self.offset
+
     def end(self) -> None:
         """Refuse trailing bytes: a structure is exactly its encoding."""
         if self.offset != len(self._data):

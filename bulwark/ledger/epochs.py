@@ -13,6 +13,7 @@ from typing import Final
 
 from bulwark.ledger.codec import Reader, Writer
 from bulwark.ledger.errors import CertificateInvalid, ProofInvalid
+from bulwark.ledger.features import level_of
 from bulwark.ledger.genesis import Genesis
 from bulwark.ledger.hashing import sha256
 from bulwark.ledger.header import Header
@@ -58,6 +59,17 @@ def read_parameters(reader: Reader) -> dict[str, int]:
 def parameters_hash(parameters: Mapping[str, int]) -> Digest:
     """SHA-256 of the encoded parameters with its own tag: the header's next_parameters_hash."""
     return sha256(b"bulwark/parameters/1\x00" + write_parameters(Writer(), parameters).done())
+
+
+def proven_level(header: Header, parameters: Mapping[str, int]) -> int:
+    """U1: the protocol level that begins to hold above a certified header.
+
+    Any build can tell it from the parameters, also one that does not know the level. Raises
+    ProofInvalid for parameters that the header does not commit to.
+    """
+    if parameters_hash(parameters) != header.next_parameters_hash:
+        raise ProofInvalid(f"header {header.height}", "commits to other parameters")
+    return level_of(parameters)
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,7 +98,7 @@ event MemberReinstated:
 MAX_VOTERS: constant(uint256) = 128
 MAX_OPEN: constant(uint256) = 8
 MAX_LISTED: constant(uint256) = 256
-MAX_PARAMETERS: constant(uint256) = 17
+MAX_PARAMETERS: constant(uint256) = 18
 MAX_LIFETIME: constant(uint256) = 90 * 86_400  # seconds
 MAX_ACTION: constant(uint256) = 228  # selector and seven words: add_member
 MAX_FAILURE: constant(uint256) = 132  # Error(string) of at most 64 bytes
@@ -166,6 +166,9 @@ REFRESH_ORDER: constant(bytes32) = (
 CASE_SECONDS: constant(bytes32) = 0x636173655f7365636f6e64730000000000000000000000000000000000000000
 COUNCIL_APPROVALS: constant(bytes32) = (
     0x636f756e63696c5f617070726f76616c73000000000000000000000000000000
+)
+PROTOCOL_LEVEL: constant(bytes32) = (
+    0x70726f746f636f6c5f6c6576656c000000000000000000000000000000000000
 )
 
 MEMBERS: immutable(Members)
@@ -564,6 +567,9 @@ def _set_parameter(name: bytes32, amount: uint256) -> Bytes[MAX_FAILURE]:
     if longest != 0 and self._after(BASE_TIMEOUT, name, amount) > longest:
         return abi_encode("bulwark: base over max timeout", method_id=method_id("Error(string)"))
     previous: uint256 = self._parameters[name]
+    # What blocks were made under is never taken back: a node could not tell which rules to apply.
+    if name == PROTOCOL_LEVEL and amount <= previous:
+        return abi_encode("bulwark: level only rises", method_id=method_id("Error(string)"))
     if name == QUOTA_SMALL or name == QUOTA_BULK:
         since: uint256 = staticcall Keys(PRIVACY_KEYS).epoch() + 1
         # What was voted earlier in this epoch was never in force.
@@ -663,4 +669,6 @@ def _bounds(name: bytes32) -> (uint256, uint256):
         return (3_600, 90 * 86_400)
     if name == COUNCIL_APPROVALS:
         return (1, 128)
+    if name == PROTOCOL_LEVEL:
+        return (1, 65_535)
     return (0, 0)

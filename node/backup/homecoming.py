@@ -10,9 +10,9 @@ write of that entry. Consensus, sync and erasure work as always meanwhile: only 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Final
 
 from bulwark.ledger.accesslog import AccessKind, Head
 from bulwark.ledger.epochs import EpochTerms
@@ -21,6 +21,7 @@ from bulwark.ledger.lifecycle import REFERENCE_KIND
 from bulwark.ledger.record import Record
 from node.backup.restored import Restored, read_restored
 from node.chain.store import ChainStore
+from node.diagnosis.facts import RestoreFacts
 from node.guarded.accesslog import AccessLog
 from node.logs import Log
 from node.reporting.outbox import Outbox
@@ -29,6 +30,9 @@ from node.storage.port import KeyValueStore
 from node.storage.schema import META_RESTORED
 from node.sync.peers import Peers
 from node.sync.target import Targets
+
+if TYPE_CHECKING:
+    from prometheus_client.core import Metric
 
 LOOK_S: Final = 0.3
 TURN: Final = 64
@@ -68,12 +72,51 @@ class Homecoming:
         self._parts = parts
         self._restored: Restored | None = read_restored(parts.store)
         self._doing = "it waits for a quorum of the alliance"
+        self._since_ms = self._moved_ms = parts.now_ms()
+        self._done: tuple[int, int] | None = None
+        """Last final block, and up to which orders to erase are carried out."""
 
     def closed(self) -> str | None:
         """Why the API answers nobody yet, None once it does."""
         if self._restored is None:
             return None
         return f"this node was restored from block {self._restored.height}: {self._doing}"
+
+    def _do(self, what: str) -> None:
+        """Say what is done; that it gets further is told by the blocks, not by the words."""
+        parts = self._parts
+        self._doing = what
+        done = parts.chain.finalized, parts.followed()
+        if done != self._done:
+            self._done, self._moved_ms = done, parts.now_ms()
+
+    def facts(self) -> RestoreFacts | None:
+        """How far it is; None for a node that was not restored or is in step."""
+        if self._restored is None:
+            return None
+        return RestoreFacts(self._restored.height, self._doing, self._since_ms, self._moved_ms)
+
+    def document(self) -> dict[str, object] | None:
+        """For `GET /v1/node`."""
+        found = self.facts()
+        return None if found is None else asdict(found)
+
+    def families(self) -> Iterable[Metric]:
+        """Metrics."""
+        from prometheus_client.core import GaugeMetricFamily
+
+        found = self.facts()
+        yield GaugeMetricFamily(
+            "bulwark_restore_running",
+            "1 from the start of a restored node until it is in step",
+            value=float(found is not None),
+        )
+        idle_ms = 0 if found is None else max(0, self._parts.now_ms() - found.moved_ms)
+        yield GaugeMetricFamily(
+            "bulwark_restore_idle_seconds",
+            "Since a restored node last got further on its way, 0 once it is in step",
+            value=idle_ms / 1000,
+        )
 
     async def run(self) -> None:
         """Work until the door is open. Raises StoreDamaged, StoreWriteFailed."""
@@ -85,7 +128,7 @@ class Homecoming:
             if await self._is_in_step():
                 break
             await asyncio.sleep(LOOK_S)
-        self._doing = "it fills the index of its own records"
+        self._do("it fills the index of its own records")
         found = await self._index_own(Height(restored.height + 1))
         lost = self._bridge(restored)
         await self._parts.durability.barrier()
@@ -101,10 +144,10 @@ class Homecoming:
         await targets.ask(parts.terms_of)
         best = targets.proven(parts.terms_of)
         claimed = targets.claimed(parts.chain.applied, parts.terms_of)
-        self._doing = f"block {parts.chain.finalized} of {max([best, *claimed.values()])}"
+        self._do(f"block {parts.chain.finalized} of {max([best, *claimed.values()])}")
         if claimed or best == 0 or parts.is_syncing() or parts.chain.finalized < best:
             return False
-        self._doing = f"orders to erase are carried out up to block {parts.followed()}"
+        self._do(f"orders to erase are carried out up to block {parts.followed()}")
         return parts.followed() >= parts.chain.finalized
 
     async def _index_own(self, first: Height) -> int:

@@ -21,6 +21,7 @@ from bulwark.ledger.epochs import (
     read_parameters,
     write_parameters,
 )
+from bulwark.ledger.features import HIGHEST_LEVEL, PROTOCOL_LEVEL, level_of, transaction_gas
 from bulwark.ledger.genesis import Genesis
 from bulwark.ledger.header import Header
 from bulwark.ledger.ids import Epoch, Height
@@ -29,12 +30,14 @@ from bulwark.ledger.votes import Certificate
 from consensus.config import Config
 from consensus.errors import ConfigInvalid
 from consensus.terms import Terms
+from contracts.actions import PARAMETERS
+from node.chain.errors import BuildTooOld
 from node.storage import blocks, schema
 from node.storage.errors import StoreDamaged
 from node.storage.seal import seal
 
 GAS_LIMIT: Final = "gas_limit"
-"""The one governed parameter that is not the core's."""
+"""One of the two governed parameters that are not the core's; the other is PROTOCOL_LEVEL."""
 MAX_VOTED_GAS: Final = 45_000_000
 """Most gas of a block that a vote may allow: log data costs 8 gas a byte, and a block with receipts
 of more than 6 MiB could be given to no node that is behind."""
@@ -59,6 +62,21 @@ class ChainEpoch:
     def validators(self) -> ValidatorSet:
         """Who votes."""
         return self.terms.validators
+
+    @property
+    def level(self) -> int:
+        """The protocol level that its heights are under."""
+        return level_of(self.terms.parameters)
+
+    @property
+    def transaction_gas(self) -> int:
+        """Most gas of one transaction."""
+        return transaction_gas(self.level, self.gas_limit)
+
+    def check_build(self, known: int) -> None:
+        """U3: raises BuildTooOld if a build that knows levels up to `known` must not run it."""
+        if self.level > known:
+            raise BuildTooOld(self.level, known, self.terms.start)
 
     @property
     def core_terms(self) -> Terms:
@@ -96,6 +114,17 @@ def usable(genesis: Genesis, parameters: Mapping[str, int]) -> bool:
     return True
 
 
+def governed(genesis: Genesis, parameters: Mapping[str, int]) -> dict[str, int]:
+    """Every governed parameter of an epoch by name, also those that no vote set.
+
+    Raises ConfigInvalid for a combination that the core refuses.
+    """
+    config, gas_limit = effective(genesis, parameters)
+    others = {GAS_LIMIT: gas_limit, PROTOCOL_LEVEL: level_of(parameters)}
+    core = {name: int(getattr(config, name)) for name in PARAMETERS if name not in others}
+    return {**core, **others}
+
+
 def epoch_puts(terms: EpochTerms) -> dict[bytes, bytes | None]:
     """The record of an epoch, for the batch of the block that ended the one before it."""
     key = schema.epoch(terms.number)
@@ -106,8 +135,10 @@ def epoch_puts(terms: EpochTerms) -> dict[bytes, bytes | None]:
 class EpochBook:
     """All epochs that the chain of a store has reached."""
 
-    def __init__(self, store: blocks.Getter, genesis: Genesis) -> None:
+    def __init__(self, store: blocks.Getter, genesis: Genesis, known: int = HIGHEST_LEVEL) -> None:
+        """`known`: the highest protocol level under which this node may vote and execute."""
         self._store = store
+        self.known = known
         self._genesis = genesis
         self._epochs = [self._made(EpochTerms.first(genesis))]
 

@@ -19,6 +19,20 @@ class OtherAlliance(ChainError):
         super().__init__(f"{what} of the data folder is {stored}, {needed} is needed")
 
 
+class BuildTooOld(ChainError):
+    """U3: an epoch is under a protocol level that this build does not know."""
+
+    def __init__(self, level: int, known: int, above: Height) -> None:
+        super().__init__(
+            f"protocol level {level} is in force above block {above} and this build knows levels "
+            f"up to {known}: install a version that knows level {level} and start the node again; "
+            "nothing is lost"
+        )
+        self.level = level
+        self.known = known
+        self.above = above
+
+
 class NotNext(ChainError):
     """A block does not follow the last executed one."""
 

@@ -2,7 +2,8 @@
 
 Rules: `verify` needs no network and no node, only the file and a genesis document from a source
 that the reader trusts; exit code 0 means that the evidence holds, 1 that it does not, 2 that a file
-could not be read.
+could not be read, 3 that the file alone can not decide it: a wrong evaluation holds only against a
+sharing that the ledger confirmed, whose hash the reader brings.
 """
 
 from __future__ import annotations
@@ -21,6 +22,11 @@ from node.cli.options import emit_json, emit_pairs, emit_rows, json_option
 READ_ROLES: Final = ("auditor", "operator", "analyst", "reporter")
 POST_ROLES: Final = ("operator", "admin")
 INVALID: Final = 1
+UNDECIDED: Final = 3
+_ONLY_IF: Final = (
+    "UNDECIDED  the answer is signed and wrong for this sharing; it is evidence only if the ledger "
+    "confirmed the sharing: compare `sharing` with a node that you trust and give it as --sharing"
+)
 _COLUMNS: Final = ("culprit", "kind", "epoch", "holds", "posted", "id")
 
 
@@ -97,25 +103,49 @@ def post(evidence_id: str, target: Target, as_json: bool) -> None:
     type=click.Path(path_type=Path),
     help="The alliance's genesis document, from a source that you trust.",
 )
+@click.option(
+    "--sharing",
+    help="For a wrong evaluation: hash of the sharing as the ledger confirmed it, 64 hex digits "
+    "(`leading` of its session in the KeyCeremony contract), from a node that you trust.",
+)
+@click.option(
+    "--account",
+    help="For a wrong evaluation: account of the holder, where a vote replaced that of genesis.",
+)
 @json_option
-def verify(file: Path, genesis: Path, as_json: bool) -> None:
+def verify(
+    file: Path, genesis: Path, sharing: str | None, account: str | None, as_json: bool
+) -> None:
     """Verify one case offline, trusting only genesis.json.
 
-    FILE is what `bulwark evidence show` gave; - is standard input.
+    FILE is what `bulwark evidence show` gave; - is standard input. Exit code 0: it holds; 1: it
+    does not; 3: a wrong evaluation is as it says, and whether the ledger confirmed its sharing is
+    not known here: give --sharing.
 
     \b
     Example:
       bulwark evidence verify case.json --genesis genesis.json
     """
     # Imported here: the other commands need none of the protocol.
-    from node.evidence import MAX_EVIDENCE_BYTES, EvidenceInvalid, case_of_file, verify_case
+    from node.evidence import (
+        MAX_EVIDENCE_BYTES,
+        Case,
+        EvidenceInvalid,
+        case_of_file,
+        verify_case,
+    )
+    from node.wrongcase import verify_wrong
 
     # Hex and the decoded messages beside it take up to six characters a byte.
     document = _read(file, 6 * MAX_EVIDENCE_BYTES)
     trusted = _read(genesis, MAX_GENESIS_BYTES)
     try:
         case, changes = case_of_file(document)
-        facts = verify_case(case, trusted, changes)
+        if isinstance(case, Case):
+            facts, is_decided = verify_case(case, trusted, changes), True
+        else:
+            facts = verify_wrong(case, trusted, sharing, account)
+            is_decided = sharing is not None
     except EvidenceInvalid as error:
         if as_json:
             emit_json({"holds": False, "where": error.what, "reason": error.detail})
@@ -123,10 +153,12 @@ def verify(file: Path, genesis: Path, as_json: bool) -> None:
             click.echo(f"INVALID  {error.what}: {error.detail}")
         sys.exit(INVALID)
     if as_json:
-        emit_json({"holds": True, **facts})
-        return
-    click.echo("HOLDS")
-    emit_pairs([(name, str(value)) for name, value in facts.items()])
+        emit_json({"holds": True if is_decided else None, **facts})
+    else:
+        click.echo("HOLDS" if is_decided else _ONLY_IF)
+        emit_pairs([(name, str(value)) for name, value in facts.items()])
+    if not is_decided:
+        sys.exit(UNDECIDED)
 
 
 def _read(path: Path, most: int) -> bytes:

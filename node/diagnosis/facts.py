@@ -10,6 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 DAY_MS = 86_400_000
+START_MS = 15_000
+"""After a start, or once a quorum is there, so long is given to connect and to make a block: three
+tries of a lost connection and some timeouts."""
 UNKNOWN_HEIGHT = 1 << 62
 """As `consensus.amnesia.UNKNOWN`: silent, and the height is not known yet."""
 
@@ -64,6 +67,8 @@ class MemberFacts:
     clock: ClockSample | None = None
     version: str = ""
     """Of its software, empty if it did not say."""
+    level: int | None = None
+    """Highest protocol level that its build knows; None while it is not connected."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +184,54 @@ class EvidenceFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class ProposedLevel:
+    """An open proposal to raise the protocol level."""
+
+    proposal: int
+    level: int
+    lapses_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class LevelFacts:
+    """Protocol levels: in force, known to this build, voted and proposed."""
+
+    in_force: int = 0
+    known: int = 0
+    voted: int = 0
+    """What the next epoch is under; as `in_force` where nothing was decided."""
+    proposed: tuple[ProposedLevel, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PruningFacts:
+    """Pruning of this node: what is gone, and the run under way."""
+
+    bodies_below: int = 0
+    """Transactions and receipts of blocks below may be gone."""
+    states_below: int = 0
+    phase: str = ""
+    """sweeping or compacting; empty while no run is under way."""
+    since_ms: int | None = None
+    waits: bool = False
+    """A run was stopped and goes on later."""
+    runs: int = 0
+    freed_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreFacts:
+    """A node that came back from a backup and is not in step yet."""
+
+    height: int
+    """Last block of the backup."""
+    doing: str
+    since_ms: int
+    moved_ms: int
+    """When what it does last changed."""
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """The alliance's own times."""
 
@@ -228,6 +281,10 @@ class Facts:
     clock_held_ms: int = 0
     """By how much the node's clock is ahead of a wall clock that was set back."""
     settings: Settings = Settings()
+    level: LevelFacts = LevelFacts()
+    pruning: PruningFacts | None = None
+    """None for an archive."""
+    restore: RestoreFacts | None = None
 
     def name(self, index: int) -> str:
         """Member at a position among the validators."""
@@ -285,6 +342,15 @@ class Facts:
         """The other validators."""
         present = set(self.voters)
         return tuple(name for name in self.validators if name not in present)
+
+    @property
+    def settling(self) -> bool:
+        """Whether the node has just begun, or reached a quorum just now: others still connect."""
+        if self.now_ms - self.started_ms < START_MS:
+            return True
+        needed = self.quorum - self.votes_itself
+        since = sorted(m.changed_ms or self.started_ms for m in self.peers if self.hears(m))
+        return 0 < needed <= len(since) and self.now_ms - since[needed - 1] < START_MS
 
     @property
     def certified(self) -> int:

@@ -32,6 +32,7 @@ class Verdict(StrEnum):
     IDLE = "idle"
     SLOW = "slow"
     STUCK = "stuck"
+    STARTING = "starting"
     CATCHING_UP = "catching up"
     SILENT = "silent after a wipe"
     HALTED = "halted"

@@ -37,6 +37,7 @@ def _mend(reason: str) -> str:
         ("No space left", "free disk space, then start the node again"),
         ("storage", "check disk and database (`bulwark fsck`), then start the node again"),
         ("identity", "stop the other node with this identity, then start this one again"),
+        ("protocol level", "install the version that it names and start the node; nothing is lost"),
         ("can not start", "mend what the reason names, then start the node again"),
         ("consensus:", "do not restart; keep the home, run `bulwark fsck --full`, ask for help"),
         ("stopped", "start it: bulwark node run --home HOME"),

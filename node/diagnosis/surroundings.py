@@ -16,6 +16,8 @@ LOW_BYTES = 2 << 30
 """Free space from which an operator should act."""
 FULL_BYTES = 200 << 20
 """Free space from which the next compaction of the database may fail."""
+WRONG_EVALUATION = "wrong-evaluation"
+"""Word of the one kind of evidence that is not about votes, as `node.evidence` has it."""
 WARN_DAYS = 30
 """Days before the end of a certificate from which it is time to renew it."""
 
@@ -110,10 +112,25 @@ def misconduct(facts: Facts) -> Iterator[Finding]:
             Severity.CRITICAL,
             found.culprit,
             f"{pieces} of evidence against {found.culprit}: {some(found.kinds)}",
-            "look at GET /v1/evidence, post it to the ledger, and speak with the member: its vote "
-            "key was used twice, by mistake (a copied database) or on purpose",
+            _speak_of(found.kinds),
             (("pieces", found.count), ("kinds", " ".join(found.kinds))),
         )
+
+
+def _speak_of(kinds: tuple[str, ...]) -> str:
+    told = []
+    if any(kind != WRONG_EVALUATION for kind in kinds):
+        told.append(
+            "look at GET /v1/evidence, post it to the ledger, and speak with the member: its vote "
+            "key was used twice, by mistake (a copied database) or on purpose"
+        )
+    if WRONG_EVALUATION in kinds:
+        told.append(
+            "it signed answers to questions that its own share key refutes: questions are answered "
+            "by the others; ask its operator for the share it uses (an old backup, or worse); "
+            "nodes file this case by themselves"
+        )
+    return "; ".join(told)
 
 
 def versions(facts: Facts) -> Iterator[Finding]:

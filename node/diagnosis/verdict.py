@@ -8,7 +8,17 @@ from __future__ import annotations
 
 from typing import Final
 
-from node.diagnosis import clocks, peers, phases, quorum, standing, surroundings, views
+from node.diagnosis import (
+    clocks,
+    levels,
+    peers,
+    phases,
+    quorum,
+    standing,
+    surroundings,
+    upkeep,
+    views,
+)
 from node.diagnosis.facts import UNKNOWN_HEIGHT, Facts
 from node.diagnosis.finding import Diagnosis, Finding, Rule, Severity, Verdict
 from node.diagnosis.words import blocks, duration, some
@@ -40,6 +50,10 @@ RULES: Final[tuple[Rule, ...]] = (
     surroundings.certificates,
     surroundings.misconduct,
     surroundings.versions,
+    levels.own_build,
+    levels.members,
+    upkeep.pruning,
+    upkeep.restore,
 )
 IDLE_MS: Final = 5_000
 """A last block so old, with no work waiting, is an idle alliance."""
@@ -70,7 +84,7 @@ def verdict_of(facts: Facts) -> Verdict:
     if facts.sync is not None or (own is not None and own.syncing):
         return Verdict.CATCHING_UP
     if len(facts.voters) < facts.quorum and not (own is not None and own.silent_until is not None):
-        return Verdict.STUCK
+        return Verdict.STARTING if quorum.is_forming(facts) else Verdict.STUCK
     waited_ms = facts.waiting_ms
     base_ms = facts.settings.base_timeout_ms
     if waited_ms is not None and waited_ms >= 10 * base_ms:
@@ -102,6 +116,8 @@ def headline(facts: Facts, verdict: Verdict, found: list[Finding]) -> str:
             worst += [f.seen for f in found if f.severity is Severity.WARNING]
             why = worst[0] if worst else "no rule names a cause"
             return f"stuck: no block after {facts.executed} for {duration(facts.idle_ms)}; {why}"
+        case Verdict.STARTING:
+            return f"starting: {block}; {votes} so far, {facts.quorum} are needed"
         case Verdict.SILENT:
             until = facts.consensus.silent_until if facts.consensus is not None else None
             known = until is not None and until < UNKNOWN_HEIGHT

@@ -66,7 +66,9 @@ def asked(facts: Facts) -> Iterator[Finding]:
 def many(facts: Facts) -> Iterator[Finding]:
     """view.many: views change and no block comes."""
     own = facts.consensus
-    if own is not None and own.attempt >= MANY_VIEWS and facts.running:
+    if own is None or facts.settling:
+        return
+    if own.attempt >= MANY_VIEWS and facts.running:
         yield Finding(
             "view.many",
             Severity.CRITICAL,

@@ -22,6 +22,7 @@ from consensus.events import Event, StateInstalled, SyncFailed
 from consensus.messages import StableProof, encode_message
 from consensus.snapshot import Snapshot
 from node.chain.epochs import ChainEpoch, EpochBook
+from node.chain.errors import BuildTooOld
 from node.chain.store import ChainStore
 from node.clock import Clock
 from node.driver.driver import Driver, Mesh
@@ -89,7 +90,8 @@ class Engine:
         """When block sync last failed."""
         self._moved = asyncio.Event()
         self.epoch = parts.epochs.running(parts.chain.tip, parts.chain.finalized)
-        """The epoch that runs here."""
+        """The epoch that runs here; U3: one that this build does not know raises BuildTooOld."""
+        self.epoch.check_build(parts.epochs.known)
         self.driver: Driver | None = self._make(self.epoch)
         """The core at work; None while this node does not vote."""
         parts.worker.post = self.posted
@@ -230,6 +232,12 @@ class Engine:
             await parts.durability.barrier()
             self.epoch = parts.epochs.running(parts.chain.tip, parts.chain.finalized)
             parts.proposals.end()
+            try:
+                self.epoch.check_build(parts.epochs.known)
+            except BuildTooOld as error:
+                self.driver = None
+                parts.halt(str(error))
+                return
             self.driver = self._make(self.epoch)
             log.info(
                 "epoch begins",

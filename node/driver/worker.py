@@ -19,6 +19,7 @@ from bulwark.ledger.sidecar import Sidecar
 from bulwark.ledger.votes import Certificate
 from consensus.effects import Execute
 from consensus.events import Event, Executed, StateInstalled, SyncFailed
+from node.chain.errors import BuildTooOld
 from node.driver.ports import Chain, Execution, Observer
 from node.driver.sync import BlockSync, SyncImpossible
 from node.execution.errors import SidecarMissing
@@ -105,6 +106,8 @@ class Worker:
                     await asyncio.sleep(0)
         except asyncio.CancelledError:
             raise
+        except BuildTooOld as error:
+            self._halt(str(error))
         except Exception as error:
             log.error("worker failed", trace=True)
             self._halt(f"execution: {type(error).__name__}: {error}")

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from bulwark.ledger.anchor import Anchor, AnchorKind
 from bulwark.ledger.batch import Batch
 from bulwark.ledger.epochs import parameters_hash
+from bulwark.ledger.features import HIGHEST_LEVEL
 from bulwark.ledger.genesis import Genesis
 from bulwark.ledger.header import Header
 from bulwark.ledger.ids import Address, Digest, Height, TimestampMs
@@ -85,12 +86,13 @@ def load_evm() -> None:
 class Executor:
     """Executes batches on top of the store's last block, and answers for its state."""
 
-    def __init__(self, store: Getter, genesis: Genesis) -> None:
+    def __init__(self, store: Getter, genesis: Genesis, known: int = HIGHEST_LEVEL) -> None:
+        """`known`: the highest protocol level whose rules it may apply."""
         self._store = store
         self._genesis = genesis
         self.source = StateSource(store)
         """State of every block, with its caches."""
-        self.epochs = EpochBook(store, genesis)
+        self.epochs = EpochBook(store, genesis, known)
         self._tip = TipState(store, self.source)
 
     # Reads of a block's state
@@ -114,8 +116,7 @@ class Executor:
 
     def check(self, transaction: Transaction) -> None:
         """The ingress rule on the state of the last block. Raises TransactionInvalid."""
-        gas_limit = self.epochs.current.gas_limit
-        check_transaction(transaction, self._genesis, gas_limit, self._tip.roles)
+        check_transaction(transaction, self._genesis, self.epochs.current, self._tip.roles)
 
     def nonce(self, address: Address) -> int:
         """Next nonce of an account in the state of the last block."""
@@ -129,19 +130,18 @@ class Executor:
         """Execute a batch on the last block's state.
 
         `sidecars` holds, by root, at least those of the batch's anchors. Raises WrongHeight,
-        SidecarMissing, StoreDamaged; lets faults of the EVM through.
+        SidecarMissing, StoreDamaged, BuildTooOld; lets faults of the EVM through.
         """
         parent = self._tip.header
         if height != parent.height + 1:
             raise WrongHeight(height, Height(parent.height + 1))
         timestamp_ms = TimestampMs(max(batch.timestamp_ms, parent.timestamp_ms + 1))
         epoch = self.epochs.current
+        epoch.check_build(self.epochs.known)
         state = self.state_at(
             parent.state_root, height=height, timestamp_ms=timestamp_ms, randomness=batch.digest
         )
-        ran = run_transactions(
-            state, batch.transactions, self._genesis, epoch.gas_limit, self._tip.roles
-        )
+        ran = run_transactions(state, batch.transactions, self._genesis, epoch, self._tip.roles)
         succeeds = succession(
             self._genesis, epoch, parent, ran.receipts, state.accounts.get_storage
         )

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bulwark.ledger.epochs import EpochTerms
+from bulwark.ledger.features import level_of
 from bulwark.ledger.genesis import Genesis
 from bulwark.ledger.header import Header
 from bulwark.ledger.ids import Address, Epoch, Height, MemberId
@@ -65,6 +66,8 @@ def _differs(genesis: Genesis, epoch: ChainEpoch, read_slot: ReadSlot) -> bool:
     if validators and validators != epoch.validators.validators:
         return True
     wanted = _parameters(genesis, epoch, read_slot)
+    if level_of(wanted) != epoch.level:
+        return True
     return effective(genesis, wanted) != (epoch.config, epoch.gas_limit)
 
 

@@ -17,6 +17,7 @@ from bulwark.ledger.genesis import Genesis
 from bulwark.ledger.ids import Address, Digest
 from bulwark.ledger.receipt import Log, Receipt
 from bulwark.ledger.transaction import Transaction
+from node.chain.epochs import ChainEpoch
 from node.execution.accounts import EMPTY_CODE_HASH, Accounts
 
 if TYPE_CHECKING:
@@ -49,13 +50,19 @@ class Ran:
 
 
 def check_transaction(
-    transaction: Transaction, genesis: Genesis, gas_limit: int, roles_of: RolesOf
+    transaction: Transaction, genesis: Genesis, epoch: ChainEpoch, roles_of: RolesOf
 ) -> None:
     """The one rule of ingress, vote and execution besides nonce and balance.
 
-    Chain id, gas limit and the sender's permission. Raises TransactionInvalid.
+    Chain id, gas under the epoch's limits and the sender's permission. Raises TransactionInvalid.
     """
-    transaction.check(genesis.chain_id, gas_limit)
+    transaction.check(genesis.chain_id, epoch.gas_limit)
+    if transaction.gas > epoch.transaction_gas:
+        raise TransactionInvalid(
+            "transaction gas",
+            f"gas limit {transaction.gas} is over {epoch.transaction_gas}, the most of one "
+            f"transaction under protocol level {epoch.level}",
+        )
     if genesis.permissions.need_roles:
         genesis.permissions.check(roles_of(transaction.sender), is_creation=transaction.to is None)
 
@@ -64,10 +71,10 @@ def run_transactions(
     state: AllianceState,
     raw_transactions: Sequence[bytes],
     genesis: Genesis,
-    gas_limit: int,
+    epoch: ChainEpoch,
     roles_of: RolesOf,
 ) -> Ran:
-    """Run a batch on a block's state, in order; `gas_limit` is the block's."""
+    """Run a batch on a block's state, in order, under the rules of the block's epoch."""
     from node.execution.evm import EvmMessage
 
     transactions: list[Transaction] = []
@@ -79,8 +86,8 @@ def run_transactions(
         state.lock_changes()
         try:
             transaction = Transaction.decode(raw)
-            check_transaction(transaction, genesis, gas_limit, roles_of)
-            _check_against_state(transaction, state.accounts, gas_limit - gas_used)
+            check_transaction(transaction, genesis, epoch, roles_of)
+            _check_against_state(transaction, state.accounts, epoch.gas_limit - gas_used)
         except TransactionInvalid as error:
             skipped.append(Skipped(position, error.rule, error.detail))
             continue

@@ -109,17 +109,25 @@ class GovernanceDesk:
         idempotency: IdempotencyStore,
         durability: Durability,
         connected: Callable[[], Sequence[MemberId]],
+        levels: Callable[[], Mapping[MemberId, int]],
+        known_level: int,
         member: MemberId,
         now_ms: Callable[[], int],
         wait_timeout_ms: int,
     ) -> None:
-        """`now_ms` is the node's clock, for entries of idempotency keys."""
+        """`now_ms` is the node's clock, for entries of idempotency keys.
+
+        `levels` says which protocol level the build of each connected member knows, `known_level`
+        which one this node's does.
+        """
         self._ledger = ledger
         self._lane = lane
         self._tracker = tracker
         self._idempotency = idempotency
         self._durability = durability
         self._connected = connected
+        self._levels = levels
+        self._known_level = known_level
         self._member = member
         self._now_ms = now_ms
         self._wait_timeout_ms = wait_timeout_ms
@@ -212,6 +220,8 @@ class GovernanceDesk:
             check_parameters=self._ledger.effective,
             taken=returned_roles(read_slot, action),
             notes=evidence_notes(read_slot, action),
+            levels={str(name): level for name, level in self._levels().items()},
+            own_level=self._known_level,
         )
         found = plan(situation, action, refusal)
         if not isinstance(action, SetParameter):

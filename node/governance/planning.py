@@ -9,9 +9,10 @@ one pin or vote key, is refused outright. Pure: the caller brings the state and 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final, assert_never
 
+from bulwark.ledger.features import HIGHEST_LEVEL, PROTOCOL_LEVEL, features_at
 from bulwark.ledger.validators import max_faulty, quorum_size
 from consensus.errors import ConfigInvalid
 from contracts.actions import (
@@ -58,6 +59,10 @@ class Situation:
     """Of an action that reinstates a member: the roles that it gets back."""
     notes: tuple[str, ...] = ()
     """What else is to be said of the action."""
+    levels: Mapping[str, int] = field(default_factory=dict)
+    """Highest protocol level that the build of each connected member knows, as its hello said."""
+    own_level: int = HIGHEST_LEVEL
+    """The same of this node."""
 
 
 def members_after(
@@ -122,6 +127,7 @@ def plan(situation: Situation, action: Action, refusal: str | None) -> DryRun:
     after = before if refusal is not None else members_after(before, action, situation.taken)
     findings = [] if refusal is None else [_refused("refused-by-the-ledger", refusal)]
     findings += _parameter_findings(situation, action)
+    findings += _level_findings(situation, action)
     findings += _key_findings(after)
     validators = [m for m in after if is_validator(m)]
     ready = [m for m in validators if _is_ready(situation, m)]
@@ -156,6 +162,36 @@ def _parameter_findings(situation: Situation, action: Action) -> list[Finding]:
     except ConfigInvalid as error:
         return [_refused("parameters-do-not-fit", f"{action.name}: {error}")]
     return []
+
+
+def _level_findings(situation: Situation, action: Action) -> list[Finding]:
+    """U3: who does not know a level would stop at the boundary, and a quorum might stop with it."""
+    if not isinstance(action, SetParameter) or action.name != PROTOCOL_LEVEL:
+        return []
+    wanted, now = action.value, situation.parameters.get(PROTOCOL_LEVEL, 0)
+    if wanted <= now:
+        text = f"level {now} is voted already and a level is never lowered"
+        return [_refused("level-only-rises", text)]
+    found = []
+    if wanted > situation.own_level:
+        text = f"this node's build knows levels up to {situation.own_level} and would stop"
+        found.append(_unsafe("build-too-old", text))
+    names = sorted(shown_id(m.id) for m in situation.members)
+    others = [name for name in names if name != situation.own]
+    behind = {
+        name: situation.levels.get(name, 0)
+        for name in others
+        if name in situation.connected and situation.levels.get(name, 0) < wanted
+    }
+    if behind:
+        told = ", ".join(f"{name} (up to {level})" for name, level in behind.items())
+        found.append(_unsafe("members-too-old", f"builds that do not know level {wanted}: {told}"))
+    away = [name for name in others if name not in situation.connected]
+    if away:
+        text = f"not connected, so what they run is not known: {', '.join(away)}"
+        found.append(_note("level-not-known", text))
+    new = features_at(min(wanted, situation.own_level))[len(features_at(now)) :]
+    return found + [_note("turns-on", f"{each.name}: {each.changes}") for each in new]
 
 
 def _key_findings(after: Sequence[Member]) -> list[Finding]:

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from bulwark.ledger.genesis import Genesis
 from bulwark.ledger.ids import Address, Digest, Epoch, Height
 from bulwark.ledger.receipt import Log
 from consensus.terms import Terms
-from contracts.actions import BOUNDS
 from node.assembly import Home
-from node.chain.epochs import GAS_LIMIT, EpochBook, effective
+from node.chain.epochs import EpochBook, governed
 from node.chain.policies import PolicyBook
 from node.chain.store import ChainStore
 from node.clock import Clock
@@ -88,7 +86,7 @@ def _desk(ground: GovernanceGround) -> GovernanceDesk:
             refusal=partial(_refusal, executor, chain),
             logs_of=partial(_logs_of, chain),
             place_of=ground.place_of,
-            effective=partial(_effective, home.genesis),
+            effective=partial(governed, home.genesis),
             epoch_seconds=home.genesis.privacy.epoch_seconds,
         ),
         lane=ground.anchorer,
@@ -96,6 +94,8 @@ def _desk(ground: GovernanceGround) -> GovernanceDesk:
         idempotency=ground.idempotency,
         durability=ground.durability,
         connected=ground.mesh.connected,
+        levels=ground.mesh.levels,
+        known_level=executor.epochs.known,
         member=home.member.id,
         now_ms=ground.clock.wall_ms,
         wait_timeout_ms=home.config.reporting.wait_timeout_ms,
@@ -148,13 +148,6 @@ def _refusal(
     executor: Executor, chain: ChainStore, sender: Address, contract: Address, data: bytes
 ) -> str | None:
     return refusal(executor, chain.tip, sender, contract, data, CALL_GAS)
-
-
-def _effective(genesis: Genesis, parameters: Mapping[str, int]) -> Mapping[str, int]:
-    """Consensus parameters by name; raises ConfigInvalid."""
-    config, gas_limit = effective(genesis, parameters)
-    core = {name: int(getattr(config, name)) for name in BOUNDS if name != GAS_LIMIT}
-    return {**core, GAS_LIMIT: gas_limit}
 
 
 def _logs_of(chain: ChainStore, transaction: Digest) -> Sequence[Log]:

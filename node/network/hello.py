@@ -12,7 +12,7 @@ bytes out. Which of two connections of one member is kept is decided in `links`.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Final
 
@@ -63,6 +63,8 @@ class Opening:
     """32 fresh random bytes."""
     instance: bytes
     """16 random bytes of this run of the node: tells a restart from a second node."""
+    level: int = 0
+    """Highest protocol level that its build knows; 0 also from builds that do not say."""
 
     def encode(self) -> bytes:
         """HELLO payload, stage byte first."""
@@ -78,6 +80,7 @@ class Opening:
             .uint(self.height, 8)
             .fixed(self.nonce, NONCE_BYTES)
             .fixed(self.instance, INSTANCE_BYTES)
+            .uint(self.level, 2)
             .done()
         )
 
@@ -85,7 +88,7 @@ class Opening:
     def read(cls, reader: Reader) -> Opening:
         """Read what follows the stage byte. Bytes after the known fields are a newer version's
         and are skipped; they are signed like the rest. Raises DecodeError."""
-        return cls(
+        opening = cls(
             oldest=reader.uint(2, "oldest"),
             newest=reader.uint(2, "newest"),
             chain_id=reader.uint(8, "chain_id"),
@@ -96,6 +99,8 @@ class Opening:
             nonce=reader.fixed(NONCE_BYTES, "nonce"),
             instance=reader.fixed(INSTANCE_BYTES, "instance"),
         )
+        # Not sent by the first builds, of which none knows a level.
+        return replace(opening, level=reader.uint(2, "level")) if reader.left else opening
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +111,8 @@ class Greeter:
     members: MemberTable
     own_pin: bytes
     instance: bytes
+    level: int = 0
+    """Highest protocol level that this node knows."""
 
     def member_of(self, certificate_der: bytes, dialled: MemberId | None) -> tuple[Member, bytes]:
         """The member that this certificate belongs to, and its pin; raises PeerRefused."""
@@ -162,6 +169,7 @@ class Handshake:
             height=height,
             nonce=nonce,
             instance=greeter.instance,
+            level=greeter.level,
         ).encode()
 
     def opening(self) -> bytes:

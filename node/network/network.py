@@ -50,6 +50,8 @@ class PeerState:
     """This node called."""
     height: int
     """The peer's height at the hello."""
+    level: int
+    """Highest protocol level that the peer's build knows."""
     age_ms: int
     silent_ms: int
     waiting: Mapping[Lane, int]
@@ -67,12 +69,14 @@ class Network:
         listen: tuple[str, int],
         *,
         height: Callable[[], int],
+        level: int = 0,
         limits: Limits | None = None,
         random_bytes: RandomBytes = os.urandom,
         clock_ms: Callable[[], int] = monotonic_ms,
     ) -> None:
         """`addresses`: where to dial members (the own id is skipped); `listen` port 0 lets the
-        system choose; `height` gives the tip for the hello. Raises IdentityInvalid."""
+        system choose; `height` gives the tip
+        and `level` the highest protocol level for the hello. Raises IdentityInvalid."""
         table = MemberTable(members)
         check_local(local, table)
         self._local = local
@@ -84,7 +88,7 @@ class Network:
         self.counters = Counters()
         self._dispatch = Dispatch(self.counters)
         self._refusals = Refusals(self.counters, clock_ms, self._limits.log_lines_per_second)
-        self._greeter = Greeter(local, table, local.pin(), random_bytes(INSTANCE_BYTES))
+        self._greeter = Greeter(local, table, local.pin(), random_bytes(INSTANCE_BYTES), level)
         self._client: ssl.SSLContext = client_context(local)
         self._listener = Listener(
             listen, server_context(local), self._accepted, self._refusals, self._limits, clock_ms
@@ -161,7 +165,7 @@ class Network:
         old = self._greeter
         table = MemberTable(members)
         check_local(self._local, table)
-        self._greeter = Greeter(self._local, table, old.own_pin, old.instance)
+        self._greeter = Greeter(self._local, table, old.own_pin, old.instance, old.level)
         for link in list(self._every):
             member = link.member
             if member is not None and table.get(member) != old.members.get(member):
@@ -369,6 +373,7 @@ class Network:
             remote=link.remote,
             dialled=link.dialled is not None,
             height=link.height,
+            level=link.level,
             age_ms=int((now - link.since) * 1000),
             silent_ms=int((now - link.heard) * 1000),
             waiting={lane: link.waiting(lane) for lane in Lane},

@@ -124,6 +124,12 @@ class Link(asyncio.Protocol):
         peer = None if self._handshake is None else self._handshake.peer
         return 0 if peer is None else peer.height
 
+    @property
+    def level(self) -> int:
+        """Highest protocol level that the peer's build knows, as its hello said."""
+        peer = None if self._handshake is None else self._handshake.peer
+        return 0 if peer is None else peer.level
+
     def waiting(self, lane: Lane) -> int:
         """Bytes queued in a lane."""
         return self._outbox.waiting(lane)

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+from node.diagnosis.facts import PruningFacts
 from node.logs import Log
 from node.pruning.run import (
     ROUNDS,
@@ -26,9 +28,12 @@ from node.pruning.run import (
     size_on_disk,
 )
 from node.pruning.settings import PruningConfig
-from node.storage import schema
+from node.storage import blocks, schema
 from node.storage.durability import Durability
 from node.storage.port import KeyValueStore
+
+if TYPE_CHECKING:
+    from prometheus_client.core import Metric
 
 REST: Final = 4
 """Times as long as a step took: the rest behind it."""
@@ -59,6 +64,8 @@ class Keeper:
         self._may_prune = may_prune
         self._now_ms = now_ms
         self._thread = ThreadPoolExecutor(1, "bulwark-prune")
+        self._since_ms: int | None = None
+        self._phase = ""
         self.given_back = 0
         """Bytes of disk since start."""
         self.runs = 0
@@ -84,6 +91,14 @@ class Keeper:
         floors = run.figures.body_floor, run.figures.state_floor
         if not is_worth_it(self._store, *floors):
             return run.figures
+        self._phase, self._since_ms = "sweeping", self._now_ms()
+        try:
+            return await self._prune(run)
+        finally:
+            self._phase, self._since_ms = "", None
+
+    async def _prune(self, run: PruningRun) -> Figures | None:
+        floors = run.figures.body_floor, run.figures.state_floor
         began = time.perf_counter()
         for _ in run.steps():
             took = time.perf_counter() - began
@@ -95,6 +110,7 @@ class Keeper:
         figures = run.figures
         if figures.is_nothing:
             return figures
+        self._phase = "compacting"
         before = size_on_disk(self._folder)
         await self._compact(figures)
         freed = before - size_on_disk(self._folder)
@@ -110,6 +126,48 @@ class Keeper:
             disk_bytes=freed,
         )
         return figures
+
+    def facts(self) -> PruningFacts | None:
+        """How pruning stands; None for an archive that never pruned. Raises StoreDamaged."""
+        bodies = blocks.read_pruned_from(self._store)
+        states = blocks.read_swept_from(self._store)
+        if not (self._config.is_on or bodies or states):
+            return None
+        is_stopped = self._store.get(schema.META_STATE_SWEEP) is not None
+        return PruningFacts(
+            bodies_below=bodies,
+            states_below=states,
+            phase=self._phase,
+            since_ms=self._since_ms,
+            waits=is_stopped and not self._phase,
+            runs=self.runs,
+            freed_bytes=self.given_back,
+        )
+
+    def document(self) -> dict[str, object]:
+        """For `GET /v1/node`."""
+        found = self.facts()
+        if found is None:
+            return {"archive": True}
+        return {"archive": False, **asdict(found)}
+
+    def families(self) -> Iterable[Metric]:
+        """Metrics."""
+        from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+
+        found = self.facts() or PruningFacts()
+        for name, text, value in (
+            ("bulwark_pruning_running", "1 while a run is under way", bool(found.phase)),
+            ("bulwark_pruned_bodies_below", "Bodies below may be gone", found.bodies_below),
+            ("bulwark_pruned_states_below", "States below are gone", found.states_below),
+        ):
+            yield GaugeMetricFamily(name, text, value=float(value))
+        yield CounterMetricFamily(
+            "bulwark_pruning_runs", "Runs since start that removed something", float(found.runs)
+        )
+        yield CounterMetricFamily(
+            "bulwark_pruning_freed_bytes", "Disk given back since start", float(found.freed_bytes)
+        )
 
     async def _compact(self, figures: Figures) -> None:
         loop = asyncio.get_running_loop()

@@ -147,11 +147,11 @@ class Reporter:
                     "a request with this Idempotency-Key is under way; use a new key"
                 )
             await asyncio.wait((settled,))
-        known = self._idempotency.find(idempotency)
+        known = self._idempotency.rows(idempotency)
         if known is not None:
             # Written by a call that was cut off, perhaps before its flush.
             await self._durability.barrier()
-            return [self._known_outcome(record_id) for record_id in known]
+            return [self._known_outcome(*row) for row in known]
         settled = asyncio.get_running_loop().create_future()
         self._under_way[idempotency.key] = (idempotency.body_digest, settled)
         try:
@@ -270,7 +270,10 @@ class Reporter:
         """Make the outcome durable under its key, once every record is."""
         self._gatherer.flush()
         ids: list[bytes] = []
-        for row in rows:
+        duplicates: list[int] = []
+        for number, row in enumerate(rows):
+            if row.duplicate or (row.outcome is not None and row.outcome.duplicate):
+                duplicates.append(number)
             if row.transaction is not None:
                 await asyncio.shield(row.transaction)
             if row.record_id is not None:
@@ -279,10 +282,11 @@ class Reporter:
                 ids.append(row.outcome.record_id)
             else:
                 ids.append(bytes(32))
-        self._store.write(self._idempotency.entry(wish, ids, self._now_ms()), sync=False)
+        entry = self._idempotency.entry(wish, ids, self._now_ms(), duplicates)
+        self._store.write(entry, sync=False)
         await self._durability.barrier()
 
-    def _known_outcome(self, record_id: bytes) -> ReportOutcome:
+    def _known_outcome(self, record_id: bytes, is_duplicate: bool) -> ReportOutcome:
         if not any(record_id):
             return ReportOutcome(
                 None, refusal=Refusal("idempotency.refused-before", "refused at the first request")
@@ -290,7 +294,7 @@ class Reporter:
         if self._outbox.failed(record_id):
             return ReportOutcome(None, refusal=REVERTED)
         stage, height = self._stage_of(RecordId(record_id))
-        return ReportOutcome(RecordId(record_id), stage, height)
+        return ReportOutcome(RecordId(record_id), stage, height, duplicate=is_duplicate)
 
     async def _outcomes(self, rows: list[_Row], wait: Stage) -> list[ReportOutcome]:
         """Wait once a transaction, then tell each row where it stands."""

@@ -154,3 +154,23 @@ async def test_the_door_stays_shut_below_the_height_that_members_prove() -> None
     coming = Homecoming(made)
     assert not await coming._is_in_step()
     assert "block 0 of 2" in (coming.closed() or "")
+
+
+async def test_how_far_a_restored_node_is_is_told_until_its_door_is_open() -> None:
+    node, now = restored_node(), [1_000]
+    follows = [Height(0)]
+    told = parts(node, access_log(node), now_ms=lambda: now[0], followed=lambda: follows[0])
+    coming = Homecoming(told)
+    for at in (1_500, 200_000):
+        now[0] = at
+        assert not await coming._is_in_step()
+    facts = coming.facts()
+    assert facts is not None and facts.height == 0
+    assert (facts.since_ms, facts.moved_ms) == (1_000, 1_500), "saying so again is no progress"
+    shown = {family.name: family.samples[0].value for family in coming.families()}
+    assert shown == {"bulwark_restore_running": 1.0, "bulwark_restore_idle_seconds": 198.5}
+    follows[0] = node.chain.finalized
+    await asyncio.wait_for(coming.run(), 20)
+    assert coming.facts() is None and coming.document() is None
+    shown = {family.name: family.samples[0].value for family in coming.families()}
+    assert shown == {"bulwark_restore_running": 0.0, "bulwark_restore_idle_seconds": 0.0}

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from node.diagnosis import clocks, quorum, standing, surroundings, views
+from node.diagnosis import clocks, levels, quorum, standing, surroundings, upkeep, views
 from node.diagnosis.facts import (
     DAY_MS,
+    START_MS,
     UNKNOWN_HEIGHT,
     CertificateFacts,
     ClockSample,
     DiskFacts,
     EvidenceFacts,
+    LevelFacts,
     PoolFacts,
+    ProposedLevel,
+    PruningFacts,
+    RestoreFacts,
     SyncFacts,
     SyncLiar,
 )
@@ -221,3 +228,83 @@ def test_evidence_names_the_culprit() -> None:
 def test_another_version_is_worth_knowing() -> None:
     (found,) = surroundings.versions(healthy(members=(member(1, version="1.1"), member(2))))
     assert found.seen == "telco-b runs version 1.1, this node 1.0"
+
+
+def test_a_quorum_that_forms_after_a_start_is_no_alarm_and_one_that_does_not_is() -> None:
+    away = (member(1), member(2, connected=False), member(3, connected=False))
+    (found,) = quorum.lost(healthy(members=away, started_ms=NOW_MS - START_MS + 1))
+    assert (found.code, found.severity) == ("quorum.forming", Severity.INFO)
+    (found,) = quorum.lost(healthy(members=away, started_ms=NOW_MS - START_MS))
+    assert (found.code, found.severity) == ("quorum.lost", Severity.CRITICAL)
+    thin = healthy(members=(member(1), member(2), member(3, connected=False)))
+    assert not list(quorum.thin(replace(thin, started_ms=NOW_MS - 3_000)))
+
+
+def test_many_views_are_no_alarm_while_the_quorum_has_only_just_come_together() -> None:
+    own = consensus(attempt=3)
+    assert [f.code for f in views.many(healthy(consensus=own))] == ["view.many"]
+    assert not list(views.many(healthy(consensus=own, started_ms=NOW_MS - 3_000)))
+    fresh = tuple(member(i, changed_ms=NOW_MS - 3_000) for i in (1, 2, 3))
+    assert not list(views.many(healthy(consensus=own, members=fresh)))
+    one_came_back = (member(1), member(2), member(3, changed_ms=NOW_MS - 3_000))
+    assert list(views.many(healthy(consensus=own, members=one_came_back)))
+
+
+def test_a_build_that_lacks_a_voted_level_is_told_where_it_will_stop() -> None:
+    level = LevelFacts(in_force=0, known=1, voted=2)
+    (found,) = levels.own_build(healthy(level=level, epoch_end=48))
+    assert (found.code, found.severity) == ("level.build-too-old", Severity.CRITICAL)
+    assert "level 2, in force behind block 48, 8 blocks from now" in found.seen
+    assert "levels up to 1" in found.seen
+    assert not list(levels.own_build(healthy(level=replace(level, known=2), epoch_end=48)))
+
+
+def test_an_open_proposal_of_an_unknown_level_warns_in_time() -> None:
+    wish = ProposedLevel(7, 2, NOW_MS + 3 * DAY_MS)
+    level = LevelFacts(known=1, proposed=(wish,))
+    (found,) = levels.own_build(healthy(level=level))
+    assert (found.code, found.severity) == ("level.proposed", Severity.WARNING)
+    assert "proposal 7" in found.seen
+    assert not list(levels.own_build(healthy(level=replace(level, known=2))))
+
+
+def test_members_whose_builds_lack_a_level_are_named() -> None:
+    others = (member(1, level=2), member(2, level=1), member(3, level=None, connected=False))
+    wish = ProposedLevel(7, 2, NOW_MS + DAY_MS)
+    (found,) = levels.members(healthy(members=others, level=LevelFacts(known=2, proposed=(wish,))))
+    assert found.subject == "bank-c" and "level 2 is proposed" in found.seen
+    assert "do not approve" in found.advice
+    (found,) = levels.members(healthy(members=others, level=LevelFacts(known=2, voted=2)))
+    assert "level 2 is voted" in found.seen
+    assert not list(levels.members(healthy(members=others, level=LevelFacts(known=2, voted=1))))
+
+
+def test_pruning_is_told_and_never_an_alarm() -> None:
+    pruning = PruningFacts(bodies_below=30, states_below=20, phase="sweeping", since_ms=NOW_MS)
+    (found,) = upkeep.pruning(healthy(pruning=pruning))
+    assert (found.code, found.severity) == ("pruning.running", Severity.INFO)
+    assert "bodies below block 30, states below 20" in found.seen
+    (found,) = upkeep.pruning(healthy(pruning=replace(pruning, phase="", waits=True)))
+    assert found.code == "pruning.waits"
+    assert not list(upkeep.pruning(healthy(pruning=replace(pruning, phase=""))))
+    assert not list(upkeep.pruning(healthy()))
+
+
+def test_a_restore_is_told_until_the_node_is_in_step_and_is_critical_once_it_stands_still() -> None:
+    restore = RestoreFacts(31, "block 40 of 60", NOW_MS - 200_000, NOW_MS - 1_000)
+    (found,) = upkeep.restore(healthy(restore=restore))
+    assert (found.code, found.severity) == ("restore.running", Severity.WARNING)
+    assert "block 31" in found.seen and "block 40 of 60" in found.seen
+    stands = replace(restore, moved_ms=NOW_MS - 121_000)
+    (found,) = upkeep.restore(healthy(restore=stands))
+    assert (found.code, found.severity) == ("restore.stalled", Severity.CRITICAL)
+    assert not list(upkeep.restore(healthy()))
+
+
+def test_wrong_answers_are_not_explained_as_a_copied_vote_key() -> None:
+    wrong = EvidenceFacts("bank-c", ("wrong-evaluation",), 1)
+    (found,) = surroundings.misconduct(healthy(evidence=(wrong,)))
+    assert "share" in found.advice and "copied database" not in found.advice
+    both = EvidenceFacts("bank-c", ("double-vote", "wrong-evaluation"), 2)
+    (found,) = surroundings.misconduct(healthy(evidence=(both,)))
+    assert "share" in found.advice and "copied database" in found.advice

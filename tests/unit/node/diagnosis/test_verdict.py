@@ -71,9 +71,9 @@ def test_all_well_is_one_line() -> None:
 
 def test_a_node_without_peers_before_its_first_block_says_so() -> None:
     nobody = tuple(member(i, connected=False, status=None, changed_ms=None) for i in (1, 2, 3))
-    facts = healthy(executed=0, finalized=0, tip_ms=0, started_ms=NOW_MS - 4_000, members=nobody)
+    facts = healthy(executed=0, finalized=0, tip_ms=0, started_ms=NOW_MS - 20_000, members=nobody)
     assert list(lines(document(diagnose(facts))))[:3] == [
-        "stuck: no block after 0 for 4.0 s; none of 3 members is connected",
+        "stuck: no block after 0 for 20.0 s; none of 3 members is connected",
         "critical node.no-peers: none of 3 members is connected",
         "         do: check this node's network, its listening port and the addresses in node.toml",
     ]
@@ -216,3 +216,13 @@ def test_no_facts_make_a_rule_raise_and_every_answer_is_json(facts: Facts) -> No
         found.verdict in (Verdict.HEALTHY, Verdict.IDLE)
         and all(f.severity is Severity.INFO for f in found.findings)
     )
+
+
+def test_a_node_that_has_just_started_is_starting_and_not_stuck() -> None:
+    nobody = tuple(member(i, connected=False, status=None, changed_ms=None) for i in (1, 2, 3))
+    facts = healthy(started_ms=NOW_MS - 4_000, members=nobody)
+    told = diagnose(facts)
+    assert told.verdict is Verdict.STARTING
+    assert not told.well
+    assert told.headline == "starting: block 40; 1 of 4 validators vote so far, 3 are needed"
+    assert "quorum.lost" not in [finding.code for finding in told.findings]

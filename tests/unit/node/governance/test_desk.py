@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from bulwark.ledger.features import HIGHEST_LEVEL
 from bulwark.ledger.ids import Address, Digest, Height, MemberId
 from bulwark.ledger.receipt import Log
 from consensus.config import Config
@@ -85,7 +86,7 @@ class Scene:
     lane: Lane
 
 
-def make(name: str = "alpha", connected=("beta", "gamma", "delta")) -> Scene:
+def make(name: str = "alpha", connected=("beta", "gamma", "delta"), levels={}) -> Scene:  # noqa: B006
     chain = governed([*[member(n) for n in NAMES], member("eye", Role.REGULATOR)])
     tracker = StageTracker()
     lane = Lane(chain, tracker, signer(name))
@@ -102,10 +103,11 @@ def make(name: str = "alpha", connected=("beta", "gamma", "delta")) -> Scene:
         return None if computation.is_success else decode_failure(bytes(computation.output))
 
     def effective(parameters: Mapping[str, int]) -> Mapping[str, int]:
-        core = {n: v for n, v in parameters.items() if n != "gas_limit"}
+        core = {n: v for n, v in parameters.items() if n not in ("gas_limit", "protocol_level")}
         config = Config(**core)
         return {n: getattr(config, n) for n in Config.__slots__} | {
-            "gas_limit": parameters.get("gas_limit", 10_000_000)
+            "gas_limit": parameters.get("gas_limit", 10_000_000),
+            "protocol_level": parameters.get("protocol_level", 0),
         }
 
     desk = GovernanceDesk(
@@ -124,6 +126,8 @@ def make(name: str = "alpha", connected=("beta", "gamma", "delta")) -> Scene:
         idempotency=Promises(),
         durability=Disk(),
         connected=lambda: [MemberId(n) for n in connected],
+        levels=lambda: {MemberId(n): levels.get(n, HIGHEST_LEVEL) for n in connected},
+        known_level=HIGHEST_LEVEL,
         member=MemberId(name),
         now_ms=lambda: 5,
         wait_timeout_ms=1_000,
@@ -281,3 +285,13 @@ def test_a_dry_run_of_a_parameter_tells_what_it_is_and_would_be():
     assert run.parameter is not None
     assert (run.parameter.old, run.parameter.new) == (20_000, 12)
     assert scene.desk.dry_run(RemoveMember(member("beta").id)).parameter is None
+
+
+async def test_a_level_is_not_voted_while_a_connected_member_runs_a_build_that_does_not_know_it():
+    scene = make(levels={"gamma": 0})
+    raise_level = SetParameter("protocol_level", 1)
+    with pytest.raises(Conflict, match=r"do not know level 1: gamma \(up to 0\)"):
+        await vote(scene.desk, raise_level)
+    assert (await vote(scene.desk, raise_level, force=True)).proposal is not None
+    everybody_new = make()
+    assert (await vote(everybody_new.desk, raise_level)).proposal is not None

@@ -13,9 +13,11 @@ from tests.contracts.harness import PARAMETERS
 from tests.unit.contracts.privacy_harness import DAY, PrivacyChain
 from tests.unit.contracts.test_voted_parameters import alliance, read_slot, to_next_epoch, vote
 
+IN_FORCE = {**PARAMETERS, "protocol_level": 0}
+
 
 def views(chain: PrivacyChain) -> dict[str, ParameterView]:
-    listed = parameter_views(read_slot(chain), PARAMETERS, chain.now_s, DAY)
+    listed = parameter_views(read_slot(chain), IN_FORCE, chain.now_s, DAY)
     return {view.name: view for view in listed}
 
 
@@ -23,10 +25,10 @@ def test_all_that_votes_may_change_is_shown_with_value_and_bounds() -> None:
     shown = views(alliance())
     assert tuple(shown) == tuple(VOTABLE)
     for name, view in shown.items():
-        expected = PARAMETERS[name] if name in BOUNDS else PRIVACY_PARAMETERS[name].default
+        expected = IN_FORCE[name] if name in BOUNDS else PRIVACY_PARAMETERS[name].default
         assert (view.value, view.coming) == (expected, None)
         assert (view.least, view.most) == VOTABLE[name]
-        assert view.by_vote == (name in BOUNDS)
+        assert view.by_vote == (name in PARAMETERS)
 
 
 def test_a_voted_quota_is_shown_as_coming_until_its_epoch_runs() -> None:

@@ -221,3 +221,46 @@ def test_a_reinstatement_gives_back_what_was_taken():
     assert members_after(alliance(5), AdoptPolicy(CASE)) == alliance(5)
     deployer = (*alliance(4), member("m4", 15))
     assert members_after(deployer, SuspendMember(member("m4").id, CASE))[4].roles == Role(12)
+
+
+def raised(level: int, levels: dict[str, int], *, own_level: int = 1, now: int = 0, away: str = ""):
+    situation = Situation(
+        members=alliance(4),
+        parameters={"protocol_level": now} if now else {},
+        connected=frozenset({"m1", "m2", "m3"} - {away}),
+        own="m0",
+        check_parameters=lambda parameters: Config(),
+        levels=levels,
+        own_level=own_level,
+    )
+    return plan(situation, SetParameter("protocol_level", level), None)
+
+
+def test_a_level_that_all_builds_know_may_be_voted_and_the_dry_run_says_what_it_turns_on() -> None:
+    run = raised(1, {"m1": 1, "m2": 2, "m3": 1})
+    assert codes(run) == {"turns-on"}
+    assert "transaction-gas-cap" in run.findings[0].detail
+
+
+def test_a_level_that_a_connected_build_does_not_know_is_unsafe() -> None:
+    run = raised(1, {"m1": 1, "m2": 0})
+    assert "members-too-old" in codes(run, Weight.UNSAFE)
+    assert "m2 (up to 0), m3 (up to 0)" in next(
+        f.detail for f in run.findings if f.code == "members-too-old"
+    )
+
+
+def test_a_level_that_this_build_does_not_know_is_unsafe() -> None:
+    known = {"m1": 2, "m2": 2, "m3": 2}
+    assert codes(raised(2, known), Weight.UNSAFE) == {"build-too-old"}
+
+
+def test_a_level_never_goes_down_nor_is_voted_twice() -> None:
+    known = {"m1": 2, "m2": 2, "m3": 2}
+    for level in (1, 2):
+        assert "level-only-rises" in codes(raised(level, known, now=2), Weight.REFUSED)
+
+
+def test_who_is_away_is_named_since_nobody_knows_what_it_runs() -> None:
+    run = raised(1, {"m1": 1, "m2": 1}, away="m3")
+    assert "level-not-known" in codes(run, Weight.NOTE)
