@@ -288,7 +288,7 @@ class Services:
             jobs=self.jobs,
         )
         self._reloader = make_reloader(
-            ground.home, self.basis.access, self._identity, server.relisten
+            ground.home, self.basis.access, self._identity, server.relisten, ground.rekey
         )
         return server
 

@@ -114,7 +114,7 @@ def test_a_reverted_anchor_does_not_take_a_later_records_name() -> None:
     assert isinstance(record, Record)
     later = RecordId(b"l" * 32)
     other, _ = bench.send("other")
-    parcel = bench.outbox.parcel(other.nonce)
+    parcel = bench.outbox.parcel(other.nonce, KEY.address)
     assert parcel is not None
     bench.outbox.add(parcel, {name_of(record): later}, {})
     bench.run(1, (transaction, False))
@@ -146,7 +146,7 @@ def test_transactions_of_others_and_unknown_own_ones_are_ignored() -> None:
 def test_a_restart_sends_again_replaces_and_forgets_as_the_chain_says() -> None:
     before = Bench()
     sent = [before.send(f"s{number}")[0] for number in range(4)]
-    failed = before.outbox.parcel(1)
+    failed = before.outbox.parcel(1, KEY.address)
     assert failed is not None and failed.sidecar is not None
     before.store.flush()
     after = Bench(before.store.crash())
