@@ -28,7 +28,7 @@ from node.directory import Directory
 from node.driver.engine import Engine, EngineParts
 from node.driver.proposals import Proposals
 from node.driver.syncing import block_sync
-from node.driver.trace import TraceRecorder
+from node.driver.trace import recorder_of
 from node.driver.worker import Worker
 from node.execution.executor import Executor, load_evm
 from node.follower import Follower
@@ -102,11 +102,8 @@ class Node:
 
     def _build_network(self) -> None:
         home, network = self._home, self._home.config.network
-        local, self._gatekeeper = make_gatekeeper(
-            home,
-            self._directory,
-            self._executor.epochs.running(self._chain.tip, self._chain.finalized),
-        )
+        epochs = self._executor.epochs
+        local, self._gatekeeper = make_gatekeeper(home, self._directory, epochs, self._chain)
         self._network = Network(
             local,
             self._gatekeeper.table,
@@ -253,20 +250,14 @@ class Node:
                 worker=self._worker,
                 follower=Follower(self._chain, self._worker, self._network),
                 halt=self._supervisor.halt,
-                recorder=self._recorder(),
+                recorder=recorder_of(self._home.path, self._home.config.consensus),
                 entered=self._epoch_entered,
                 nudge=self._mempool_changed,
             )
         )
 
-    def _recorder(self) -> TraceRecorder | None:
-        wanted = self._home.config.consensus
-        file, most = wanted.trace_file, wanted.trace_max_bytes
-        return None if file is None else TraceRecorder(self._home.path / file, most)
-
     def _block_executed(self, receipts: Sequence[Receipt] | None) -> None:
         if self._directory.executed(receipts):
-            self._anchorer.settle()
             self._changeover.settle()
             self._intake.recheck()
         self._ceremonies.executed(receipts)

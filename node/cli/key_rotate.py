@@ -16,7 +16,7 @@ import click
 from cryptography.hazmat.primitives import serialization
 
 from node.cli.faults import BadSetup, Failed, faults
-from node.cli.homes import open_config
+from node.cli.homes import open_config, open_genesis
 from node.cli.key_facts import LedgerKeys, ledger_keys, public_text
 from node.cli.options import emit_json, emit_pairs, home_option, json_option
 from node.config import NodeConfig
@@ -51,7 +51,9 @@ from node.rotation.secretsmoves import (
 from node.sparekeys import KeyKind
 
 PUBLIC_KEY_FILE: Final = "tls-next.pub.pem"
-PASSPHRASE: Final = "passphrase"
+PASSPHRASE: Final = "passphrase"  # noqa: S105  # a word of the command line
+LEAST_KEPT_MS: Final = 600_000
+"""How long a former key is kept at least: an epoch that names it may still run."""
 _FILE: Final = click.Path(path_type=Path, dir_okay=False)
 _RELOAD: Final = "bulwark node reload --home {home}"
 
@@ -158,6 +160,8 @@ class _Work:
             else [coming.secret for coming in (key_to_come(secrets, kind),) if coming]
         )
         known = self._ledger()
+        if not give_up:
+            self._check_age()
         for secret in leaving:
             if known is not None and known.names(kind, public_text(kind, secret)):
                 raise Failed(f"the ledger names {public_text(kind, secret)} still: it is kept")
@@ -166,6 +170,17 @@ class _Work:
         if not self._dry_run:
             self._opened.save(changed)
         return {"step": what, "next": self._reload}
+
+    def _check_age(self) -> None:
+        """A former key may be what a running epoch, ceremony or question names still."""
+        kept_ms = LEAST_KEPT_MS
+        if self._kind in (KeyKind.RING, KeyKind.SEALING):
+            genesis = open_genesis(self._home, self._config)
+            kept_ms = max(kept_ms, 2 * genesis.privacy.epoch_seconds * 1000)
+        latest = max(s.since_ms for s in former_keys(self._opened.secrets, self._kind))
+        left_s = (latest + kept_ms - self._now_ms) // 1000
+        if left_s > 0 and not self._offline:
+            raise Failed(f"a former {self._kind} key is kept for another {left_s} s (docs/keys.md)")
 
     def _check_certificate_stays(self, leaving: list[bytes]) -> None:
         path = self._home / self._config.network.certificate

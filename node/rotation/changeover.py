@@ -16,7 +16,8 @@ from dataclasses import replace
 from bulwark.ledger.ids import Address, MemberId
 from bulwark.ledger.signing import Signer
 from node.assembly import Home, HomeInvalid, network_identity
-from node.chain.epochs import ChainEpoch
+from node.chain.epochs import ChainEpoch, EpochBook
+from node.chain.store import ChainStore
 from node.directory import Directory
 from node.gatekeeper import Gatekeeper
 from node.identity.port import ReloadRefused
@@ -57,12 +58,13 @@ def own_member(local: LocalIdentity) -> Member:
 
 
 def make_gatekeeper(
-    home: Home, directory: Directory, epoch: ChainEpoch
+    home: Home, directory: Directory, epochs: EpochBook, chain: ChainStore
 ) -> tuple[LocalIdentity, Gatekeeper]:
     """What a node shows to its peers as it starts, and who keeps its member table.
 
     Raises HomeInvalid, IdentityInvalid.
     """
+    epoch = epochs.running(chain.tip, chain.finalized)
     choose_vote_key(home, directory, epoch)
     choose_account_key(home, directory)
     local = network_identity(home)
@@ -86,10 +88,11 @@ class ChangeOver:
         self._local = local
         self._epoch = epoch
         self.rekeyed: Callable[[], None] = lambda: None
-        """Called when the keystore was taken over anew."""
+        """Called when the account may be another one, or its key came."""
 
     def settle(self) -> None:
-        """An epoch began or the registry changed: show the vote key that counts now."""
+        """An epoch began or the registry changed: use the vote key and account that count now."""
+        self.rekeyed()
         epoch = self._epoch()
         key = choose_vote_key(self._home, self._directory, epoch)
         if key.address != self._local.vote_key.address:
@@ -124,7 +127,6 @@ class ChangeOver:
         ) as error:  # fmt: skip
             raise ReloadRefused(f"nothing was changed: {error}") from error
         self.settle()
-        self.rekeyed()
         taken = ["keys of the keystore"] if is_new else []
         return [*taken, "certificate of the mesh"] if is_other else taken
 
