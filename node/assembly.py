@@ -29,6 +29,7 @@ from node.pki import CertificateUnusable, load_certificate, spki_pin
 from node.rotation.keyfile import open_keystore
 from node.rotation.keyset import KeySet
 from node.rotation.signers import SignerAtWork
+from node.tokens.wiring import keys_at_work
 
 log = Log("node")
 
@@ -78,7 +79,7 @@ def open_home(path: Path) -> Home:
     config = load_config(path)
     genesis = _read_genesis(path / config.genesis)
     secrets = open_keystore(path, config.keystore, os.environ).secrets
-    keys = KeySet(secrets)
+    keys = keys_at_work(path, config.keystore, secrets)
     try:
         member = _own_member(config, genesis, secrets, path)
     except GenesisInvalid as error:
