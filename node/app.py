@@ -212,6 +212,7 @@ class Node:
             snapshot=lambda: self._engine.snapshot(),
             sync=lambda: SyncWatch(lambda: self._sync.progress, self._sync.peers),
             halted=lambda: self._supervisor.halted,
+            pins=self._directory.pins_of,
         )
         self._sync = block_sync(
             self._home, self._store, self._chain, self._executor, self._lifecycle, self._mesh

@@ -71,6 +71,11 @@ class Directory:
         listed = (m for m in read_members(self._read_slot) if member_id_text(m.id) == member_id)
         return next((Address(member.account) for member in listed), None)
 
+    def pins_of(self, member_id: MemberId) -> tuple[bytes, ...] | None:
+        """Pins of a member's TLS keys, current first; None for one that the ledger has not."""
+        found = self.member(member_id)
+        return None if found is None else found.pins
+
     def member_of(self, account: bytes) -> MemberId:
         """Who holds or ever held an account; an account of nobody is shown as its address."""
         known = self._owners.get(account)

@@ -17,7 +17,7 @@ from node.tokens.pkcs11token import PIN_ENVIRONMENT_NAME, Token, TokenError, Tok
 from node.tokens.wiring import keys_at_work
 
 PLACES = ("/usr/lib/softhsm", "/usr/lib/x86_64-linux-gnu/softhsm", "/usr/lib64/pkcs11")
-MODULE = next((Path(p) / "libsofthsm2.so" for p in PLACES if os.path.exists(p)), None)
+MODULE = next((Path(p) / "libsofthsm2.so" for p in PLACES if Path(p).exists()), None)
 pkcs11 = pytest.importorskip("pkcs11", reason="the extra pkcs11 is not installed")
 pytestmark = pytest.mark.skipif(MODULE is None, reason="SoftHSM is not installed (make tools)")
 
