@@ -18,7 +18,7 @@ from bulwark.ledger.transaction import sign_transaction
 from contracts.governance import GOVERNANCE, encode_approve
 from node.assembly import open_home
 from node.devnet.layout import DEVNET_EPOCH_SECONDS
-from tests.process.support import Alliance, Load, rpc, until
+from tests.process.support import WHY, Alliance, Load, rpc, until
 from tests.process.test_governance import bulwark, governed
 from tests.process.test_membership import Votes
 
@@ -158,7 +158,7 @@ def screenings(alliance: Alliance, name: str) -> Iterator[list[str]]:
     headers = {"Authorization": f"Bearer {alliance.key(name, 'analyst')}"}
 
     def work() -> None:
-        body = {"kind": "email", "value": "asked@scam-post.net", "purpose": "fraud_prevention"}
+        body = {**WHY, "kind": "email", "value": "asked@scam-post.net"}
         with httpx.Client(
             base_url=alliance.node(name).rest_url, headers=headers, timeout=40
         ) as client:
