@@ -59,7 +59,7 @@ async def test_what_is_missing_is_told(scene: Scene) -> None:
         await desk.exculpation(case_id)
     scene.down = set()
     other = new_ring_key(WORLD.random_bytes)
-        scene.nodes["m0"].exculpator._ring_keys = lambda: (other,)
+    scene.nodes["m0"].exculpator._ring_keys = lambda: (other,)
     with pytest.raises(Conflict, match="not among those"):
         await desk.exculpation(case_id)
 
