@@ -1,7 +1,8 @@
 """The port through which the core signs: a deterministic call that never sees a clock or a disk.
 
-`LocalKeyring` holds the key in memory; an HSM would be another `Keyring`. Signing is RFC 6979, so
-signing the same message again yields the same bytes.
+`LocalKeyring` signs with one `Signer`, a key in memory or one inside a token. A key in memory signs
+by RFC 6979, so the same message again yields the same bytes; a token may give other bytes, which
+are as valid, and no rule of the protocol compares them.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from bulwark.ledger.ids import Address
-from bulwark.ledger.signing import SigningDomain, SigningKey
+from bulwark.ledger.signing import Signer, SigningDomain
 from bulwark.ledger.votes import VoteSubject
 
 
@@ -31,11 +32,11 @@ class Keyring(Protocol):
 
 
 class LocalKeyring:
-    """A Keyring over a key in memory."""
+    """A Keyring over one signer."""
 
     __slots__ = ("_domain", "_key")
 
-    def __init__(self, key: SigningKey, domain: SigningDomain) -> None:
+    def __init__(self, key: Signer, domain: SigningDomain) -> None:
         self._key = key
         self._domain = domain
 

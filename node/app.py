@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from bulwark.ledger.ids import MemberId
 from bulwark.ledger.receipt import Receipt
 from bulwark.privacy.threshold import MAX_BATCH
-from node.assembly import Home, check_against_ledger, network_identity
+from node.assembly import Home, check_against_ledger
 from node.ceremony.ceremonies import read_council
 from node.ceremony.keybook import KeyBook
 from node.ceremony.wiring import make_ceremonies
@@ -28,11 +28,10 @@ from node.directory import Directory
 from node.driver.engine import Engine, EngineParts
 from node.driver.proposals import Proposals
 from node.driver.syncing import block_sync
-from node.driver.trace import TraceRecorder
+from node.driver.trace import recorder_of
 from node.driver.worker import Worker
 from node.execution.executor import Executor, load_evm
 from node.follower import Follower
-from node.gatekeeper import Gatekeeper
 from node.ground import Ground
 from node.guarded.rings import RingBook
 from node.guarded.wiring import GuardedGround, GuardedMember, GuardedPath
@@ -42,7 +41,6 @@ from node.lifecycle import Lifecycle
 from node.logs import Log
 from node.mempool import Mempool
 from node.mesh import NetworkMesh
-from node.network.identity import Member
 from node.network.kinds import Kind
 from node.network.network import Network
 from node.oversight import Oversight
@@ -51,6 +49,7 @@ from node.reporting.idempotency import IdempotencyStore
 from node.reporting.outbox import Outbox
 from node.reporting.tracker import StageTracker
 from node.requests import Topic
+from node.rotation.changeover import ChangeOver, choose_account_key, make_gatekeeper
 from node.server import HttpServer
 from node.services import Services
 from node.sidecars import Sidecars
@@ -104,19 +103,18 @@ class Node:
 
     def _build_network(self) -> None:
         home, network = self._home, self._home.config.network
-        self._gatekeeper = Gatekeeper(
-            Member(home.member.id, home.member.node, (home.member.tls_pin,)),
-            self._directory,
-            self._executor.epochs.running(self._chain.tip, self._chain.finalized),
-            {MemberId(p.member): (p.host, p.port) for p in network.peers},
-        )
+        epochs = self._executor.epochs
+        local, self._gatekeeper = make_gatekeeper(home, self._directory, epochs, self._chain)
         self._network = Network(
-            network_identity(self._home),
+            local,
             self._gatekeeper.table,
             self._gatekeeper.addresses(),
             (network.listen_host, network.listen_port),
             height=lambda: self._chain.applied,
             level=self._executor.epochs.known,
+        )
+        self._changeover = ChangeOver(
+            home, self._directory, self._gatekeeper, local, lambda: self._engine.epoch
         )
         self._gatekeeper.guard(self._network)
         self._mesh = NetworkMesh(self._network)
@@ -138,13 +136,16 @@ class Node:
             changed=self._mempool_changed,
         )
         self._anchorer = Anchorer(
-            self._home.account_key,
+            self._home.account_key.now,
             genesis.chain_id,
             self._outbox,
             self._tracker,
             next_nonce=self._mempool.next_nonce,
             submit=self._intake.submit,
+            settle=lambda: choose_account_key(self._home, self._directory),
+            forget=self._intake.executed,
         )
+        self._changeover.rekeyed = self._anchorer.settle
         self._lifecycle = Lifecycle(
             mempool=self._mempool,
             tracker=self._tracker,
@@ -213,6 +214,7 @@ class Node:
             snapshot=lambda: self._engine.snapshot(),
             sync=lambda: SyncWatch(lambda: self._sync.progress, self._sync.peers),
             halted=lambda: self._supervisor.halted,
+            pins=self._directory.pins_of,
         )
         self._sync = block_sync(
             self._home, self._store, self._chain, self._executor, self._lifecycle, self._mesh
@@ -251,19 +253,15 @@ class Node:
                 worker=self._worker,
                 follower=Follower(self._chain, self._worker, self._network),
                 halt=self._supervisor.halt,
-                recorder=self._recorder(),
+                recorder=recorder_of(self._home.path, self._home.config.consensus),
                 entered=self._epoch_entered,
                 nudge=self._mempool_changed,
             )
         )
 
-    def _recorder(self) -> TraceRecorder | None:
-        wanted = self._home.config.consensus
-        file, most = wanted.trace_file, wanted.trace_max_bytes
-        return None if file is None else TraceRecorder(self._home.path / file, most)
-
     def _block_executed(self, receipts: Sequence[Receipt] | None) -> None:
         if self._directory.executed(receipts):
+            self._changeover.settle()
             self._intake.recheck()
         self._ceremonies.executed(receipts)
         self._services.executed(receipts)
@@ -274,6 +272,7 @@ class Node:
             part.gas_limit = epoch.gas_limit
         self._intake.recheck()
         self._gatekeeper.entered(epoch)
+        self._changeover.settle()
 
     def _build_services(self) -> Services:
         return Services(
@@ -304,6 +303,7 @@ class Node:
                 engine=self._engine,
                 sync=self._sync,
                 halted=lambda: self._supervisor.halted,
+                rekey=self._changeover.reload,
                 has_keys=lambda: self._keys.tag_key() is not None and self._rings.is_ready,
             )
         )

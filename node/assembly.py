@@ -22,10 +22,14 @@ from node.ceremony.shares import FILE_NAME as SHARES_FILE
 from node.ceremony.shares import ShareStore
 from node.config import NodeConfig, load_config
 from node.directory import Directory
-from node.keys import NodeSecrets, passphrase_from
+from node.keys import NodeSecrets
 from node.logs import Log
 from node.network.identity import LocalIdentity, Member
 from node.pki import CertificateUnusable, load_certificate, spki_pin
+from node.rotation.keyfile import open_keystore
+from node.rotation.keyset import KeySet
+from node.rotation.signers import SignerAtWork
+from node.tokens.wiring import keys_at_work
 
 log = Log("node")
 
@@ -56,26 +60,26 @@ class Home:
         """File that says, outside the database, that this node has voted before."""
         return self.path / "node.voted"
 
-    @property
-    def vote_key(self) -> SigningKey:
-        """Signs votes and hellos."""
-        return SigningKey(self.secrets.vote_key)
+    keys: KeySet
+    """The keys at work, those to come and former ones; `secrets` is what the node started with."""
 
     @property
-    def account_key(self) -> SigningKey:
+    def vote_key(self) -> SignerAtWork:
+        """Signs votes and hellos."""
+        return self.keys.vote
+
+    @property
+    def account_key(self) -> SignerAtWork:
         """Signs this member's transactions."""
-        return SigningKey(self.secrets.account_key)
+        return self.keys.account
 
 
 def open_home(path: Path) -> Home:
     """Read and check a home folder; raises HomeInvalid, ConfigError or a keystore error."""
     config = load_config(path)
     genesis = _read_genesis(path / config.genesis)
-    passphrase_file = config.keystore.passphrase_file
-    passphrase = passphrase_from(
-        os.environ, None if passphrase_file is None else path / passphrase_file
-    )
-    secrets = NodeSecrets.load(path / config.keystore.path, passphrase)
+    secrets = open_keystore(path, config.keystore, os.environ).secrets
+    keys = keys_at_work(path, config.keystore, secrets)
     try:
         member = _own_member(config, genesis, secrets, path)
     except GenesisInvalid as error:
@@ -83,7 +87,7 @@ def open_home(path: Path) -> Home:
     _check_privacy_keys(genesis)
     folder = (path / config.keystore.path).parent
     shares = ShareStore(folder / SHARES_FILE, secrets.vault_key, os.urandom)
-    return Home(path, config, genesis, member, secrets, shares)
+    return Home(path, config, genesis, member, secrets, shares, keys)
 
 
 def _check_privacy_keys(genesis: Genesis) -> None:
@@ -147,12 +151,13 @@ def check_against_ledger(home: Home, directory: Directory, *, is_wiped: bool = F
     if listed is None and known is None:
         return
     for what, own, entries in (
-        ("vote", home.member.node, (listed and listed.node, known and known.node)),
-        ("account", home.member.account, (listed and listed.account, known and known.account)),
+        ("vote", home.vote_key, (listed and listed.node, known and known.node)),
+        ("account", home.account_key, (listed and listed.account, known and known.account)),
     ):
-        if own not in entries and is_wiped:
+        is_known = any(address in entries for address in own.addresses)
+        if not is_known and is_wiped:
             log.warning("a key of this node is not in genesis.json; blocks may tell", which=what)
-        elif own not in entries:
+        elif not is_known:
             raise HomeInvalid(
                 "keystore",
                 f"the {what} key of {home.member.id} is neither that of genesis.json nor that "
@@ -170,7 +175,10 @@ def _read_genesis(path: Path) -> Genesis:
 
 
 def network_identity(home: Home) -> LocalIdentity:
-    """What this node shows to its peers; raises HomeInvalid for an unreadable certificate."""
+    """What this node shows to its peers; raises HomeInvalid for an unreadable certificate.
+
+    The certificate says which TLS key goes with it, the ledger which vote key counts now.
+    """
     network = home.config.network
     try:
         certificate = (home.path / network.certificate).read_bytes()
@@ -179,10 +187,10 @@ def network_identity(home: Home) -> LocalIdentity:
         raise HomeInvalid(str(error.filename), error.strerror or "can not be read") from error
     return LocalIdentity(
         id=home.member.id,
-        vote_key=home.vote_key,
+        vote_key=home.vote_key.now,
         domain=home.genesis.domain(),
         certificate_pem=certificate,
-        tls_key_pem=home.secrets.tls_key_pem,
+        tls_key_pem=home.keys.tls_key(_own_pin(home.path / network.certificate)),
         ca_pem=authority,
     )
 

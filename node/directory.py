@@ -2,8 +2,8 @@
 
 Rules: it is read from the registry in the state of the last block, again whenever a block changes
 it; a member that left is let in for as long as it votes in the epoch that runs, and a vote key
-that was replaced counts there until that epoch ends. Names come from the genesis document; a member
-that joined later is called by its id.
+that was replaced counts there until that epoch ends, beside the one that replaces it. Names come
+from the genesis document; a member that joined later is called by its id.
 """
 
 from __future__ import annotations
@@ -66,6 +66,16 @@ class Directory:
         found = self.member(member_id)
         return None if found is None else found.account
 
+    def current_account(self, member_id: MemberId) -> Address | None:
+        """The account in the state of the last block, also before `executed` was told of it."""
+        listed = (m for m in read_members(self._read_slot) if member_id_text(m.id) == member_id)
+        return next((Address(member.account) for member in listed), None)
+
+    def pins_of(self, member_id: MemberId) -> tuple[bytes, ...] | None:
+        """Pins of a member's TLS keys, current first; None for one that the ledger has not."""
+        found = self.member(member_id)
+        return None if found is None else found.pins
+
     def member_of(self, account: bytes) -> MemberId:
         """Who holds or ever held an account; an account of nobody is shown as its address."""
         known = self._owners.get(account)
@@ -103,10 +113,11 @@ class Directory:
         # knows them. Whoever else is in no registry is in no table.
         pins = self._first_pins | {member.id: member.pins for member in before}
         pins |= {member.id: member.pins for member in self.members}
-        addresses = {member.id: member.node for member in self.members} | voters
+        nodes = {member.id: member.node for member in self.members}
+        addresses = nodes | voters
         first = () if own is None else (own,)
         others = (
-            Member(id_, address, pins.get(id_, ()))
+            Member(id_, address, pins.get(id_, ()), (nodes.get(id_, address),))
             for id_, address in addresses.items()
             if own is None or id_ != own.id
         )
@@ -137,10 +148,13 @@ def _distinct(members: Iterable[Member]) -> list[Member]:
     found: list[Member] = []
     pins: set[bytes] = set()
     addresses: set[Address] = set()
+    members = tuple(members)
+    first = {member.address for member in members}
     for member in members:
         own = tuple(pin for pin in dict.fromkeys(member.pins) if pin not in pins)
         if own and member.address not in addresses:
             pins.update(own)
             addresses.add(member.address)
-            found.append(Member(member.id, member.address, own))
+            also = tuple(address for address in member.also if address not in first)
+            found.append(Member(member.id, member.address, own, also))
     return found

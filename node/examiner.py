@@ -79,7 +79,7 @@ class Sources:
     now_ms: Callable[[], int]
     started_ms: int
     disk: Path
-    certificates: Sequence[CertificateFacts]
+    certificates: Callable[[], Sequence[CertificateFacts]]
     version: str
     settings: Callable[[], Settings] = Settings
     """The alliance's times in the epoch that runs."""
@@ -157,7 +157,7 @@ class Examiner:
             sync=self._pace.note(source.sync(), now_ms),
             liars=source.liars(),
             disk=disk_facts(source.disk),
-            certificates=tuple(source.certificates),
+            certificates=tuple(source.certificates()),
             evidence=self._cases(),
             version=source.version,
             clock_moved_ms=(wall_ns - steady_ns - self._offset_ns) // 1_000_000,

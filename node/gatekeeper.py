@@ -17,7 +17,7 @@ from node.chain.epochs import ChainEpoch
 from node.directory import Directory
 from node.logs import Log
 from node.network.errors import IdentityInvalid
-from node.network.identity import Member
+from node.network.identity import LocalIdentity, Member
 from node.network.network import Network
 
 FAREWELL_S: Final = 20
@@ -52,6 +52,18 @@ class Gatekeeper:
         """Keep this network's table from now on."""
         self._network = network
         self._directory.changed = self._update
+
+    def renew(self, own: Member, local: LocalIdentity) -> None:
+        """This node shows other keys from now on. Raises IdentityInvalid, nothing changed then."""
+        before, self._own = self._own, own
+        table = self._made(self.table)
+        try:
+            if self._network is not None:
+                self._network.renew(local, table)
+        except IdentityInvalid:
+            self._own = before
+            raise
+        self.table = table
 
     def entered(self, epoch: ChainEpoch) -> None:
         """An epoch begins to run here."""

@@ -5,7 +5,7 @@ Rules: `node.app` builds it and `node.services` builds on it; what runs below ne
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from node.assembly import Home
@@ -65,5 +65,7 @@ class Ground:
     engine: Engine
     sync: BlockSync
     halted: Callable[[], str | None]
+    rekey: Callable[[], Awaitable[list[str]]]
+    """Takes over a changed keystore and certificate; what was taken. Raises ReloadRefused."""
     has_keys: Callable[[], bool]
     """Whether the keys that the members share are there."""

@@ -13,7 +13,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, cast
 
@@ -22,12 +22,15 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from node.sparekeys import KeyKind, SpareKey, read_since, read_spares, write_since, write_spares
+
 ENVIRONMENT_NAME: Final = "BULWARK_KEYSTORE_PASSPHRASE"
 FORMAT: Final = "bulwark-keystore"
-VERSION: Final = 2
-"""2 has the ring key and the sealing key, and no share of the tag key."""
+VERSION: Final = 3
+"""3 has keys to come and former ones beside those in use; 2 has none, and is read as well."""
+_READABLE: Final = (2, VERSION)
 MAX_KEYSTORE_BYTES: Final = 64 * 1024
-"""A keystore is about 2 KB; more is not read."""
+"""A keystore is about 2 KB, with every key being rotated 6 KB; more is not read."""
 MAX_PASSPHRASE_BYTES: Final = 1024
 _SCRYPT_N: Final = 2**15
 _SCRYPT_R: Final = 8
@@ -97,6 +100,10 @@ class NodeSecrets:
     """32-byte X25519 key: opens what is sealed to this member."""
     regulator_key: bytes | None = None
     """32-byte scalar: a regulator's part of the opener; None on every other node."""
+    spares: tuple[SpareKey, ...] = ()
+    """Keys to come and former ones (docs/keys.md); empty while nothing is rotated."""
+    since_ms: Mapping[KeyKind, int] = field(default_factory=dict)
+    """When each key came into use, ms since 1970, as far as a rotation noted it."""
 
     def __post_init__(self) -> None:
         for name in ("vote_key", "account_key", "vault_key", "index_key", "sealing_key"):
@@ -112,6 +119,9 @@ class NodeSecrets:
                 if not any(scalar):
                     raise ValueError(f"{name} is zero")
         _load_tls_key(self.tls_key_pem)
+        for spare in self.spares:
+            if spare.kind is KeyKind.TLS:
+                _load_tls_key(spare.secret)
 
     def __repr__(self) -> str:
         return "NodeSecrets(keys hidden)"
@@ -198,6 +208,8 @@ class NodeSecrets:
             "ring_key": self.ring_key.hex(),
             "sealing_key": self.sealing_key.hex(),
             "regulator_key": None if self.regulator_key is None else self.regulator_key.hex(),
+            "spares": write_spares(self.spares),
+            "since_ms": write_since(self.since_ms),
         }
         return json.dumps(document).encode("ascii")
 
@@ -214,6 +226,8 @@ class NodeSecrets:
             ring_key=bytes.fromhex(document["ring_key"]),
             sealing_key=bytes.fromhex(document["sealing_key"]),
             regulator_key=None if regulator is None else bytes.fromhex(regulator),
+            spares=read_spares(document.get("spares", [])),
+            since_ms=read_since(document.get("since_ms", {})),
         )
 
 
@@ -320,9 +334,9 @@ def _parse(path: Path, data: bytes) -> tuple[dict[str, object], bytes]:
         raise KeystoreDamaged(path, "not JSON") from error
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise KeystoreUnknown(path, f"not a {FORMAT} file")
-    if document.get("version") != VERSION:
+    if document.get("version") not in _READABLE:
         raise KeystoreUnknown(
-            path, f"version {document.get('version')!r:.20}, this program reads {VERSION}"
+            path, f"version {document.get('version')!r:.20}, this program reads 2 and {VERSION}"
         )
     header = {name: document.get(name) for name in ("format", "version", "kdf", "cipher")}
     try:

@@ -6,7 +6,7 @@ block. None of them is on the way of a block or a question.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 
 from bulwark.ledger.ids import Epoch, MemberId
 from consensus.snapshot import Snapshot
@@ -49,6 +49,7 @@ class Oversight:
         snapshot: Callable[[], Snapshot | None],
         sync: Callable[[], SyncWatch],
         halted: Callable[[], str | None],
+        pins: Callable[[MemberId], Container[bytes] | None] = lambda _: None,
     ) -> None:
         epochs = self._epochs = executor.epochs
         self.evidence = EvidenceBook(store, self._terms_of, epochs.changes)
@@ -73,7 +74,9 @@ class Oversight:
                 now_ms=clock.wall_ms,
                 started_ms=clock.wall_ms(),
                 disk=home.path / home.config.storage.path,
-                certificates=certificate_facts(home.path, home.config.network, home.member.tls_pin),
+                certificates=lambda: certificate_facts(
+                    home.path, home.config.network, pins(home.member.id)
+                ),
                 version=product_version(),
             )
         )

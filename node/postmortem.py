@@ -58,9 +58,7 @@ def examine_home(home: Path, config: NodeConfig, now_ms: int) -> Diagnosis:
             running=False,
             halted=reason,
             disk=disk_facts(home),
-            certificates=()
-            if member is None
-            else certificate_facts(home, config.network, member.tls_pin),
+            certificates=() if member is None else certificate_facts(home, config.network, None),
         )
     )
 

@@ -101,6 +101,23 @@ class StorageConfig(Section):
     )
 
 
+class Pkcs11Config(Section):
+    """Vote key and account key inside a PKCS#11 token (extra `pkcs11`)."""
+
+    module: Path = Field(description="the token's PKCS#11 library, absolute")
+    token_label: str = Field(min_length=1, max_length=32, description="label of the token")
+    vote_key: str | None = Field(None, max_length=64, description="label of the vote key in it")
+    account_key: str | None = Field(
+        None, max_length=64, description="label of the account key in it"
+    )
+    pin_file: Path | None = Field(
+        None, description="file with the user PIN (mode 0600); BULWARK_PKCS11_PIN goes first"
+    )
+    timeout_ms: int = Field(
+        500, ge=50, le=5_000, description="longest wait for one answer of the token, milliseconds"
+    )
+
+
 class KeystoreConfig(Section):
     """Where the encrypted secrets are, and the passphrase if the environment has none."""
 
@@ -108,6 +125,9 @@ class KeystoreConfig(Section):
     passphrase_file: Path | None = Field(
         None,
         description="file with the passphrase (mode 0600); BULWARK_KEYSTORE_PASSPHRASE goes first",
+    )
+    pkcs11: Pkcs11Config | None = Field(
+        None, description="a token that holds the vote key or the account key"
     )
 
 

@@ -33,6 +33,7 @@ from node.openings.wiring import OpeningsGround, OpeningsPath
 from node.pruning.wiring import make_keeper
 from node.push.wiring import PushGround, PushPath
 from node.server import HttpServer
+from node.surroundings import certificate_families
 from node.taxii.desk import TaxiiDesk
 from node.taxii.stixdesk import StixDesk
 from node.taxii.wiring import TaxiiGround, make_taxii
@@ -64,6 +65,9 @@ class Services:
             ground, self.basis.standings, self.basis.views, self._disputes, self.basis.facade
         )
         self.basis.board.show_also(self._interaction.families)
+        self.basis.board.show_also(
+            lambda: certificate_families(ground.home.path, ground.home.config)
+        )
         self._exchange = self._make_exchange()
         self._stix, self._taxii = self._make_taxii()
         self.openings = self._make_openings()
@@ -304,7 +308,7 @@ class Services:
             jobs=self.jobs,
         )
         self._reloader = make_reloader(
-            ground.home, self.basis.access, self._identity, server.relisten
+            ground.home, self.basis.access, self._identity, server.relisten, ground.rekey
         )
         return server
 

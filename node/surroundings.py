@@ -6,8 +6,13 @@ Rules: it only looks; what can not be read is left out, since whoever needs it s
 from __future__ import annotations
 
 import os
+import time
+from collections.abc import Container, Iterable
 from pathlib import Path
 
+from prometheus_client.core import GaugeMetricFamily, Metric
+
+from node.config import NodeConfig
 from node.diagnosis.facts import CertificateFacts, DiskFacts
 from node.pki import CertificateUnusable, load_certificate, spki_pin
 from node.sections import NetworkConfig
@@ -23,9 +28,12 @@ def disk_facts(path: Path) -> DiskFacts | None:
 
 
 def certificate_facts(
-    home: Path, network: NetworkConfig, pin: bytes
+    home: Path, network: NetworkConfig, pins: Container[bytes] | None
 ) -> tuple[CertificateFacts, ...]:
-    """The node's certificate, held against its pinned key, and its authority's."""
+    """The node's certificate, held against its pinned keys, and its authority's.
+
+    `pins` None: nobody can say which keys the ledger pins, so that is not judged.
+    """
     found = []
     for path, own in ((network.certificate, True), (network.authority, False)):
         try:
@@ -33,6 +41,29 @@ def certificate_facts(
         except (OSError, CertificateUnusable):
             continue
         ends_ms = int(certificate.not_valid_after_utc.timestamp() * 1000)
-        pinned = not own or spki_pin(certificate) == pin
+        pinned = not own or pins is None or spki_pin(certificate) in pins
         found.append(CertificateFacts(str(path), ends_ms, pinned))
     return tuple(found)
+
+
+def certificate_families(home: Path, config: NodeConfig) -> Iterable[Metric]:
+    """Seconds until each certificate of this node ends, negative afterwards; reads the files."""
+    family = GaugeMetricFamily(
+        "bulwark_certificate_expiry_seconds",
+        "Seconds until a certificate of this node ends",
+        labels=["certificate"],
+    )
+    places = {
+        "node": config.network.certificate,
+        "authority": config.network.authority,
+        "http": config.http.certificate,
+    }
+    for name, path in places.items():
+        if path is None:
+            continue
+        try:
+            certificate = load_certificate((home / path).read_bytes())
+        except (OSError, CertificateUnusable):
+            continue
+        family.add_metric([name], certificate.not_valid_after_utc.timestamp() - time.time())
+    yield family

@@ -29,7 +29,7 @@ from bulwark.ledger.ids import (
     TimestampMs,
 )
 from bulwark.ledger.limits import MAX_MEMBER_ID_CHARS
-from bulwark.ledger.signing import SIGNATURE_BYTES, SigningKey
+from bulwark.ledger.signing import SIGNATURE_BYTES, Signer
 
 CUSTODY_FORMAT: Final = "bulwark-custody/1"
 MADE: Final = "made"
@@ -85,7 +85,7 @@ class CustodyEntry:
         body = rfc8785.dumps(self._body())  # type: ignore[arg-type]  # JSON by construction
         return genesis.domain().digest(_TAG, sha256(body))
 
-    def signed(self, genesis: Genesis, key: SigningKey) -> CustodyEntry:
+    def signed(self, genesis: Genesis, key: Signer) -> CustodyEntry:
         """This entry with the signature of `key`, whose address it names."""
         return replace(self, signature=key.sign(self.signing_digest(genesis)))
 

@@ -25,7 +25,7 @@ from bulwark.audit.packzip import Measured, Source, measure, whole_size, write
 from bulwark.ledger.genesis import Genesis
 from bulwark.ledger.header import Header
 from bulwark.ledger.ids import Digest, Height, MemberId, TimestampMs
-from bulwark.ledger.signing import SigningKey
+from bulwark.ledger.signing import Signer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +34,7 @@ class Maker:
 
     genesis: Genesis
     member: MemberId
-    key: SigningKey
+    key: Signer
     """Vote key of the member's node."""
     tool_version: str
 

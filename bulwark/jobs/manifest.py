@@ -24,7 +24,7 @@ from bulwark.ledger.hashing import sha256
 from bulwark.ledger.ids import ADDRESS_BYTES, DIGEST_BYTES, Address, Digest, Height, MemberId
 from bulwark.ledger.limits import MAX_MEMBER_ID_CHARS
 from bulwark.ledger.merkle import leaf_hash, root_of
-from bulwark.ledger.signing import SIGNATURE_BYTES, SigningKey, verify
+from bulwark.ledger.signing import SIGNATURE_BYTES, Signer, verify
 
 FORMAT: Final = "bulwark-screening-job/1"
 MAX_MANIFEST_BYTES: Final = 64 * 1024 * 1024
@@ -132,7 +132,7 @@ def _digest_of(genesis: Genesis, document: Mapping[str, Any]) -> Digest:
     return genesis.domain().digest(_TAG, sha256(rfc8785.dumps(dict(document))))
 
 
-def signed(manifest: Manifest, genesis: Genesis, key: SigningKey) -> bytes:
+def signed(manifest: Manifest, genesis: Genesis, key: Signer) -> bytes:
     """The manifest with its signature, canonical JSON."""
     document = manifest.document()
     signature = key.sign(_digest_of(genesis, document))

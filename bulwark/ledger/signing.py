@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 from coincurve import PrivateKey, PublicKey
 
@@ -47,6 +47,19 @@ class SigningDomain:
         )
 
 
+class Signer(Protocol):
+    """Signs ledger bytes for one address: a key in memory, or one inside a hardware token."""
+
+    @property
+    def address(self) -> Address:
+        """Address of the key."""
+        ...
+
+    def sign(self, digest: Digest) -> bytes:
+        """Sign a 32-byte digest; 65 bytes r | s | y-parity, low-s."""
+        ...
+
+
 class SigningKey:
     """A secp256k1 secret key; signing is deterministic (RFC 6979)."""
 
@@ -74,6 +87,33 @@ class SigningKey:
 
 def _address_of(key: PublicKey) -> Address:
     return Address(keccak256(key.format(compressed=False)[1:])[12:])
+
+
+def address_of_point(point: bytes) -> Address:
+    """Address of a public key (33 or 65 bytes, SEC 1); raises SignatureInvalid."""
+    try:
+        return _address_of(PublicKey(point))
+    except ValueError as error:
+        raise SignatureInvalid("public key", "not a point of secp256k1") from error
+
+
+def recoverable(digest: Digest, raw: bytes, signer: Address) -> bytes:
+    """The one valid form of a plain ECDSA signature r | s (64 bytes) that `signer` made.
+
+    s is taken to the lower half, and the y-parity is found by trying both. Raises SignatureInvalid
+    when neither gives `signer`, as for a token that signed something else.
+    """
+    if len(raw) != SIGNATURE_BYTES - 1:
+        raise SignatureInvalid("signature", f"{len(raw)} bytes given, {SIGNATURE_BYTES - 1} needed")
+    s = int.from_bytes(raw[32:], "big")
+    low = raw[:32] + min(s, _ORDER - s).to_bytes(32, "big")
+    for parity in (b"\x00", b"\x01"):
+        try:
+            if recover(digest, low + parity) == signer:
+                return low + parity
+        except SignatureInvalid:
+            continue
+    raise SignatureInvalid("signature", f"not made by 0x{signer.hex()}")
 
 
 def recover(digest: Digest, signature: bytes, what: str = "signature") -> Address:

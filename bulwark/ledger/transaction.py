@@ -20,7 +20,7 @@ from bulwark.ledger.hashing import keccak256
 from bulwark.ledger.ids import ADDRESS_BYTES, Address, Digest
 from bulwark.ledger.limits import MAX_TRANSACTION_BYTES
 from bulwark.ledger.rlpcodec import Item
-from bulwark.ledger.signing import SigningKey, recover
+from bulwark.ledger.signing import Signer, recover
 
 LEGACY: Final = 0
 ACCESS_LIST: Final = 1
@@ -283,7 +283,7 @@ def _list(item: Item, name: str) -> Sequence[Item]:
 
 
 def sign_transaction(
-    key: SigningKey,
+    key: Signer,
     *,
     chain_id: int,
     nonce: int,

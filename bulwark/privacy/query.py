@@ -17,7 +17,7 @@ from typing import Final
 from bulwark.ledger.codec import Reader, Writer
 from bulwark.ledger.errors import DecodeError
 from bulwark.ledger.ids import Address, Digest
-from bulwark.ledger.signing import SIGNATURE_BYTES, SigningDomain, SigningKey, verify
+from bulwark.ledger.signing import SIGNATURE_BYTES, Signer, SigningDomain, verify
 from bulwark.privacy.threshold import MAX_BATCH, Evaluation
 
 ELEMENT_BYTES: Final = 32
@@ -230,7 +230,7 @@ class EvaluationAnswer:
 
 
 def answer(
-    request: EvaluationRequest, evaluation: Evaluation, domain: SigningDomain, key: SigningKey
+    request: EvaluationRequest, evaluation: Evaluation, domain: SigningDomain, key: Signer
 ) -> EvaluationAnswer:
     """A signed answer to a request."""
     unsigned = EvaluationAnswer(

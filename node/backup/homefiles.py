@@ -19,6 +19,7 @@ from node.backup.errors import BackupError
 from node.ceremony.shares import FILE_NAME as SHARES_FILE
 from node.config import NodeConfig
 from node.exitnote import FILE as EXIT_NOTE
+from node.rotation.keyfile import next_passphrase_file
 
 MAX_FILE_BYTES: Final = 64 * 1024 * 1024
 ASIDE: Final = ".replaced-"
@@ -81,7 +82,8 @@ def _why_not(
     file: HomeFile, config: NodeConfig, *, with_keys: bool, with_shares: bool
 ) -> str | None:
     name = Path(file.name)
-    if config.keystore.passphrase_file == name:
+    secret = config.keystore.passphrase_file
+    if secret is not None and name in (secret, next_passphrase_file(secret)):
         return "opens the keystore: keep it elsewhere"
     if file.name == CLEAR_API_KEYS_FILE:
         return "clear API keys are handed out once"

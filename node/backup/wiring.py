@@ -19,7 +19,7 @@ def make_backup_desk(ground: Ground) -> BackupDesk:
     """The desk of a running node."""
     return BackupDesk(
         ground.store,
-        lambda: ground.home.member.account,
+        lambda: ground.home.account_key.address,
         ground.home.config.backup,
         ground.clock.now_ms,
     )

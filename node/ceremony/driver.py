@@ -9,7 +9,7 @@ erased then. A node without its share of the sharing in force says so and waits 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final, Protocol
 
 from bulwark.ledger.ids import Address
@@ -18,6 +18,7 @@ from bulwark.ledger.transaction import Transaction
 from bulwark.privacy.dkg.live import LiveSharing
 from bulwark.privacy.dkg.participant import Participant
 from bulwark.privacy.dkg.phases import Phase
+from bulwark.privacy.dkg.session import Session
 from bulwark.privacy.errors import PrivacyError
 from bulwark.privacy.group import RandomBytes
 from bulwark.privacy.sealing import SealingKey
@@ -88,7 +89,7 @@ class CeremonyDriver:
         lane: Lane,
         shares: ShareStore,
         keys: KeyBook,
-        sealing_key: SealingKey,
+        sealing_keys: Callable[[], Sequence[SealingKey]],
         read_slot: ReadSlot,
         epoch_seconds: int,
         rank: Callable[[], int | None],
@@ -100,7 +101,7 @@ class CeremonyDriver:
         self._lane = lane
         self._shares = shares
         self._keys = keys
-        self._sealing_key = sealing_key
+        self._sealing_keys = sealing_keys
         self._read_slot = read_slot
         self._epoch_seconds = epoch_seconds
         self._rank = rank
@@ -258,7 +259,7 @@ class CeremonyDriver:
         party = self._parties.get(session)
         if party is not None:
             return party
-        own_key = self._sealing_key if index <= board.session.holders else None
+        own_key = self._own_key(board.session, index)
         old = self._old_share(room.purpose, board.session.old)
         try:
             state = self._shares.state(session)
@@ -272,6 +273,14 @@ class CeremonyDriver:
             return None
         self._parties[session] = party
         return party
+
+    def _own_key(self, session: Session, index: int) -> SealingKey | None:
+        """The sealing key to which this ceremony's shares are sealed; a rotation keeps old ones."""
+        if index > session.holders:
+            return None
+        keys = self._sealing_keys()
+        named = session.members[index - 1].sealing_key
+        return next((key for key in keys if key.public == named), keys[0])
 
     def _old_share(self, purpose: KeyPurpose, old: LiveSharing | None) -> EvaluatorShare | None:
         return None if old is None else self._keys.share(purpose)

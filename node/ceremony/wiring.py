@@ -6,8 +6,6 @@ import os
 from collections.abc import Callable
 
 from bulwark.ledger.ids import MemberId
-from bulwark.privacy.memberkeys import decode_ring_secret
-from bulwark.privacy.sealing import SealingKey
 from contracts.bindings import member_id_bytes
 from contracts.slots import ReadSlot
 from node.assembly import Home
@@ -39,7 +37,6 @@ def make_ceremonies(
     """The ceremonies of the node of this home. Raises KeystoreError."""
     home.shares.clear_leftovers()
     member = member_id_bytes(home.member.id)
-    sealing_key = SealingKey(home.secrets.sealing_key)
     epoch_seconds = home.genesis.privacy.epoch_seconds
 
     def rank() -> int | None:
@@ -55,7 +52,7 @@ def make_ceremonies(
         lane=lane,
         shares=home.shares,
         keys=keys,
-        sealing_key=sealing_key,
+        sealing_keys=home.keys.sealing_keys,
         read_slot=read_slot,
         epoch_seconds=epoch_seconds,
         rank=rank,
@@ -65,8 +62,7 @@ def make_ceremonies(
         member=member,
         chain_id=home.genesis.chain_id,
         lane=lane,
-        ring=decode_ring_secret(home.secrets.ring_key),
-        sealing=sealing_key,
+        keyset=home.keys,
         read_slot=read_slot,
         asks=is_member,
         random_bytes=os.urandom,

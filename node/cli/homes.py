@@ -13,13 +13,8 @@ from bulwark.ledger.errors import GenesisInvalid
 from bulwark.ledger.genesis import Genesis
 from node.cli.faults import BadSetup, faults
 from node.config import ConfigError, NodeConfig, load_config
-from node.keys import (
-    ENVIRONMENT_NAME,
-    KeystoreError,
-    NodeSecrets,
-    PassphraseMissing,
-    passphrase_from,
-)
+from node.keys import KeystoreError, NodeSecrets, PassphraseMissing
+from node.rotation.keyfile import open_keystore
 
 
 def open_config(home: Path) -> NodeConfig:
@@ -41,9 +36,5 @@ def open_genesis(home: Path, config: NodeConfig) -> Genesis:
 
 def open_secrets(home: Path, config: NodeConfig) -> NodeSecrets:
     """The node's keys; raises BadSetup."""
-    file = config.keystore.passphrase_file
-    if file is not None:
-        file = None if os.environ.get(ENVIRONMENT_NAME) else home / file
     with faults(setup=(KeystoreError, PassphraseMissing)):
-        passphrase = passphrase_from(os.environ, file)
-        return NodeSecrets.load(home / config.keystore.path, passphrase)
+        return open_keystore(home, config.keystore, os.environ).secrets

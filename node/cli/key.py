@@ -1,4 +1,4 @@
-"""`bulwark key show`: the public side of a node's keys, held against the genesis document.
+"""`bulwark key`: the public side of a node's keys, held against the genesis document.
 
 Rules: never a secret; a key that is not the one in the genesis document ends the command with 1.
 """
@@ -18,6 +18,8 @@ from bulwark.privacy.memberkeys import decode_regulator_secret, decode_ring_secr
 from bulwark.privacy.sealing import SealingKey
 from node.cli.faults import BadSetup, Failed, faults
 from node.cli.homes import open_config, open_genesis, open_secrets
+from node.cli.key_rotate import rotate
+from node.cli.key_status import status
 from node.cli.options import emit_json, emit_pairs, home_option, json_option
 from node.keys import NodeSecrets
 from node.pki import CertificateUnusable, days_left, load_certificate, public_key_pin, spki_pin
@@ -25,12 +27,17 @@ from node.pki import CertificateUnusable, days_left, load_certificate, public_ke
 
 @click.group(name="key")
 def command() -> None:
-    """Show a node's addresses and pins.
+    """Show a node's addresses and pins, and replace its keys.
 
     \b
     Example:
       bulwark key show --home alliance/northbank
+      bulwark key status --home alliance/northbank
     """
+
+
+command.add_command(rotate)
+command.add_command(status)
 
 
 @command.command(name="show")

@@ -81,7 +81,7 @@ def certificates(facts: Facts) -> Iterator[Finding]:
                 Severity.CRITICAL,
                 facts.own,
                 f"the certificate {found.name} ended {duration(-left_ms)} ago",
-                "issue a new one for the same key with the alliance's authority and restart",
+                "install a new one of the alliance's authority (docs/keys.md, TLS key) and reload",
                 (("left_ms", left_ms),),
             )
         elif left_ms < WARN_DAYS * DAY_MS:
@@ -90,7 +90,7 @@ def certificates(facts: Facts) -> Iterator[Finding]:
                 Severity.WARNING,
                 facts.own,
                 f"the certificate {found.name} ends in {duration(left_ms)}",
-                "issue a new one for the same key with the alliance's authority and restart",
+                "install a new one of the alliance's authority (docs/keys.md, TLS key) and reload",
                 (("left_ms", left_ms),),
             )
         if not found.pin_known:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from bulwark.ledger.ids import MemberId
-from bulwark.ledger.signing import SigningKey
+from bulwark.ledger.signing import Signer
 from consensus.events import Event, StateInstalled, SyncFailed
 from consensus.messages import StableProof, encode_message
 from consensus.snapshot import Snapshot
@@ -32,6 +32,7 @@ from node.driver.trace import TraceRecorder
 from node.driver.worker import Worker
 from node.follower import Follower
 from node.logs import Log
+from node.rotation.signers import chosen
 from node.storage.durability import Durability
 from node.storage.port import KeyValueStore
 
@@ -46,7 +47,8 @@ log = Log("engine")
 class EngineParts:
     """What the engine works with."""
 
-    vote_key: SigningKey
+    vote_key: Signer
+    """One key, or those of a rotation, of which each epoch's validators name one."""
     marker: Path
     """The file that says this node has run (P6)."""
     epochs: EpochBook
@@ -98,13 +100,12 @@ class Engine:
 
     def _make(self, epoch: ChainEpoch) -> Driver | None:
         parts = self._parts
-        own = epoch.validators.index_of(parts.vote_key.address)
+        key = chosen(parts.vote_key, lambda at: epoch.validators.index_of(at) is not None)
+        own = epoch.validators.index_of(key.address)
         if own is None:
             return None
         driver = Driver(
-            replica=start_core(
-                epoch, parts.vote_key, parts.store, parts.chain, parts.marker, parts.recorder
-            ),
+            replica=start_core(epoch, key, parts.store, parts.chain, parts.marker, parts.recorder),
             terms=epoch.core_terms,
             own=own,
             store=parts.store,

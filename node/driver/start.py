@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from bulwark.ledger.ids import Height
-from bulwark.ledger.signing import SigningKey
+from bulwark.ledger.signing import Signer
 from consensus.amnesia import UNKNOWN
 from consensus.journal import KEY_SILENT
 from consensus.keyring import Keyring, LocalKeyring
@@ -40,7 +40,7 @@ def records_of(number: int) -> bytes:
 
 def start_core(
     epoch: ChainEpoch,
-    vote_key: SigningKey,
+    vote_key: Signer,
     store: KeyValueStore,
     chain: ChainStore,
     marker: Path,

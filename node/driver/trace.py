@@ -33,6 +33,7 @@ from consensus.trace import (
     encode_record,
 )
 from node.logs import Log
+from node.sections import ConsensusConfig
 
 MAGIC: Final = b"bulwark consensus trace 2\n"
 _LENGTH_CHECK: Final = 4
@@ -146,3 +147,9 @@ def _of_alliance(records: Iterator[Record], genesis: Genesis) -> Iterator[Record
             if validators.epoch == 0 and validators != genesis.validator_set:
                 raise DecodeError("trace", "the first epoch has other validators than genesis")
         yield record
+
+
+def recorder_of(home: Path, settings: ConsensusConfig) -> TraceRecorder | None:
+    """The recorder that the settings of a home ask for."""
+    file, most = settings.trace_file, settings.trace_max_bytes
+    return None if file is None else TraceRecorder(home / file, most)

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol, TypeVar
 
 from bulwark.ledger.ids import MemberId
-from bulwark.ledger.signing import SigningDomain, SigningKey
+from bulwark.ledger.signing import Signer, SigningDomain
 from bulwark.privacy.errors import (
     BlindedElementRefused,
     EncodingRefused,
@@ -86,7 +86,7 @@ class EvaluatorParts:
     own: MemberId
     domain: SigningDomain
     """Of answers; its epoch is 0."""
-    account_key: SigningKey
+    account_key: Signer
     sealing_keys: Callable[[], Sequence[SealingKey]]
     """Own keys that members may seal to now, the one in force first."""
     fresh: FreshRings

@@ -13,10 +13,8 @@ from typing import Final
 from bulwark.ledger.errors import DecodeError
 from bulwark.ledger.genesis import Genesis
 from bulwark.ledger.ids import Address, Digest, MemberId
-from bulwark.ledger.signing import SigningKey
-from bulwark.privacy.memberkeys import RingSecret, decode_ring_secret
+from bulwark.privacy.memberkeys import RingSecret
 from bulwark.privacy.ring.ristretto import Proof, Statement
-from bulwark.privacy.sealing import SealingKey
 from contracts.members import member_id_bytes
 from contracts.privacy.ceremony import KeyPurpose
 from contracts.privacy.ceremony_reads import read_published
@@ -46,6 +44,7 @@ from node.guarded.spent import SpentNullifiers
 from node.logs import Log
 from node.reporting.evidence_poster import Lane
 from node.requests import Mesh
+from node.rotation.keyset import KeySet
 from node.sections import PrivacyConfig
 from node.storage.durability import Durability
 from node.storage.port import KeyValueStore
@@ -64,9 +63,8 @@ class GuardedMember:
     own: MemberId
     genesis: Genesis
     config: PrivacyConfig
-    account_key: SigningKey
-    ring_key: RingSecret
-    sealing_key: SealingKey
+    keyset: KeySet
+    """Account key, ring keys and sealing keys, also while they are rotated."""
     slot_key: bytes
     """32 secret bytes for the order of slots."""
     vault_key: bytes
@@ -80,9 +78,7 @@ class GuardedMember:
             own=home.member.id,
             genesis=home.genesis,
             config=home.config.privacy,
-            account_key=home.account_key,
-            ring_key=decode_ring_secret(secrets.ring_key),
-            sealing_key=SealingKey(secrets.sealing_key),
+            keyset=home.keys,
             slot_key=secrets.index_key,
             vault_key=secrets.vault_key,
         )
@@ -164,7 +160,7 @@ class GuardedPath:
         ground = self._ground
         return ProverParts(
             domain=ground.member.genesis.domain(),
-            secret=lambda: ground.member.ring_key,
+            secret=self._ring_secret,
             rings=ground.rings,
             tip=lambda: ground.chain.applied,
             slots=self.slots,
@@ -175,6 +171,13 @@ class GuardedPath:
             durable=ground.durability.barrier,
             claim=self.claims.note,
         )
+
+    def _ring_secret(self) -> RingSecret | None:
+        """The own ring key that is in the ring now; while one is rotated there are several."""
+        view, keys = self._ground.rings.now, self._member.keyset.ring_secrets()
+        if view is None or view.ring is None:
+            return keys[0]
+        return next((key for key in keys if view.ring.position(key.public) is not None), keys[0])
 
     def _asker_parts(self) -> AskerParts:
         ground = self._ground
@@ -197,8 +200,8 @@ class GuardedPath:
         return EvaluatorParts(
             own=ground.member.own,
             domain=ground.member.genesis.domain(),
-            account_key=ground.member.account_key,
-            sealing_keys=lambda: (ground.member.sealing_key,),
+            account_key=ground.member.keyset.account,
+            sealing_keys=ground.member.keyset.sealing_keys,
             fresh=self.fresh,
             keys=ground.keys,
             spent=self.spent,

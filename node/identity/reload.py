@@ -31,6 +31,8 @@ AT_RUN_TIME: Final = (
 
 log = Log("reload")
 Relisten = Callable[[SSLContext | None], Awaitable[None]]
+Rekey = Callable[[], Awaitable[list[str]]]
+"""Takes over the node's own keys and certificate; says what changed. Raises ReloadRefused."""
 
 
 class Reloader:
@@ -43,6 +45,7 @@ class Reloader:
         desk: IdentityDesk,
         access: AdminLog,
         relisten: Relisten,
+        rekey: Rekey | None = None,
     ) -> None:
         """`config` is what the node started with."""
         self._home = home
@@ -51,6 +54,7 @@ class Reloader:
         self._desk = desk
         self._access = access
         self._relisten = relisten
+        self._rekey = rekey
         self._lock = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -85,6 +89,8 @@ class Reloader:
         settings = settings_of(config)
         taken = [name for name in changed(self._live, settings) if is_at_run_time(name)]
         restart = [name for name in changed(self._started, settings) if not is_at_run_time(name)]
+        if self._rekey is not None:
+            taken += await self._rekey()
         before = self._desk.state.tls
         if (before and before.print) != (state.tls and state.tls.print):
             try:

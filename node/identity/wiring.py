@@ -9,7 +9,7 @@ from node.clock import Clock
 from node.guarded.atrest import AtRest
 from node.identity.desk import AdminLog, IdentityDesk
 from node.identity.keyuse import KeyMemory
-from node.identity.reload import Relisten, Reloader
+from node.identity.reload import Rekey, Relisten, Reloader
 from node.storage.port import KeyValueStore
 
 
@@ -19,8 +19,10 @@ def make_identity(home: Home, access: AdminLog, store: KeyValueStore, clock: Clo
     return IdentityDesk(home.path, home.config, access, memory, clock)
 
 
-def make_reloader(home: Home, access: AdminLog, desk: IdentityDesk, relisten: Relisten) -> Reloader:
+def make_reloader(
+    home: Home, access: AdminLog, desk: IdentityDesk, relisten: Relisten, rekey: Rekey
+) -> Reloader:
     """What reloads this node, known to its desk."""
-    reloader = Reloader(home.path, home.config, desk, access, relisten)
+    reloader = Reloader(home.path, home.config, desk, access, relisten, rekey)
     desk.reload_with(reloader.reload)
     return reloader

@@ -21,7 +21,7 @@ from bulwark.jobs.manifest import Part as ManifestPart
 from bulwark.jobs.row import OUTCOMES
 from bulwark.ledger.genesis import Genesis
 from bulwark.ledger.ids import Digest, Height, MemberId
-from bulwark.ledger.signing import SigningKey
+from bulwark.ledger.signing import Signer
 from node.chain.records import RecordReader
 from node.jobs.book import JobBook, JobRecord, Part
 from node.jobs.intake import Intake, new_job, wish_digest
@@ -65,7 +65,7 @@ class DeskGround:
     durability: Durability
     genesis: Genesis
     member: MemberId
-    key: SigningKey
+    key: Signer
     """Signs manifests."""
     tool_version: str
     now_ms: Callable[[], int]

@@ -74,6 +74,10 @@ class Dialler:
         self._absent.set()
         self._task = asyncio.get_running_loop().create_task(self._run())
 
+    def renew(self, context: ssl.SSLContext) -> None:
+        """Show another certificate from the next connection on."""
+        self._context = context
+
     def connected(self) -> None:
         """The member has a connection: rest."""
         self._absent.clear()

@@ -172,6 +172,12 @@ class Handshake:
             level=greeter.level,
         ).encode()
 
+    def fits(self, entry: Member | None) -> bool:
+        """Whether what the other end showed so far is still of this row of the member table."""
+        address = None if self.peer is None else self.peer.address
+        same = entry is not None and entry.id == self.member.id
+        return same and entry is not None and entry.accepts(self._peer_pin, address)
+
     def opening(self) -> bytes:
         """The first HELLO payload to send."""
         return self._own_bytes
@@ -229,7 +235,7 @@ class Handshake:
             raise PeerRefused(
                 Reason.WRONG_MEMBER, f"says {opening.member!r}, the key is of {self.member.id}"
             )
-        if opening.address != self.member.address:
+        if opening.address not in (self.member.address, *self.member.also):
             raise PeerRefused(
                 Reason.WRONG_ADDRESS, f"0x{opening.address.hex()} is not {self.member.id}'s"
             )

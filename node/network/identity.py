@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from bulwark.ledger.ids import Address, MemberId
-from bulwark.ledger.signing import SigningDomain, SigningKey
+from bulwark.ledger.signing import Signer, SigningDomain
 from node.network.errors import IdentityInvalid
 from node.pki import PIN_BYTES, CertificateUnusable, dns_names, load_certificate, spki_pin
 
@@ -25,6 +25,12 @@ class Member:
     """Address of its vote key, which signs the hello."""
     pins: tuple[bytes, ...]
     """SHA-256 of the SubjectPublicKeyInfo of its TLS keys: current, then next if there is one."""
+    also: tuple[Address, ...] = ()
+    """Addresses that count beside `address` while its vote key is rotated."""
+
+    def accepts(self, pin: bytes, address: Address | None) -> bool:
+        """Whether a connection proved with these keys is this member's; no address: not yet."""
+        return pin in self.pins and (address is None or address in (self.address, *self.also))
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +38,7 @@ class LocalIdentity:
     """This node's keys and certificate."""
 
     id: MemberId
-    vote_key: SigningKey
+    vote_key: Signer
     tls_key_pem: bytes = field(repr=False)
     certificate_pem: bytes = field(repr=False)
     ca_pem: bytes = field(repr=False)

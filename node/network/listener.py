@@ -48,6 +48,10 @@ class Listener:
         self.port = 0
         """The bound port."""
 
+    def renew(self, context: ssl.SSLContext) -> None:
+        """Show another certificate from the next connection on."""
+        self._context = context
+
     @property
     def half_open(self) -> int:
         """Handshakes under way."""

@@ -168,7 +168,7 @@ class Network:
         self._greeter = Greeter(self._local, table, old.own_pin, old.instance, old.level)
         for link in list(self._every):
             member = link.member
-            if member is not None and table.get(member) != old.members.get(member):
+            if member is not None and not link.fits(table.get(member)):
                 link.close(Reason.REMOVED, "the member table changed")
         for member in list(self._diallers):
             if addresses.get(member) != self._addresses.get(member) or table.get(member) is None:
@@ -177,6 +177,17 @@ class Network:
         for member, address in self._addresses.items():
             if self._running and member not in self._diallers:
                 self._dial(member, address)
+
+    def renew(self, local: LocalIdentity, members: Iterable[Member]) -> None:
+        """Show other keys from the next connection on; those there are stay. IdentityInvalid."""
+        table = MemberTable(members)
+        check_local(local, table)
+        client, server = client_context(local), server_context(local)
+        self._local, self._client = local, client
+        self._listener.renew(server)
+        self._greeter = Greeter(local, table, local.pin(), self._greeter.instance)
+        for dialler in self._diallers.values():
+            dialler.renew(client)
 
     # -- traffic
 
@@ -248,7 +259,7 @@ class Network:
     def link_ready(self, link: Link) -> None:
         """A connection completed its hello; the member table may have changed meanwhile."""
         entry = link.entry
-        if entry is None or self._greeter.members.get(entry.id) != entry:
+        if entry is None or not link.fits(self._greeter.members.get(entry.id)):
             link.close(Reason.REMOVED, "the member table changed")
             return
         banned = self._bans.reason(entry.id)

@@ -112,6 +112,10 @@ class Link(asyncio.Protocol):
         """Whose certificate the other end showed; proved once the owner hears `link_ready`."""
         return None if self._handshake is None else self._handshake.member.id
 
+    def fits(self, entry: Member | None) -> bool:
+        """Whether the keys that the other end showed are still those of its member."""
+        return self._handshake is not None and self._handshake.fits(entry)
+
     @property
     def instance(self) -> bytes:
         """The run of the peer's node."""

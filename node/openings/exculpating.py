@@ -9,7 +9,7 @@ What it costs the member, and what others can force by it: `bulwark.privacy.excu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -63,13 +63,13 @@ class Exculpator:
         *,
         ledger: Ledger,
         statements: StatementSource,
-        ring_key: RingSecret,
+        ring_keys: Callable[[], Sequence[RingSecret]],
         final_state: Callable[[], FinalState | None],
         random_bytes: RandomBytes,
     ) -> None:
         self._ledger = ledger
         self._statements = statements
-        self._ring_key = ring_key
+        self._ring_keys = ring_keys
         self._final_state = final_state
         self._random_bytes = random_bytes
 
@@ -82,13 +82,16 @@ class Exculpator:
         if final is None:
             raise Conflict("no block is final yet")
         served = await self._statement(record)
-        own = self._ring_key.public
-        if own not in served.statement.ring.keys:
+        # A question of an earlier quota epoch is cleared with the ring key of that time.
+        listed = served.statement.ring.keys
+        secret = next((key for key in self._ring_keys() if key.public in listed), None)
+        if secret is None:
             raise Conflict("this node's ring key was not among those that the question is one of")
         try:
-            made = exculpate(self._ring_key, served.proven().disputed(), self._random_bytes)
+            made = exculpate(secret, served.proven().disputed(), self._random_bytes)
         except ExculpationRefused as error:
             raise Conflict(f"there is no exculpation: {error}") from error
+        own = secret.public
         owner, nodes = prove_reads(
             final.source,
             final.sealed.header.state_root,

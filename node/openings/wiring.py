@@ -13,7 +13,7 @@ from typing import Final
 from bulwark.ledger.ids import Digest, Height, MemberId
 from bulwark.ledger.receipt import Receipt
 from bulwark.privacy.group import Element
-from bulwark.privacy.memberkeys import RegulatorSecret, decode_regulator_secret, decode_ring_secret
+from bulwark.privacy.memberkeys import RegulatorSecret, decode_regulator_secret
 from bulwark.privacy.ring.ristretto import MemberRing
 from bulwark.privacy.sealing import SealingKey
 from contracts.privacy.openings import OPENINGS
@@ -40,6 +40,7 @@ from node.openings.statements import StatementServer, StatementSource
 from node.reporting.anchorer import Anchorer
 from node.reporting.idempotency import IdempotencyStore
 from node.reporting.tracker import StageTracker
+from node.rotation.keyset import KeySet
 from node.service import Stage
 from node.storage.durability import Durability
 from node.storage.port import KeyValueStore
@@ -77,7 +78,7 @@ class HomeKeys:
     """The regulator's secrets of this home."""
 
     secret: RegulatorSecret
-    sealing_key: SealingKey
+    keyset: KeySet
 
     def opener_part(self, public: Element) -> RegulatorSecret | None:
         """The regulator's part of the opener with this public key."""
@@ -85,7 +86,7 @@ class HomeKeys:
 
     def sealing_keys(self) -> Sequence[SealingKey]:
         """Own sealing keys."""
-        return (self.sealing_key,)
+        return self.keyset.sealing_keys()
 
 
 class OpeningsPath:
@@ -140,7 +141,7 @@ class OpeningsPath:
         exculpator = Exculpator(
             ledger=self._ledger,
             statements=self._source,
-            ring_key=decode_ring_secret(home.secrets.ring_key),
+            ring_keys=home.keys.ring_secrets,
             final_state=self._final,
             random_bytes=os.urandom,
         )
@@ -164,14 +165,14 @@ class OpeningsPath:
 
     def _make_regulator(self) -> Regulator | None:
         """None for a home without a regulator's key."""
-        ground, secrets = self._ground, self._ground.home.secrets
-        if secrets.regulator_key is None:
+        ground, home = self._ground, self._ground.home
+        if home.secrets.regulator_key is None:
             return None
-        secret = decode_regulator_secret(secrets.regulator_key)
+        secret = decode_regulator_secret(home.secrets.regulator_key)
         return Regulator(
             ledger=self._ledger,
             book=self.book,
-            keys=HomeKeys(secret, SealingKey(secrets.sealing_key)),
+            keys=HomeKeys(secret, home.keys),
             council=ground.keys.council_key,
             statements=self._source,
             random_bytes=os.urandom,

@@ -10,21 +10,31 @@ Only salted tags and payloads are in here, no clear text.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from hashlib import blake2b
 
-from bulwark.ledger.ids import RecordId, Tag
+from bulwark.ledger.ids import Address, RecordId, Tag
 from bulwark.ledger.record import Record
+from bulwark.ledger.transaction import Transaction
 from node.gossip import Parcel, decode_parcel
 from node.storage.port import KeyValueStore
 from node.storage.schema import OUTBOX, number8
 
 _PARCELS = OUTBOX + b"t"
-"""nonce8 -> parcel."""
+"""nonce8 | account20 -> parcel: a member whose account key is rotated has two lanes for a while."""
+_NONCE_BYTES = 8
 _OWN = OUTBOX + b"r"
 """own-record name16 -> record id32."""
 _FAILED = OUTBOX + b"f"
 """record id32 -> hash of the anchor that was reverted."""
+
+
+def _key(nonce: int, account: Address) -> bytes:
+    return _PARCELS + number8(nonce) + account
+
+
+def _name(transaction: Transaction) -> bytes:
+    return _key(transaction.nonce, transaction.sender)
 
 
 def own_name(tag: Tag, fraud_type: int, object_role: int) -> bytes:
@@ -37,6 +47,16 @@ class Outbox:
 
     def __init__(self, store: KeyValueStore) -> None:
         self._store = store
+        self._name_lanes()
+
+    def _name_lanes(self) -> None:
+        """Give parcels of an older program, kept by nonce alone, the name that has the account."""
+        puts: dict[bytes, bytes | None] = {}
+        for key, value in self._store.iterate(_PARCELS):
+            if len(key) == len(_PARCELS) + _NONCE_BYTES:
+                puts |= {key: None, _name(decode_parcel(value).transaction): value}
+        if puts:
+            self._store.write(puts, sync=True)
 
     def add(
         self,
@@ -48,26 +68,32 @@ class Outbox:
 
         The caller waits for the flush before it tells anybody (ADR-0009).
         """
-        puts: dict[bytes, bytes | None] = {
-            _PARCELS + number8(parcel.transaction.nonce): parcel.encode()
-        }
+        puts: dict[bytes, bytes | None] = {_name(parcel.transaction): parcel.encode()}
         puts.update((_OWN + name, record_id) for name, record_id in own_records.items())
         puts.update(extra)
         self._store.write(puts, sync=False)
 
-    def remove(self, nonces: list[int]) -> None:
-        """Forget parcels that are final; not synced, since a leftover is only sent again."""
-        if nonces:
-            self._store.write({_PARCELS + number8(nonce): None for nonce in nonces}, sync=False)
+    def remove(self, lane: Iterable[tuple[int, Address]]) -> None:
+        """Forget parcels that are final, by nonce and account.
+
+        Not synced, since a leftover is only sent again.
+        """
+        puts: dict[bytes, bytes | None] = {_key(nonce, account): None for nonce, account in lane}
+        if puts:
+            self._store.write(puts, sync=False)
+
+    def removal(self, parcel: Parcel) -> dict[bytes, bytes | None]:
+        """The put that forgets a parcel, to be written with what takes its place."""
+        return {_name(parcel.transaction): None}
 
     def parcels(self) -> Iterator[Parcel]:
         """Everything that is not final yet, in nonce order."""
         for _, value in self._store.iterate(_PARCELS):
             yield decode_parcel(value)
 
-    def parcel(self, nonce: int) -> Parcel | None:
-        """The parcel of an account nonce, if it is not final yet."""
-        value = self._store.get(_PARCELS + number8(nonce))
+    def parcel(self, nonce: int, account: Address) -> Parcel | None:
+        """The parcel of an account's nonce, if it is not final yet."""
+        value = self._store.get(_key(nonce, account))
         return None if value is None else decode_parcel(value)
 
     def fail(self, parcel: Parcel) -> int:

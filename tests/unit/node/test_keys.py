@@ -81,7 +81,7 @@ def change(path: Path, **fields: object) -> None:
 
 def test_unknown_version_is_named(saved: Path) -> None:
     change(saved, version=1)
-    with pytest.raises(KeystoreUnknown, match="version 1, this program reads 2"):
+    with pytest.raises(KeystoreUnknown, match="version 1, this program reads 2 and 3"):
         NodeSecrets.load(saved, PASSPHRASE)
 
 

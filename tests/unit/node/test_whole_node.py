@@ -33,6 +33,7 @@ from node.devnet.ports import free_ports
 from node.directory import Directory
 from node.facade import Facade
 from node.guarded.accesslog import ENTRIES
+from node.rotation.keyset import KeySet
 from node.service import (
     Caller,
     Conflict,
@@ -312,8 +313,9 @@ def test_a_home_without_its_certificate_is_refused(homes: list[Home], tmp_path: 
 def test_a_member_that_changed_its_keys_by_vote_starts_again_after_it_lost_its_database(
     homes: list[Home],
 ) -> None:
-    member = replace(homes[0].member, node=STRANGER.address, account=STRANGER.address)
-    home = replace(homes[0], member=member)
+    secret = STRANGER.secret
+    keys = KeySet(replace(homes[0].secrets, vote_key=secret, account_key=secret))
+    home = replace(homes[0], keys=keys)
     directory = Directory(home.genesis, Replica(genesis=home.genesis).executor.slot)
     with pytest.raises(HomeInvalid, match="vote key"):
         check_against_ledger(home, directory)

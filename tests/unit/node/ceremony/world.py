@@ -64,7 +64,7 @@ class Party:
             lane=self,
             shares=self.shares,
             keys=self.keys,
-            sealing_key=sealing_key(self.name),
+            sealing_keys=lambda: (sealing_key(self.name),),
             read_slot=self.world.read_slot,
             epoch_seconds=DAY,
             rank=self.rank,

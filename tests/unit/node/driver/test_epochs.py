@@ -13,16 +13,25 @@ from bulwark.ledger.errors import ProofInvalid
 from bulwark.ledger.genesis import ConsensusParameters, Genesis, GenesisAccount
 from bulwark.ledger.ids import Address, Height
 from bulwark.ledger.proofs import SealedHeader
+from bulwark.ledger.signing import Signer, SigningKey
 from consensus.authentication import authenticate
 from consensus.errors import AuthenticationFailed
 from consensus.messages import StableProof
-from contracts.actions import Action, RemoveMember, SetParameter, SetRoles
+from contracts.actions import Action, RemoveMember, SetKeys, SetParameter, SetRoles
 from contracts.governance import GOVERNANCE, encode_approve, encode_propose
 from contracts.members import Member, Role, member_id_bytes
 from contracts.placement import governed_contracts
+from node.rotation.signers import SignerAtWork
 from node.service import Stage
+from tests.unit.node.driver import cluster as cluster_module
 from tests.unit.node.driver.cluster import Cluster, Station, until
-from tests.unit.node.execution.alliance import ACCOUNTS, NAMES, make_genesis, make_sidecar
+from tests.unit.node.execution.alliance import (
+    ACCOUNTS,
+    NAMES,
+    VOTE_KEYS,
+    make_genesis,
+    make_sidecar,
+)
 
 LATER_S = int(time.time()) + 86_400
 _BITS = {"validator": 1, "reporter": 2, "regulator": 4, "deployer": 8}
@@ -169,3 +178,25 @@ async def test_a_node_that_crashes_around_the_boundary_goes_on_in_the_right_epoc
     await until(lambda: all(s.engine.epoch.number == 1 for s in cluster.stations[:3]))
     await report(cluster.stations[0], "after")
     assert cluster.stations[0].node.executor.roles(ACCOUNTS[3].address) == 0
+
+
+async def test_a_vote_key_changes_at_the_boundary_in_the_running_node(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    new = SigningKey(b"\x2a" * 32)
+    keys: list[Signer] = list(VOTE_KEYS)
+    rotating = keys[2] = SignerAtWork([VOTE_KEYS[2], new])
+    monkeypatch.setattr(cluster_module, "VOTE_KEYS", keys)
+    change = SetKeys(member_id_bytes(NAMES[2]), new.address, ACCOUNTS[2].address, bytes(32))
+    async with Cluster(tmp_path, governed()) as cluster:
+        station = cluster.stations[2]
+        await report(station, "before")
+        assert rotating.address == VOTE_KEYS[2].address
+        await vote(cluster, 1, change, (0, 1, 2))
+        await in_epoch(cluster, 1)
+        assert rotating.address == new.address
+        assert station.engine.driver is not None
+        await report(station, "after")
+        # Its votes count: without another one there is no quorum but with it.
+        await cluster.stations.pop().stop()
+        await report(station, "with every vote needed")

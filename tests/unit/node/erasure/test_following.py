@@ -149,7 +149,8 @@ async def test_a_confirmation_that_nobody_holds_any_more_is_sent_again() -> None
     world.confirmer.work()
     duty = world.book.duty(root)
     assert duty is not None and duty.stage is Stage.SENT
-    world.outbox.remove([world.sent[0].transaction.nonce])
+    sent = world.sent[0].transaction
+    world.outbox.remove([(sent.nonce, sent.sender)])
     world = world.restarted()
     world.confirmer.work()
     world.confirmer.work()

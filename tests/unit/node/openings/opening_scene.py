@@ -147,7 +147,7 @@ class OpeningNode:
         self.exculpator = Exculpator(
             ledger=self.ledger,
             statements=self.source,
-            ring_key=WORLD.secrets[place],
+            ring_keys=lambda: (WORLD.secrets[place],),
             final_state=scene.final_state,
             random_bytes=random_bytes,
         )

@@ -58,7 +58,8 @@ async def test_what_is_missing_is_told(scene: Scene) -> None:
     with pytest.raises(Unavailable, match="no evaluator"):
         await desk.exculpation(case_id)
     scene.down = set()
-    scene.nodes["m0"].exculpator._ring_key = new_ring_key(WORLD.random_bytes)
+    other = new_ring_key(WORLD.random_bytes)
+    scene.nodes["m0"].exculpator._ring_keys = lambda: (other,)
     with pytest.raises(Conflict, match="not among those"):
         await desk.exculpation(case_id)
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from bulwark.ledger.ids import Address, Digest, Height, RecordId
 from bulwark.ledger.record import Record
 from bulwark.ledger.sidecar import Sidecar
+from bulwark.ledger.signing import Signer, SigningKey
 from bulwark.ledger.transaction import Transaction
 from contracts.bindings import RECORD_REGISTRY, encode_anchor
 from node.gossip import Parcel
@@ -16,25 +19,35 @@ from node.reporting.outbox import Outbox, own_name
 from node.reporting.tracker import StageTracker
 from node.service import Busy, Stage
 from node.storage.memory import MemoryStore
+from node.storage.schema import OUTBOX, number8
 from tests.unit.node.execution.alliance import ACCOUNTS, CHAIN_ID, NOWHERE, call, make_sidecar
 
 KEY = ACCOUNTS[0]
 
 
 class Bench:
-    def __init__(self, store: MemoryStore | None = None) -> None:
+    def __init__(
+        self,
+        store: MemoryStore | None = None,
+        *,
+        key: SigningKey = KEY,
+        settle: Callable[[], Signer | None] = lambda: None,
+    ) -> None:
         self.store = store or MemoryStore()
         self.outbox = Outbox(self.store)
         self.tracker = StageTracker()
         self.next = 0
         self.submitted: list[Parcel] = []
+        self.forgotten: list[Digest] = []
         self.anchorer = Anchorer(
-            KEY,
+            key,
             CHAIN_ID,
             self.outbox,
             self.tracker,
             next_nonce=lambda _: self.next,
             submit=self.submitted.append,
+            settle=settle,
+            forget=self.forgotten.extend,
         )
 
     def send(self, seed: str = "s") -> tuple[Transaction, Sidecar]:
@@ -114,7 +127,7 @@ def test_a_reverted_anchor_does_not_take_a_later_records_name() -> None:
     assert isinstance(record, Record)
     later = RecordId(b"l" * 32)
     other, _ = bench.send("other")
-    parcel = bench.outbox.parcel(other.nonce)
+    parcel = bench.outbox.parcel(other.nonce, KEY.address)
     assert parcel is not None
     bench.outbox.add(parcel, {name_of(record): later}, {})
     bench.run(1, (transaction, False))
@@ -146,7 +159,7 @@ def test_transactions_of_others_and_unknown_own_ones_are_ignored() -> None:
 def test_a_restart_sends_again_replaces_and_forgets_as_the_chain_says() -> None:
     before = Bench()
     sent = [before.send(f"s{number}")[0] for number in range(4)]
-    failed = before.outbox.parcel(1)
+    failed = before.outbox.parcel(1, KEY.address)
     assert failed is not None and failed.sidecar is not None
     before.store.flush()
     after = Bench(before.store.crash())
@@ -167,3 +180,76 @@ def test_a_transaction_without_sidecar_fails_without_records() -> None:
     assert bench.store.get(b"o?") == transaction.hash
     bench.run(1, (transaction, False))
     assert bench.anchorer.reverted == 1
+
+
+def test_what_waits_when_the_account_changes_is_signed_by_the_new_one_and_nothing_is_lost() -> None:
+    named = [KEY]
+    bench = Bench(settle=lambda: named[0])
+    first, carried = bench.send("s0")
+    second, _ = bench.send("s1")
+    bench.run(1, (first, True))
+    new = named[0] = ACCOUNTS[1]
+    bench.anchorer.settle()
+    (again,) = [p for p in bench.submitted if p.transaction.sender == new.address]
+    assert again.transaction.nonce == 0
+    assert again.transaction.data == second.data
+    assert bench.forgotten == [second.hash]
+    assert bench.anchorer.address == new.address
+    assert [p.transaction.sender for p in bench.outbox.parcels()] == [new.address, KEY.address]
+    assert bench.anchorer.waiting_records == carried.count
+    bench.anchorer.settle()
+    assert bench.anchorer.waiting == 1
+    bench.run(2, (again.transaction, True))
+    bench.anchorer.finalized(Height(2))
+    assert bench.kept() == []
+
+
+def test_an_anchor_refused_in_the_block_of_the_vote_on_the_account_is_sent_again_not_failed() -> (
+    None
+):
+    named = [KEY]
+    bench = Bench(settle=lambda: named[0])
+    transaction, _ = bench.send()
+    named[0] = ACCOUNTS[1]
+    bench.run(3, (transaction, False))
+    assert bench.anchorer.reverted == 0
+    (again,) = [p for p in bench.submitted if p.transaction.sender == ACCOUNTS[1].address]
+    assert again.transaction.data == transaction.data
+    bench.anchorer.finalized(Height(3))
+    assert bench.kept() == [0]
+
+
+def test_a_crash_in_the_middle_of_a_change_of_account_loses_and_doubles_nothing() -> None:
+    before = Bench()
+    sent = [before.send(f"s{number}")[0] for number in range(3)]
+    named = [ACCOUNTS[1]]
+    half = Bench(before.store, settle=lambda: named[0])
+    half.anchorer.resume(0, lambda _: None)
+    calls: list[Parcel] = []
+
+    def dies(parcel: Parcel) -> None:
+        calls.append(parcel)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+
+    half.anchorer._submit = dies
+    with pytest.raises(KeyboardInterrupt):
+        half.anchorer.settle()
+    after = Bench(before.store, key=ACCOUNTS[1])
+    after.anchorer.resume(0, lambda _: None)
+    held = [parcel.transaction for parcel in after.outbox.parcels()]
+    assert sorted(each.data for each in held) == sorted(each.data for each in sent)
+    assert {each.sender for each in held} == {ACCOUNTS[1].address}
+    assert after.kept() == [0, 1, 2]
+
+
+def test_parcels_of_an_older_program_get_a_lane() -> None:
+    bench = Bench()
+    transaction, _ = bench.send()
+    name = OUTBOX + b"t" + number8(0)
+    (pair,) = list(bench.store.iterate(OUTBOX + b"t"))
+    bench.store.write({pair[0]: None, name: pair[1]}, sync=True)
+    again = Outbox(bench.store)
+    found = again.parcel(0, KEY.address)
+    assert found is not None and found.transaction.hash == transaction.hash
+    assert bench.store.get(name) is None

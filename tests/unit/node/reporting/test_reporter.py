@@ -239,7 +239,7 @@ async def test_a_caller_that_gives_up_does_not_take_the_others_with_it(bench: Be
     leaving.cancel()
     (outcome,) = await staying
     assert outcome.record_id is not None
-    assert bench.outbox.parcel(0) is not None
+    assert bench.outbox.parcel(0, ACCOUNTS[0].address) is not None
 
 
 async def test_refused_rows_do_not_stop_the_others(bench: Bench) -> None:

@@ -1,0 +1,1 @@
+"""Tokens: keys inside hardware, reached by PKCS#11"""
