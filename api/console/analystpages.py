@@ -1,0 +1,41 @@
+"""Analyst pages: the table of what reporters and analysts see and may do.
+
+Rules: those of `pages`; what changes something is a POST.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from api.console.feedback import FeedbackPages
+from api.console.reporting import ReportingPages
+from api.console.screening import ScreeningPages
+from api.console.source import STAFF, WRITERS, Source
+from api.console.visit import Page
+
+BASE: Final = "/console"
+
+
+def analyst_pages(source: Source) -> list[Page]:
+    """Pages of the desks that the node has."""
+    pages: list[Page] = []
+    if source.adviser is not None:
+        pages += _screening_pages(source, ScreeningPages(source, source.adviser))
+    return pages
+
+
+def _screening_pages(source: Source, at: ScreeningPages) -> list[Page]:
+    reporting, answer = ReportingPages(source), f"{BASE}/answers/{{kept}}"
+    pages = [
+        Page("GET", f"{BASE}/screening", at.form, STAFF, "Ask"),
+        Page("POST", f"{BASE}/screening", at.ask, STAFF, large=True),
+        Page("GET", answer, at.answer, STAFF),
+        Page("GET", f"{answer}/report", reporting.about, WRITERS),
+        Page("GET", f"{BASE}/report", reporting.form, WRITERS, "Report"),
+        Page("POST", f"{BASE}/report", reporting.send, WRITERS, large=True),
+        Page("GET", f"{BASE}/reported/{{kept}}", reporting.done, WRITERS),
+    ]
+    if source.interaction is not None:
+        feedback = FeedbackPages(at, source.interaction.feedback)
+        pages.append(Page("POST", f"{answer}/feedback", feedback.give, STAFF, large=True))
+    return pages
