@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from typing import Final
 
+from api.console.casework import CaseworkPages
 from api.console.feedback import FeedbackPages
+from api.console.jobs import JobPages
 from api.console.reporting import ReportingPages
 from api.console.screening import ScreeningPages
 from api.console.source import STAFF, WRITERS, Source
 from api.console.visit import Page
+from api.jobs import UPLOAD_MS, WATCHERS
 
 BASE: Final = "/console"
 
@@ -21,7 +24,30 @@ def analyst_pages(source: Source) -> list[Page]:
     pages: list[Page] = []
     if source.adviser is not None:
         pages += _screening_pages(source, ScreeningPages(source, source.adviser))
+    if source.jobs is not None:
+        pages += _job_pages(JobPages(source.jobs))
+    if source.disputes is not None:
+        member = str(source.service.status().get("member", ""))
+        at = CaseworkPages(source.disputes, member)
+        move = f"{BASE}/records/{{record}}/{{move}}"
+        pages += [
+            Page("GET", move, at.show, WRITERS),
+            Page("POST", move, at.do, WRITERS),
+            Page("GET", f"{BASE}/followed/{{kept}}", at.done, WRITERS),
+        ]
     return pages
+
+
+def _job_pages(at: JobPages) -> list[Page]:
+    base, one = f"{BASE}/jobs", f"{BASE}/jobs/{{job}}"
+    return [
+        Page("GET", base, at.every, WATCHERS, "Batches"),
+        Page("POST", base, at.send, STAFF, upload=True, timeout_ms=UPLOAD_MS),
+        Page("GET", one, at.show, WATCHERS),
+        Page("POST", f"{one}/{{step}}", at.step, WATCHERS),
+        Page("GET", f"{one}/result/{{format}}", at.result, STAFF),
+        Page("GET", f"{one}/manifest", at.manifest, STAFF),
+    ]
 
 
 def _screening_pages(source: Source, at: ScreeningPages) -> list[Page]:

@@ -61,8 +61,8 @@ def create_console(
         *_open_pages(login, oidc, Files(renderer)),
         *analyst_pages(source),
         *_pages(source),
-        *admin_pages(source, door.entrance),
     ]
+    pages += admin_pages(source, door.entrance, pages)
     return Gate(pages, sessions, renderer, door, settings, source.frame, clock)
 
 

@@ -167,10 +167,10 @@ def question_form(visit: Visit) -> Form:
             help="As your customer gave it. It leaves this node as a keyed hash only, and stands "
             "in no address and no log.",
         ),
-        Field("purpose", "Purpose", "select", "fraud_prevention", options=_stated(Purpose)),
+        Field("purpose", "Purpose", "select", "fraud_prevention", options=stated(Purpose)),
         Field(
             "lawful_basis", "Lawful basis", "select", "legitimate_interests",
-            options=_stated(LawfulBasis),
+            options=stated(LawfulBasis),
         ),
         Field("case_ref", "Case reference", most=CASE_REF_MAX, help="Yours; for the access log."),
         Field("region", "Country", most=2, help="Two letters, for numbers without a prefix."),
@@ -178,7 +178,8 @@ def question_form(visit: Visit) -> Form:
     return form_of(visit, PATH, "Ask", fields)
 
 
-def _stated(vocabulary: type[Purpose] | type[LawfulBasis]) -> tuple[tuple[str, str], ...]:
+def stated(vocabulary: type[Purpose] | type[LawfulBasis]) -> tuple[tuple[str, str], ...]:
+    """Choices of a vocabulary that has to be stated."""
     return options(vocabulary, *(term for term in vocabulary if term == 0))
 
 
