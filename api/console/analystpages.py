@@ -7,14 +7,19 @@ from __future__ import annotations
 
 from typing import Final
 
+from api.console.alerts import AlertPages
 from api.console.casework import CaseworkPages
+from api.console.customers import CustomerPages
 from api.console.feedback import FeedbackPages
 from api.console.jobs import JobPages
+from api.console.protections import ProtectionPages
 from api.console.reporting import ReportingPages
 from api.console.screening import ScreeningPages
 from api.console.source import STAFF, WRITERS, Source
 from api.console.visit import Page
 from api.jobs import UPLOAD_MS, WATCHERS
+from api.recalls import READERS as RECALL_READERS
+from node.interaction.port import InteractionService
 
 BASE: Final = "/console"
 
@@ -35,7 +40,36 @@ def analyst_pages(source: Source) -> list[Page]:
             Page("POST", move, at.do, WRITERS),
             Page("GET", f"{BASE}/followed/{{kept}}", at.done, WRITERS),
         ]
+    if source.interaction is not None:
+        pages += _customer_pages(source, source.interaction)
+    alerts = AlertPages(source.recalls, source.push)
+    if source.recalls is not None:
+        pages.append(
+            Page("GET", f"{BASE}/recalls", alerts.recalls, RECALL_READERS, "Recalls")
+        )
+    if source.push is not None:
+        pages.append(
+            Page("GET", f"{BASE}/retro-hits", alerts.hits, RECALL_READERS, "Retro-hunt")
+        )
     return pages
+
+
+def _customer_pages(source: Source, interaction: InteractionService) -> list[Page]:
+    at = CustomerPages(interaction.reports, source.now_ms, "en")
+    base, one = f"{BASE}/customer-reports", f"{BASE}/customer-reports/{{report}}"
+    shields = ProtectionPages(interaction.protections, source.now_ms)
+    own, shield = f"{BASE}/protections", f"{BASE}/protections/{{protection}}"
+    return [
+        Page("GET", base, at.every, STAFF, "Customers"),
+        Page("POST", base, at.take, STAFF, large=True),
+        Page("GET", one, at.show, STAFF),
+        Page("POST", f"{one}/{{step}}", at.step, STAFF, large=True),
+        Page("GET", own, shields.every, STAFF, "Protections"),
+        Page("POST", own, shields.register, WRITERS, large=True),
+        Page("GET", shield, shields.show, STAFF),
+        Page("POST", f"{shield}/renew", shields.renew, WRITERS),
+        Page("POST", f"{shield}/withdraw", shields.withdraw, WRITERS),
+    ]
 
 
 def _job_pages(at: JobPages) -> list[Page]:
