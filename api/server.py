@@ -116,7 +116,9 @@ def create_app(
     edge.attach(_router(edge), RPC_PATH, sockets.serve)
     served: Edge | WithConsole = edge
     if settings.console:
-        served = _with_console(edge, service, ethereum, clock, desks, adviser, settings, random_bytes)
+        served = _with_console(
+            edge, service, ethereum, clock, desks, adviser, settings, random_bytes
+        )
     whole: ASGIApp = served
     if answering is not None:
         whole = WithStatusPage(served, edge.routes, answering, adviser.speaker, edge, settings)

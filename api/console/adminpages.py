@@ -1,6 +1,7 @@
 """Admin pages: the table of what administrators see and may change of this node.
 
-Rules: those of `pages`; every change is in the access log, by the desk that makes it or by the gate.
+Rules: those of `pages`; every change is in the access log, by the desk that makes it or by
+the gate.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ from api.console.keys import KeyPages, SecretPages
 from api.console.source import ADMINS, Source
 from api.console.visit import Page
 from node.identity.port import ApiKeyService
-from node.push.port import PushService
 from node.service import Role
 
 BASE: Final = "/console"

@@ -44,13 +44,9 @@ def analyst_pages(source: Source) -> list[Page]:
         pages += _customer_pages(source, source.interaction)
     alerts = AlertPages(source.recalls, source.push)
     if source.recalls is not None:
-        pages.append(
-            Page("GET", f"{BASE}/recalls", alerts.recalls, RECALL_READERS, "Recalls")
-        )
+        pages.append(Page("GET", f"{BASE}/recalls", alerts.recalls, RECALL_READERS, "Recalls"))
     if source.push is not None:
-        pages.append(
-            Page("GET", f"{BASE}/retro-hits", alerts.hits, RECALL_READERS, "Retro-hunt")
-        )
+        pages.append(Page("GET", f"{BASE}/retro-hits", alerts.hits, RECALL_READERS, "Retro-hunt"))
     return pages
 
 

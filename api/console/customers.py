@@ -54,9 +54,7 @@ _PLACE: Final = re.compile(r"identifiers\[(\d+)\]\.(\w+)")
 class CustomerPages:
     """Handlers of /console/customer-reports."""
 
-    def __init__(
-        self, reports: CustomerReports, now_ms: Callable[[], int], language: str
-    ) -> None:
+    def __init__(self, reports: CustomerReports, now_ms: Callable[[], int], language: str) -> None:
         """`language`: of reports that name none."""
         self._reports = reports
         self._now_ms = now_ms
@@ -151,9 +149,7 @@ class CustomerPages:
 
         async def again(wrong: Wrong) -> View:
             numbers = _numbers(visit)
-            errors = tuple(
-                replace(e, field=_chosen_name(e.field, numbers)) for e in wrong.errors
-            )
+            errors = tuple(replace(e, field=_chosen_name(e.field, numbers)) for e in wrong.errors)
             return self._one(visit, step, replace(wrong, errors=errors))
 
         return await settle(visit, work, again)

@@ -70,9 +70,7 @@ def feedback_form(visit: Visit, asked: Asked) -> Form:
     if visit.role in WRITERS and len(asked.answer.records) == 1:
         grounds = (("", "no"), *options(DisputeGround, DisputeGround.UNKNOWN))
         text = "Goes to the ledger under this member's name. Only with “disagreed”."
-        fields.append(
-            Field("dispute", "Dispute the record", "select", help=text, options=grounds)
-        )
+        fields.append(Field("dispute", "Dispute the record", "select", help=text, options=grounds))
     action = f"/console/answers/{visit.params['kept']}/feedback"
     return form_of(visit, action, "Say what you found", fields, id="feedback")
 

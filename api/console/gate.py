@@ -19,9 +19,9 @@ from starlette.types import Receive, Scope, Send
 
 from api.auth import Entrance, Principal
 from api.console.cookies import SESSION, drop_cookie, read_cookie
+from api.console.multipart import read_upload
 from api.console.render import Renderer
 from api.console.sessions import Sessions
-from api.console.multipart import read_upload
 from api.console.visit import HTML_TYPE, Page, View, Visit, read_form, redirect
 from api.edge import Edge, as_problem, send_stream
 from api.exchange import ClientGone, Exchange, Reply, Route

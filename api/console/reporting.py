@@ -76,9 +76,7 @@ class ReportingPages:
         if not isinstance(asked, Asked):
             raise Problem(404, "not-found", "this session has no such answer, or no more")
         question = asked.question
-        return _view(
-            report_form(visit, question.kind.label, question.value, question.case_ref)
-        )
+        return _view(report_form(visit, question.kind.label, question.value, question.case_ref))
 
     async def send(self, visit: Visit) -> View | Reply:
         """POST /console/report."""

@@ -76,9 +76,7 @@ class Sessions:
             self._open.popitem(last=False)
         identity = random_text(self._random)
         token = random_text(self._random)
-        self._open[_hash(identity)] = Session(
-            principal, token, now_ms, now_ms, Tray(self._random)
-        )
+        self._open[_hash(identity)] = Session(principal, token, now_ms, now_ms, Tray(self._random))
         return identity
 
     def find(self, identity: str, now_ms: int) -> Session | None:

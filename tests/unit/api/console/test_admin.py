@@ -50,9 +50,7 @@ async def test_a_key_is_made_shown_once_used_rotated_and_revoked(place: Place) -
         assert "case tool" in page and "127.0.0.0/8, ::1" in page and first not in page
         led = await desk.login(None, key=first)
         assert led.headers["location"] == "/console/screening"
-        turned = await browser.done(
-            f"{KEYS}/desk-7", f"{KEYS}/desk-7/rotate", overlap_seconds="60"
-        )
+        turned = await browser.done(f"{KEYS}/desk-7", f"{KEYS}/desk-7/rotate", overlap_seconds="60")
         second = secret_of(await browser.page(turned))
         assert second != first
         assert "The secret before" in await browser.page(f"{KEYS}/desk-7")
@@ -191,4 +189,4 @@ async def test_quotas_tell_the_questions_that_are_left(place: Place) -> None:
     async with world.browser() as browser:
         await browser.login(Role.ADMIN)
         page = await browser.page("/console/quotas")
-        assert re.search(r'>screening</th><td[^>]*>1,000</td><td[^>]*>64</td><td[^>]*>936<', page)
+        assert re.search(r">screening</th><td[^>]*>1,000</td><td[^>]*>64</td><td[^>]*>936<", page)

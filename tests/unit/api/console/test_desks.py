@@ -152,9 +152,7 @@ class Hasty:
     async def follow(
         self, wish: Wish, *, by: Caller, wait: Stage, idempotency: Idempotency | None
     ) -> FollowUpOutcome:
-        return await self.desk.follow(
-            wish, by=by, wait=Stage.ACCEPTED, idempotency=idempotency
-        )
+        return await self.desk.follow(wish, by=by, wait=Stage.ACCEPTED, idempotency=idempotency)
 
     async def disputes(
         self, whose: Whose, *, open_only: bool, cursor: bytes | None, most: int
