@@ -42,6 +42,12 @@ def analyst_pages(source: Source) -> list[Page]:
         ]
     if source.interaction is not None:
         pages += _customer_pages(source, source.interaction)
+    return pages
+
+
+def alert_pages(source: Source) -> list[Page]:
+    """What changed about earlier questions, for all who read recalls and events."""
+    pages: list[Page] = []
     alerts = AlertPages(source.recalls, source.push)
     if source.recalls is not None:
         pages.append(Page("GET", f"{BASE}/recalls", alerts.recalls, RECALL_READERS, "Recalls"))

@@ -61,7 +61,8 @@ class FeedbackPages:
 def feedback_form(visit: Visit, asked: Asked) -> Form:
     """The form below an answer."""
     fields = [
-        Field("verdict", "What you found", "select", options=tuple(VERDICTS.items())),
+        Field("verdict", "What you found", "select", required=True,
+              options=(("", "choose one"), *((v.value, text) for v, text in VERDICTS.items()))),
         Field("finding", "Why", "select", Finding.OTHER.value, options=_words(Finding)),
         Field("loss_prevented", "Loss prevented", "select", "unknown", options=options(LossBand)),
         Field("case_ref", "Case reference", value=asked.question.case_ref, most=CASE_REF_MAX,

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from api.auth import RandomBytes
 from api.console.access import AccessPages
 from api.console.adminpages import admin_pages
-from api.console.analystpages import analyst_pages
+from api.console.analystpages import alert_pages, analyst_pages
 from api.console.blocks import BlockPages
 from api.console.disputes import DisputePages
 from api.console.evidence import EvidencePages
@@ -61,6 +61,7 @@ def create_console(
         *_open_pages(login, oidc, Files(renderer)),
         *analyst_pages(source),
         *_pages(source),
+        *alert_pages(source),
     ]
     pages += admin_pages(source, door.entrance, pages)
     return Gate(pages, sessions, renderer, door, settings, source.frame, clock)

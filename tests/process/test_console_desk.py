@@ -57,7 +57,7 @@ def shots(tmp_path: Path) -> Path:
 
 
 def keep(browser: Browser, folder: Path, name: str, *, look: bool) -> None:
-    """Screenshots in both widths; with `look`, axe in both and in the dark, and no page too wide."""
+    """Screenshots in both widths; with `look`, axe in both and in the dark, none too wide."""
     folder.mkdir(parents=True, exist_ok=True)
     for width in WIDTHS:
         browser.show_at(width)
