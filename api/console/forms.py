@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final, TypeVar
 
-from api.console.tray import NoTicket
+from api.console.tray import Interrupted, NoTicket
 from api.console.visit import View, Visit, redirect
 from api.edge import as_problem
 from api.exchange import Reply
@@ -127,6 +127,9 @@ async def settle(
         path = await session.tray.once(visit.form.get("ticket", ""), work)
     except NoTicket:
         raise Problem(400, "malformed", "the form came without its ticket; load it anew") from None
+    except Interrupted:
+        detail = "the same form was sent a moment before and was not served; send it again"
+        raise Problem(409, "conflict", detail) from None
     except (Problem, ServiceError, IndicatorError) as error:
         problem = as_problem(error, visit.exchange.correlator)
         if problem.status not in SHOWN_AGAIN:

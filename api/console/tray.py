@@ -1,5 +1,4 @@
-"""Tray: what a session's forms led to, so that a form sent twice does one thing and a result has a
-page of its own.
+"""Tray: results of a session's forms, so that one sent twice does one thing and leads to one page.
 
 Rules: memory only, gone with the session; bounded, the oldest goes first. A form carries a ticket
 that its page made: the first to arrive with a ticket is served, a second one waits for it and is
@@ -28,6 +27,10 @@ _TICKET: Final = re.compile(r"[A-Za-z0-9_-]{32}\Z")
 
 class NoTicket(Exception):
     """A form came without a ticket of its page."""
+
+
+class Interrupted(Exception):
+    """The same form was sent a moment before, and its request ended before it was served."""
 
 
 class Tray:
@@ -61,7 +64,8 @@ class Tray:
     async def once(self, ticket: str, work: Callable[[], Awaitable[str]]) -> str:
         """The path that a form leads to: `work` is done once for a ticket.
 
-        What `work` raises is raised here, and the ticket may be used again: nothing was done.
+        What `work` raises is raised here, and the ticket may be used again. Who waits for a
+        request that went away gets Interrupted.
         """
         if _TICKET.match(ticket) is None:
             raise NoTicket
@@ -76,10 +80,7 @@ class Tray:
             path = await work()
         except BaseException as error:
             self._served.pop(ticket, None)
-            if not isinstance(error, Exception):
-                place.cancel()
-                raise
-            place.set_exception(error)
+            place.set_exception(error if isinstance(error, Exception) else Interrupted())
             place.exception()  # nobody may be waiting, and that is no fault
             raise
         place.set_result(path)
