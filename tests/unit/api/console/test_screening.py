@@ -59,7 +59,7 @@ async def test_wrong_fields_are_said_beside_them_and_nothing_typed_is_lost() -> 
     world = ConsoleWorld()
     async with world.browser() as browser:
         await browser.login(Role.ANALYST)
-        wrong = {**QUESTION, "value": "no <number>", "kind": "phone", "region": "XXX"}
+        wrong = {**QUESTION, "value": "no <number>", "kind": "phone", "region": "GBR"}
         answer = await browser.send(ASK, **wrong)
         assert answer.status_code == 422
         check_html(answer.text)
