@@ -121,7 +121,7 @@ class Edge:
         start = {"type": "http.response.start", "status": reply.status, "headers": headers}
         if reply.stream is not None:
             within_s = self._settings.batch_timeout_ms / 1000
-            size = await _stream(reply.stream, start, send, within_s, reply.slow_s)
+            size = await send_stream(reply.stream, start, send, within_s, reply.slow_s)
         else:
             await send(start)
             body = b"" if exchange.method == "HEAD" else reply.body
@@ -281,7 +281,7 @@ class _Watched:
             await asyncio.sleep(quota.wait_s)
 
 
-async def _stream(
+async def send_stream(
     stream: Outgoing, start: Message, send: Send, within_s: float, slow_s: float
 ) -> int:
     """Send a body piece by piece; a failure ends the connection short of its announced length."""

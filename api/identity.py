@@ -83,6 +83,49 @@ _RELOAD: Final = doc.operation(
 )
 
 
+class KeyReader:
+    """Reads what an administrator wants of a key."""
+
+    def __init__(self, now_ms: Callable[[], int]) -> None:
+        """`now_ms` is the wall clock."""
+        self._now_ms = now_ms
+
+    def wish(self, given: dict[str, object]) -> KeyWish:
+        """A key to be made, from fields by their names; Problem 422 otherwise."""
+        role, name = given["role"], given.get("id")
+        if not isinstance(role, str) or role not in {known.value for known in Role}:
+            allowed = ", ".join(known.value for known in Role)
+            raise invalid(FieldProblem("role", f"allowed: {allowed}"))
+        if name is not None and (not isinstance(name, str) or KEY_ID.match(name) is None):
+            raise invalid(FieldProblem("id", "allowed: 1 to 63 of a-z, 0-9, '.', '_', '-'"))
+        expires_ms = self.moment(given.get("expires"))
+        try:
+            label = parse_label(given.get("label", ""), "body")
+            networks = parse_networks(given.get("networks", []), "body")
+            limit = None
+            if given.get("limit") is not None:
+                stated = given["limit"]
+                if isinstance(stated, dict):
+                    stated = {name: value for name, value in stated.items() if value is not None}
+                limit = parse_limit(stated, "body")
+        except ApiKeysInvalid as error:
+            field = error.detail.partition(" ")[0].partition(".")[0]
+            raise invalid(FieldProblem(field, error.detail)) from error
+        return KeyWish(Role(role), name, label, expires_ms, networks, limit)
+
+    def moment(self, given: object) -> int | None:
+        """A time to come; Problem 422 otherwise."""
+        if given is None:
+            return None
+        try:
+            moment = parse_instant(given, "expires", "body")
+        except ApiKeysInvalid as error:
+            raise invalid(FieldProblem("expires", error.detail)) from error
+        if moment <= self._now_ms():
+            raise invalid(FieldProblem("expires", "expires wants a time to come"))
+        return moment
+
+
 class IdentityRoutes:
     """Handlers of /v1/api-keys, /v1/whoami and /v1/node/reload."""
 
@@ -92,6 +135,7 @@ class IdentityRoutes:
         """`now_ms` is the wall clock."""
         self._service = service
         self._now_ms = now_ms
+        self._reader = KeyReader(now_ms)
 
     async def list(self, exchange: Exchange) -> Reply:
         """GET /v1/api-keys."""
@@ -108,7 +152,7 @@ class IdentityRoutes:
         exchange.query()
         given = await _object(exchange)
         _check_names(given, {"role"}, {"id", "label", "expires", "networks", "limit"})
-        wish = self._wish(given)
+        wish = self._reader.wish(given)
         made = await self._service.create(wish, exchange.caller)
         place = (b"location", f"/v1/api-keys/{made.view.key.id}".encode("ascii"))
         return json_reply(201, self._new(made), place)
@@ -123,7 +167,7 @@ class IdentityRoutes:
         is_count = isinstance(overlap, int) and not isinstance(overlap, bool)
         if not is_count or not isinstance(overlap, int) or not 0 <= overlap <= MAX_OVERLAP_S:
             raise invalid(FieldProblem("overlap_seconds", f"a number from 0 to {MAX_OVERLAP_S}"))
-        expires_ms = self._moment(given.get("expires"))
+        expires_ms = self._reader.moment(given.get("expires"))
         made = await self._service.rotate(key_id, overlap * 1000, expires_ms, exchange.caller)
         return json_reply(200, self._new(made))
 
@@ -154,40 +198,6 @@ class IdentityRoutes:
         exchange.query()
         done = await self._service.reload(exchange.caller)
         return json_reply(200, {"taken": list(done.taken), "restart": list(done.restart)})
-
-    def _wish(self, given: dict[str, object]) -> KeyWish:
-        role, name = given["role"], given.get("id")
-        if not isinstance(role, str) or role not in {known.value for known in Role}:
-            allowed = ", ".join(known.value for known in Role)
-            raise invalid(FieldProblem("role", f"allowed: {allowed}"))
-        if name is not None and (not isinstance(name, str) or KEY_ID.match(name) is None):
-            raise invalid(FieldProblem("id", "allowed: 1 to 63 of a-z, 0-9, '.', '_', '-'"))
-        expires_ms = self._moment(given.get("expires"))
-        try:
-            label = parse_label(given.get("label", ""), "body")
-            networks = parse_networks(given.get("networks", []), "body")
-            limit = None
-            if given.get("limit") is not None:
-                stated = given["limit"]
-                if isinstance(stated, dict):
-                    stated = {name: value for name, value in stated.items() if value is not None}
-                limit = parse_limit(stated, "body")
-        except ApiKeysInvalid as error:
-            field = error.detail.partition(" ")[0].partition(".")[0]
-            raise invalid(FieldProblem(field, error.detail)) from error
-        return KeyWish(Role(role), name, label, expires_ms, networks, limit)
-
-    def _moment(self, given: object) -> int | None:
-        """A time to come; Problem 422 otherwise."""
-        if given is None:
-            return None
-        try:
-            moment = parse_instant(given, "expires", "body")
-        except ApiKeysInvalid as error:
-            raise invalid(FieldProblem("expires", error.detail)) from error
-        if moment <= self._now_ms():
-            raise invalid(FieldProblem("expires", "expires wants a time to come"))
-        return moment
 
     def _new(self, made: NewKey) -> dict[str, object]:
         return {"key": made.clear, "entry": self._entry(made.view)}

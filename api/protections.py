@@ -40,7 +40,7 @@ from node.interaction.protectionport import (
 
 _BASE: Final = "/v1/protections"
 _ONE: Final = f"{_BASE}/{{protection_id}}"
-_FIELDS: Final = (
+FIELDS: Final = (
     "person", "kind", "value", "region", "role", "fraud_type", "lawful_basis", "consent_anchor",
     "days", "policy", "case_ref",
 )  # fmt: skip
@@ -63,40 +63,20 @@ class ProtectionRoutes:
         """POST /v1/protections."""
         wait = exchange.wait()
         _, body = await json_body(exchange, self._settings)
-        known(body, *_FIELDS)
+        known(body, *FIELDS)
         if body.get("role") not in _ROLES:
             raise invalid(FieldProblem("role", f"one of {', '.join(_ROLES)}"))
         person = word_of(body, "person", PERSON_MAX)
-        wish = NewProtection(person, self._statement(body))
+        wish = NewProtection(person, statement_of(body, self._now_ms()))
         view = await self._service.register(wish, by=exchange.caller, wait=wait)
         return json_reply(write_status(wait), protection_document(view))
-
-    def _statement(self, body: dict[str, Any]) -> IndicatorReport:
-        """What goes to the ledger. RowError with every problem."""
-        now_ms = self._now_ms()
-        row: dict[str, Any] = {name: body[name] for name in _FIELDS[1:] if name in body}
-        row["object_role"] = row.pop("role")
-        days = _days(row.pop("days", DEFAULT_DAYS))
-        if "lawful_basis" not in row:
-            raise invalid(FieldProblem("lawful_basis", "the legal basis of the protection"))
-        return IndicatorReport.from_mapping(
-            {
-                "fraud_type": "unknown",
-                **row,
-                "evidence_level": EvidenceLevel.CONFIRMED.label,
-                "confidence": CERTAIN,
-                "purpose": Purpose.CONSUMER_PROTECTION.label,
-                "valid_until": day_text(now_ms // DAY_MS + days),
-            },
-            now_ms=now_ms,
-        )
 
     async def renew(self, exchange: Exchange) -> Reply:
         """POST /v1/protections/{protection_id}/renewal."""
         wait = exchange.wait()
         _, body = await json_body(exchange, self._settings, optional=True)
         known(body, "days")
-        days = _days(body.get("days", DEFAULT_DAYS))
+        days = days_of(body.get("days", DEFAULT_DAYS))
         view = await self._service.renew(_id(exchange), days, by=exchange.caller, wait=wait)
         return json_reply(200, protection_document(view))
 
@@ -126,11 +106,32 @@ class ProtectionRoutes:
         return json_reply(200, protection_document(self._service.show(_id(exchange))))
 
 
+def statement_of(body: dict[str, Any], now_ms: int) -> IndicatorReport:
+    """What goes to the ledger of a person's wish. RowError with every problem."""
+    row: dict[str, Any] = {name: body[name] for name in FIELDS[1:] if name in body}
+    row["object_role"] = row.pop("role")
+    days = days_of(row.pop("days", DEFAULT_DAYS))
+    if "lawful_basis" not in row:
+        raise invalid(FieldProblem("lawful_basis", "the legal basis of the protection"))
+    return IndicatorReport.from_mapping(
+        {
+            "fraud_type": "unknown",
+            **row,
+            "evidence_level": EvidenceLevel.CONFIRMED.label,
+            "confidence": CERTAIN,
+            "purpose": Purpose.CONSUMER_PROTECTION.label,
+            "valid_until": day_text(now_ms // DAY_MS + days),
+        },
+        now_ms=now_ms,
+    )
+
+
 def _id(exchange: Exchange) -> str:
     return id_of(exchange, "protection_id")
 
 
-def _days(given: object) -> int:
+def days_of(given: object) -> int:
+    """How long a protection lasts, days; Problem 422 otherwise."""
     if not isinstance(given, int) or isinstance(given, bool) or not 1 <= given <= MAX_DAYS:
         raise invalid(FieldProblem("days", f"a whole number from 1 to {MAX_DAYS}"))
     return given

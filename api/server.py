@@ -116,7 +116,9 @@ def create_app(
     edge.attach(_router(edge), RPC_PATH, sockets.serve)
     served: Edge | WithConsole = edge
     if settings.console:
-        served = _with_console(edge, service, ethereum, clock, desks, settings, random_bytes)
+        served = _with_console(
+            edge, service, ethereum, clock, desks, adviser, settings, random_bytes
+        )
     whole: ASGIApp = served
     if answering is not None:
         whole = WithStatusPage(served, edge.routes, answering, adviser.speaker, edge, settings)
@@ -144,6 +146,7 @@ def _with_console(
     ethereum: TracedView,
     clock: Callable[[], int],
     desks: DeskServices,
+    adviser: Adviser,
     settings: ApiSettings,
     random_bytes: RandomBytes,
 ) -> WithConsole:
@@ -157,6 +160,12 @@ def _with_console(
         desks.get("audit"),
         desks.get("disputes"),
         desks.get("policies"),
+        desks.get("interaction"),
+        desks.get("jobs"),
+        desks.get("recalls"),
+        desks.get("push"),
+        desks.get("identity"),
+        adviser,
     )
     return WithConsole(edge, create_console(source, edge, settings, random_bytes))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from api.console.source import Source
+from api.console.source import STAFF, WRITERS, Source
 from api.console.visit import View, Visit
 from api.console.wording import reason_text
 from api.problems import FieldProblem, Problem
@@ -29,14 +29,18 @@ class DisputePages:
 
     async def every(self, visit: Visit) -> View:
         """GET /console/disputes."""
-        query = visit.exchange.query("state", "cursor")
+        query = visit.exchange.query("state", "cursor", "whose")
+        usual = Whose.INBOX if visit.role in STAFF else Whose.ALL
+        whose = query.get("whose", usual.value)
+        if whose not in [each.value for each in Whose]:
+            raise _refused("whose", ", ".join(each.value for each in Whose))
         state, cursor = query.get("state", "all"), query.get("cursor")
         if state not in ("open", "all"):
             raise _refused("state", "open or all")
         if cursor is not None and (_CURSOR.match(cursor) is None or len(cursor) % 2):
             raise _refused("cursor", "hexadecimal digits of the page before")
         page = await self._disputes.disputes(
-            Whose.ALL,
+            Whose(whose),
             open_only=state == "open",
             cursor=None if cursor is None else bytes.fromhex(cursor),
             most=DISPUTES,
@@ -45,6 +49,8 @@ class DisputePages:
             "rows": [(view, reason_text(Operation.DISPUTE, view.ground)) for view in page.disputes],
             "only_open": state == "open",
             "state": state,
+            "whose": whose,
+            "can_rule": visit.role in WRITERS,
             "next": None if page.next is None else page.next.hex(),
         }
         return View("disputes.html", "Disputes", values)

@@ -43,7 +43,7 @@ class EvidencePages:
         entry = self._source.service.evidence_of(Digest(visit.digest("case")))
         case = document(entry)
         kind, encoded = str(case["kind"]), str(case["encoded"])
-        governance = self._source.governance
+        governance = self._source.governance_for(visit.role)
         about = [] if governance is None else governance.proposals(open_only=False)
         values = {
             "case": case,
@@ -51,6 +51,7 @@ class EvidencePages:
             "meaning": KINDS.get(kind, ("", "A kind that this version does not know."))[1],
             "messages": _messages(case["messages"]),
             "reports": self._reports(visit, entry.culprit),
+            "has_proposals": governance is not None,
             "encoded": encoded if len(encoded) <= MAX_ENCODED_CHARS else None,
             "proposals": [view for view in about if concerned(view) == entry.culprit],
         }

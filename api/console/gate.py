@@ -19,10 +19,11 @@ from starlette.types import Receive, Scope, Send
 
 from api.auth import Entrance, Principal
 from api.console.cookies import SESSION, drop_cookie, read_cookie
+from api.console.multipart import read_upload
 from api.console.render import Renderer
 from api.console.sessions import Sessions
 from api.console.visit import HTML_TYPE, Page, View, Visit, read_form, redirect
-from api.edge import Edge, as_problem
+from api.edge import Edge, as_problem, send_stream
 from api.exchange import ClientGone, Exchange, Reply, Route
 from api.problems import TITLES, Problem
 from api.settings import ApiSettings
@@ -105,21 +106,28 @@ class Gate:
         names = {name for name, _ in reply.headers}
         headers = [
             (b"content-type", reply.content_type),
-            (b"content-length", str(len(reply.body)).encode("ascii")),
+            *_length(reply),
             (b"x-correlator", exchange.correlator.encode("ascii")),
             *HEADERS,
             *(() if NO_STORE[0] in names else (NO_STORE,)),
             *reply.headers,
         ]
-        await send({"type": "http.response.start", "status": reply.status, "headers": headers})
-        body = b"" if exchange.method == "HEAD" else reply.body
-        await send({"type": "http.response.body", "body": body})
-        self._door.note(exchange, reply.status, started, len(body))
+        start = {"type": "http.response.start", "status": reply.status, "headers": headers}
+        if reply.stream is not None:
+            within_s = self._settings.batch_timeout_ms / 1000
+            size = await send_stream(reply.stream, start, send, within_s, reply.slow_s)
+        else:
+            await send(start)
+            body = b"" if exchange.method == "HEAD" else reply.body
+            await send({"type": "http.response.body", "body": body})
+            size = len(body)
+        self._door.note(exchange, reply.status, started, size)
 
     async def _serve(self, visit: Visit) -> Reply:
         """The reply to a request; every failure becomes a page."""
         try:
-            async with asyncio.timeout(self._settings.request_timeout_ms / 1000):
+            within_s = self._settings.request_timeout_ms / 1000
+            async with asyncio.timeout(within_s) as visit.limit:
                 shown = await self._dispatch(visit)
                 if isinstance(shown, Reply):
                     return shown
@@ -144,6 +152,8 @@ class Gate:
         if page is None:
             raise _no_page({p.method for p, _ in found})
         exchange.route = page.path
+        if page.timeout_ms is not None and visit.limit is not None:
+            visit.limit.reschedule(asyncio.get_running_loop().time() + page.timeout_ms / 1000)
         visit.params = dict(found)[page]
         if page.roles is not None and visit.role not in page.roles:
             able = ", ".join(sorted(role.value for role in page.roles))
@@ -151,11 +161,14 @@ class Gate:
             raise Problem(403, "forbidden", detail)
         if page.method == "POST":
             check_origin(exchange)
-            visit.form = await read_form(exchange)
+            if page.upload:
+                visit.form, visit.upload = await read_upload(exchange)
+            else:
+                visit.form = await read_form(exchange, large=page.large)
             token = visit.form.get("token", "")
             if page.roles is not None and not (visit.session and visit.session.has_token(token)):
                 raise Problem(403, "forbidden", "the form is not of this session; load it anew")
-            if page.roles == _ADMINS:
+            if page.roles == _ADMINS and page.audited:
                 action, subject = f"POST {page.path}", " ".join(visit.params.values())
                 identities = self._door.entrance.identities
                 identities.administered(visit.principal, action, subject)
@@ -206,6 +219,13 @@ class Gate:
         frame = {} if visit.session is None else self._frame()
         body = await asyncio.to_thread(self._renderer.page, view, visit, self.pages, frame)
         return Reply(view.status, body, HTML_TYPE, view.headers)
+
+
+def _length(reply: Reply) -> tuple[tuple[bytes, bytes], ...]:
+    """Header of the body's length; none for a stream, of which nobody knows it."""
+    if reply.stream is not None:
+        return ()
+    return ((b"content-length", str(len(reply.body)).encode("ascii")),)
 
 
 class WithConsole:

@@ -2,7 +2,7 @@
 
 Rules: the key comes in a form over POST, is compared with hashes and forgotten; wrong keys count
 against the address as over REST; a log-in always begins a new session and ends the one before.
-Keys of reporters and analysts open none: the console has no page for them yet.
+Who screens begins at the question.
 """
 
 from __future__ import annotations
@@ -22,15 +22,24 @@ from api.console.cookies import (
 )
 from api.console.gate import Door, is_own_path
 from api.console.sessions import LoginForms, Sessions
-from api.console.source import EVERYBODY
+from api.console.source import STAFF
 from api.console.visit import View, Visit, redirect
 from api.exchange import Reply
 from api.problems import Problem
 
 HOME: Final = "/console"
+DESK: Final = "/console/screening"
+"""The first page of who screens."""
 MAX_KEY_CHARS: Final = 128
 _TEMPLATE: Final = "login.html"
 _log = logging.getLogger("bulwark.api.console")
+
+
+def landing(wish: str, principal: Principal) -> str:
+    """Where a log-in leads: to the page that was asked for, else to the first one of the role."""
+    if is_own_path(wish) and wish != HOME:
+        return wish
+    return DESK if principal.role in STAFF else HOME
 
 
 class LoginPages:
@@ -71,16 +80,13 @@ class LoginPages:
             message = "This node knows no such key. Nothing was logged of what you typed."
             return self._form(visit, wish, message, status=401)
         headers = self.begin(visit, principal, "console.api-key")
-        return redirect(wish if is_own_path(wish) else HOME, *headers)
+        return redirect(landing(wish, principal), *headers)
 
     def begin(
         self, visit: Visit, principal: Principal, how: str
     ) -> tuple[tuple[bytes, bytes], ...]:
-        """A new session in the place of the one before; its headers. Raises Problem 403."""
+        """A new session in the place of the one before; its headers."""
         exchange = visit.exchange
-        if principal.role not in EVERYBODY:
-            detail = f"the console has no pages for the role {principal.role.value} yet"
-            raise Problem(403, "forbidden", detail)
         exchange.principal = principal
         self._sessions.end(read_cookie(exchange, SESSION))
         identity = self._sessions.begin(principal, self._clock())

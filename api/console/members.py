@@ -8,7 +8,7 @@ from api.console.source import Source
 from api.console.visit import View, Visit
 from api.console.wording import case_rows, concerned, proposal_rows
 from bulwark.ledger.ids import Height
-from node.governance.port import GovernedMember, ProposalView
+from node.governance.port import GovernanceService, GovernedMember, ProposalView
 from node.guarded.accessport import AnchoredAccess
 from node.service import NotFound
 
@@ -45,13 +45,15 @@ class MemberPages:
         member = self._source.member(member_id)
         voting = await self._voting()
         evidence = [e for e in self._source.service.evidence() if e.culprit == member_id]
-        made, about = self._proposals(member_id)
+        governance = self._source.governance_for(visit.role)
+        made, about = _proposals(governance, member_id)
         if member is None and not (evidence or made or about or member_id in voting):
             raise NotFound("the ledger has no such member")
         values = {
             "id": member_id,
             "view": member,
-            "governed": self._governed(member_id),
+            "governed": _governed(governance, member_id),
+            "has_proposals": governance is not None,
             "votes": member_id in voting,
             "since": await self._since(member_id),
             "made": proposal_rows(made),
@@ -82,19 +84,6 @@ class MemberPages:
             height = terms.start
         return since
 
-    def _governed(self, member_id: str) -> GovernedMember | None:
-        governance = self._source.governance
-        if governance is None:
-            return None
-        return next((found for found in governance.members() if found.id == member_id), None)
-
-    def _proposals(self, member_id: str) -> tuple[list[ProposalView], list[ProposalView]]:
-        """Proposals that a member made, and those about it."""
-        governance = self._source.governance
-        every = [] if governance is None else governance.proposals(open_only=False)
-        made = [view for view in every if view.proposer == member_id]
-        return made, [view for view in every if concerned(view) == member_id]
-
     def _anchors(self, member_id: str) -> list[AnchoredAccess] | None:
         access = self._source.access
         if access is None:
@@ -104,3 +93,18 @@ class MemberPages:
         except NotFound:
             return None
         return found[-ACCESS_ANCHORS:][::-1]
+
+
+def _governed(governance: GovernanceService | None, member_id: str) -> GovernedMember | None:
+    if governance is None:
+        return None
+    return next((found for found in governance.members() if found.id == member_id), None)
+
+
+def _proposals(
+    governance: GovernanceService | None, member_id: str
+) -> tuple[list[ProposalView], list[ProposalView]]:
+    """Proposals that a member made, and those about it."""
+    every = [] if governance is None else governance.proposals(open_only=False)
+    made = [view for view in every if view.proposer == member_id]
+    return made, [view for view in every if concerned(view) == member_id]

@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl
 from api.auth import Entrance, address_group
 from api.console.cookies import OIDC, drop_cookie, read_cookie, set_cookie
 from api.console.gate import is_own_path
-from api.console.login import HOME, LoginPages
+from api.console.login import HOME, LoginPages, landing
 from api.console.visit import HTML_TYPE, View, Visit
 from api.exchange import Reply
 from api.problems import Problem, malformed
@@ -63,7 +63,7 @@ class OidcPages:
         except ProviderUnreachable as error:
             raise _away(error) from error
         headers = self._login.begin(visit, principal, "console.oidc")
-        values = {"target": wish}
+        values = {"target": landing(wish, principal)}
         drop = drop_cookie(exchange, OIDC)
         return View("oidc_done.html", "Logged in", values, headers=(*headers, drop))
 

@@ -59,17 +59,17 @@ class OverviewPage:
             "checks": [_check(name, holds) for name, holds in readiness.checks.items()],
             "headline": service.diagnosis().headline if visit.role is Role.OPERATOR else None,
             "evidence": len(service.evidence()),
-            "open_proposals": self._open_proposals(),
-            "open_cases": self._open_cases(),
+            "open_proposals": self._open_proposals(visit.role),
+            "open_cases": self._open_cases(visit.role),
         }
         return View("overview.html", "Overview", values)
 
-    def _open_proposals(self) -> int | None:
-        governance = self._source.governance
+    def _open_proposals(self, role: Role) -> int | None:
+        governance = self._source.governance_for(role)
         return None if governance is None else len(governance.proposals(open_only=True))
 
-    def _open_cases(self) -> int | None:
-        openings = self._source.openings
+    def _open_cases(self, role: Role) -> int | None:
+        openings = self._source.openings_for(role)
         return None if openings is None else len(openings.cases(open_only=True))
 
 

@@ -10,6 +10,8 @@ from collections.abc import Callable
 
 from api.auth import RandomBytes
 from api.console.access import AccessPages
+from api.console.adminpages import admin_pages
+from api.console.analystpages import alert_pages, analyst_pages
 from api.console.blocks import BlockPages
 from api.console.disputes import DisputePages
 from api.console.evidence import EvidencePages
@@ -28,7 +30,14 @@ from api.console.render import Renderer
 from api.console.reports import ReportPages
 from api.console.search import SearchPage
 from api.console.sessions import Limits, LoginForms, Sessions
-from api.console.source import AUDITORS, EVERYBODY, LOG_READERS, OPERATORS, Source
+from api.console.source import (
+    EVERYBODY,
+    LOG_READERS,
+    OPERATORS,
+    OVERSEERS,
+    READERS,
+    Source,
+)
 from api.console.visit import Page
 from api.settings import ApiSettings
 
@@ -48,7 +57,13 @@ def create_console(
     renderer = Renderer()
     login = LoginPages(sessions, LoginForms(random_bytes), door, clock)
     oidc = OidcPages(door.entrance, login)
-    pages = [*_open_pages(login, oidc, Files(renderer)), *_pages(source)]
+    pages = [
+        *_open_pages(login, oidc, Files(renderer)),
+        *analyst_pages(source),
+        *_pages(source),
+        *alert_pages(source),
+    ]
+    pages += admin_pages(source, door.entrance, pages)
     return Gate(pages, sessions, renderer, door, settings, source.frame, clock)
 
 
@@ -81,8 +96,8 @@ def _pages(source: Source) -> list[Page]:
     if source.governance is not None:
         proposals = ProposalPages(source, source.governance)
         pages += [
-            Page("GET", f"{BASE}/proposals", proposals.every, EVERYBODY, "Proposals"),
-            Page("GET", f"{BASE}/proposals/{{number}}", proposals.show, EVERYBODY),
+            Page("GET", f"{BASE}/proposals", proposals.every, OVERSEERS, "Proposals"),
+            Page("GET", f"{BASE}/proposals/{{number}}", proposals.show, OVERSEERS),
         ]
     if source.policies is not None:
         policies = PolicyPages(source, source.policies)
@@ -97,12 +112,12 @@ def _pages(source: Source) -> list[Page]:
     if source.openings is not None:
         openings = OpeningPages(source, source.openings)
         pages += [
-            Page("GET", f"{BASE}/openings", openings.every, EVERYBODY, "Openings"),
-            Page("GET", f"{BASE}/openings/{{case}}", openings.show, EVERYBODY),
+            Page("GET", f"{BASE}/openings", openings.every, OVERSEERS, "Openings"),
+            Page("GET", f"{BASE}/openings/{{case}}", openings.show, OVERSEERS),
         ]
     if source.disputes is not None:
         disputes = DisputePages(source, source.disputes)
-        pages += [Page("GET", f"{BASE}/disputes", disputes.every, AUDITORS, "Disputes")]
+        pages += [Page("GET", f"{BASE}/disputes", disputes.every, READERS, "Disputes")]
     if source.audit is not None:
         pages += _report_pages(ReportPages(source, source.audit))
     if source.access is not None:
@@ -113,7 +128,7 @@ def _pages(source: Source) -> list[Page]:
         ]
     return [
         *pages,
-        Page("GET", f"{BASE}/records/{{record}}", RecordPages(source).show, AUDITORS),
+        Page("GET", f"{BASE}/records/{{record}}", RecordPages(source).show, READERS),
         Page("POST", f"{BASE}/search", SearchPage(source).show, EVERYBODY),
     ]
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from api.console.source import Source
+from api.console.casework import moves_of
+from api.console.source import WRITERS, Source
 from api.console.visit import View, Visit
 from api.console.wording import operation_text, reason_text, value_text
 from bulwark.ledger.ids import RecordId
@@ -30,5 +31,13 @@ class RecordPages:
             (step, operation_text(step.operation), reason_text(step.operation, step.reason))
             for step in history
         ]
-        values = {"record": view, "fields": fields, "standing": standing, "steps": steps}
+        member = self._source.service.status().get("member")
+        moves = moves_of(view, member) if visit.role in WRITERS and disputes is not None else ()
+        values = {
+            "record": view,
+            "fields": fields,
+            "standing": standing,
+            "steps": steps,
+            "moves": moves,
+        }
         return View("record.html", "Record", values)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from api.console.source import AUDITORS, Source
+from api.console.source import READERS, Source
 from api.console.visit import View, Visit, redirect
 from api.exchange import Reply
 from bulwark.ledger.ids import Digest, RecordId
@@ -53,9 +53,9 @@ class SearchPage:
             return f"/console/blocks/{at}"
         if ethereum.transaction(Digest(digest)) is not None:
             return f"/console/transactions/0x{digest.hex()}"
-        if visit.role in AUDITORS and await self._has_record(digest):
+        if visit.role in READERS and await self._has_record(digest):
             return f"/console/records/{digest.hex()}"
-        return self._case(digest)
+        return self._case(digest, visit)
 
     async def _has_record(self, digest: bytes) -> bool:
         try:
@@ -64,11 +64,11 @@ class SearchPage:
             return False
         return True
 
-    def _case(self, digest: bytes) -> str | None:
+    def _case(self, digest: bytes, visit: Visit) -> str | None:
         """Path of a piece of evidence or of an opening with this id."""
         if any(entry.case.id == digest for entry in self._source.service.evidence()):
             return f"/console/evidence/{digest.hex()}"
-        openings = self._source.openings
+        openings = self._source.openings_for(visit.role)
         if openings is None:
             return None
         known = any(case.case_id == digest for case in openings.cases(open_only=False))

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from api.auth import Principal, RandomBytes
+from api.console.tray import Tray
 
 ID_BYTES = 32
 MAX_ID_CHARS = 64
@@ -45,6 +46,8 @@ class Session:
     """What every form of this session has to send back."""
     began_ms: int
     used_ms: int
+    tray: Tray = field(repr=False)
+    """Results of its forms."""
 
     def has_token(self, given: str) -> bool:
         """Whether a form came from a page of this session; constant time."""
@@ -73,7 +76,7 @@ class Sessions:
             self._open.popitem(last=False)
         identity = random_text(self._random)
         token = random_text(self._random)
-        self._open[_hash(identity)] = Session(principal, token, now_ms, now_ms)
+        self._open[_hash(identity)] = Session(principal, token, now_ms, now_ms, Tray(self._random))
         return identity
 
     def find(self, identity: str, now_ms: int) -> Session | None:

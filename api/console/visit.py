@@ -6,14 +6,16 @@ URL-encoded, few and short fields, each once. It knows no session store.
 
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import parse_qsl
 
 from api.auth import Principal
 from api.console.sessions import Session
+from api.console.tray import Tray
 from api.exchange import Exchange, Reply
 from api.problems import FieldProblem, Problem, malformed
 from node.service import Role
@@ -22,6 +24,9 @@ FORM_TYPE: Final = b"application/x-www-form-urlencoded"
 HTML_TYPE: Final = b"text/html; charset=utf-8"
 MAX_FORM_BYTES: Final = 4_096
 MAX_FORM_FIELDS: Final = 8
+LARGE_FORM_BYTES: Final = 65_536
+"""A form of a desk: an identifier of 2,048 characters, percent-encoded, and a text."""
+LARGE_FORM_FIELDS: Final = 64
 _NUMBER: Final = re.compile(r"(?:0|[1-9][0-9]{0,17})\Z")
 _DIGEST: Final = re.compile(r"(?:0x)?[0-9a-fA-F]{64}\Z")
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,30}\Z")
@@ -50,6 +55,10 @@ class Visit:
     """Parts of the path by their names."""
     form: Mapping[str, str] = field(default_factory=dict)
     """Fields of a POST, after its token was checked."""
+    upload: AsyncIterator[bytes] | None = None
+    """The file of a form that has one, as it arrives."""
+    limit: asyncio.Timeout | None = None
+    """The request's deadline."""
 
     @property
     def principal(self) -> Principal:
@@ -84,6 +93,20 @@ class Visit:
             raise Problem(404, "not-found", f"{name}: 1 to 31 of a-z, 0-9 and - are wanted")
         return text
 
+    def identity(self, name: str, characters: int) -> str:
+        """A part of the path that is an id in lower-case hexadecimal; Problem 404 otherwise."""
+        text = self.params[name]
+        if re.fullmatch(r"[0-9a-f]+", text) is None or len(text) != characters:
+            raise Problem(404, "not-found", f"{name}: {characters} hexadecimal digits are wanted")
+        return text
+
+    @property
+    def tray(self) -> Tray:
+        """Results of this session's forms."""
+        if self.session is None:
+            raise RuntimeError("a form was served without a session")
+        return self.session.tray
+
     def page_number(self, name: str) -> int | None:
         """A number of the query, None where it is left out; Problem 400 for anything else."""
         text = self.exchange.query(name).get(name)
@@ -112,6 +135,14 @@ class Page:
     """None: without a session."""
     label: str | None = None
     """Its name in the navigation, None for pages that are reached by links."""
+    large: bool = False
+    """Whether its form is one of a desk, with many and long fields."""
+    upload: bool = False
+    """Whether its form has a file."""
+    timeout_ms: int | None = None
+    """Its own deadline."""
+    audited: bool = True
+    """Whether the gate enters it in the access log if only an admin may; else its desk does."""
 
 
 def redirect(path: str, *headers: tuple[bytes, bytes]) -> Reply:
@@ -120,16 +151,16 @@ def redirect(path: str, *headers: tuple[bytes, bytes]) -> Reply:
     return Reply(303, b"", HTML_TYPE, (place, *headers))
 
 
-async def read_form(exchange: Exchange) -> dict[str, str]:
+async def read_form(exchange: Exchange, *, large: bool = False) -> dict[str, str]:
     """Fields of a form. Raises Problem 400, 413, 415."""
     exchange.content_type(FORM_TYPE)
-    body = await exchange.body(MAX_FORM_BYTES)
+    body = await exchange.body(LARGE_FORM_BYTES if large else MAX_FORM_BYTES)
     try:
         pairs = parse_qsl(
             body.decode("ascii"),
             keep_blank_values=True,
             errors="strict",
-            max_num_fields=MAX_FORM_FIELDS,
+            max_num_fields=LARGE_FORM_FIELDS if large else MAX_FORM_FIELDS,
         )
     except ValueError as error:  # also UnicodeDecodeError
         raise malformed("the form is not percent-encoded UTF-8 of a few fields") from error

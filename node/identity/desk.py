@@ -21,7 +21,7 @@ from node.identity.apikey import ApiKey, ApiKeys, ApiKeysInvalid
 from node.identity.keyfile import KeyFile, Wish
 from node.identity.keyuse import KeyMemory
 from node.identity.limits import RateLimiter
-from node.identity.port import KeyView, KeyWish, LogIn, NewKey, Reloaded
+from node.identity.port import KeyView, KeyWish, LogIn, NewKey, ProviderView, Reloaded
 from node.identity.principal import Principal, RateLimit, TokenRefused, Via, Why
 from node.identity.refusals import Refusals
 from node.identity.state import State, changed_rules, make_state
@@ -241,6 +241,18 @@ class IdentityDesk:
         self._access.administering("", "", how, client, kind=kind, count=count)
 
     # ApiKeyService
+
+    def provider_view(self) -> ProviderView:
+        """See ApiKeyService."""
+        oidc = self.state.config.oidc
+        return ProviderView(
+            oidc.issuer,
+            oidc.audience,
+            oidc.role_claim,
+            tuple((rule.value, Role(rule.role)) for rule in oidc.roles),
+            self.state.log_in is not None,
+            len(self.state.users),
+        )
 
     def key_views(self) -> Sequence[KeyView]:
         """See ApiKeyService."""

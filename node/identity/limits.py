@@ -93,6 +93,11 @@ class RateLimiter:
         self._pairs.clear()
         self._addresses.clear()
 
+    @property
+    def bounds(self) -> Mapping[Role, RateLimit]:
+        """What is in force for each role."""
+        return dict(self._roles)
+
     def take(self, who: Principal, own: RateLimit | None) -> Quota | None:
         """Pay one request; None where nothing bounds them. Refused if `wait_s` is over 0."""
         limit = own or self._roles.get(who.role)

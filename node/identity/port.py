@@ -69,8 +69,28 @@ class Reloaded:
     """Settings that changed and want a restart."""
 
 
+@dataclass(frozen=True, slots=True)
+class ProviderView:
+    """How people of the member's identity provider become callers: nothing secret."""
+
+    issuer: str | None
+    """None: no provider is set, and no token is taken."""
+    audience: str
+    role_claim: str
+    rules: tuple[tuple[str, Role], ...]
+    """Values of the claim and the roles they give; the first that fits decides."""
+    has_log_in: bool
+    """Whether people log in to the console with it."""
+    certificates: int
+    """Rules of users with client certificates."""
+
+
 class ApiKeyService(Protocol):
     """API keys at run time."""
+
+    def provider_view(self) -> ProviderView:
+        """The identity provider and the users with certificates, as they are in force."""
+        ...
 
     def key_views(self) -> Sequence[KeyView]:
         """All entries, revoked ones too, in the file's order."""
@@ -222,6 +242,7 @@ __all__ = [
     "NewKey",
     "Principal",
     "ProviderUnreachable",
+    "ProviderView",
     "Quota",
     "ReloadRefused",
     "Reloaded",

@@ -21,10 +21,12 @@ from selenium.common.exceptions import (
 from selenium.webdriver import Chrome, ChromeOptions, ChromeService, Keys
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support.select import Select
 
 from tests.process.support import until
 
 WIDTHS = (1280, 400)
+FIRST_PAGES = ("Overview", "Ask about an identifier")
 MOST_TABS = 300
 """Tab stops of one page that are walked through at most."""
 _PAGE_IS_GONE = "does not belong to the document"
@@ -87,7 +89,7 @@ class Browser:
         self.open("/console")
         until(lambda: self.path.startswith("/console/login"), "the log-in page")
         self.driver.find_element(By.ID, "key").send_keys(key, Keys.ENTER)
-        until(lambda: self.heading == "Overview", "the overview")
+        until(lambda: self.heading in FIRST_PAGES, "the first page of the role")
 
     def link(self, text: str, within: str = "main") -> WebElement:
         """The first link with this text in a part of the page."""
@@ -113,6 +115,39 @@ class Browser:
         self.driver.switch_to.active_element.send_keys(Keys.ENTER)
         until(lambda: self.driver.current_url != before, f"Enter on {text} leads somewhere")
         return self.path
+
+    def fill(self, form: str = "form", **fields: str) -> None:
+        """Type into the fields of a form, choose from its lists, tick its boxes."""
+        for name, text in fields.items():
+            identity = name if form == "form" else f"{form}-{name}"
+            field = self.driver.find_element(By.ID, identity)
+            if field.tag_name == "select":
+                Select(field).select_by_value(text)
+            elif field.get_attribute("type") == "checkbox":
+                field.click()
+            else:
+                if field.get_attribute("type") != "file":
+                    field.clear()
+                field.send_keys(text)
+
+    def send(self, form: str = "form") -> str:
+        """Press a form's button; the path of the page that comes."""
+        old = self.driver.find_element(By.TAG_NAME, "html")
+        self.driver.find_element(By.CSS_SELECTOR, f"form#{form} button").click()
+        until(lambda: self._is_gone(old), f"the form {form} leads to a page")
+        until(lambda: self.driver.find_elements(By.TAG_NAME, "h1"), "a page with a heading")
+        return self.path
+
+    def _is_gone(self, element: WebElement) -> bool:
+        try:
+            element.is_enabled()
+        except (StaleElementReferenceException, NoSuchElementException):
+            return True
+        except WebDriverException as error:
+            if _PAGE_IS_GONE not in (error.msg or ""):
+                raise
+            return True
+        return False
 
     def search(self, text: str) -> None:
         """Type into the search box and press Enter."""

@@ -64,13 +64,22 @@ async def test_each_role_sees_its_pages_and_is_told_which_role_sees_the_others(r
 
 
 @pytest.mark.parametrize("role", [Role.REPORTER, Role.ANALYST])
-async def test_a_key_without_pages_gets_no_session(role: Role) -> None:
+async def test_who_screens_begins_at_the_question_and_sees_what_the_key_may_over_rest(
+    role: Role,
+) -> None:
     world = ConsoleWorld()
     async with world.browser() as browser:
         answer = await browser.login(role)
-        assert answer.status_code == 403 and f"no pages for the role {role.value}" in answer.text
-        assert "bulwark_console_8000" not in browser.client.cookies
-        assert (await browser.get("/console")).status_code == 303
+        assert (answer.status_code, answer.headers["location"]) == (303, "/console/screening")
+        for path in EVERYBODYS:
+            is_theirs = "proposals" not in path and "openings" not in path
+            shown = await browser.page(path, 200 if is_theirs else 403)
+            assert "/console/proposals" not in shown and "/console/openings" not in shown
+        for path in AUDITORS:
+            await browser.page(path, 403)
+        assert (await browser.login(role, to="/console/blocks")).headers["location"] == (
+            "/console/blocks"
+        )
 
 
 @pytest.mark.parametrize("path", [*EVERYBODYS, *AUDITORS, "/console/node", "/console/nothing"])

@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 
+from api.advice import Adviser
 from api.auth import ApiKeys, generate_api_keys
 from api.console.gate import Gate
 from api.console.pages import create_console
@@ -29,6 +30,7 @@ from genesis.policies import shipped_policies
 from node.audit.port import Drawing, ReportTitle, ReportWish, SampleWish
 from node.disputes.port import DisputePage, DisputeView, FollowUpOutcome, Whose, Wish
 from node.governance.policyport import PolicyView, Publication
+from node.identity.port import Identities
 from node.service import (
     Caller,
     Forbidden,
@@ -48,6 +50,7 @@ from tests.unit.api.world import Counter
 
 BASE = "http://node:8000"
 SESSION = "bulwark_console_8000"
+TICKET = re.compile(r'name="ticket" value="([^"]+)"')
 TOKEN = re.compile(r'name="token" value="([^"]+)"')
 
 
@@ -209,7 +212,15 @@ class FakePolicies:
 class ConsoleWorld:
     """The console, what it reads, and the clock of its sessions."""
 
-    def __init__(self, limits: Limits | None = None) -> None:
+    def __init__(
+        self,
+        limits: Limits | None = None,
+        *,
+        keys: Identities | None = None,
+        clear: Mapping[str, str] | None = None,
+        **desks: Any,
+    ) -> None:
+        """`keys` with their `clear` texts replace the usual ones; `desks` are fields of Source."""
         self.chain = FakeChain()
         self.node = ConsoleNode(self.chain)
         self.governance = FakeGovernance()
@@ -218,11 +229,12 @@ class ConsoleWorld:
         self.audit = FakeAudit()
         self.policies = FakePolicies()
         self.disputes = FakeDisputes(self.node)
-        self.clear, hashed = generate_api_keys(Counter())
-        keys = ApiKeys.from_json(json.dumps(hashed).encode())
+        made, hashed = generate_api_keys(Counter())
+        self.clear = made if clear is None else dict(clear)
+        known = ApiKeys.from_json(json.dumps(hashed).encode()) if keys is None else keys
         self.settings = ApiSettings(bad_attempts=3)
         self.now_ms = 0
-        edge = Edge((), keys, self.settings, ApiMetrics(), Counter(), Clock())
+        edge = Edge((), known, self.settings, ApiMetrics(), Counter(), Clock())
         source = Source(
             self.node,
             self.chain,
@@ -233,7 +245,9 @@ class ConsoleWorld:
             self.audit,
             self.disputes,
             self.policies,
+            adviser=Adviser(self.settings),
         )
+        source = replace(source, **desks)
         self.app: Gate = create_console(
             source, edge, self.settings, Counter(), limits, lambda: self.now_ms
         )
@@ -274,9 +288,25 @@ class Browser:
 
     async def login(self, role: Role | None, key: str = "", to: str = "/console") -> httpx.Response:
         """Fill the form in with the key of a role, or with any other text."""
+        if self.identity:
+            self.client.cookies.delete(SESSION)
         form = await self.get("/console/login", params={"next": to})
         shown = self._world.clear[role.value] if role is not None else key
         return await self.post("/console/login", key=shown, token=token_of(form.text), next=to)
+
+    async def send(self, path: str, action: str = "", **fields: str) -> httpx.Response:
+        """Fill in the form of a page and send it; `action` if it leads elsewhere than the page."""
+        html = (await self.get(path)).text
+        action = action or path
+        return await self.post(
+            action, token=token_of(html), ticket=ticket_of(html, action), **fields
+        )
+
+    async def done(self, path: str, action: str = "", **fields: str) -> str:
+        """Where a form led that was taken."""
+        answer = await self.send(path, action, **fields)
+        assert answer.status_code == 303, answer.text
+        return answer.headers["location"]
 
     async def page(self, path: str, status: int = 200) -> str:
         """HTML of a page with this status, after checking that it is well-formed."""
@@ -291,6 +321,14 @@ def token_of(html: str) -> str:
     """The form token in a page."""
     found = TOKEN.search(html)
     assert found is not None, html
+    return found[1]
+
+
+def ticket_of(html: str, action: str) -> str:
+    """The ticket of the form that leads to an action."""
+    form = html[html.index(f'method="post" action="{action}"') :]
+    found = TICKET.search(form)
+    assert found is not None, form
     return found[1]
 
 

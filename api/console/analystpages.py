@@ -1,0 +1,103 @@
+"""Analyst pages: the table of what reporters and analysts see and may do.
+
+Rules: those of `pages`; what changes something is a POST.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from api.console.alerts import AlertPages
+from api.console.casework import CaseworkPages
+from api.console.customers import CustomerPages
+from api.console.feedback import FeedbackPages
+from api.console.jobs import JobPages
+from api.console.protections import ProtectionPages
+from api.console.reporting import ReportingPages
+from api.console.screening import ScreeningPages
+from api.console.source import STAFF, WRITERS, Source
+from api.console.visit import Page
+from api.jobs import UPLOAD_MS, WATCHERS
+from api.recalls import READERS as RECALL_READERS
+from node.interaction.port import InteractionService
+
+BASE: Final = "/console"
+
+
+def analyst_pages(source: Source) -> list[Page]:
+    """Pages of the desks that the node has."""
+    pages: list[Page] = []
+    if source.adviser is not None:
+        pages += _screening_pages(source, ScreeningPages(source, source.adviser))
+    if source.jobs is not None:
+        pages += _job_pages(JobPages(source.jobs))
+    if source.disputes is not None:
+        member = str(source.service.status().get("member", ""))
+        at = CaseworkPages(source.disputes, member)
+        move = f"{BASE}/records/{{record}}/{{move}}"
+        pages += [
+            Page("GET", move, at.show, WRITERS),
+            Page("POST", move, at.do, WRITERS),
+            Page("GET", f"{BASE}/followed/{{kept}}", at.done, WRITERS),
+        ]
+    if source.interaction is not None:
+        pages += _customer_pages(source, source.interaction)
+    return pages
+
+
+def alert_pages(source: Source) -> list[Page]:
+    """What changed about earlier questions, for all who read recalls and events."""
+    pages: list[Page] = []
+    alerts = AlertPages(source.recalls, source.push)
+    if source.recalls is not None:
+        pages.append(Page("GET", f"{BASE}/recalls", alerts.recalls, RECALL_READERS, "Recalls"))
+    if source.push is not None:
+        pages.append(Page("GET", f"{BASE}/retro-hits", alerts.hits, RECALL_READERS, "Retro-hunt"))
+    return pages
+
+
+def _customer_pages(source: Source, interaction: InteractionService) -> list[Page]:
+    at = CustomerPages(interaction.reports, source.now_ms, "en")
+    base, one = f"{BASE}/customer-reports", f"{BASE}/customer-reports/{{report}}"
+    shields = ProtectionPages(interaction.protections, source.now_ms)
+    own, shield = f"{BASE}/protections", f"{BASE}/protections/{{protection}}"
+    return [
+        Page("GET", base, at.every, STAFF, "Customers"),
+        Page("POST", base, at.take, STAFF, large=True),
+        Page("GET", one, at.show, STAFF),
+        Page("POST", f"{one}/{{step}}", at.step, STAFF, large=True),
+        Page("GET", own, shields.every, STAFF, "Protections"),
+        Page("POST", own, shields.register, WRITERS, large=True),
+        Page("GET", shield, shields.show, STAFF),
+        Page("POST", f"{shield}/renew", shields.renew, WRITERS),
+        Page("POST", f"{shield}/withdraw", shields.withdraw, WRITERS),
+    ]
+
+
+def _job_pages(at: JobPages) -> list[Page]:
+    base, one = f"{BASE}/jobs", f"{BASE}/jobs/{{job}}"
+    return [
+        Page("GET", base, at.every, WATCHERS, "Batches"),
+        Page("POST", base, at.send, STAFF, upload=True, timeout_ms=UPLOAD_MS),
+        Page("GET", one, at.show, WATCHERS),
+        Page("POST", f"{one}/{{step}}", at.step, WATCHERS),
+        Page("GET", f"{one}/result/{{format}}", at.result, STAFF),
+        Page("GET", f"{one}/manifest", at.manifest, STAFF),
+    ]
+
+
+def _screening_pages(source: Source, at: ScreeningPages) -> list[Page]:
+    reporting, answer = ReportingPages(source), f"{BASE}/answers/{{kept}}"
+    pages = [
+        Page("GET", f"{BASE}/screening", at.form, STAFF, "Ask"),
+        Page("POST", f"{BASE}/screening", at.ask, STAFF, large=True),
+        Page("GET", answer, at.answer, STAFF),
+        Page("GET", f"{answer}/report", reporting.about, WRITERS),
+        Page("GET", f"{BASE}/report", reporting.form, WRITERS, "Report"),
+        Page("POST", f"{BASE}/report", reporting.send, WRITERS, large=True),
+        Page("GET", f"{BASE}/reported/{{kept}}", reporting.done, WRITERS),
+    ]
+    if source.interaction is not None:
+        feedback = FeedbackPages(at, source.interaction.feedback)
+        pages.append(Page("POST", f"{answer}/feedback", feedback.give, STAFF, large=True))
+    return pages
