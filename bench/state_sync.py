@@ -24,7 +24,7 @@ from bulwark.ledger.header import Header
 from bulwark.ledger.ids import Address, Height, MemberId, Tag, TimestampMs, ValidatorIndex, View
 from bulwark.ledger.record import Record, RecordPayload
 from bulwark.ledger.sidecar import Sidecar
-from bulwark.ledger.signing import SigningKey
+from bulwark.ledger.signing import Signer
 from bulwark.ledger.transaction import Transaction, sign_transaction
 from bulwark.ledger.votes import Certificate, VoteKind, VoteSubject
 from contracts.bindings import RECORD_REGISTRY, encode_anchor
@@ -133,7 +133,7 @@ class Maker:
         )
         homes = [open_home(home.home) for home in made.homes]
         self.genesis = homes[0].genesis
-        self._vote_keys: list[SigningKey] = [home.vote_key for home in homes]
+        self._vote_keys: list[Signer] = [home.vote_key for home in homes]
         self._account = homes[0].account_key
 
     def fill(self, replica: Replica, blocks: int, records: int) -> None:
