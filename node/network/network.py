@@ -340,12 +340,8 @@ class Network:
         member = link.member
         if member is None:
             return
-
-        def send(kind: Kind, frame: bytes) -> bool:
-            return link.send(kind, frame)
-
         self._calls[link] = Calls(
-            member, send, self._dispatch.responders, self.counters, self._limits
+            member, link.send, self._dispatch.responders, self.counters, self._limits
         )
         self.counters.connections += 1
         dialler = self._diallers.get(member)

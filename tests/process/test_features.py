@@ -59,7 +59,7 @@ def greedy(alliance: Alliance, name: str) -> str:
         data=b"",
         gas=MAX_TRANSACTION_GAS + 1,
     ).raw
-    answer = rpc(alliance.client(name, "admin"), "eth_sendRawTransaction", "0x" + raw.hex())
+    answer = rpc(alliance.client(name, "operator"), "eth_sendRawTransaction", "0x" + raw.hex())
     return str(answer["error"]["message"])
 
 
