@@ -7,11 +7,11 @@ it is open.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Final
 
 from bulwark.ledger.features import PROTOCOL_LEVEL, features_at
-from bulwark.ledger.ids import Address
+from bulwark.ledger.ids import Address, MemberId
 from contracts.actions import SetParameter
 from contracts.governance import (
     GOVERNANCE,
@@ -39,12 +39,17 @@ class LevelWatch:
         known: int,
         epoch: Callable[[], ChainEpoch],
         block_ms: Callable[[], int],
+        peers: Callable[[], Mapping[MemberId, int]],
     ) -> None:
-        """`known`: what this build knows; `block_ms`: time of the last block."""
+        """`known`: what this build knows; `block_ms`: time of the last block.
+
+        `peers`: what the builds of connected members know, as their hellos said.
+        """
         self._read_slot = read_slot
         self._known = known
         self._epoch = epoch
         self._block_ms = block_ms
+        self._peers = peers
         self._levels: dict[int, int | None] = {}
         """Proposal -> the level that it sets, None for one that sets none or is over."""
 
@@ -98,3 +103,11 @@ class LevelWatch:
             ),
         ):
             yield GaugeMetricFamily(name, text, value=float(value))
+        builds = GaugeMetricFamily(
+            "bulwark_peer_protocol_level_known",
+            "Highest level that the build of a connected member knows, as it says",
+            labels=["member"],
+        )
+        for member, level in sorted(self._peers().items()):
+            builds.add_metric([member], float(level))
+        yield builds

@@ -80,7 +80,13 @@ class Oversight:
                 version=product_version(),
             )
         )
-        self.levels = LevelWatch(executor.slot, epochs.known, epoch, lambda: chain.tip.timestamp_ms)
+        self.levels = LevelWatch(
+            executor.slot,
+            epochs.known,
+            epoch,
+            lambda: chain.tip.timestamp_ms,
+            lambda: {peer.member: peer.level for peer in network.peers()},
+        )
         self.examiner.tidings.level = self.levels.facts
         network.on_request(Topic.TIME, self.timekeeper.serve)
         network.on_up(self.examiner.peer_changed)

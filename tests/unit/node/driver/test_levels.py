@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from bulwark.ledger.ids import MemberId
 from contracts.actions import SetParameter
 from contracts.governance import encode_approve, read_parameters
 from node.chain.errors import BuildTooOld
@@ -27,7 +28,11 @@ def watch(station: Station, known: int) -> LevelWatch:
     executor = station.node.executor
     block_ms = station.chain
     return LevelWatch(
-        executor.slot, known, lambda: station.engine.epoch, lambda: block_ms.tip.timestamp_ms
+        executor.slot,
+        known,
+        lambda: station.engine.epoch,
+        lambda: block_ms.tip.timestamp_ms,
+        lambda: {MemberId("telco-d"): 0, MemberId("bank-c"): 1},
     )
 
 
@@ -89,5 +94,11 @@ async def test_a_vote_is_seen_while_it_is_open_when_it_is_decided_and_when_it_is
     await until(lambda: first.engine.epoch.level == 1)
     assert levels.facts().proposed == ()
     assert levels.document()["features"] == ["transaction-gas-cap"]
-    shown = {family.name: family.samples[0].value for family in levels.families()}
+    families = {family.name: family.samples for family in levels.families()}
+    builds = families.pop("bulwark_peer_protocol_level_known")
+    assert [(b.labels, b.value) for b in builds] == [
+        ({"member": "bank-c"}, 1.0),
+        ({"member": "telco-d"}, 0.0),
+    ]
+    shown = {name: samples[0].value for name, samples in families.items()}
     assert shown["bulwark_protocol_level"] == 1 and shown["bulwark_protocol_level_known"] == 0
