@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Final
-
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from typing import TYPE_CHECKING, Final
 
 from bulwark.audit.report import Report
+
+if TYPE_CHECKING:
+    from jinja2 import Template
 
 POLICY: Final = b"default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
 """Content-Security-Policy of the page: its own style and nothing else."""
@@ -20,6 +21,8 @@ def report_page(report: Report) -> str:
 
 @lru_cache(maxsize=1)
 def _template() -> Template:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
     environment = Environment(
         loader=PackageLoader("api", "templates"), autoescape=True, undefined=StrictUndefined
     )

@@ -11,8 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from eth_hash.auto import keccak
-
+from bulwark.ledger.hashing import keccak256
 from bulwark.ledger.ids import Address
 from contracts.artifact import load_artifact
 from contracts.errors import BadReturnData, OutOfRange, WrongLength
@@ -78,7 +77,7 @@ class DoubleVoteCall:
 
     def case_id(self) -> bytes:
         """Id of the case."""
-        return keccak(self.subject())
+        return keccak256(self.subject())
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +154,7 @@ def encode_unverified(culprit: bytes, kind: int, data: bytes) -> bytes:
 
 def unverified_case_id(culprit: bytes, data: bytes) -> bytes:
     """Id under which submit_unverified files this data. Raises WrongLength."""
-    return keccak(bytes32_word("culprit", culprit) + keccak(data))
+    return keccak256(bytes32_word("culprit", culprit) + keccak256(data))
 
 
 def unverified_gas(data: bytes) -> int:

@@ -13,8 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from eth_hash.auto import keccak
-
+from bulwark.ledger.hashing import keccak256
 from contracts.artifact import load_artifact
 from contracts.errors import OutOfRange
 from contracts.words import address_of_word, address_word, bytes32_word, uint_word
@@ -113,7 +112,7 @@ def decode_records_anchored(
 
 def record_slot(root: bytes) -> int:
     """Storage slot of an anchor, to read one without running the EVM. Raises WrongLength."""
-    return int.from_bytes(keccak(_ANCHORS_SLOT + bytes32_word("root", root)), "big")
+    return int.from_bytes(keccak256(_ANCHORS_SLOT + bytes32_word("root", root)), "big")
 
 
 def unpack_record_slot(value: int) -> RecordAnchor | None:

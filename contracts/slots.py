@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from eth_hash.auto import keccak
-
+from bulwark.ledger.hashing import keccak256
 from bulwark.ledger.ids import Address
 from contracts.errors import DamagedStorage
 from contracts.words import ADDRESS_BYTES, WORD, uint_word
@@ -21,7 +20,7 @@ ReadSlot = Callable[[Address, int], int]
 
 def mapped_slot(slot: int, key: bytes) -> int:
     """Slot of a map's entry; `key` is one word."""
-    return int.from_bytes(keccak(uint_word("slot", slot, 256) + key), "big")
+    return int.from_bytes(keccak256(uint_word("slot", slot, 256) + key), "big")
 
 
 def read_word(read_slot: ReadSlot, contract: Address, slot: int) -> bytes:

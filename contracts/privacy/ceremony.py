@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
-from eth_hash.auto import keccak
-
+from bulwark.ledger.hashing import keccak256
 from contracts.artifact import load_artifact
 from contracts.errors import OutOfRange
 from contracts.privacy.logs import bytes_tail, words_tail
@@ -119,13 +118,13 @@ def session_id(terms: SessionTerms) -> bytes:
     for tail in tails:
         offsets += uint_word("offset", at, 256)
         at += len(tail)
-    return keccak(head + offsets + b"".join(tails))
+    return keccak256(head + offsets + b"".join(tails))
 
 
 def roster_hash(threshold: int, holders: Sequence[bytes]) -> bytes:
     """What two sharings with the same holders and threshold have in common. Raises OutOfRange."""
     head = uint_word("threshold", threshold, 256) + uint_word("offset", 2 * WORD, 256)
-    return keccak(head + _words("id", holders))
+    return keccak256(head + _words("id", holders))
 
 
 def key_ceremony_init_code(members: bytes, governance: bytes, keys: bytes) -> bytes:

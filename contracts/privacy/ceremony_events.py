@@ -10,8 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from eth_hash.auto import keccak
-
+from bulwark.ledger.hashing import keccak256
 from contracts.members import MAX_MEMBERS
 from contracts.privacy.ceremony import (
     KEY_CEREMONY,
@@ -24,21 +23,21 @@ from contracts.privacy.ceremony import (
 from contracts.privacy.logs import EventFields, EventShape, event_fields
 
 EVENTS: Final[Mapping[bytes, EventShape]] = {
-    keccak(
+    keccak256(
         b"SessionOpened(bytes32,uint256,uint256,uint256,uint256,uint256,uint256,uint256,bytes32,"
         b"bytes32[],bytes32[],bytes32[])"
     ): EventShape("SessionOpened", 3, 6, lists=3, most_items=MAX_MEMBERS),
-    keccak(b"Posted(bytes32,uint256,uint256,bytes)"): EventShape(
+    keccak256(b"Posted(bytes32,uint256,uint256,bytes)"): EventShape(
         "Posted", 3, 0, most_bytes=MAX_POST_BYTES
     ),
-    keccak(b"PhaseClosed(bytes32,uint256,uint256,uint256)"): EventShape("PhaseClosed", 2, 2),
-    keccak(b"Confirmed(bytes32,uint256,bytes32)"): EventShape("Confirmed", 2, 1),
-    keccak(b"FailureNamed(bytes32,uint256,bytes32,uint256)"): EventShape("FailureNamed", 2, 2),
-    keccak(b"SharingActivated(uint256,bytes32,bytes32,uint256,uint256,uint256)"): EventShape(
+    keccak256(b"PhaseClosed(bytes32,uint256,uint256,uint256)"): EventShape("PhaseClosed", 2, 2),
+    keccak256(b"Confirmed(bytes32,uint256,bytes32)"): EventShape("Confirmed", 2, 1),
+    keccak256(b"FailureNamed(bytes32,uint256,bytes32,uint256)"): EventShape("FailureNamed", 2, 2),
+    keccak256(b"SharingActivated(uint256,bytes32,bytes32,uint256,uint256,uint256)"): EventShape(
         "SharingActivated", 2, 4
     ),
-    keccak(b"SharingPublished(uint256,bytes32,bytes32)"): EventShape("SharingPublished", 2, 1),
-    keccak(b"SessionFailed(bytes32,uint256,bytes32)"): EventShape("SessionFailed", 2, 1),
+    keccak256(b"SharingPublished(uint256,bytes32,bytes32)"): EventShape("SharingPublished", 2, 1),
+    keccak256(b"SessionFailed(bytes32,uint256,bytes32)"): EventShape("SessionFailed", 2, 1),
 }
 
 

@@ -10,8 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from eth_hash.auto import keccak
-
+from bulwark.ledger.hashing import keccak256
 from bulwark.ledger.ids import Address
 from contracts.artifact import load_artifact
 from contracts.errors import OutOfRange, WrongLength
@@ -39,8 +38,8 @@ EPOCH_SELECTOR: Final = bytes.fromhex("900cf0cf")
 KEYS_REGISTERED: Final = "KeysRegistered(bytes32,bytes32,bytes32,uint256)"
 REGULATOR_KEY_REGISTERED: Final = "RegulatorKeyRegistered(bytes32,bytes32,uint256)"
 EVENTS: Final[Mapping[bytes, EventShape]] = {
-    keccak(KEYS_REGISTERED.encode()): EventShape("KeysRegistered", 2, 2),
-    keccak(REGULATOR_KEY_REGISTERED.encode()): EventShape("RegulatorKeyRegistered", 2, 1),
+    keccak256(KEYS_REGISTERED.encode()): EventShape("KeysRegistered", 2, 2),
+    keccak256(REGULATOR_KEY_REGISTERED.encode()): EventShape("RegulatorKeyRegistered", 2, 1),
 }
 
 

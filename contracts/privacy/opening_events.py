@@ -9,23 +9,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from eth_hash.auto import keccak
-
+from bulwark.ledger.hashing import keccak256
 from contracts.privacy.logs import EventFields, EventShape, event_fields
 from contracts.privacy.openings import MAX_SEALED_BYTES, OPENINGS, CaseRequest
 
 EVENTS: Final[Mapping[bytes, EventShape]] = {
-    keccak(
+    keccak256(
         b"CaseOpened(bytes32,bytes32,bytes32,bytes32,bytes32,bytes32,bytes32,bytes32,uint256,"
         b"uint256)"
     ): EventShape("CaseOpened", 3, 7),
-    keccak(b"Voted(bytes32,bytes32,bool,uint256,uint256)"): EventShape("Voted", 2, 3),
-    keccak(b"CaseApproved(bytes32,uint256)"): EventShape("CaseApproved", 1, 1),
-    keccak(b"CaseRefused(bytes32)"): EventShape("CaseRefused", 1, 0),
-    keccak(b"PartialPosted(bytes32,bytes32,bytes32,bytes32,bytes)"): EventShape(
+    keccak256(b"Voted(bytes32,bytes32,bool,uint256,uint256)"): EventShape("Voted", 2, 3),
+    keccak256(b"CaseApproved(bytes32,uint256)"): EventShape("CaseApproved", 1, 1),
+    keccak256(b"CaseRefused(bytes32)"): EventShape("CaseRefused", 1, 0),
+    keccak256(b"PartialPosted(bytes32,bytes32,bytes32,bytes32,bytes)"): EventShape(
         "PartialPosted", 3, 1, most_bytes=MAX_SEALED_BYTES
     ),
-    keccak(b"CaseClosed(bytes32,bytes32,bytes32)"): EventShape("CaseClosed", 2, 1),
+    keccak256(b"CaseClosed(bytes32,bytes32,bytes32)"): EventShape("CaseClosed", 2, 1),
 }
 
 

@@ -10,8 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from eth_hash.auto import keccak
-
+from bulwark.ledger.hashing import keccak256
 from bulwark.ledger.ids import Address, Digest
 from bulwark.ledger.merkle import inclusion_path, leaf_hash, node_hash
 from contracts.artifact import load_artifact
@@ -32,8 +31,8 @@ ANCHOR_ACCESS_SELECTOR: Final = bytes.fromhex("8ee68a77")
 ANCHORED_SELECTOR: Final = bytes.fromhex("800520ce")
 LAST_SELECTOR: Final = bytes.fromhex("cf1250f5")
 ACCESS_SELECTOR: Final = bytes.fromhex("6d43c4c9")
-ACCESS_ANCHORED_TOPIC: Final = keccak(b"AccessAnchored(bytes32,bytes32,uint64,uint64)")
-STATEMENTS_ANCHORED_TOPIC: Final = keccak(
+ACCESS_ANCHORED_TOPIC: Final = keccak256(b"AccessAnchored(bytes32,bytes32,uint64,uint64)")
+STATEMENTS_ANCHORED_TOPIC: Final = keccak256(
     b"StatementsAnchored(bytes32,bytes32,uint64,uint32,uint32)"
 )
 EVENTS: Final[Mapping[bytes, EventShape]] = {
