@@ -116,6 +116,17 @@ class Item:
         object.__setattr__(self, "what", plain(self.what, NAME_MAX))
         object.__setattr__(self, "detail", plain(self.detail, DETAIL_MAX))
 
+    def document(self) -> dict[str, str]:
+        """As JSON."""
+        return {
+            "where": self.where,
+            "ref": self.ref,
+            "what": self.what,
+            "fate": self.fate.value,
+            "reason": self.reason,
+            "detail": self.detail,
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Statement:

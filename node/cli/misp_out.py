@@ -1,19 +1,14 @@
 """`bulwark misp export`, `feed`, `pss` and `forget`: records and kept values out of the node.
 
-Rules: what goes to a file is written whole or not at all, readable by its owner alone (a feed by
-all who may read its folder); a key of a search set comes from a file of mode 0600 and is in no
-output.
+Rules: those of `exchange_out`, but that a feed of tokens is readable by all who may read its
+folder; a key of a search set comes from a file of mode 0600 and is in no output.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
-import os
-import stat
-import tempfile
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,39 +18,19 @@ from bulwark.client import BulwarkClient
 from bulwark.indicators.vocabulary import Kind
 from bulwark.interop.misp.feed import dumped, feed_files
 from bulwark.interop.misp.pss import ALGORITHMS, FP_MAX, FP_MIN, KEY_MIN
-from node.cli.connection import Target, connection_options, run, with_client
-from node.cli.faults import BadSetup
-from node.cli.misp_options import READ_ROLES, TIMEOUT_S, WRITE_ROLES
-from node.cli.options import emit_json, emit_pairs, json_option
+from node.cli.connection import WRITE_ROLES, Target, connection_options, run, with_client
+from node.cli.exchange_in import TIMEOUT_S
+from node.cli.exchange_out import OWNER_ONLY, Wish, told, wish_options, write_whole
+from node.cli.faults import BadSetup, faults
+from node.cli.options import json_option
 from node.cli.values import words
+from node.exchange.outbound import SecretInvalid, read_secret
 
-OWNER_ONLY: Final = 0o600
 READABLE: Final = 0o644
+KEY_MAX: Final = 64
+"""Bytes of the key of a search set."""
+KEY_FILE_MAX: Final = 1_024
 _OUT = click.Path(path_type=Path)
-_WISH = (
-    click.option("--since", type=click.DateTime(["%Y-%m-%d"]), help="Stated from that day on."),
-    click.option(
-        "--most", type=click.IntRange(1, 50_000), default=10_000, show_default=True,
-        help="The newest records.",
-    ),
-    click.option("--own-only", is_flag=True, help="Records of this member alone."),
-    click.option("--clear", is_flag=True, help="Clear values where this member kept them."),
-)  # fmt: skip
-
-
-def wish_options(command: Any) -> Any:
-    """Options that choose records."""
-    for option in reversed(_WISH):
-        command = option(command)
-    return command
-
-
-def wish_of(
-    since: datetime | None, most: int, own_only: bool, clear: bool
-) -> dict[str, int | bool]:
-    """The choice as the node takes it."""
-    seconds = 0 if since is None else int(since.replace(tzinfo=UTC).timestamp())
-    return {"since": seconds, "most": most, "own_only": own_only, "clear": clear}
 
 
 async def events_of(client: BulwarkClient, wish: Mapping[str, object]) -> list[dict[str, Any]]:
@@ -66,63 +41,41 @@ async def events_of(client: BulwarkClient, wish: Mapping[str, object]) -> list[d
 
 
 @click.command(name="export")
-@wish_options
 @click.option("--out", type=_OUT, required=True, help="File for the events, JSON.")
-@connection_options("reporter", *READ_ROLES)
-@json_option
-def export(
-    out: Path,
-    target: Target,
-    as_json: bool,
-    since: datetime | None,
-    most: int,
-    own_only: bool,
-    clear: bool,
-) -> None:
+@wish_options
+def export(out: Path, wish: Wish, target: Target, as_json: bool) -> None:
     """Write records of the alliance as MISP events: tokens, or this member's kept clear values.
 
     \b
     Example:
       bulwark misp export --own-only --out events.json --home alliance/northbank
     """
-    wish = wish_of(since, most, own_only, clear)
     found = run(with_client(target, lambda client: events_of(client, wish), timeout_s=TIMEOUT_S))
-    _write(out, dumped({"response": found}), OWNER_ONLY)
-    _told(as_json, file=str(out), events=len(found), attributes=_attributes(found))
+    write_whole(out, dumped({"response": found}))
+    told(as_json, {"file": str(out), **_sizes(found)})
 
 
 @click.command(name="feed")
-@wish_options
 @click.option("--out", type=_OUT, required=True, help="Folder of the feed; made if needed.")
-@connection_options("reporter", *READ_ROLES)
-@json_option
-def feed(
-    out: Path,
-    target: Target,
-    as_json: bool,
-    since: datetime | None,
-    most: int,
-    own_only: bool,
-    clear: bool,
-) -> None:
+@wish_options
+def feed(out: Path, wish: Wish, target: Target, as_json: bool) -> None:
     """Write a MISP feed: manifest.json, hashes.csv and one file an event.
 
     \b
     Example:
       bulwark misp feed --since 2026-01-01 --out feed/ --home alliance/northbank
     """
-    wish = wish_of(since, most, own_only, clear)
     found = run(with_client(target, lambda client: events_of(client, wish), timeout_s=TIMEOUT_S))
     files = feed_files(found)
     out.mkdir(parents=True, exist_ok=True)
-    mode = OWNER_ONLY if clear else READABLE
+    mode = OWNER_ONLY if wish["clear"] else READABLE
     # The manifest last: whoever pulls meanwhile finds every event that it names.
     for name in sorted(files, key=lambda name: name == "manifest.json"):
-        _write(out / name, files[name], mode)
+        write_whole(out / name, files[name], mode)
     stale = [path for path in out.glob("*-*-*-*-*.json") if path.name not in files]
     for path in stale:
         path.unlink()
-    _told(as_json, folder=str(out), events=len(found), attributes=_attributes(found))
+    told(as_json, {"folder": str(out), **_sizes(found)})
 
 
 @click.command(name="pss")
@@ -180,8 +133,8 @@ def pss(
     for name, content in (files if isinstance(files, dict) else {}).items():
         raw = base64.b64decode(str(content))
         sizes[name] = f"{len(raw)} bytes"
-        _write(out / Path(name).name, raw, OWNER_ONLY)
-    _told(as_json, folder=str(out), **sizes)
+        write_whole(out / Path(name).name, raw)
+    told(as_json, {"folder": str(out), **sizes})
 
 
 @click.command(name="forget")
@@ -197,44 +150,21 @@ def forget(target: Target, as_json: bool) -> None:
     """
     path = "exchange/misp/forget"
     found = run(with_client(target, lambda client: client.ask(path, {}), timeout_s=TIMEOUT_S))
-    _told(as_json, forgotten=found.get("forgotten"))
+    told(as_json, {"forgotten": found.get("forgotten")})
 
 
-def _attributes(events: list[dict[str, Any]]) -> int:
-    return sum(len(document["Event"]["Attribute"]) for document in events)
-
-
-def _told(as_json: bool, **facts: object) -> None:
-    if as_json:
-        emit_json(facts)
-    else:
-        emit_pairs([(name, str(fact)) for name, fact in facts.items()])
+def _sizes(events: list[dict[str, Any]]) -> dict[str, int]:
+    attributes = sum(len(document["Event"]["Attribute"]) for document in events)
+    return {"events": len(events), "attributes": attributes}
 
 
 def _set_key(path: Path) -> str:
+    with faults(setup=(SecretInvalid,)):
+        text = read_secret(path, KEY_FILE_MAX, SecretInvalid)
     try:
-        mode = path.stat().st_mode
-        text = path.read_text("ascii").strip()
         raw = binascii.unhexlify(text)
-    except OSError as error:
-        raise BadSetup(f"{path}: {error.strerror}") from error
-    except (ValueError, binascii.Error) as error:
-        raise BadSetup(f"{path}: is not hexadecimal") from error
-    if mode & (stat.S_IRWXG | stat.S_IRWXO):
-        raise BadSetup(f"{path}: others may read or write it; set its mode to 0600")
-    if not KEY_MIN <= len(raw) <= 64:
-        raise BadSetup(f"{path}: {len(raw)} bytes, {KEY_MIN} to 64 needed")
+    except ValueError:
+        raise BadSetup(f"{path}: is not hexadecimal") from None
+    if not KEY_MIN <= len(raw) <= KEY_MAX:
+        raise BadSetup(f"{path}: {len(raw)} bytes, {KEY_MIN} to {KEY_MAX} needed")
     return text
-
-
-def _write(path: Path, content: bytes, mode: int) -> None:
-    """A whole file under its name, or none."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-        Path(name).chmod(mode)
-        Path(name).replace(path)
-    except OSError as error:
-        Path(name).unlink(missing_ok=True)
-        raise BadSetup(f"{path}: {error.strerror}") from error

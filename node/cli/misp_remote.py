@@ -7,13 +7,12 @@ leaves alone what did not change.
 
 from __future__ import annotations
 
-import ssl
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from functools import wraps
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import click
@@ -21,71 +20,36 @@ import orjson
 
 from bulwark.client import BulwarkClient
 from bulwark.interop.misp.forms import DOCUMENT_BYTES_MAX
-from node.cli.connection import Target, connection_options, run, with_client
-from node.cli.faults import BadSetup, Failed
-from node.cli.misp_options import (
-    READ_ROLES,
-    TIMEOUT_S,
-    WRITE_ROLES,
-    chosen,
-    emit_reports,
-    import_options,
-)
-from node.cli.misp_out import events_of, wish_of, wish_options
-from node.cli.options import emit_json, emit_pairs, json_option
-from node.exchange.mispclient import MispClient, MispFailed, MispKeyInvalid, read_misp_key
+from node.cli.connection import Target
+from node.cli.exchange_in import Intake, intake_options
+from node.cli.exchange_out import Wish, told, wish_options
+from node.cli.exchange_remote import both, emit_pull, opened, source_name
+from node.cli.faults import Failed
+from node.cli.misp_out import events_of
+from node.exchange.mispclient import MispClient, read_misp_key
 
-T = TypeVar("T")
-Command = TypeVar("Command", bound=Callable[..., object])
 TOGETHER: Final = 25
 """Events taken in at a time."""
 _PATH = click.Path(path_type=Path)
 
 
-def misp_options(command: Command) -> Command:
-    """Options that name a MISP instance; the command gets misp_url, misp_key_file, misp_ca."""
-    for option in (
-        click.option("--misp-ca", type=_PATH, help="CA certificate of the instance, PEM."),
-        click.option(
-            "--misp-key-file", type=_PATH, required=True, help="File with its API key, mode 0600."
-        ),
-        click.option("--misp-url", required=True, help="Address of the MISP instance."),
-    ):
-        command = option(command)
+def misp_options(function: Callable[..., None]) -> Callable[..., None]:
+    """Options that name a MISP instance; the command gets a client as `misp`."""
+
+    @click.option("--misp-url", required=True, help="Address of the MISP instance.")
+    @click.option(
+        "--misp-key-file", type=_PATH, required=True, help="File with its API key, mode 0600."
+    )
+    @click.option("--misp-ca", type=_PATH, help="CA certificate of the instance, PEM.")
+    @wraps(function)
+    def command(*, misp_url: str, misp_key_file: Path, misp_ca: Path | None, **given: Any) -> None:
+        misp = opened(
+            misp_ca,
+            lambda verify: MispClient(misp_url, read_misp_key(misp_key_file), verify=verify),
+        )
+        function(misp=misp, **given)
+
     return command
-
-
-def misp_client(url: str, key_file: Path, authority: Path | None) -> MispClient:
-    verify: ssl.SSLContext | bool = True
-    try:
-        if authority is not None:
-            verify = ssl.create_default_context(cafile=authority)
-        return MispClient(url, read_misp_key(key_file), verify=verify)
-    except (MispKeyInvalid, MispFailed, OSError, ssl.SSLError) as error:
-        raise BadSetup(str(error)) from error
-
-
-def both(
-    target: Target, misp: MispClient, work: Callable[[BulwarkClient, MispClient], Awaitable[T]]
-) -> T:
-    """Do `work` with clients of both sides; what MISP refuses ends the command with code 1."""
-
-    async def all_of_it(client: BulwarkClient) -> T:
-        async with misp:
-            return await work(client, misp)
-
-    try:
-        return run(with_client(target, all_of_it, timeout_s=TIMEOUT_S))
-    except MispFailed as error:
-        raise Failed(str(error)) from error
-
-
-def _source(name: str | None, url: str) -> str:
-    found = name or urlsplit(url).netloc
-    kept = "".join(char if char.isalnum() or char in "._:-" else "-" for char in found)[:64]
-    if not kept:
-        raise BadSetup("--source wants a name")
-    return kept
 
 
 @click.command(name="pull")
@@ -93,25 +57,13 @@ def _source(name: str | None, url: str) -> str:
 @click.option("--source", help="Name under which the node keeps the cursor; the host if left out.")
 @click.option("--from-start", is_flag=True, help="Ask for everything again.")
 @click.option("--published", is_flag=True, help="Published events only.")
-@import_options
-@click.option("--dry-run", is_flag=True, help="Say what would happen, change nothing.")
-@click.option("--keep-clear", is_flag=True, help="Keep clear values for own exports, encrypted.")
-@click.option("--items", is_flag=True, help="Also every item with its place and reason.")
-@connection_options(*WRITE_ROLES)
-@json_option
+@intake_options
 def pull(
-    misp_url: str,
-    misp_key_file: Path,
-    misp_ca: Path | None,
+    misp: MispClient,
     source: str | None,
     from_start: bool,
     published: bool,
-    dry_run: bool,
-    keep_clear: bool,
-    items: bool,
-    target: Target,
-    as_json: bool,
-    **given: Any,
+    intake: Intake,
 ) -> None:
     """Take in the events that changed on a MISP instance since the last pull.
 
@@ -120,17 +72,10 @@ def pull(
       bulwark misp pull --misp-url https://misp.example --misp-key-file misp.key \\
         --fraud-type phishing --home alliance/northbank
     """
-    name = _source(source, misp_url)
-    wish = {"options": chosen(given), "dry_run": dry_run, "keep_clear": keep_clear}
-    puller = _Puller(name, wish, from_start, {"published": True} if published else {})
-    cursor = both(target, misp_client(misp_url, misp_key_file, misp_ca), puller.run)
-    if as_json:
-        parts = [{"events": told, **shown} for told, shown in puller.reports]
-        emit_json({"source": name, "cursor": cursor, "parts": parts})
-    elif puller.reports:
-        emit_reports(puller.reports, items=items)
-    else:
-        click.echo(f"nothing new since {cursor}")
+    name = source_name(source or urlsplit(misp.url).netloc)
+    puller = _Puller(name, intake.wish, from_start, {"published": True} if published else {})
+    cursor = both(intake.target, misp, puller.run)
+    emit_pull(intake, name, cursor, puller.reports, ("parts", "events"))
 
 
 @dataclass(slots=True)
@@ -181,19 +126,7 @@ class _Puller:
 @click.command(name="push")
 @misp_options
 @wish_options
-@connection_options("reporter", *READ_ROLES)
-@json_option
-def push(
-    misp_url: str,
-    misp_key_file: Path,
-    misp_ca: Path | None,
-    target: Target,
-    as_json: bool,
-    since: datetime | None,
-    most: int,
-    own_only: bool,
-    clear: bool,
-) -> None:
+def push(misp: MispClient, wish: Wish, target: Target, as_json: bool) -> None:
     """Bring records to a MISP instance: events are added, or edited where they changed.
 
     \b
@@ -201,19 +134,14 @@ def push(
       bulwark misp push --misp-url https://misp.example --misp-key-file misp.key \\
         --own-only --home alliance/northbank
     """
-    wish = wish_of(since, most, own_only, clear)
     done: Counter[str] = Counter()
 
     async def work(client: BulwarkClient, misp: MispClient) -> None:
         for event in await events_of(client, wish):
             done[await misp.put_event(event)] += 1
 
-    both(target, misp_client(misp_url, misp_key_file, misp_ca), work)
-    facts = {name: done[name] for name in ("added", "edited", "unchanged")}
-    if as_json:
-        emit_json(facts)
-    else:
-        emit_pairs([(name, str(number)) for name, number in facts.items()])
+    both(target, misp, work)
+    told(as_json, {name: done[name] for name in ("added", "edited", "unchanged")})
 
 
 def _seconds(value: object) -> int:

@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from pathlib import Path
+from datetime import datetime
 from typing import Any, Final
 
 import click
@@ -20,8 +19,10 @@ from bulwark.client import BulwarkClient
 from bulwark.interop import words as interop
 from bulwark.interop.misp.values import ALONE, identifiers
 from node.cli.connection import ASK_ROLES, Target, connection_options
-from node.cli.misp_remote import both, misp_client, misp_options
-from node.cli.options import emit_json, emit_pairs, json_option
+from node.cli.exchange_out import seconds_of, told
+from node.cli.exchange_remote import both
+from node.cli.misp_remote import misp_options
+from node.cli.options import json_option
 from node.cli.values import case_option, reason_options, region_option
 from node.exchange.mispclient import MispClient
 
@@ -45,9 +46,7 @@ NUMBERS: Final = ("attributes", "hits", "sent", "refused", "incomplete")
 @connection_options(*ASK_ROLES)
 @json_option
 def screen(
-    misp_url: str,
-    misp_key_file: Path,
-    misp_ca: Path | None,
+    misp: MispClient,
     since: datetime | None,
     band: str,
     dry_run: bool,
@@ -63,13 +62,9 @@ def screen(
         --since 2026-01-01 --home alliance/northbank
     """
     asked = {name: value for name, value in reason.items() if value}
-    start = 0 if since is None else int(since.replace(tzinfo=UTC).timestamp())
-    work = _Screening(asked, start, BANDS[BANDS.index(band) :], is_dry=dry_run)
-    both(target, misp_client(misp_url, misp_key_file, misp_ca), work.run)
-    if as_json:
-        emit_json({name: work.done[name] for name in NUMBERS})
-    else:
-        emit_pairs([(name, str(work.done[name])) for name in NUMBERS])
+    work = _Screening(asked, seconds_of(since), BANDS[BANDS.index(band) :], is_dry=dry_run)
+    both(target, misp, work.run)
+    told(as_json, {name: work.done[name] for name in NUMBERS})
 
 
 @dataclass(slots=True)

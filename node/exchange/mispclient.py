@@ -1,23 +1,25 @@
 """A client of a MISP instance's REST API: search, add and edit events, sightings, tags.
 
-Rules: the key is read from a file that nobody else reads and stands in the Authorization header
-alone; TLS is verified, redirects are not followed, answers are bounded; what may have worked is
-sent again only where MISP does the same thing twice to no effect. An error names the path and the
-status, never the key or a value.
+Rules: those of `outbound`; what may have worked is sent again only where MISP does the same thing
+twice to no effect.
 """
 
 from __future__ import annotations
 
-import asyncio
-import ssl
-import stat
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Final
+from typing import Any, Final, Unpack
 
-import httpx
 import orjson
+
+from node.exchange.outbound import (
+    Answer,
+    OutboundClient,
+    Ports,
+    SecretInvalid,
+    ServerFailed,
+    read_secret,
+)
 
 ANSWER_BYTES_MAX: Final = 64 * 1024 * 1024
 KEY_MAX: Final = 256
@@ -25,83 +27,35 @@ PAGE: Final = 50
 """Events of one page: MISP builds each of them in memory."""
 ATTRIBUTE_PAGE: Final = 5_000
 PAGES_MAX: Final = 100_000
-TRIES: Final = 5
-PAUSE_S: Final = 0.5
-PAUSE_MAX_S: Final = 60.0
-_AGAIN: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
-class MispFailed(Exception):
+class MispFailed(ServerFailed):
     """The MISP instance refused, answered nonsense or could not be reached."""
 
-    def __init__(self, path: str, detail: str, status: int = 0) -> None:
-        self.path = path
-        self.status = status
-        """HTTP status, 0 where there was none."""
-        super().__init__(f"MISP {path}: {detail}")
+    server = "MISP"
 
 
-class MispKeyInvalid(Exception):
+class MispKeyInvalid(SecretInvalid):
     """The file with the MISP key can not be used."""
 
 
 def read_misp_key(path: Path) -> str:
     """The key in a file of mode 0600. Raises MispKeyInvalid."""
-    try:
-        mode = path.stat().st_mode
-        with path.open("rb") as stream:
-            raw = stream.read(KEY_MAX + 2)
-    except OSError as error:
-        raise MispKeyInvalid(f"{path}: {error.strerror}") from error
-    if mode & (stat.S_IRWXG | stat.S_IRWXO):
-        raise MispKeyInvalid(f"{path}: others may read or write it; set its mode to 0600")
-    key = raw.decode("ascii", "replace").strip()
-    if not key or len(key) > KEY_MAX or not key.isalnum():
+    key = read_secret(path, KEY_MAX + 2, MispKeyInvalid)
+    if not key.isascii() or not key.isalnum() or len(key) > KEY_MAX:
         raise MispKeyInvalid(f"{path}: wants one MISP API key, letters and digits")
     return key
 
 
-class MispClient:
+class MispClient(OutboundClient):
     """Connections to one MISP instance; use it as an async context manager."""
 
-    def __init__(
-        self,
-        url: str,
-        key: str,
-        *,
-        verify: ssl.SSLContext | bool = True,
-        timeout_s: float = 60.0,
-        tries: int = TRIES,
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-        transport: httpx.AsyncBaseTransport | None = None,
-    ) -> None:
-        """`url` is the instance's root; `verify` its CA; `transport` and `sleep` are ports."""
-        base = httpx.URL(url)
-        if base.scheme not in ("http", "https") or not base.host or base.userinfo:
-            raise MispFailed(url[:64], "wants http(s)://host[:port] without user")
-        self._tries = max(1, tries)
-        self._sleep = sleep
+    failed = MispFailed
+
+    def __init__(self, url: str, key: str, **ports: Unpack[Ports]) -> None:
+        """`url` is the instance's root. Raises MispFailed for none."""
         headers = {"Authorization": key, "Accept": "application/json"}
-        self._http = httpx.AsyncClient(
-            base_url=base,
-            headers=headers,
-            timeout=timeout_s,
-            verify=verify,
-            transport=transport,
-            trust_env=False,
-            follow_redirects=False,
-        )
-
-    async def __aenter__(self) -> MispClient:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self._http.aclose()
+        super().__init__(url, headers, ANSWER_BYTES_MAX, **ports)
 
     # Reading
 
@@ -159,8 +113,9 @@ class MispClient:
 
     async def event(self, uuid: str) -> dict[str, Any] | None:
         """An event's head and content, None where the instance has none."""
+        path = f"/events/view/{uuid}"
         try:
-            answer = await self._send("GET", f"/events/view/{uuid}", None)
+            answer = _decoded(path, await self.send("GET", path))
         except MispFailed as error:
             if error.status == 404:
                 return None
@@ -185,7 +140,7 @@ class MispClient:
     async def sight(self, uuid: str, source: str, kind: int = 0) -> None:
         """Add a sighting to an attribute; sent once, as MISP counts each."""
         wish = {"uuid": uuid, "source": source, "type": str(kind)}
-        await self._send("POST", "/sightings/add", wish, tries=1)
+        await self._post("/sightings/add", wish, tries=1)
 
     async def attach_tag(self, uuid: str, tag: str, *, local: bool = True) -> None:
         """Attach a tag to an event or attribute."""
@@ -194,49 +149,20 @@ class MispClient:
 
     # Transport
 
-    async def _post(self, path: str, document: Mapping[str, Any]) -> Any:
-        return await self._send("POST", path, document)
+    async def _post(self, path: str, document: Mapping[str, Any], tries: int = 0) -> Any:
+        body = orjson.dumps(document)
+        return _decoded(path, await self.send("POST", path, body=body, tries=tries))
 
-    async def _send(
-        self, method: str, path: str, document: Mapping[str, Any] | None, tries: int = 0
-    ) -> Any:
-        most = tries or self._tries
-        for number in range(1, most + 1):
-            pause = min(PAUSE_MAX_S, PAUSE_S * 2 ** (number - 1))
-            try:
-                status, raw, wanted = await self._once(method, path, document)
-            except httpx.HTTPError as error:
-                if number == most:
-                    raise MispFailed(path, type(error).__name__) from None
-            else:
-                if status < 300:
-                    return self._decoded(path, raw)
-                if status not in _AGAIN or number == most:
-                    raise MispFailed(path, f"HTTP {status}{_told(raw)}", status)
-                pause = min(PAUSE_MAX_S, max(pause, wanted))
-            await self._sleep(pause)
-        raise MispFailed(path, "no answer")
+    def refusal(self, answer: Answer) -> str:
+        """With what MISP says of it."""
+        return f"HTTP {answer.status}{_told(answer.body)}"
 
-    async def _once(
-        self, method: str, path: str, document: Mapping[str, Any] | None
-    ) -> tuple[int, bytes, float]:
-        """Status, body and the pause that the answer asks for, in seconds."""
-        content = None if document is None else orjson.dumps(document)
-        headers = {} if document is None else {"Content-Type": "application/json"}
-        async with self._http.stream(method, path, content=content, headers=headers) as answer:
-            raw = bytearray()
-            async for chunk in answer.aiter_bytes():
-                raw += chunk
-                if len(raw) > ANSWER_BYTES_MAX:
-                    raise MispFailed(path, f"an answer over {ANSWER_BYTES_MAX} bytes")
-            wanted = answer.headers.get("Retry-After", "")
-            return answer.status_code, bytes(raw), float(wanted) if wanted.isdecimal() else 0.0
 
-    def _decoded(self, path: str, raw: bytes) -> Any:
-        try:
-            return orjson.loads(raw)
-        except orjson.JSONDecodeError:
-            raise MispFailed(path, "the answer is no JSON") from None
+def _decoded(path: str, answer: Answer) -> Any:
+    try:
+        return orjson.loads(answer.body)
+    except orjson.JSONDecodeError:
+        raise MispFailed(path, "the answer is no JSON") from None
 
 
 def _told(raw: bytes) -> str:

@@ -1,44 +1,33 @@
 """A client of TAXII 2.1 collections: pages of objects, bounded, repeated where that is safe.
 
-Rules: credentials come from a file that nobody else reads and stand in the Authorization header
-alone; TLS is verified, redirects are not followed, answers are bounded in size and number. Only
-GET is ever sent. An error names the path and the status, never credentials or a value.
+Rules: those of `outbound`. Only GET is ever sent, so all of it may be sent again.
 """
 
 from __future__ import annotations
 
-import asyncio
 import base64
-import stat
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Final
-
-import httpx
+from typing import Any, Final, Unpack
 
 from bulwark.interop.stix.document import MAX_BYTES, DocumentRefused, read_json
+from node.exchange.outbound import OutboundClient, Ports, SecretInvalid, ServerFailed, read_secret
 
 MEDIA_TYPE: Final = "application/taxii+json;version=2.1"
 CREDENTIALS_MAX: Final = 4_096
 PAGES_MAX: Final = 100_000
 PAGE: Final = 500
-TRIES: Final = 5
-PAUSE_S: Final = 0.5
-PAUSE_MAX_S: Final = 60.0
-_AGAIN: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
+_OBJECTS: Final = "objects/"
 
 
-class TaxiiFailed(Exception):
+class TaxiiFailed(ServerFailed):
     """The TAXII server refused, answered nonsense or could not be reached."""
 
-    def __init__(self, path: str, detail: str) -> None:
-        self.path = path
-        super().__init__(f"TAXII {path}: {detail}")
+    server = "TAXII"
 
 
-class CredentialsInvalid(Exception):
+class CredentialsInvalid(SecretInvalid):
     """The file with the credentials can not be used."""
 
 
@@ -56,15 +45,7 @@ def read_credentials(path: Path) -> str:
 
     Raises CredentialsInvalid.
     """
-    try:
-        mode = path.stat().st_mode
-        with path.open("rb") as stream:
-            raw = stream.read(CREDENTIALS_MAX + 2)
-    except OSError as error:
-        raise CredentialsInvalid(f"{path}: {error.strerror}") from error
-    if mode & (stat.S_IRWXG | stat.S_IRWXO):
-        raise CredentialsInvalid(f"{path}: others may read or write it; set its mode to 0600")
-    text = raw.decode("utf-8", "replace").strip()
+    text = read_secret(path, CREDENTIALS_MAX + 2, CredentialsInvalid)
     if not text or len(text) > CREDENTIALS_MAX or not text.isprintable():
         raise CredentialsInvalid(f"{path}: wants user:password, or one token")
     if ":" in text:
@@ -74,49 +55,18 @@ def read_credentials(path: Path) -> str:
     return f"Bearer {text}"
 
 
-class TaxiiClient:
+class TaxiiClient(OutboundClient):
     """One collection of a TAXII server; use it as an async context manager."""
 
-    def __init__(
-        self,
-        url: str,
-        authorization: str | None,
-        *,
-        verify: Any = True,
-        timeout_s: float = 60.0,
-        tries: int = TRIES,
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-        transport: httpx.AsyncBaseTransport | None = None,
-    ) -> None:
-        """`url` is the collection's, with or without `objects/`; `transport` is a port."""
-        base = httpx.URL(url.rstrip("/").removesuffix("/objects") + "/")
-        if base.scheme not in ("http", "https") or not base.host or base.userinfo:
-            raise TaxiiFailed(url[:64], "wants http(s)://host[:port]/.../collections/ID/")
-        self._tries = max(1, tries)
-        self._sleep = sleep
+    failed = TaxiiFailed
+
+    def __init__(self, url: str, authorization: str | None, **ports: Unpack[Ports]) -> None:
+        """`url` is the collection's, with or without `objects/`. Raises TaxiiFailed for none."""
         headers = {"Accept": MEDIA_TYPE}
         if authorization is not None:
             headers["Authorization"] = authorization
-        self._http = httpx.AsyncClient(
-            base_url=base,
-            headers=headers,
-            timeout=timeout_s,
-            verify=verify,
-            transport=transport,
-            trust_env=False,
-            follow_redirects=False,
-        )
-
-    async def __aenter__(self) -> TaxiiClient:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self._http.aclose()
+        collection = url.rstrip("/").removesuffix("/objects") + "/"
+        super().__init__(collection, headers, MAX_BYTES, **ports)
 
     async def pages(self, added_after: str, **match: str) -> AsyncIterator[TaxiiPage]:
         """Pages of what was added after a moment ('' for all), oldest first. Raises TaxiiFailed."""
@@ -127,7 +77,7 @@ class TaxiiClient:
             envelope, last = await self._page(wish)
             objects = envelope.get("objects", [])
             if not isinstance(objects, list):
-                raise TaxiiFailed("objects/", "an envelope whose objects are no list")
+                raise TaxiiFailed(_OBJECTS, "an envelope whose objects are no list")
             yield TaxiiPage(objects, last)
             following = envelope.get("next")
             if envelope.get("more") is not True:
@@ -137,39 +87,21 @@ class TaxiiClient:
             elif last and last != wish.get("added_after"):
                 wish["added_after"] = last
             else:
-                raise TaxiiFailed("objects/", "there is more, but nothing says where")
-        raise TaxiiFailed("objects/", f"more than {PAGES_MAX} pages")
+                raise TaxiiFailed(_OBJECTS, "there is more, but nothing says where")
+        raise TaxiiFailed(_OBJECTS, f"more than {PAGES_MAX} pages")
 
     async def _page(self, wish: dict[str, str]) -> tuple[dict[str, Any], str]:
-        for attempt in range(1, self._tries + 1):
-            try:
-                status, body, headers = await self._get(wish)
-            except httpx.HTTPError as error:
-                if attempt == self._tries:
-                    raise TaxiiFailed("objects/", type(error).__name__) from error
-            else:
-                if status == 200:
-                    return _envelope(body), headers.get("x-taxii-date-added-last", "")[:40]
-                if status not in _AGAIN or attempt == self._tries:
-                    raise TaxiiFailed("objects/", f"status {status}")
-            await self._sleep(min(PAUSE_S * 2 ** (attempt - 1), PAUSE_MAX_S))
-        raise TaxiiFailed("objects/", "no answer")
-
-    async def _get(self, wish: dict[str, str]) -> tuple[int, bytes, httpx.Headers]:
-        async with self._http.stream("GET", "objects/", params=wish) as answer:
-            body = b""
-            async for piece in answer.aiter_bytes():
-                body += piece
-                if len(body) > MAX_BYTES:
-                    raise TaxiiFailed("objects/", f"a page of over {MAX_BYTES} bytes")
-            return answer.status_code, body, answer.headers
+        answer = await self.send("GET", _OBJECTS, query=wish)
+        if answer.status != 200:
+            raise TaxiiFailed(_OBJECTS, self.refusal(answer), answer.status)
+        return _envelope(answer.body), answer.headers.get("x-taxii-date-added-last", "")[:40]
 
 
 def _envelope(body: bytes) -> dict[str, Any]:
     try:
         found = read_json(body) if body.strip() else {}
     except DocumentRefused as refusal:
-        raise TaxiiFailed("objects/", str(refusal)) from None
+        raise TaxiiFailed(_OBJECTS, str(refusal)) from None
     if not isinstance(found, dict):
-        raise TaxiiFailed("objects/", "no envelope")
+        raise TaxiiFailed(_OBJECTS, "no envelope")
     return found

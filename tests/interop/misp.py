@@ -24,7 +24,7 @@ from bulwark.interop.carried import Action
 from bulwark.interop.misp.feed import feed_files
 from bulwark.interop.misp.importer import convert
 from bulwark.interop.misp.options import ImportOptions
-from node.cli.misp_options import emit_reports
+from node.cli.exchange_in import emit_reports
 from tests.process.support import Alliance
 
 SHARED: Final = Path(__file__).resolve().parents[3] / "shared"

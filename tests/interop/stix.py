@@ -23,8 +23,7 @@ from bulwark.indicators.vocabulary import Kind
 from bulwark.interop.misp.options import ImportOptions
 from bulwark.interop.stix.document import DocumentRefused, read_json, split_document
 from bulwark.interop.stix.reading import convert
-from node.cli.misp_options import emit_reports
-from node.cli.stix_in import shown
+from node.cli.exchange_in import emit_reports, shown
 from tests.interop.stixoracles import Schemas, as_misp, strictly
 from tests.process.support import Alliance
 

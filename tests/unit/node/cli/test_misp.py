@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from node.cli.exchange_out import write_whole
+from node.cli.faults import BadSetup
 from node.cli.misp import command
 
 SECRET = "quokka-shop.com"
@@ -61,3 +63,25 @@ def test_broken_files_are_named_and_the_others_go_on(folder: Path) -> None:
     empty.mkdir()
     assert run(empty).exit_code == 2
     assert run(folder, "--region", "XX").exit_code == 2
+
+
+def test_an_address_or_key_that_can_not_be_used_ends_a_pull_before_anything_is_sent(
+    tmp_path: Path,
+) -> None:
+    key = tmp_path / "key"
+    key.write_text("quokka")
+    key.chmod(0o644)
+    node = ["--url", "http://127.0.0.1:9", "--key-file", str(key), "--misp-key-file", str(key)]
+    for url, told in (("https://misp.example", "0600"), ("https://[::1", "wants http(s)://")):
+        ended = CliRunner().invoke(command, ["pull", "--misp-url", url, *node])
+        assert ended.exit_code == 2 and told in ended.output, ended.output
+        assert "quokka" not in ended.output
+        key.chmod(0o600)
+
+
+def test_an_export_into_a_folder_that_is_not_there_ends_with_a_word(tmp_path: Path) -> None:
+    with pytest.raises(BadSetup, match="No such file"):
+        write_whole(tmp_path / "none" / "events.json", b"{}")
+    write_whole(tmp_path / "events.json", b"{}")
+    assert (tmp_path / "events.json").stat().st_mode & 0o777 == 0o600
+    assert [path.name for path in tmp_path.iterdir()] == ["events.json"]

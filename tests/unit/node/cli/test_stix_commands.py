@@ -47,3 +47,14 @@ def test_every_command_has_a_help_page_with_an_example() -> None:
     for name in ("import", "report", "export", "pull"):
         page = CliRunner().invoke(command, [name, "--help"])
         assert page.exit_code == 0 and f"bulwark stix {name}" in page.output, page.output
+
+
+def test_a_password_in_an_address_ends_a_pull_before_anything_is_sent(tmp_path: Path) -> None:
+    key = tmp_path / "key"
+    key.write_text("k" * 43)
+    # Nobody listens at the node's address: had anything been sent there, this would fail with 1.
+    node = ["--url", "http://127.0.0.1:9", "--key-file", str(key)]
+    words = ["pull", "https://user:quokka@taxii.example/collections/7/", *node]
+    ended = CliRunner().invoke(command, words)
+    assert ended.exit_code == 2 and "without user" in ended.output, ended.output
+    assert "quokka" not in ended.output

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from node.exchange import mispclient
+from node.exchange import mispclient, outbound
 from node.exchange.mispclient import MispClient, MispFailed, MispKeyInvalid, read_misp_key
 
 KEY = "quokka0123456789"
@@ -73,7 +73,7 @@ async def test_it_gives_up_in_the_end_and_never_repeats_a_sighting() -> None:
     async with client(handler) as misp:
         with pytest.raises(MispFailed, match="ReadTimeout"):
             await all_events(misp)
-        assert len(asked) == mispclient.TRIES
+        assert len(asked) == outbound.TRIES
         with pytest.raises(MispFailed):
             await misp.sight("u", "alliance")
     assert asked.count("/sightings/add") == 1

@@ -106,7 +106,7 @@ def test_credentials_come_from_a_file_of_their_owner_alone(tmp_path: Path) -> No
         path.write_text(text)
         with pytest.raises(CredentialsInvalid):
             read_credentials(path)
-    with pytest.raises(CredentialsInvalid, match="No such file"):
+    with pytest.raises(CredentialsInvalid, match="no such file"):
         read_credentials(tmp_path / "none")
 
 
