@@ -18,17 +18,14 @@ import click
 
 from bulwark.client import BulwarkClient
 from bulwark.ledger.accesslog import Gap, Head
-from bulwark.ledger.errors import GenesisInvalid
-from bulwark.ledger.genesis import MAX_GENESIS_BYTES, Genesis
 from bulwark.ledger.ids import Digest
-from node.cli.connection import Target, connection_options, run, with_client
+from node.cli.connection import AUDIT_ROLES, Target, connection_options, look, run, with_client
 from node.cli.faults import BadSetup, Failed
-from node.cli.governance_view import emit_table, entries
-from node.cli.options import emit_json, emit_pairs, json_option
+from node.cli.files import genesis_option, read_genesis
+from node.cli.options import emit_json, emit_pairs, emit_table, entries, json_option
 from node.guarded.accessfile import MAX_LINE, AccessFileInvalid, Audited, audit, head_line
 from node.guarded.claimfile import claims_head
 
-READ_ROLES: Final = ("auditor", "admin")
 ANCHOR_ROLES: Final = ("auditor", "admin", "operator", "analyst", "reporter")
 INCOMPLETE: Final = 1
 _COLUMNS: Final = (
@@ -52,7 +49,7 @@ def command() -> None:
 
 @command.command(name="list")
 @click.option("--after", type=click.IntRange(min=0), default=0, help="Begin behind this entry.")
-@connection_options(*READ_ROLES)
+@connection_options(*AUDIT_ROLES)
 @json_option
 def list_entries(after: int, target: Target, as_json: bool) -> None:
     """List up to 1,000 entries of a member's own log, oldest first.
@@ -61,7 +58,7 @@ def list_entries(after: int, target: Target, as_json: bool) -> None:
     Example:
       bulwark access-log list --after 4000 --home alliance/northbank
     """
-    page = run(with_client(target, lambda client: client.look("access-log", after=after)))
+    page = look(target, "access-log", after=after)
     if as_json:
         emit_json(page)
         return
@@ -72,7 +69,7 @@ def list_entries(after: int, target: Target, as_json: bool) -> None:
 
 
 @command.command(name="check")
-@connection_options(*READ_ROLES)
+@connection_options(*AUDIT_ROLES)
 @json_option
 def check(target: Target, as_json: bool) -> None:
     """Compare a member's whole log with the anchors on its own ledger.
@@ -82,7 +79,7 @@ def check(target: Target, as_json: bool) -> None:
       bulwark access-log check --home alliance/northbank
     """
     path = "access-log/check"
-    found = run(with_client(target, lambda client: client.look(path), timeout_s=600.0))
+    found = look(target, path, timeout_s=600.0)
     if as_json:
         emit_json(found)
     else:
@@ -105,7 +102,7 @@ def check(target: Target, as_json: bool) -> None:
     help="File for the slots that were spent, and for which entries; for `bulwark audit "
     "completeness`.",
 )
-@connection_options(*READ_ROLES)
+@connection_options(*AUDIT_ROLES)
 def export(out: Path, claims: Path | None, target: Target) -> None:
     """Write a member's own log to a file for an auditor.
 
@@ -128,12 +125,7 @@ def export(out: Path, claims: Path | None, target: Target) -> None:
 @command.command(name="verify")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--member", required=True, help="Whose log it is.")
-@click.option(
-    "--genesis",
-    required=True,
-    type=click.Path(path_type=Path),
-    help="The alliance's genesis document, from a source that you trust.",
-)
+@genesis_option
 @connection_options(*ANCHOR_ROLES)
 @json_option
 def verify(file: Path, member: str, genesis: Path, target: Target, as_json: bool) -> None:
@@ -253,13 +245,3 @@ def lines_of(stream: TextIO) -> Iterator[str]:
     """Lines of bounded length."""
     read: Callable[[], str] = lambda: stream.readline(MAX_LINE + 1)  # noqa: E731
     yield from iter(read, "")
-
-
-def read_genesis(path: Path) -> Genesis:
-    try:
-        with path.open("rb") as stream:
-            return Genesis.from_json(stream.read(MAX_GENESIS_BYTES + 1))
-    except OSError as error:
-        raise BadSetup(f"{path}: {error.strerror}") from error
-    except GenesisInvalid as error:
-        raise BadSetup(f"{path}: {error}") from error

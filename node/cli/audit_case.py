@@ -15,11 +15,10 @@ from pathlib import Path
 import click
 
 from bulwark.audit.caseopening import FORMAT, MAX_FILE_BYTES, CaseOpening
-from node.cli.connection import Target, connection_options, run, with_client
+from node.cli.connection import AUDIT_ROLES, Target, connection_options, look
 from node.cli.faults import BadSetup, Failed
 from node.cli.options import emit_pairs
 
-READ_ROLES = ("auditor", "admin")
 RECORD_ROLES = ("auditor", "admin", "analyst", "reporter")
 INVALID = 1
 _ID = re.compile(r"[0-9a-f]{64}\Z")
@@ -30,7 +29,7 @@ _ID = re.compile(r"[0-9a-f]{64}\Z")
 @click.option("--case-ref", required=True, help="The case reference that was reported.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="File to write, not "
               "there yet.")  # fmt: skip
-@connection_options(*READ_ROLES)
+@connection_options(*AUDIT_ROLES)
 def open_case(record_id: str, case_ref: str, out: Path, target: Target) -> None:
     """Open the case commitment of a record that this member reported.
 
@@ -41,8 +40,8 @@ def open_case(record_id: str, case_ref: str, out: Path, target: Target) -> None:
     if _ID.match(record_id) is None:
         raise BadSetup("RECORD_ID: 64 hexadecimal digits")
     # The reference stays here: the node gives the key of this one record.
-    key = run(with_client(target, lambda client: client.look(f"audit/case-keys/{record_id}")))
-    record = run(with_client(target, lambda client: client.look(f"indicators/{record_id}")))
+    key = look(target, f"audit/case-keys/{record_id}")
+    record = look(target, f"indicators/{record_id}")
     document = {"format": FORMAT, "record_id": record_id, "case_ref": case_ref, "key": key["key"]}
     try:
         opening = CaseOpening.from_json(document)
@@ -76,9 +75,7 @@ def verify_case(file: Path, target: Target) -> None:
         raise BadSetup(f"{file}: {error.strerror}") from error
     except (ValueError, AttributeError) as error:
         raise BadSetup(f"{file}: {error}") from error
-    record = run(
-        with_client(target, lambda client: client.look(f"indicators/{opening.record_id.hex()}"))
-    )
+    record = look(target, f"indicators/{opening.record_id.hex()}")
     committed = _commitment(record)
     is_valid = committed is not None and opening.opens(committed)
     click.echo("VALID" if is_valid else "INVALID")

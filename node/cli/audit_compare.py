@@ -12,7 +12,6 @@ import sys
 from contextlib import AsyncExitStack, ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
 
 import click
 
@@ -21,17 +20,17 @@ from bulwark.audit.packcompare import compare as compare_histories
 from bulwark.client import BulwarkClient
 from bulwark.ledger import jsonfields as jf
 from bulwark.ledger.errors import LedgerError, ProofInvalid
-from bulwark.ledger.genesis import MAX_GENESIS_BYTES, Genesis
+from bulwark.ledger.genesis import Genesis
 from bulwark.ledger.header import Header
 from bulwark.ledger.ids import Height
 from bulwark.ledger.proofs import ConsistencyProof, SealedHeader
 from bulwark.verifier.codes import PackRefused
 from bulwark.verifier.history import PackHistory
-from node.cli.connection import Target, find_target, run
+from node.cli.connection import AUDIT_ROLES, Target, find_target, run
 from node.cli.faults import BadSetup, Failed
+from node.cli.files import read_genesis
 from node.cli.options import emit_json, emit_pairs, json_option
 
-READ_ROLES: Final = ("auditor", "admin")
 _PATH = click.Path(path_type=Path)
 
 
@@ -105,7 +104,7 @@ def compare(
       bulwark audit compare alliance/northbank alliance/regulator --genesis genesis.json
       bulwark audit compare mine.pack theirs.pack --genesis genesis.json --evidence fork.json
     """
-    trusted = _trusted(genesis)
+    trusted = read_genesis(genesis)
     try:
         with ExitStack() as stack:
             given = ((one, key_file_one), (other, key_file_other))
@@ -128,9 +127,9 @@ def _side(
     """What an argument names: a node to ask, or a pack that holds. Raises BadSetup, PackRefused."""
     path = Path(side)
     if side.startswith(("http://", "https://")):
-        return side, find_target(READ_ROLES, url=side, key_file=key_file)
+        return side, find_target(AUDIT_ROLES, url=side, key_file=key_file)
     if path.is_dir():
-        return side, find_target(READ_ROLES, home=path, key_file=key_file)
+        return side, find_target(AUDIT_ROLES, home=path, key_file=key_file)
     if path.is_file():
         return side, PackHistory(side, stack.enter_context(path.open("rb")), genesis)
     raise BadSetup(f"{side}: neither a URL, nor a home folder, nor a pack")
@@ -164,16 +163,6 @@ async def _compared(
             else:
                 notes.append(f"{history.name}: its record log to {history.last} only adds to it")
     return found, notes
-
-
-def _trusted(path: Path) -> Genesis:
-    try:
-        with path.open("rb") as stream:
-            return Genesis.from_json(stream.read(MAX_GENESIS_BYTES + 1))
-    except OSError as error:
-        raise BadSetup(f"{path}: {error.strerror}") from error
-    except LedgerError as error:
-        raise BadSetup(f"{path}: {error}") from error
 
 
 def _keep(path: Path, data: bytes) -> None:

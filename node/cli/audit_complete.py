@@ -29,16 +29,15 @@ from bulwark.ledger.accesslog import Head
 from bulwark.ledger.genesis import Genesis
 from bulwark.ledger.ids import MemberId
 from bulwark.privacy.slotclaim import SlotClaim
-from node.cli.access_log import lines_of, read_anchors, read_genesis
+from node.cli.access_log import lines_of, read_anchors
 from node.cli.audit_report import read_pages
-from node.cli.connection import Target, connection_options, run, with_client
+from node.cli.connection import AUDIT_ROLES, Target, connection_options, run, with_client
 from node.cli.faults import BadSetup
-from node.cli.governance_view import entries
-from node.cli.options import emit_json, emit_pairs, json_option
+from node.cli.files import read_genesis
+from node.cli.options import emit_json, emit_pairs, entries, json_option
 from node.guarded.accessfile import AccessFileInvalid, audit, entries_of
 from node.guarded.claimfile import read_claims
 
-READ_ROLES: Final = ("auditor", "admin")
 INCOMPLETE: Final = 1
 MAX_EPOCH: Final = 1 << 63
 UNAVAILABLE: Final = 503
@@ -66,7 +65,7 @@ class Ledger:
 @click.option("--from-epoch", type=click.IntRange(min=0), default=0, help="First quota epoch.")
 @click.option("--to-epoch", type=click.IntRange(min=0), default=MAX_EPOCH - 1,
               help="Last quota epoch.")  # fmt: skip
-@connection_options(*READ_ROLES)
+@connection_options(*AUDIT_ROLES)
 @json_option
 def completeness(
     logs: Path, genesis: Path, from_epoch: int, to_epoch: int, target: Target, as_json: bool

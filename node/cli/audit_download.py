@@ -7,7 +7,6 @@ records; the key goes into a header and nowhere else, proxies of the environment
 from __future__ import annotations
 
 import os
-import ssl
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -50,14 +49,11 @@ def download(target: Target, path: str, body: bytes, out: Path) -> tuple[int, st
 def _fetch(
     target: Target, path: str, body: bytes, write: Callable[[bytes], int]
 ) -> tuple[int, str]:
-    verify: ssl.SSLContext | bool = True
-    if target.authority is not None:
-        verify = ssl.create_default_context(cafile=target.authority)
     headers = {"content-type": "application/json"}
     if target.key is not None:
         headers["authorization"] = f"Bearer {target.key}"
     with (
-        httpx.Client(verify=verify, trust_env=False, timeout=TIMEOUT_S) as client,
+        httpx.Client(verify=target.trust(), trust_env=False, timeout=TIMEOUT_S) as client,
         client.stream("POST", f"{target.url}{path}", content=body, headers=headers) as answer,
     ):
         if answer.status_code != 200:

@@ -32,15 +32,13 @@ from bulwark.verifier.codes import PackRefused
 from bulwark.verifier.pack import read_listed_manifest, verify_pack
 from node.cli.audit_compare import compare
 from node.cli.audit_download import download
-from node.cli.connection import Target, connection_options
+from node.cli.connection import AUDIT_ROLES, Target, connection_options
 from node.cli.faults import BadSetup, Failed
-from node.cli.governance_view import emit_table
 from node.cli.homes import open_config, open_genesis, open_secrets
-from node.cli.options import emit_json, home_option, json_option
+from node.cli.options import emit_json, emit_table, home_option, json_option
 from node.version import product_version
 
 MAX_PAPER_CHARS: Final = 1_000_000
-READ_ROLES: Final = ("auditor", "admin")
 _PATH = click.Path(path_type=Path)
 
 __all__ = ["compare", "custody", "pack"]
@@ -62,7 +60,7 @@ __all__ = ["compare", "custody", "pack"]
     multiple=True,
     help="A text file to go with it: an opening's result, an access log. May be given again.",
 )
-@connection_options(*READ_ROLES)
+@connection_options(*AUDIT_ROLES)
 def pack(
     out: Path,
     from_height: int | None,

@@ -13,11 +13,10 @@ import click
 
 from bulwark.audit.report import NAMES, Report, join_pages
 from bulwark.client import BulwarkClient
-from node.cli.connection import Target, connection_options, run, with_client
+from node.cli.connection import AUDIT_ROLES, Target, connection_options, run, with_client
 from node.cli.faults import Failed
 from node.cli.options import emit_pairs, emit_rows
 
-READ_ROLES: Final = ("auditor", "admin")
 PAGE_TIMEOUT_S: Final = 600.0
 
 
@@ -35,7 +34,7 @@ PAGE_TIMEOUT_S: Final = 600.0
 @click.option("--from-height", type=click.IntRange(min=0), help="First block of what is listed.")
 @click.option("--to-height", type=click.IntRange(min=0), help="Final block it rests on.")
 @click.option("--member", help="Only what this member did.")
-@connection_options(*READ_ROLES)
+@connection_options(*AUDIT_ROLES)
 def report(
     wanted: str,
     form: str,

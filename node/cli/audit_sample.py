@@ -16,12 +16,10 @@ import click
 
 from bulwark.audit.sampling import POPULATIONS
 from bulwark.client import BulwarkClient
-from node.cli.connection import Target, connection_options, run, with_client
+from node.cli.connection import AUDIT_ROLES, Target, connection_options, run, with_client
 from node.cli.faults import Failed
-from node.cli.governance_view import entries
-from node.cli.options import emit_json, emit_pairs, emit_rows, json_option
+from node.cli.options import emit_json, emit_pairs, emit_rows, entries, json_option
 
-READ_ROLES: Final = ("auditor", "admin")
 PAUSE_S: Final = 1.0
 
 
@@ -35,7 +33,7 @@ PAUSE_S: Final = 1.0
 @click.option("--by-member", is_flag=True, help="Draw --size of every member.")
 @click.option("--open-request", type=click.Path(path_type=Path), help="File for the list of what "
               "each member is asked to open, JSON, not there yet.")  # fmt: skip
-@connection_options(*READ_ROLES)
+@connection_options(*AUDIT_ROLES)
 @json_option
 def sample(
     to_height: int,

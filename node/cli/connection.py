@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import json
 import ssl
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from functools import wraps
 from pathlib import Path
@@ -23,10 +23,12 @@ from bulwark.client import BulwarkClient, ClientError
 from bulwark.client.policy import RetryPolicy
 from bulwark.client.transport import ConnectionInvalid, checked_url
 from node.cli.faults import BadSetup, Failed
+from node.cli.options import entries
 
 DEVNET_FILE: Final = "devnet.json"
 MAX_FILE_BYTES: Final = 1024 * 1024
 WRITE_ROLES: Final = ("reporter",)
+AUDIT_ROLES: Final = ("auditor", "admin")
 ASK_ROLES: Final = ("analyst", "reporter")
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -43,15 +45,22 @@ class Target:
 
     def client(self, retry: RetryPolicy | None = None, timeout_s: float = 60.0) -> BulwarkClient:
         """A client of the node; raises BadSetup."""
-        verify: ssl.SSLContext | bool = True
+        verify = self.trust()
         try:
-            if self.authority is not None:
-                verify = ssl.create_default_context(cafile=self.authority)
             return BulwarkClient(
                 self.url, self.key, retry=retry, verify=verify, timeout_s=timeout_s
             )
-        except (ConnectionInvalid, OSError, ssl.SSLError) as error:
+        except ConnectionInvalid as error:
             raise BadSetup(str(error)) from error
+
+    def trust(self) -> ssl.SSLContext | bool:
+        """What the node's HTTPS is checked against; raises BadSetup."""
+        if self.authority is None:
+            return True
+        try:
+            return ssl.create_default_context(cafile=self.authority)
+        except OSError as error:  # of which ssl.SSLError is one
+            raise BadSetup(f"{self.authority}: {error.strerror or error}") from error
 
 
 def connection_options(
@@ -208,3 +217,40 @@ async def with_client(
     """Do `work` with a client of the target."""
     async with target.client(timeout_s=timeout_s) as client:
         return await work(client)
+
+
+def look(
+    target: Target,
+    path: str,
+    *,
+    after: int = 0,
+    query: Mapping[str, str] | None = None,
+    timeout_s: float = 60.0,
+) -> dict[str, Any]:
+    """What is at /v1/`path`; a refusal ends the command with code 1."""
+    return run(
+        with_client(target, lambda client: client.look(path, after=after, query=query), timeout_s)
+    )
+
+
+def ask(
+    target: Target, path: str, document: Mapping[str, object] | None, *, method: str = "POST"
+) -> dict[str, Any]:
+    """What /v1/`path` answers to a document, or to none; a refusal ends the command with code 1."""
+    return run(with_client(target, lambda client: client.ask(path, document, method=method)))
+
+
+def paged(target: Target, path: str, name: str, query: Mapping[str, str]) -> dict[str, list[Any]]:
+    """All entries of the list `name` at /v1/`path`, page after page, as one list of that name."""
+
+    async def pages(client: BulwarkClient) -> list[Any]:
+        found: list[Any] = []
+        cursor: object = ""
+        while cursor is not None:
+            more = {"cursor": str(cursor)} if cursor else {}
+            page = await client.look(path, query={**query, **more})
+            found += entries(page, name)
+            cursor = page.get("next")
+        return found
+
+    return {name: run(with_client(target, pages))}

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Coroutine
 from dataclasses import asdict
 from pathlib import Path
@@ -18,22 +17,18 @@ import click
 
 from bulwark.client import Consent, Stage
 from bulwark.indicators.vocabulary import LawfulBasis, Purpose
-from node.cli.connection import WRITE_ROLES, Target, connection_options, run, with_client
+from node.cli.connection import WRITE_ROLES, Target, ask, connection_options, run, with_client
 from node.cli.consent_files import check, kantara, schema_text, template
 from node.cli.faults import BadSetup
+from node.cli.files import read_object
 from node.cli.options import emit_json, emit_pairs, json_option
 from node.cli.values import stated, words
+from node.cli.voting import wait_for
 
 MAX_BYTES = 64 * 1024
 REASONS = ("withdrawn", "expired", "invalidated", "objected")
 KEEPER_ROLES = ("reporter", "auditor")
-_wait_option = click.option(
-    "--wait",
-    type=click.Choice([stage.value for stage in Stage]),
-    default=Stage.EXECUTED.value,
-    show_default=True,
-    help="Return when the anchor got this far.",
-)
+_wait_option = wait_for("anchor")
 _subject_option = click.option("--subject", help="Your pairwise name of the person.")
 _phone_option = click.option("--phone", help="The person's telephone number, E.164.")
 
@@ -91,7 +86,8 @@ def give(target: Target, document: Path | None, wait: str, as_json: bool, **fiel
     terms = stated(**{name: list(v) if isinstance(v, tuple) else v for name, v in fields.items()})
     terms = {name: value for name, value in terms.items() if value != []}
     if document is not None:
-        terms = {**_read(document), **terms}
+        wanted = f"wants a JSON object of at most {MAX_BYTES} bytes"
+        terms = {**read_object(document, MAX_BYTES, wanted), **terms}
     if "subject" not in terms:
         raise click.UsageError("--subject or --document with a subject is needed")
     work = run(with_client(target, lambda client: client.give_consent(terms, wait=Stage(wait))))
@@ -159,7 +155,7 @@ def erase(target: Target, consent_id: str, as_json: bool) -> None:
     Example:
       bulwark consent erase CONSENT_ID --devnet /tmp/alliance --node bank-a
     """
-    run(with_client(target, lambda client: client.ask(f"consents/{consent_id}/erasure", {})))
+    ask(target, f"consents/{consent_id}/erasure", {})
     _show(target, consent_id, as_json)
 
 
@@ -194,7 +190,7 @@ def list_consents(target: Target, subject: str | None, phone: str | None, as_jso
     found: list[dict[str, object]] = []
     if subject or phone:
         person = stated(subject=subject, phone=phone)
-        answer = run(with_client(target, lambda client: client.ask("consents/search", person)))
+        answer = ask(target, "consents/search", person)
         found += _entries(answer)
     else:
         after: str | None = ""
@@ -225,7 +221,7 @@ def export(target: Target, subject: str | None, phone: str | None, out: Path) ->
       bulwark verify consent receipts.json --genesis genesis.json
     """
     person = stated(subject=subject, phone=phone)
-    answer = run(with_client(target, lambda client: client.ask("consents/export", person)))
+    answer = ask(target, "consents/export", person)
     try:
         handle = os.open(out, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except OSError as error:
@@ -267,20 +263,3 @@ def _tell(found: Consent, as_json: bool) -> None:
         pairs.append(("ended in", str(found.withdrawn_height)))
     pairs += [("own record on it", record_id) for record_id in found.records]
     emit_pairs(pairs)
-
-
-def _read(path: Path) -> dict[str, object]:
-    try:
-        if str(path) == "-":
-            raw = sys.stdin.buffer.read(MAX_BYTES + 1)
-        else:
-            with path.open("rb") as stream:
-                raw = stream.read(MAX_BYTES + 1)
-        found = json.loads(raw) if len(raw) <= MAX_BYTES else None
-    except OSError as error:
-        raise BadSetup(f"{path}: {error.strerror}") from error
-    except (ValueError, RecursionError) as error:
-        raise BadSetup(f"{path}: is not JSON") from error
-    if not isinstance(found, dict):
-        raise BadSetup(f"{path}: wants a JSON object of at most {MAX_BYTES} bytes")
-    return found

@@ -18,8 +18,8 @@ from bulwark.consents.kantara import from_kantara
 from bulwark.consents.parsing import MAX_DOCUMENT_BYTES, parse
 from bulwark.consents.schema import Schema
 from bulwark.consents.schema import check as hold_to
-from node.cli.connection import WRITE_ROLES, Target, connection_options, run, with_client
-from node.cli.faults import BadSetup
+from node.cli.connection import WRITE_ROLES, Target, connection_options, look
+from node.cli.files import read_input
 from node.cli.options import emit_json, json_option
 
 INVALID = 1
@@ -60,7 +60,7 @@ def check(file: Path, form: str | None, as_json: bool) -> None:
       bulwark consent check receipt.json
     """
     try:
-        document = parse(read(file))
+        document = parse(read_input(file, MAX_DOCUMENT_BYTES))
         schema = Schema(form) if form else _schema_of(document)
         hold_to(document, schema)
     except DocumentRefused as error:
@@ -94,7 +94,7 @@ def kantara(target: Target | None, consent: str, reading: bool) -> None:
     """
     if reading:
         try:
-            draft = from_kantara(read(Path(consent)))
+            draft = from_kantara(read_input(Path(consent), MAX_DOCUMENT_BYTES))
         except DocumentRefused as error:
             for fault in error.faults:
                 click.echo(str(fault))
@@ -103,7 +103,7 @@ def kantara(target: Target | None, consent: str, reading: bool) -> None:
         return
     if target is None:
         raise click.UsageError("name a node, or --read FILE")
-    emit_json(run(with_client(target, lambda client: client.look(f"consents/{consent}/kantara"))))
+    emit_json(look(target, f"consents/{consent}/kantara"))
 
 
 @click.command(name="template")
@@ -127,17 +127,6 @@ def schema_text(name: str) -> None:
       bulwark consent schema receipt
     """
     click.echo(Schema(name).text(), nl=False)
-
-
-def read(path: Path) -> bytes:
-    """A file or standard input, bounded; raises BadSetup."""
-    try:
-        if str(path) == "-":
-            return sys.stdin.buffer.read(MAX_DOCUMENT_BYTES + 1)
-        with path.open("rb") as stream:
-            return stream.read(MAX_DOCUMENT_BYTES + 1)
-    except OSError as error:
-        raise BadSetup(f"{path}: {error.strerror}") from error
 
 
 def _schema_of(document: dict[str, object]) -> Schema:

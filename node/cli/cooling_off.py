@@ -6,7 +6,6 @@ payment. `check` needs no node: the public key, the references and the token are
 
 from __future__ import annotations
 
-import sys
 import time
 from typing import Any, Final
 
@@ -14,11 +13,10 @@ import click
 
 from bulwark.advice.holdtoken import TokenRefused, Use, check_token
 from bulwark.indicators.vocabulary import Kind
-from node.cli.connection import Target, connection_options, run, with_client
-from node.cli.customer_report import STAFF, paged
+from node.cli.connection import Target, ask, connection_options, look, paged
+from node.cli.customer_report import STAFF
 from node.cli.faults import BadSetup
-from node.cli.governance_view import emit_table
-from node.cli.options import emit_json, emit_pairs, json_option
+from node.cli.options import emit_fields, emit_list, json_option, refuse
 from node.cli.values import (
     case_option,
     read_value,
@@ -30,7 +28,6 @@ from node.cli.values import (
 )
 from node.interaction.coolingport import CoolingState
 
-INVALID: Final = 1
 KEY_BYTES: Final = 32
 _SHOWN: Final = (
     "id", "state", "level", "band", "issued", "not_before", "expires", "extensions", "ended",
@@ -149,7 +146,7 @@ def show(cooling_off_id: str, target: Target, as_json: bool) -> None:
       bulwark cooling-off show 5f0c... --home alliance/northbank
     """
     path = f"cooling-offs/{cooling_off_id}"
-    _emit(run(with_client(target, lambda client: client.look(path))), as_json)
+    _emit(look(target, path), as_json)
 
 
 @command.command(name="list")
@@ -170,10 +167,7 @@ def list_cooling_offs(state: str, target: Target, as_json: bool) -> None:
       bulwark cooling-off list --state held --home alliance/northbank
     """
     found = paged(target, "cooling-offs", "cooling_offs", {"state": state})
-    if as_json:
-        emit_json({"cooling_offs": found})
-    else:
-        emit_table(found, _COLUMNS, "no cooling-offs")
+    emit_list(found, "cooling_offs", _COLUMNS, "no cooling-offs", as_json=as_json)
 
 
 @command.command(name="key")
@@ -186,11 +180,8 @@ def key(target: Target, as_json: bool) -> None:
     Example:
       bulwark cooling-off key --home alliance/northbank
     """
-    found = run(with_client(target, lambda client: client.look("cooling-offs/key")))
-    if as_json:
-        emit_json(found)
-    else:
-        emit_pairs([(name, str(value)) for name, value in found.items()])
+    found = look(target, "cooling-offs/key")
+    emit_fields(found, tuple(found), as_json=as_json)
 
 
 @command.command(name="check")
@@ -239,16 +230,10 @@ def check(
             use=Use(use),
         )
     except TokenRefused as error:
-        if as_json:
-            emit_json({"valid": False, "code": error.code, "reason": str(error)})
-        else:
-            click.echo(f"REFUSED  {error}")
-        sys.exit(INVALID)
+        reason = {"valid": False, "code": error.code, "reason": str(error)}
+        refuse(f"REFUSED  {error}", reason, as_json=as_json)
     said = {"valid": True, "id": found.token_id.hex(), "use": found.use.value, "band": found.band}
-    if as_json:
-        emit_json(said)
-    else:
-        emit_pairs([(name, str(value)) for name, value in said.items()])
+    emit_fields(said, tuple(said), as_json=as_json)
 
 
 def _bytes(text: str, option: str) -> bytes:
@@ -262,11 +247,8 @@ def _bytes(text: str, option: str) -> bytes:
 
 
 def _send(target: Target, path: str, body: dict[str, Any], as_json: bool) -> None:
-    _emit(run(with_client(target, lambda client: client.ask(path, body))), as_json)
+    _emit(ask(target, path, body), as_json)
 
 
 def _emit(found: dict[str, object], as_json: bool) -> None:
-    if as_json:
-        emit_json(found)
-    else:
-        emit_pairs([(name, str(found.get(name) or "-")) for name in _SHOWN])
+    emit_fields(found, _SHOWN, as_json=as_json, text=lambda value: str(value or "-"))

@@ -6,19 +6,24 @@ it; a report as JSON is taken as it is. The code that is printed is for the pers
 
 from __future__ import annotations
 
-import json
-import sys
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import click
 
 from api.interaction_bounds import DEFAULT_CONFIDENCE
 from bulwark.indicators.vocabulary import FraudType, LawfulBasis, ObjectRole
-from node.cli.connection import Target, connection_options, run, with_client
-from node.cli.faults import BadSetup
-from node.cli.governance_view import emit_table, entries
-from node.cli.options import emit_json, emit_pairs, json_option
+from node.cli.connection import Target, ask, connection_options, look, paged
+from node.cli.files import read_object
+from node.cli.options import (
+    emit_fields,
+    emit_json,
+    emit_list,
+    emit_table,
+    entries,
+    json_option,
+    known_text,
+)
 from node.cli.values import words
 from node.interaction.reportport import DeclineReason, ReportState
 
@@ -59,7 +64,8 @@ def take(file: Path, target: Target, as_json: bool) -> None:
     Example:
       bulwark customer-report take - --home alliance/northbank < report.json
     """
-    _send(target, "customer-reports", _document(file), as_json)
+    wanted = f"wants one JSON object of at most {MAX_FILE} bytes"
+    _send(target, "customer-reports", read_object(file, MAX_FILE, wanted), as_json)
 
 
 @command.command(name="list")
@@ -80,10 +86,7 @@ def list_reports(state: str, target: Target, as_json: bool) -> None:
       bulwark customer-report list --state triaged --home alliance/northbank
     """
     found = paged(target, "customer-reports", "customer_reports", {"state": state})
-    if as_json:
-        emit_json({"customer_reports": found})
-    else:
-        emit_table(found, _COLUMNS, "no reports")
+    emit_list(found, "customer_reports", _COLUMNS, "no reports", as_json=as_json)
 
 
 @command.command(name="show")
@@ -98,7 +101,7 @@ def show(report_id: str, target: Target, as_json: bool) -> None:
       bulwark customer-report show 5f0c... --home alliance/northbank
     """
     path = f"customer-reports/{report_id}"
-    _emit(run(with_client(target, lambda client: client.look(path))), as_json)
+    _emit(look(target, path), as_json)
 
 
 @command.command(name="triage")
@@ -222,56 +225,14 @@ def export(report_id: str, target: Target) -> None:
       bulwark customer-report export 5f0c... --home alliance/northbank > alert.json
     """
     path = f"customer-reports/{report_id}/export"
-    emit_json(run(with_client(target, lambda client: client.look(path))))
-
-
-def paged(target: Target, path: str, name: str, query: dict[str, str]) -> list[Any]:
-    """All entries of a list, page after page."""
-
-    async def ask(client: Any) -> list[Any]:
-        found: list[Any] = []
-        cursor: object = ""
-        while cursor is not None:
-            more = {"cursor": str(cursor)} if cursor else {}
-            page = await client.look(path, query={**query, **more})
-            found += entries(page, name)
-            cursor = page.get("next")
-        return found
-
-    return run(with_client(target, ask))
-
-
-def _document(file: Path) -> dict[str, Any]:
-    try:
-        if str(file) == "-":
-            text = sys.stdin.read(MAX_FILE + 1)
-        else:
-            with file.open(encoding="utf-8") as stream:
-                text = stream.read(MAX_FILE + 1)
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadSetup(f"{file}: can not be read as text") from error
-    try:
-        found = json.loads(text) if len(text) <= MAX_FILE else None
-    except ValueError:
-        found = None
-    if not isinstance(found, dict):
-        raise BadSetup(f"{file}: wants one JSON object of at most {MAX_FILE} characters")
-    return cast("dict[str, Any]", found)
+    emit_json(look(target, path))
 
 
 def _send(target: Target, path: str, body: dict[str, Any], as_json: bool) -> None:
-    _emit(run(with_client(target, lambda client: client.ask(path, body))), as_json)
+    _emit(ask(target, path, body), as_json)
 
 
 def _emit(found: dict[str, object], as_json: bool) -> None:
-    if as_json:
-        emit_json(found)
-        return
-    emit_pairs([(name, _text(found.get(name))) for name in _SHOWN])
-    emit_table(entries(found, "identifiers"), _IDENTIFIER, "no identifiers")
-
-
-def _text(value: object) -> str:
-    if isinstance(value, list):
-        return ", ".join(str(each) for each in value) or "-"
-    return "-" if value in (None, "") else str(value)
+    emit_fields(found, _SHOWN, as_json=as_json, text=known_text)
+    if not as_json:
+        emit_table(entries(found, "identifiers"), _IDENTIFIER, "no identifiers")

@@ -11,11 +11,10 @@ from typing import Final
 
 import click
 
-from bulwark.client import BulwarkClient, Stage
+from bulwark.client import Stage
 from bulwark.indicators.vocabulary import DisputeGround, Ruling
-from node.cli.connection import Target, connection_options, run, with_client
-from node.cli.governance_view import emit_table, entries
-from node.cli.options import emit_json, emit_pairs, json_option
+from node.cli.connection import Target, connection_options, look, paged, run, with_client
+from node.cli.options import emit_fields, emit_list, json_option
 from node.cli.values import words
 from node.cli.voting import wait_option
 
@@ -109,22 +108,8 @@ def list_disputes(whose: str, every: bool, target: Target, as_json: bool) -> Non
       bulwark dispute list --whose opened --all --home alliance/northbank
     """
     query = {"whose": whose, "state": "all" if every else "open"}
-
-    async def ask(client: BulwarkClient) -> list[Mapping[str, object]]:
-        found: list[Mapping[str, object]] = []
-        cursor: object = ""
-        while cursor is not None:
-            more = {"cursor": str(cursor)} if cursor else {}
-            page = await client.look("disputes", query={**query, **more})
-            found += entries(page, "disputes")
-            cursor = page.get("next")
-        return found
-
-    found = run(with_client(target, ask))
-    if as_json:
-        emit_json({"disputes": found})
-    else:
-        emit_table(found, _COLUMNS, "no disputes")
+    found = paged(target, "disputes", "disputes", query)
+    emit_list(found, "disputes", _COLUMNS, "no disputes", as_json=as_json)
 
 
 @command.command(name="show")
@@ -138,17 +123,11 @@ def show(reference: str, target: Target, as_json: bool) -> None:
     Example:
       bulwark dispute show 7K3M-9QWE-2F0A-TZ4V --home alliance/northbank
     """
-    found = run(with_client(target, lambda client: client.look(f"disputes/{reference}")))
-    if as_json:
-        emit_json(found)
-    else:
-        emit_pairs([(name, str(found.get(name))) for name in _SHOWN])
+    found = look(target, f"disputes/{reference}")
+    emit_fields(found, _SHOWN, as_json=as_json)
 
 
 def write(target: Target, path: str, body: Mapping[str, object], wait: str, as_json: bool) -> None:
     """Send a follow-up and tell what became of it."""
     found = run(with_client(target, lambda client: client.act(path, body, wait=Stage(wait))))
-    if as_json:
-        emit_json(found)
-    else:
-        emit_pairs([(name, str(found.get(name))) for name in _OUTCOME])
+    emit_fields(found, _OUTCOME, as_json=as_json)

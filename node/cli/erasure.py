@@ -17,10 +17,9 @@ from typing import Final
 import click
 
 from bulwark.client import ApiProblem, BulwarkClient, Stage
-from node.cli.connection import Target, connection_options, run, with_client
+from node.cli.connection import Target, connection_options, look, run, with_client
 from node.cli.faults import BadSetup, Failed
-from node.cli.governance_view import entries
-from node.cli.options import emit_json, emit_pairs, emit_rows, json_option
+from node.cli.options import emit_json, emit_pairs, emit_rows, entries, json_option
 from node.cli.voting import wait_option
 
 ROLES: Final = ("reporter", "admin")
@@ -106,7 +105,7 @@ def _show_outcome(outcome: Mapping[str, object]) -> None:
 
 
 def _offered(target: Target) -> list[str]:
-    found = run(with_client(target, lambda client: client.look("erasures/offers")))
+    found = look(target, "erasures/offers")
     return [
         str(record)
         for offer in entries(found, "offers")
@@ -174,7 +173,7 @@ def receipts(record: str, out: Path, target: Target) -> None:
       bulwark erasure receipts 9c56... --out receipts.json --home alliance/northbank
     """
     place = f"records/{_digest(record)}/erasure/receipts"
-    document = run(with_client(target, lambda client: client.look(place)))
+    document = look(target, place)
     try:
         out.write_text(json.dumps(document) + "\n", "utf-8")
     except OSError as error:

@@ -16,12 +16,19 @@ import click
 
 from bulwark.ledger.genesis import MAX_GENESIS_BYTES
 from node.cli.connection import Target, connection_options, run, with_client
-from node.cli.faults import BadSetup
-from node.cli.options import emit_json, emit_pairs, emit_rows, json_option
+from node.cli.files import genesis_option, read_input
+from node.cli.options import (
+    emit_fields,
+    emit_json,
+    emit_pairs,
+    emit_rows,
+    entries,
+    json_option,
+    refuse,
+)
 
 READ_ROLES: Final = ("auditor", "operator", "analyst", "reporter")
 POST_ROLES: Final = ("operator", "admin")
-INVALID: Final = 1
 UNDECIDED: Final = 3
 _ONLY_IF: Final = (
     "UNDECIDED  the answer is signed and wrong for this sharing; it is evidence only if the ledger "
@@ -54,8 +61,7 @@ def list_cases(target: Target, as_json: bool) -> None:
     if as_json:
         emit_json(found)
         return
-    listed = found.get("evidence")
-    cases = [case for case in listed if isinstance(case, dict)] if isinstance(listed, list) else []
+    cases = entries(found, "evidence")
     if not cases:
         click.echo("no evidence against anybody")
         return
@@ -89,20 +95,12 @@ def post(evidence_id: str, target: Target, as_json: bool) -> None:
       bulwark evidence post 9c56cc51b374... --home alliance/northbank
     """
     found = run(with_client(target, lambda client: client.post_evidence(evidence_id)))
-    if as_json:
-        emit_json(found)
-    else:
-        emit_pairs([(name, str(found.get(name))) for name in ("culprit", "kind", "posted")])
+    emit_fields(found, ("culprit", "kind", "posted"), as_json=as_json)
 
 
 @command.command(name="verify")
 @click.argument("file", type=click.Path(path_type=Path, allow_dash=True))
-@click.option(
-    "--genesis",
-    required=True,
-    type=click.Path(path_type=Path),
-    help="The alliance's genesis document, from a source that you trust.",
-)
+@genesis_option
 @click.option(
     "--sharing",
     help="For a wrong evaluation: hash of the sharing as the ledger confirmed it, 64 hex digits "
@@ -137,8 +135,8 @@ def verify(
     from node.wrongcase import verify_wrong
 
     # Hex and the decoded messages beside it take up to six characters a byte.
-    document = _read(file, 6 * MAX_EVIDENCE_BYTES)
-    trusted = _read(genesis, MAX_GENESIS_BYTES)
+    document = read_input(file, 6 * MAX_EVIDENCE_BYTES)
+    trusted = read_input(genesis, MAX_GENESIS_BYTES)
     try:
         case, changes = case_of_file(document)
         if isinstance(case, Case):
@@ -147,11 +145,8 @@ def verify(
             facts = verify_wrong(case, trusted, sharing, account)
             is_decided = sharing is not None
     except EvidenceInvalid as error:
-        if as_json:
-            emit_json({"holds": False, "where": error.what, "reason": error.detail})
-        else:
-            click.echo(f"INVALID  {error.what}: {error.detail}")
-        sys.exit(INVALID)
+        reason = {"holds": False, "where": error.what, "reason": error.detail}
+        refuse(f"INVALID  {error.what}: {error.detail}", reason, as_json=as_json)
     if as_json:
         emit_json({"holds": True if is_decided else None, **facts})
     else:
@@ -159,13 +154,3 @@ def verify(
         emit_pairs([(name, str(value)) for name, value in facts.items()])
     if not is_decided:
         sys.exit(UNDECIDED)
-
-
-def _read(path: Path, most: int) -> bytes:
-    try:
-        if str(path) == "-":
-            return sys.stdin.buffer.read(most + 1)
-        with path.open("rb") as stream:
-            return stream.read(most + 1)
-    except OSError as error:
-        raise BadSetup(f"{path}: {error.strerror}") from error

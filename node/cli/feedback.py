@@ -7,9 +7,16 @@ from typing import Any, Final
 import click
 
 from bulwark.indicators.vocabulary import Band, DisputeGround, LossBand
-from node.cli.connection import Target, connection_options, run, with_client
-from node.cli.governance_view import emit_table, entries
-from node.cli.options import emit_json, emit_pairs, json_option
+from node.cli.connection import Target, ask, connection_options, look
+from node.cli.options import (
+    emit_fields,
+    emit_json,
+    emit_pairs,
+    emit_table,
+    entries,
+    json_option,
+    known_text,
+)
 from node.cli.values import case_option, stated, words
 from node.interaction.feedbackport import Finding, Verdict
 
@@ -77,11 +84,8 @@ def give(
         dispute=dispute,
         case_ref=case_ref,
     )
-    found = run(with_client(target, lambda client: client.ask("feedback", body)))
-    if as_json:
-        emit_json(found)
-    else:
-        emit_pairs([(name, _text(found.get(name))) for name in _SHOWN])
+    found = ask(target, "feedback", body)
+    emit_fields(found, _SHOWN, as_json=as_json, text=known_text)
 
 
 @command.command(name="summary")
@@ -94,7 +98,7 @@ def summary(target: Target, as_json: bool) -> None:
     Example:
       bulwark feedback summary --home alliance/northbank
     """
-    found: dict[str, Any] = run(with_client(target, lambda client: client.look("feedback/summary")))
+    found: dict[str, Any] = look(target, "feedback/summary")
     if as_json:
         emit_json(found)
         return
@@ -103,17 +107,14 @@ def summary(target: Target, as_json: bool) -> None:
     emit_pairs(
         [
             ("feedback", ", ".join(f"{name} {n}" for name, n in found["verdicts"].items())),
-            ("precision", f"{_text(precision['value'])} from {precision['threshold']} on"),
+            ("precision", f"{known_text(precision['value'])} from {precision['threshold']} on"),
             ("judged", f"{precision['judged']}, right {precision['right']}"),
-            ("time to share", f"median {_text(share['median_seconds'])} s of {share['count']}"),
+            (
+                "time to share",
+                f"median {known_text(share['median_seconds'])} s of {share['count']}",
+            ),
             ("disputes upheld", f"{disputes['upheld']} of {disputes['decided']}"),
             ("disputes open", str(disputes["open"])),
         ]
     )
     emit_table(entries(found, "reporters"), _COLUMNS, "no feedback on records")
-
-
-def _text(value: object) -> str:
-    if isinstance(value, list):
-        return ", ".join(str(each) for each in value) or "-"
-    return "-" if value is None else str(value)

@@ -16,15 +16,8 @@ import click
 from bulwark.client import Stage
 from node.cli.connection import Target, connection_options, run, with_client
 from node.cli.governance_propose import propose
-from node.cli.governance_view import (
-    action_text,
-    emit_dry_run,
-    emit_proposal,
-    emit_table,
-    emit_vote,
-    entries,
-)
-from node.cli.options import emit_json, json_option
+from node.cli.governance_view import action_text, emit_dry_run, emit_proposal, emit_vote
+from node.cli.options import emit_json, emit_list, emit_table, entries, json_option
 from node.cli.voting import ADMIN_ROLES, READ_ROLES, dry_run_option, force_option, wait_option
 
 REFUSED: Final = 1
@@ -59,10 +52,7 @@ def members(target: Target, as_json: bool) -> None:
       bulwark governance members --home alliance/northbank
     """
     found = run(with_client(target, lambda client: client.governance("members")))
-    if as_json:
-        emit_json(found)
-    else:
-        emit_table(entries(found, "members"), _MEMBERS, "no members")
+    emit_list(found, "members", _MEMBERS, "no members", as_json=as_json)
 
 
 @command.command(name="parameters")
@@ -76,10 +66,7 @@ def parameters(target: Target, as_json: bool) -> None:
       bulwark governance parameters --home alliance/northbank
     """
     found = run(with_client(target, lambda client: client.governance("parameters")))
-    if as_json:
-        emit_json(found)
-    else:
-        emit_table(entries(found, "parameters"), _PARAMETERS, "no parameters")
+    emit_list(found, "parameters", _PARAMETERS, "no parameters", as_json=as_json)
 
 
 @command.command(name="proposals")

@@ -6,7 +6,6 @@ strictly. The node checks everything again.
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable, Mapping
 from functools import wraps
@@ -16,10 +15,11 @@ from typing import Any, Final, ParamSpec
 import click
 
 from bulwark.client import Stage
-from node.cli.connection import MAX_FILE_BYTES, Target, connection_options, run, with_client
+from node.cli.connection import MAX_FILE_BYTES, Target, connection_options, look, run, with_client
 from node.cli.faults import BadSetup, Failed
-from node.cli.governance_view import emit_dry_run, emit_vote, entries
-from node.cli.options import json_option
+from node.cli.files import read_object
+from node.cli.governance_view import emit_dry_run, emit_vote
+from node.cli.options import entries, json_option
 from node.cli.voting import ADMIN_ROLES, dry_run_option, force_option, wait_option
 
 ROLES: Final = ("validator", "reporter", "regulator", "deployer")
@@ -95,7 +95,7 @@ def add_member(target: Target, file: Path) -> Action:
     Example:
       bulwark governance propose add-member join.json --home alliance/northbank
     """
-    request = _read(file)
+    request = read_object(file, MAX_FILE_BYTES, "is no join request")
     unknown = request.keys() - {*JOIN_FIELDS, *PLACE_FIELDS}
     if unknown:
         raise BadSetup(f"{file}: {min(unknown)[:64]} is unknown in a join request")
@@ -254,7 +254,7 @@ def _policy_id(target: Target, name: str, states: tuple[str, ...]) -> str:
     """Id of the newest policy of that title that is in one of these states; an id as it is."""
     if len(name.removeprefix("0x")) == 64:
         return name
-    answer = run(with_client(target, lambda client: client.look("policies")))
+    answer = look(target, "policies")
     for found in entries(answer, "policies"):
         if found.get("title") == name and found.get("state") in states:
             return str(found.get("id"))
@@ -274,16 +274,3 @@ def _changed(target: Target, kind: str, name: str, given: Mapping[str, str | Non
         new = "00" * 32 if value == "none" else value
         action[field] = found.get(field) if new is None else new
     return action
-
-
-def _read(file: Path) -> dict[str, object]:
-    try:
-        with file.open("rb") as stream:
-            document = json.loads(stream.read(MAX_FILE_BYTES))
-    except OSError as error:
-        raise BadSetup(f"{file}: {error.strerror}") from error
-    except (ValueError, RecursionError) as error:
-        raise BadSetup(f"{file}: is not JSON") from error
-    if not isinstance(document, dict):
-        raise BadSetup(f"{file}: is no join request")
-    return document

@@ -2,35 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
 import click
 
-from node.cli.options import emit_json, emit_pairs, emit_rows
-
-Document = Mapping[str, object]
-
-
-def entries(document: Document, name: str) -> list[Document]:
-    """The objects of a list in an answer."""
-    found = document.get(name)
-    return [entry for entry in found if isinstance(entry, dict)] if isinstance(found, list) else []
-
-
-def emit_table(rows: Sequence[Document], columns: Sequence[str], empty: str) -> None:
-    """Objects as a table of these members."""
-    if not rows:
-        click.echo(empty)
-        return
-    table = [[_text(row.get(name)) for name in columns] for row in rows]
-    emit_rows([[name.replace("_", " ").upper() for name in columns], *table])
+from node.cli.options import Document, cell, emit_json, emit_pairs, emit_rows, entries
 
 
 def action_text(action: object) -> str:
     """An action in one line."""
     if not isinstance(action, dict):
         return "-"
-    fields = [f"{k}={_text(v)}" for k, v in action.items() if k != "kind" and not _is_zero(v)]
+    fields = [f"{k}={cell(v)}" for k, v in action.items() if k != "kind" and not _is_zero(v)]
     return " ".join([str(action.get("kind")).replace("_", "-"), *fields])
 
 
@@ -78,8 +59,8 @@ def emit_dry_run(run: Document, *, as_json: bool) -> None:
         found = quorum if isinstance(quorum, dict) else {}
         rows.append((moment, *(str(found.get(name)) for name in columns)))
     emit_rows(rows)
-    click.echo(f"connected: {_text(run.get('connected'))}")
-    click.echo(f"missing:   {_text(run.get('missing'))}")
+    click.echo(f"connected: {cell(run.get('connected'))}")
+    click.echo(f"missing:   {cell(run.get('missing'))}")
     change = run.get("parameter")
     if isinstance(change, dict):
         old, new = change.get("old"), change.get("new")
@@ -87,16 +68,6 @@ def emit_dry_run(run: Document, *, as_json: bool) -> None:
     for finding in entries(run, "findings"):
         click.echo(f"{finding.get('weight')}: {finding.get('detail')}")
     click.echo("it can be proposed" if run.get("allowed") else "it would be refused")
-
-
-def _text(value: object) -> str:
-    if value is None:
-        return "-"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, list):
-        return ", ".join(str(item) for item in value) or "-"
-    return str(value)
 
 
 def _is_zero(value: object) -> bool:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from bulwark.ledger.errors import GenesisInvalid
 from bulwark.ledger.genesis import Genesis
-from node.cli.faults import BadSetup, faults
+from node.cli.faults import faults
+from node.cli.files import read_genesis
 from node.config import ConfigError, NodeConfig, load_config
 from node.keys import KeystoreError, NodeSecrets, PassphraseMissing
 from node.rotation.keyfile import open_keystore
@@ -25,13 +25,7 @@ def open_config(home: Path) -> NodeConfig:
 
 def open_genesis(home: Path, config: NodeConfig) -> Genesis:
     """The alliance's genesis document; raises BadSetup."""
-    path = home / config.genesis
-    try:
-        return Genesis.from_json(path.read_bytes())
-    except OSError as error:
-        raise BadSetup(f"{path}: {error.strerror}") from error
-    except GenesisInvalid as error:
-        raise BadSetup(f"{path}: {error}") from error
+    return read_genesis(home / config.genesis)
 
 
 def open_secrets(home: Path, config: NodeConfig) -> NodeSecrets:

@@ -17,26 +17,23 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn
 
-from bulwark.indicators.vocabulary import Kind, LawfulBasis, Purpose
+from bulwark.indicators.vocabulary import Kind
 from bulwark.jobs.manifest import MAX_MANIFEST_BYTES, ManifestInvalid, read_signed
 from bulwark.jobs.verify import ResultRefused, verify_result
-from bulwark.ledger.errors import GenesisInvalid
-from bulwark.ledger.genesis import MAX_GENESIS_BYTES, Genesis
 from bulwark.ledger.ids import Address
 from node.cli.connection import ASK_ROLES, Target, connection_options
 from node.cli.faults import BadSetup, Failed
-from node.cli.governance_view import emit_table
+from node.cli.files import genesis_option, read_genesis, read_whole
 from node.cli.job_http import TYPES, JobClient, form_of
 from node.cli.job_results import canonical_lines
-from node.cli.options import emit_json, emit_pairs, json_option
-from node.cli.values import case_option, region_option, words
+from node.cli.options import emit_json, emit_pairs, emit_table, emit_valid, json_option, refuse
+from node.cli.values import case_option, reason_options, region_option, words
 
 WATCH_ROLES: Final = (*ASK_ROLES, "operator", "admin")
 POLL_S: Final = 0.5
 PATIENCE_S: Final = 300.0
 """How long `watch` waits for a node that does not answer: it may be restarting."""
 OVER: Final = ("done", "failed", "cancelled")
-INVALID: Final = 1
 _COLUMNS: Final = ("id", "state", "rows", "hits", "errors", "created", "name")
 form_option = click.option("--format", "form", type=click.Choice(list(TYPES)), help="Format.")
 Job = dict[str, Any]
@@ -65,22 +62,7 @@ def command() -> None:
 @click.option("--lawful-basis-column", help="Column with the legal basis.")
 @click.option("--reference", "references", multiple=True, help="Column that the result repeats.")
 @click.option("--kind", type=words(Kind), help="Sort of identifier of rows that name none.")
-@click.option(
-    "--purpose",
-    type=words(Purpose, stated_only=True),
-    default=Purpose.FRAUD_PREVENTION.label,
-    show_default=True,
-    help="Purpose of rows that name none.",
-)
-@click.option(
-    "--lawful-basis",
-    "--basis",
-    "lawful_basis",
-    type=words(LawfulBasis, stated_only=True),
-    default=LawfulBasis.LEGITIMATE_INTERESTS.label,
-    show_default=True,
-    help="Legal basis of rows that name none.",
-)
+@reason_options("rows that name none")
 @case_option
 @region_option
 @click.option("--at-height", type=click.IntRange(min=0), help="Answer as after this block.")
@@ -231,12 +213,7 @@ _steering("delete", "Destroy a job that is over, with its result.", "DELETE")
 @command.command(name="verify")
 @click.argument("result_file", type=click.Path(path_type=Path, dir_okay=False))
 @click.argument("manifest_file", type=click.Path(path_type=Path, dir_okay=False))
-@click.option(
-    "--genesis",
-    required=True,
-    type=click.Path(path_type=Path),
-    help="The alliance's genesis document, from a source that you trust.",
-)
+@genesis_option
 @form_option
 @click.option("--key", help="Address of the node's key, if it is not the one in genesis.")
 @json_option
@@ -256,20 +233,15 @@ def verify(
     Example:
       bulwark job verify result.csv result.csv.manifest.json --genesis genesis.json
     """
-    data, signed_by = _read(manifest_file, MAX_MANIFEST_BYTES), _address(key)
+    trusted = read_genesis(genesis)
+    data, signed_by = read_whole(manifest_file, MAX_MANIFEST_BYTES), _address(key)
     try:
-        trusted = Genesis.from_json(_read(genesis, MAX_GENESIS_BYTES))
         manifest = read_signed(data, trusted, signed_by)
         lines = canonical_lines(result_file, form_of(result_file, form))
         verdict = verify_result(lines, manifest)
-    except GenesisInvalid as error:
-        raise BadSetup(f"{genesis}: {error}") from error
     except (ManifestInvalid, ResultRefused) as error:
-        if as_json:
-            emit_json({"valid": False, "reason": str(error)})
-        else:
-            click.echo(f"INVALID  {error}")
-        sys.exit(INVALID)
+        reason = {"valid": False, "reason": str(error)}
+        refuse(f"INVALID  {error}", reason, as_json=as_json)
     facts = {
         "member": manifest.member,
         "rows": verdict.rows,
@@ -278,11 +250,7 @@ def verify(
         "result_root": manifest.root.hex(),
         "input_sha256": manifest.input_sha256.hex(),
     }
-    if as_json:
-        emit_json({"valid": True, **facts})
-    else:
-        click.echo("VALID")
-        emit_pairs([(name, str(fact)) for name, fact in facts.items()])
+    emit_valid(facts, as_json=as_json)
 
 
 def _fetch(target: Target, job: Job, form: str, out: Path, *, quiet: bool) -> None:
@@ -357,17 +325,6 @@ def _bytes_bar(quiet: bool) -> Progress:
 
 def _word(value: object) -> str:
     return "true" if value is True else str(value)
-
-
-def _read(path: Path, most: int) -> bytes:
-    try:
-        with path.open("rb") as file:
-            data = file.read(most + 1)
-    except OSError as error:
-        raise BadSetup(f"{path}: {error.strerror}") from error
-    if len(data) > most:
-        raise BadSetup(f"{path}: is over {most} bytes")
-    return data
 
 
 def _address(text: str | None) -> Address | None:

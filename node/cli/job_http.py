@@ -8,7 +8,6 @@ are not used.
 from __future__ import annotations
 
 import os
-import ssl
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -44,12 +43,13 @@ class JobClient:
     """One node's jobs; a context manager."""
 
     def __init__(self, target: Target) -> None:
-        verify: ssl.SSLContext | bool = True
-        if target.authority is not None:
-            verify = ssl.create_default_context(cafile=target.authority)
         headers = {} if target.key is None else {"authorization": f"Bearer {target.key}"}
         self._http = httpx.Client(
-            base_url=target.url, headers=headers, verify=verify, trust_env=False, timeout=TIMEOUT_S
+            base_url=target.url,
+            headers=headers,
+            verify=target.trust(),
+            trust_env=False,
+            timeout=TIMEOUT_S,
         )
 
     def __enter__(self) -> JobClient:

@@ -10,14 +10,18 @@ from bulwark.privacy.memberkeys import decode_ring_secret
 from bulwark.privacy.sealing import SealingKey
 from node.cli.connection import find_target, run, with_client
 from node.cli.faults import Failed
-from node.cli.governance_view import entries
+from node.cli.options import entries
 from node.cli.voting import ADMIN_ROLES
 from node.pki import public_key_pin, tls_public_key
+from node.rotation.keyline import mark_of
 from node.sparekeys import KeyKind
 
 
 def public_text(kind: KeyKind, secret: bytes) -> str:
-    """Address, pin or public key of a secret key, as commands and proposals say it."""
+    """Address, pin or public key of a secret key, as commands and proposals say it.
+
+    Vault and index keys have no public half: they have a mark that says nothing about them.
+    """
     match kind:
         case KeyKind.VOTE | KeyKind.ACCOUNT:
             return f"0x{SigningKey(secret).address.hex()}"
@@ -27,6 +31,8 @@ def public_text(kind: KeyKind, secret: bytes) -> str:
             return decode_ring_secret(secret).public.encoding.hex()
         case KeyKind.SEALING:
             return bytes(SealingKey(secret).public).hex()
+        case KeyKind.VAULT | KeyKind.INDEX:
+            return mark_of(secret).hex()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,6 @@ checked for its shape and bounded. It trusts the node that it asks: use it with 
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Final, Self
@@ -15,7 +14,7 @@ import httpx
 
 from bulwark.ledger.ids import Address
 from node.cli.connection import Target
-from node.cli.faults import BadSetup, Failed
+from node.cli.faults import Failed
 
 TIMEOUT_S: Final = 30.0
 
@@ -24,14 +23,8 @@ class LedgerReads:
     """Reads at the block that was the last one when the first was made."""
 
     def __init__(self, target: Target) -> None:
-        verify: ssl.SSLContext | bool = True
-        try:
-            if target.authority is not None:
-                verify = ssl.create_default_context(cafile=target.authority)
-        except (OSError, ssl.SSLError) as error:
-            raise BadSetup(str(error)) from error
         headers = {} if target.key is None else {"Authorization": f"Bearer {target.key}"}
-        self._http = httpx.Client(headers=headers, verify=verify, timeout=TIMEOUT_S)
+        self._http = httpx.Client(headers=headers, verify=target.trust(), timeout=TIMEOUT_S)
         self._url = f"{target.url}/rpc"
         self._block: tuple[str, int] | None = None
         self._slots: dict[tuple[Address, int], int] = {}

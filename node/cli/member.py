@@ -30,6 +30,7 @@ from genesis.joining import (
     load_public_key,
 )
 from node.cli.faults import BadSetup, Failed, faults
+from node.cli.files import read_whole
 from node.cli.homes import open_config, open_secrets
 from node.cli.options import emit_json, emit_pairs, home_option, json_option
 from node.keys import ENVIRONMENT_NAME, KeystoreError
@@ -105,9 +106,11 @@ def new(
     ):
         joining = Joining(
             plan=plan,
-            genesis=_read(document),
+            genesis=read_whole(document, MAX_BYTES),
             peers=load_peers(peers),
-            authority=_read(ca if ca is not None else _folder(authority) / CA_CERTIFICATE_FILE),
+            authority=read_whole(
+                ca if ca is not None else _folder(authority) / CA_CERTIFICATE_FILE, MAX_BYTES
+            ),
             ca=None if authority is None else _load_authority(authority),
             passphrase=_passphrase(unattended),
             unattended=unattended,
@@ -159,7 +162,7 @@ def certificate(authority: Path, member_id: str, public_key: Path) -> None:
         > node.pem
     """
     with faults(setup=(AllianceInvalid, CertificateUnusable, PkiError, KeystoreError)):
-        key = load_public_key(_read(public_key), str(public_key))
+        key = load_public_key(read_whole(public_key, MAX_BYTES), str(public_key))
         made = issue(
             _load_authority(authority),
             MemberId(member_id),
@@ -218,19 +221,10 @@ def _folder(authority: Path | None) -> Path:
 
 def _load_authority(folder: Path) -> CertificateAuthority:
     given = os.environ.get(AUTHORITY_ENVIRONMENT)
-    passphrase = given.encode("utf-8") if given else _read(folder / "passphrase").strip()
+    passphrase = (
+        given.encode("utf-8") if given else read_whole(folder / "passphrase", MAX_BYTES).strip()
+    )
     try:
         return CertificateAuthority.load(folder, passphrase)
     except OSError as error:
         raise BadSetup(f"{folder}: {error.strerror}") from error
-
-
-def _read(path: Path) -> bytes:
-    try:
-        with path.open("rb") as stream:
-            data = stream.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise BadSetup(f"{path}: {error.strerror}") from error
-    if len(data) > MAX_BYTES:
-        raise BadSetup(f"{path}: more than {MAX_BYTES} bytes")
-    return data

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from node.cli.connection import Target, connection_options, run, with_client
+from node.cli.connection import Target, ask, connection_options
 from node.cli.options import emit_json, json_option
 
 
@@ -22,7 +22,7 @@ def command(target: Target, as_json: bool) -> None:
     Example:
       bulwark node reload --home alliance/northbank
     """
-    done = run(with_client(target, lambda client: client.ask("node/reload", None)))
+    done = ask(target, "node/reload", None)
     if as_json:
         emit_json(done)
         return

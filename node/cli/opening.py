@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -19,10 +18,9 @@ from typing import Final
 import click
 
 from bulwark.client import Stage
-from bulwark.ledger.genesis import MAX_GENESIS_BYTES
 from node.cli.connection import Target, connection_options, run, with_client
 from node.cli.faults import BadSetup, Failed
-from node.cli.governance_view import emit_table, entries
+from node.cli.files import genesis_option, read_genesis, read_input
 from node.cli.opening_view import (
     emit_case,
     emit_cleared,
@@ -30,10 +28,9 @@ from node.cli.opening_view import (
     emit_outcome,
     emit_verdict,
 )
-from node.cli.options import emit_json, emit_pairs, json_option
+from node.cli.options import emit_json, emit_pairs, emit_table, entries, json_option, refuse_at
 from node.cli.voting import ADMIN_ROLES, READ_ROLES, wait_option
 
-INVALID: Final = 1
 MAX_BASIS_BYTES: Final = 64 * 1024 * 1024
 _COLUMNS: Final = ("id", "state", "regulator", "votes", "partials", "deadline")
 _STATEMENTS: Final = ("statement", "epoch", "scope", "slot", "interval", "obstacle")
@@ -232,12 +229,7 @@ def exculpate(case: str, out: Path, target: Target, as_json: bool) -> None:
 
 @command.command(name="verify")
 @click.argument("file", type=click.Path(path_type=Path, allow_dash=True))
-@click.option(
-    "--genesis",
-    required=True,
-    type=click.Path(path_type=Path),
-    help="The alliance's genesis document, from a source that you trust.",
-)
+@genesis_option
 @click.option(
     "--basis", type=click.Path(path_type=Path), help="Document that must be the legal basis."
 )
@@ -253,17 +245,12 @@ def verify(file: Path, genesis: Path, basis: Path | None, as_json: bool) -> None
       bulwark opening verify cleared.json --genesis genesis.json
     """
     # Imported here: the other commands need none of the protocol.
-    from bulwark.ledger.errors import GenesisInvalid
-    from bulwark.ledger.genesis import Genesis
     from node.openings.courtfile import MAX_FILE_BYTES, NotShown, format_of
     from node.openings.courtrecord import verify_court_record
     from node.openings.exculpating import FORMAT, verify_exculpation
 
-    document = _read(file, MAX_FILE_BYTES)
-    try:
-        trusted = Genesis.from_json(_read(genesis, MAX_GENESIS_BYTES))
-    except GenesisInvalid as error:
-        raise BadSetup(f"{genesis}: {error}") from error
+    document = read_input(file, MAX_FILE_BYTES)
+    trusted = read_genesis(genesis)
     if basis is not None and format_of(document) == FORMAT:
         raise click.UsageError("--basis goes with the file of an opening")
     try:
@@ -274,11 +261,7 @@ def verify(file: Path, genesis: Path, basis: Path | None, as_json: bool) -> None
         if basis is not None and _file_hash(basis) != opened.case.request.basis_hash.hex():
             raise NotShown("basis", "the case was opened for another document")
     except NotShown as error:
-        if as_json:
-            emit_json({"valid": False, "where": error.where, "reason": error.reason})
-        else:
-            click.echo(f"INVALID  {error.where}: {error.reason}")
-        sys.exit(INVALID)
+        refuse_at(error.where, error.reason, as_json=as_json)
     emit_verdict(opened, trusted, as_json=as_json)
 
 
@@ -293,20 +276,10 @@ def _hash(text: str) -> str:
 
 
 def _file_hash(path: Path) -> str:
-    data = _read(path, MAX_BASIS_BYTES)
+    data = read_input(path, MAX_BASIS_BYTES)
     if not data or len(data) > MAX_BASIS_BYTES:
         raise BadSetup(f"{path}: 1 byte to {MAX_BASIS_BYTES >> 20} MiB are needed")
     return hashlib.sha256(data).hexdigest()
-
-
-def _read(path: Path, most: int) -> bytes:
-    try:
-        if str(path) == "-":
-            return sys.stdin.buffer.read(most + 1)
-        with path.open("rb") as stream:
-            return stream.read(most + 1)
-    except OSError as error:
-        raise BadSetup(f"{path}: {error.strerror}") from error
 
 
 def _write(path: Path, text: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,14 +9,11 @@ from typing import TYPE_CHECKING
 import click
 
 from bulwark.ledger.genesis import Genesis
-from node.cli.governance_view import entries
-from node.cli.options import emit_json, emit_pairs
+from node.cli.options import Document, emit_json, emit_pairs, emit_valid, entries
 
 if TYPE_CHECKING:  # it brings the whole protocol, which only `verify` needs
     from node.openings.courtrecord import Opened
     from node.openings.exculpating import Cleared
-
-Document = Mapping[str, object]
 
 
 def emit_case(case: Document, *, as_json: bool) -> None:
@@ -101,11 +97,7 @@ def emit_verdict(opened: Opened, genesis: Genesis, *, as_json: bool) -> None:
         "closed_by_height": opened.height,
         "closed_by": at,
     }
-    if as_json:
-        emit_json({"valid": True, **facts})
-        return
-    click.echo("VALID")
-    emit_pairs([(name, str(value)) for name, value in facts.items()])
+    emit_valid(facts, as_json=as_json)
 
 
 def emit_cleared(cleared: Cleared, genesis: Genesis, *, as_json: bool) -> None:
@@ -123,11 +115,7 @@ def emit_cleared(cleared: Cleared, genesis: Genesis, *, as_json: bool) -> None:
         "ring_key": cleared.member_key.hex(),
         "key_shown_by_height": cleared.height,
     }
-    if as_json:
-        emit_json({"valid": True, **facts})
-        return
-    click.echo("VALID")
-    emit_pairs([(name, str(value)) for name, value in facts.items()])
+    emit_valid(facts, as_json=as_json)
 
 
 def _progress(outcome: Document) -> str:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Final, NoReturn
 
 import click
 
+Document = Mapping[str, object]
+INVALID: Final = 1
+"""Exit code of a check that found what does not hold."""
 home_option = click.option(
     "--home",
     required=True,
@@ -36,3 +41,80 @@ def emit_pairs(pairs: Sequence[tuple[str, str]]) -> None:
     width = max(len(name) for name, _ in pairs)
     for name, value in pairs:
         click.echo(f"{name.ljust(width)}  {value}")
+
+
+def entries(document: Document, name: str) -> list[Document]:
+    """The objects of a list in an answer."""
+    found = document.get(name)
+    return [entry for entry in found if isinstance(entry, dict)] if isinstance(found, list) else []
+
+
+def emit_table(rows: Sequence[Document], columns: Sequence[str], empty: str) -> None:
+    """Objects as a table of these members."""
+    if not rows:
+        click.echo(empty)
+        return
+    table = [[cell(row.get(name)) for name in columns] for row in rows]
+    emit_rows([[name.replace("_", " ").upper() for name in columns], *table])
+
+
+def emit_list(
+    found: Document, name: str, columns: Sequence[str], empty: str, *, as_json: bool
+) -> None:
+    """An answer with one list: as it is, or the list as a table."""
+    if as_json:
+        emit_json(found)
+    else:
+        emit_table(entries(found, name), columns, empty)
+
+
+def emit_fields(
+    found: Document, names: Sequence[str], *, as_json: bool, text: Callable[[object], str] = str
+) -> None:
+    """An answer: as it is, or these members of it, each as `text` says it."""
+    if as_json:
+        emit_json(found)
+    else:
+        emit_pairs([(name, text(found.get(name))) for name in names])
+
+
+def emit_valid(facts: Document, *, as_json: bool) -> None:
+    """What a check found to hold."""
+    if as_json:
+        emit_json({"valid": True, **facts})
+        return
+    click.echo("VALID")
+    emit_pairs([(name, "-" if value is None else str(value)) for name, value in facts.items()])
+
+
+def refuse(line: str, document: Document, *, as_json: bool) -> NoReturn:
+    """What a check found not to hold, and the end with INVALID."""
+    if as_json:
+        emit_json(document)
+    else:
+        click.echo(line)
+    sys.exit(INVALID)
+
+
+def refuse_at(where: str, reason: str, *, as_json: bool) -> NoReturn:
+    """`refuse` for a check that names the place."""
+    document = {"valid": False, "where": where, "reason": reason}
+    refuse(f"INVALID  {where}: {reason}", document, as_json=as_json)
+
+
+def known_text(value: object) -> str:
+    """A member of an answer, or - where there is nothing."""
+    if isinstance(value, list):
+        return ", ".join(str(each) for each in value) or "-"
+    return "-" if value in (None, "") else str(value)
+
+
+def cell(value: object) -> str:
+    """A value of an answer as a person reads it in a table."""
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(str(item) for item in value) or "-"
+    return str(value)

@@ -22,10 +22,10 @@ from bulwark.policies.document import (
     parse_policy,
 )
 from bulwark.policies.library import TITLES, shipped
-from node.cli.connection import Target, connection_options, run, with_client
-from node.cli.faults import BadSetup, Failed
-from node.cli.governance_view import emit_table, entries
-from node.cli.options import emit_json, emit_pairs, json_option
+from node.cli.connection import Target, connection_options, look, run, with_client
+from node.cli.faults import Failed
+from node.cli.files import read_file
+from node.cli.options import emit_json, emit_list, emit_pairs, json_option
 from node.cli.voting import ADMIN_ROLES, wait_option
 
 READ_ROLES: Final = ("auditor", "operator", "analyst", "reporter", "admin")
@@ -53,11 +53,8 @@ def list_policies(target: Target, as_json: bool) -> None:
     Example:
       bulwark policy list --devnet /tmp/alliance
     """
-    found = run(with_client(target, lambda client: client.look("policies")))
-    if as_json:
-        emit_json(found)
-        return
-    emit_table(entries(found, "policies"), _COLUMNS, "the ledger has no policies")
+    found = look(target, "policies")
+    emit_list(found, "policies", _COLUMNS, "the ledger has no policies", as_json=as_json)
 
 
 @command.command(name="show")
@@ -71,7 +68,7 @@ def show(policy: str, target: Target, as_json: bool) -> None:
     Example:
       bulwark policy show eu-psr-83 --home alliance/northbank
     """
-    found = run(with_client(target, lambda client: client.look(f"policies/{_name(policy)}")))
+    found = look(target, f"policies/{_name(policy)}")
     if as_json:
         emit_json(found)
         return
@@ -146,11 +143,7 @@ def publish(file: Path, wait: str, target: Target, as_json: bool) -> None:
 def _read(file: Path) -> Policy:
     if str(file) in TITLES and not file.exists():
         return shipped(str(file))
-    try:
-        with file.open("rb") as stream:
-            data = stream.read(MAX_FILE_BYTES + 1)
-    except OSError as error:
-        raise BadSetup(f"{file}: {error.strerror}") from error
+    data = read_file(file, MAX_FILE_BYTES)
     try:
         return parse_policy(canonical(data))
     except PolicyInvalid as error:

@@ -7,10 +7,9 @@ from typing import Any, Final
 import click
 
 from bulwark.indicators.vocabulary import FraudType, Kind, LawfulBasis
-from node.cli.connection import Target, connection_options, run, with_client
-from node.cli.customer_report import STAFF, WRITERS, paged
-from node.cli.governance_view import emit_table
-from node.cli.options import emit_json, emit_pairs, json_option
+from node.cli.connection import Target, ask, connection_options, look, paged
+from node.cli.customer_report import STAFF, WRITERS
+from node.cli.options import emit_fields, emit_list, json_option
 from node.cli.values import case_option, read_value, region_option, stated, value_option, words
 from node.interaction.protectionport import DEFAULT_DAYS, ROLES
 
@@ -137,7 +136,7 @@ def show(protection_id: str, target: Target, as_json: bool) -> None:
       bulwark protect show 5f0c... --home alliance/northbank
     """
     path = f"protections/{protection_id}"
-    _emit(run(with_client(target, lambda client: client.look(path))), as_json)
+    _emit(look(target, path), as_json)
 
 
 @command.command(name="list")
@@ -151,18 +150,12 @@ def list_protections(target: Target, as_json: bool) -> None:
       bulwark protect list --home alliance/northbank
     """
     found = paged(target, "protections", "protections", {})
-    if as_json:
-        emit_json({"protections": found})
-    else:
-        emit_table(found, _COLUMNS, "no protections")
+    emit_list(found, "protections", _COLUMNS, "no protections", as_json=as_json)
 
 
 def _send(target: Target, path: str, body: dict[str, Any], as_json: bool) -> None:
-    _emit(run(with_client(target, lambda client: client.ask(path, body))), as_json)
+    _emit(ask(target, path, body), as_json)
 
 
 def _emit(found: dict[str, object], as_json: bool) -> None:
-    if as_json:
-        emit_json(found)
-    else:
-        emit_pairs([(name, str(found.get(name))) for name in _SHOWN])
+    emit_fields(found, _SHOWN, as_json=as_json)

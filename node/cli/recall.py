@@ -6,9 +6,8 @@ from typing import Final
 
 import click
 
-from node.cli.connection import Target, connection_options, run, with_client
-from node.cli.governance_view import entries
-from node.cli.options import emit_json, emit_rows, json_option
+from node.cli.connection import Target, connection_options, look
+from node.cli.options import emit_json, emit_rows, entries, json_option
 
 ROLES: Final = ("analyst", "reporter", "operator", "admin")
 
@@ -37,7 +36,7 @@ def list_recalls(after: int, most: int, dead: bool, target: Target, as_json: boo
       bulwark recall list --after 40 --home alliance/northbank
     """
     query = {"most": str(most)}
-    page = run(with_client(target, lambda client: client.look("recalls", after=after, query=query)))
+    page = look(target, "recalls", after=after, query=query)
     found = [each for each in entries(page, "recalls") if not dead or each["delivery"] == "dead"]
     if as_json:
         emit_json({"recalls": found, "next": page.get("next")})

@@ -10,13 +10,12 @@ from typing import Final
 
 import click
 
-from node.cli.connection import Target, connection_options, run, with_client
+from node.cli.connection import Target, connection_options, look
 from node.cli.dispute import READ_ROLES, WRITE_ROLES, case_ref_option, write
-from node.cli.governance_view import emit_table, entries
-from node.cli.options import emit_json, emit_pairs, json_option
+from node.cli.erasure import GROUNDS
+from node.cli.options import emit_json, emit_pairs, emit_table, entries, json_option
 from node.cli.voting import wait_option
 
-GROUNDS: Final = ("request", "consent", "retention", "error")
 _STEPS: Final = ("height", "timestamp", "operation", "reason", "member", "state", "rule")
 
 
@@ -43,7 +42,7 @@ def show(record_id: str, target: Target, as_json: bool) -> None:
     Example:
       bulwark record show 9c56... --home alliance/northbank
     """
-    found = run(with_client(target, lambda client: client.look(f"indicators/{record_id}")))
+    found = look(target, f"indicators/{record_id}")
     if as_json:
         emit_json(found)
     else:
@@ -61,7 +60,7 @@ def history(record_id: str, target: Target, as_json: bool) -> None:
     Example:
       bulwark record history 9c56... --home alliance/northbank
     """
-    found = run(with_client(target, lambda client: client.look(f"records/{record_id}/history")))
+    found = look(target, f"records/{record_id}/history")
     if as_json:
         emit_json(found)
         return

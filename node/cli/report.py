@@ -27,6 +27,7 @@ from node.cli.values import (
     value_option,
     words,
 )
+from node.cli.voting import wait_for
 
 
 @click.command(name="report")
@@ -62,13 +63,7 @@ from node.cli.values import (
 @click.option("--link-group", help="Shared by the reports of one case; it stays with your node.")
 @case_option
 @region_option
-@click.option(
-    "--wait",
-    type=click.Choice([stage.value for stage in Stage]),
-    default=Stage.EXECUTED.value,
-    show_default=True,
-    help="Return when the report got this far.",
-)
+@wait_for("report")
 @connection_options(*WRITE_ROLES)
 @json_option
 def command(target: Target, value: str, wait: str, as_json: bool, **fields: object) -> None:

@@ -6,7 +6,6 @@ the reason), 2 that a file could not be read.
 
 from __future__ import annotations
 
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -23,12 +22,12 @@ from bulwark.verifier.codes import PackRefused
 from bulwark.verifier.pack import Expectations, read_genesis, verify_pack
 from node.cli import verify_consent
 from node.cli.faults import BadSetup
-from node.cli.options import emit_json, emit_pairs, json_option
+from node.cli.files import genesis_option, read_input
+from node.cli.options import emit_json, emit_pairs, emit_valid, json_option, refuse, refuse_at
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
 
-INVALID = 1
 BAR_STEP: Final = 64
 """Headers or anchors between two updates of the bar."""
 
@@ -49,12 +48,7 @@ command.add_command(verify_consent.command)
 
 @command.command(name="proof")
 @click.argument("file", type=click.Path(path_type=Path, allow_dash=True))
-@click.option(
-    "--genesis",
-    required=True,
-    type=click.Path(path_type=Path),
-    help="The alliance's genesis document, from a source that you trust.",
-)
+@genesis_option
 @json_option
 def proof(file: Path, genesis: Path, as_json: bool) -> None:
     """Verify the proof of a record, of a consent's anchor, or of consistency.
@@ -65,33 +59,19 @@ def proof(file: Path, genesis: Path, as_json: bool) -> None:
     Example:
       bulwark verify proof record.json --genesis genesis.json
     """
-    document = _read(file, MAX_PROOF_BYTES)
-    trusted = _read(genesis, MAX_GENESIS_BYTES)
+    document = read_input(file, MAX_PROOF_BYTES)
+    trusted = read_input(genesis, MAX_GENESIS_BYTES)
     try:
         verdict = verify_document(document, trusted)
     except VerificationFailed as error:
-        if as_json:
-            emit_json({"valid": False, "where": error.where, "reason": error.reason})
-        else:
-            click.echo(f"INVALID  {error.where}: {error.reason}")
-        sys.exit(INVALID)
+        refuse_at(error.where, error.reason, as_json=as_json)
     head = {"proof": verdict.kind, "alliance": verdict.alliance}
-    facts = {**head, "genesis_hash": verdict.genesis_hash, **verdict.facts}
-    if as_json:
-        emit_json({"valid": True, **facts})
-        return
-    click.echo("VALID")
-    emit_pairs([(name, "-" if value is None else str(value)) for name, value in facts.items()])
+    emit_valid({**head, "genesis_hash": verdict.genesis_hash, **verdict.facts}, as_json=as_json)
 
 
 @command.command(name="pack")
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option(
-    "--genesis",
-    required=True,
-    type=click.Path(path_type=Path),
-    help="The alliance's genesis document, from a source that you trust.",
-)
+@genesis_option
 @click.option("--expect-signer", help="Address of the key that has to have made the pack.")
 @click.option("--expect-custody", help="Hash of a custody entry that has to be in it.")
 @json_option
@@ -114,16 +94,12 @@ def pack(
         signer=None if expect_signer is None else Address(_hex(expect_signer, 20)),
         custody=None if expect_custody is None else Digest(_hex(expect_custody, 32)),
     )
-    trusted = _read(genesis, MAX_GENESIS_BYTES)
+    trusted = read_input(genesis, MAX_GENESIS_BYTES)
     try:
         with file.open("rb") as stream, _Bar() as bar:
             verdict = verify_pack(stream, read_genesis(trusted), expected, bar.show)
     except PackRefused as refused:
-        if as_json:
-            emit_json(refused.document())
-        else:
-            click.echo(f"INVALID  {refused}")
-        sys.exit(INVALID)
+        refuse(f"INVALID  {refused}", refused.document(), as_json=as_json)
     except OSError as error:
         raise BadSetup(f"{file}: {error.strerror}") from error
     facts = verdict.facts()
@@ -175,12 +151,7 @@ def _hex(text: str, length: int) -> bytes:
 
 @command.command(name="erasure")
 @click.argument("file", type=click.Path(path_type=Path, allow_dash=True))
-@click.option(
-    "--genesis",
-    required=True,
-    type=click.Path(path_type=Path),
-    help="The alliance's genesis document, from a source that you trust.",
-)
+@genesis_option
 @json_option
 def erasure(file: Path, genesis: Path, as_json: bool) -> None:
     """Verify the signed receipts of all members for one erased record.
@@ -192,15 +163,11 @@ def erasure(file: Path, genesis: Path, as_json: bool) -> None:
     Example:
       bulwark verify erasure receipts.json --genesis genesis.json
     """
-    document = _read(file, MAX_RECEIPTS_BYTES)
+    document = read_input(file, MAX_RECEIPTS_BYTES)
     try:
-        verdict = verify_receipts(document, _read(genesis, MAX_GENESIS_BYTES))
+        verdict = verify_receipts(document, read_input(genesis, MAX_GENESIS_BYTES))
     except VerificationFailed as error:
-        if as_json:
-            emit_json({"valid": False, "where": error.where, "reason": error.reason})
-        else:
-            click.echo(f"INVALID  {error.where}: {error.reason}")
-        sys.exit(INVALID)
+        refuse_at(error.where, error.reason, as_json=as_json)
     if as_json:
         emit_json({"valid": True, **asdict(verdict)})
         return
@@ -218,13 +185,3 @@ def erasure(file: Path, genesis: Path, as_json: bool) -> None:
             ("missing", ", ".join(verdict.missing) or "-"),
         ]
     )
-
-
-def _read(path: Path, most: int) -> bytes:
-    try:
-        if str(path) == "-":
-            return sys.stdin.buffer.read(most + 1)
-        with path.open("rb") as stream:
-            return stream.read(most + 1)
-    except OSError as error:
-        raise BadSetup(f"{path}: {error.strerror}") from error

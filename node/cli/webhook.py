@@ -14,10 +14,9 @@ from typing import Final
 import click
 
 from bulwark.client import BulwarkClient
-from node.cli.connection import Target, connection_options, run, with_client
+from node.cli.connection import Target, ask, connection_options, look, run, with_client
 from node.cli.faults import BadSetup, Failed
-from node.cli.governance_view import emit_table, entries
-from node.cli.options import emit_json, emit_pairs, json_option
+from node.cli.options import emit_fields, emit_list, entries, json_option
 from node.cli.webhook_verify import verify
 from node.keys import KeystoreError, write_private
 from node.push.port import EventType
@@ -89,7 +88,7 @@ def add(
     if after is not None:
         body["after"] = after
     _check_new(secret_file)
-    found = run(with_client(target, lambda client: client.ask("webhooks", body)))
+    found = ask(target, "webhooks", body)
     _emit_secret(found, secret_file, as_json)
 
 
@@ -103,11 +102,8 @@ def list_webhooks(target: Target, as_json: bool) -> None:
     Example:
       bulwark webhook list --home alliance/northbank
     """
-    found = run(with_client(target, lambda client: client.look("webhooks")))
-    if as_json:
-        emit_json(found)
-    else:
-        emit_table(entries(found, "webhooks"), _LISTED, "no webhooks")
+    found = look(target, "webhooks")
+    emit_list(found, "webhooks", _LISTED, "no webhooks", as_json=as_json)
 
 
 @command.command(name="show")
@@ -121,7 +117,7 @@ def show(webhook_id: str, target: Target, as_json: bool) -> None:
     Example:
       bulwark webhook show 5f0c2e9a71b3d684 --home alliance/northbank
     """
-    _emit(run(with_client(target, lambda client: client.look(f"webhooks/{webhook_id}"))), as_json)
+    _emit(look(target, f"webhooks/{webhook_id}"), as_json)
 
 
 @command.command(name="pause")
@@ -209,7 +205,7 @@ def rotate_secret(
     body: dict[str, object] = {} if overlap is None else {"overlap_s": overlap}
     path = f"webhooks/{webhook_id}/secret"
     _check_new(secret_file)
-    found = run(with_client(target, lambda client: client.ask(path, body)))
+    found = ask(target, path, body)
     _emit_secret(found, secret_file, as_json)
 
 
@@ -224,7 +220,7 @@ def remove(webhook_id: str, target: Target) -> None:
       bulwark webhook remove 5f0c2e9a71b3d684 --home alliance/northbank
     """
     path = f"webhooks/{webhook_id}"
-    run(with_client(target, lambda client: client.ask(path, None, method="DELETE")))
+    ask(target, path, None, method="DELETE")
     click.echo(f"removed {webhook_id}")
 
 
@@ -240,11 +236,8 @@ def test(webhook_id: str, target: Target, as_json: bool) -> None:
       bulwark webhook test 5f0c2e9a71b3d684 --home alliance/northbank
     """
     path = f"webhooks/{webhook_id}/test"
-    found = run(with_client(target, lambda client: client.ask(path, None)))
-    if as_json:
-        emit_json(found)
-    else:
-        emit_pairs([(name, str(found.get(name))) for name in ("status", "error", "latency_ms")])
+    found = ask(target, path, None)
+    emit_fields(found, ("status", "error", "latency_ms"), as_json=as_json)
     if not found.get("taken"):
         raise Failed("the receiver did not take it")
 
@@ -261,11 +254,8 @@ def deliveries(webhook_id: str, target: Target, as_json: bool) -> None:
       bulwark webhook deliveries 5f0c2e9a71b3d684 --home alliance/northbank
     """
     path = f"webhooks/{webhook_id}/deliveries"
-    found = run(with_client(target, lambda client: client.look(path)))
-    if as_json:
-        emit_json(found)
-    else:
-        emit_table(entries(found, "deliveries"), _TRIES, "nothing was posted yet")
+    found = look(target, path)
+    emit_list(found, "deliveries", _TRIES, "nothing was posted yet", as_json=as_json)
 
 
 @command.command(name="dead")
@@ -280,7 +270,7 @@ def dead(webhook_id: str, target: Target, as_json: bool) -> None:
       bulwark webhook dead 5f0c2e9a71b3d684 --home alliance/northbank
     """
 
-    async def ask(client: BulwarkClient) -> list[Mapping[str, object]]:
+    async def all_pages(client: BulwarkClient) -> list[Mapping[str, object]]:
         found: list[Mapping[str, object]] = []
         after: object = 0
         while after is not None:
@@ -289,11 +279,8 @@ def dead(webhook_id: str, target: Target, as_json: bool) -> None:
             after = page.get("next")
         return found
 
-    letters = run(with_client(target, ask))
-    if as_json:
-        emit_json({"dead": letters})
-    else:
-        emit_table(letters, _DEAD, "no dead letters")
+    letters = run(with_client(target, all_pages))
+    emit_list({"dead": letters}, "dead", _DEAD, "no dead letters", as_json=as_json)
 
 
 @command.command(name="replay")
@@ -315,7 +302,7 @@ def replay(webhook_id: str, target: Target, **chosen: object) -> None:
     """
     body = _wanted(chosen)
     path = f"webhooks/{webhook_id}/replay"
-    found = run(with_client(target, lambda client: client.ask(path, body)))
+    found = ask(target, path, body)
     click.echo(f"{found['queued']} events are put up again")
 
 
@@ -337,14 +324,11 @@ def _wanted(chosen: Mapping[str, object]) -> dict[str, object]:
 
 def _change(webhook_id: str, body: Mapping[str, object], target: Target, as_json: bool) -> None:
     path = f"webhooks/{webhook_id}"
-    _emit(run(with_client(target, lambda client: client.ask(path, body, method="PATCH"))), as_json)
+    _emit(ask(target, path, body, method="PATCH"), as_json)
 
 
 def _emit(found: Mapping[str, object], as_json: bool) -> None:
-    if as_json:
-        emit_json(found)
-    else:
-        emit_pairs([(name, _text(found.get(name))) for name in _SHOWN])
+    emit_fields(found, _SHOWN, as_json=as_json, text=_text)
 
 
 def _text(value: object) -> str:

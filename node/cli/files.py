@@ -1,0 +1,63 @@
+"""Files that commands are given: read whole, bounded, and refused in one line with code 2."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from bulwark.ledger.errors import GenesisInvalid
+from bulwark.ledger.genesis import MAX_GENESIS_BYTES, Genesis
+from node.cli.faults import BadSetup
+
+genesis_option = click.option(
+    "--genesis",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="The alliance's genesis document, from a source that you trust.",
+)
+
+
+def read_file(path: Path, most: int) -> bytes:
+    """The first `most` bytes and one more, which tells the reader that there are too many."""
+    try:
+        with path.open("rb") as stream:
+            return stream.read(most + 1)
+    except OSError as error:
+        raise BadSetup(f"{path}: {error.strerror}") from error
+
+
+def read_input(path: Path, most: int) -> bytes:
+    """As `read_file`; - is standard input."""
+    return sys.stdin.buffer.read(most + 1) if str(path) == "-" else read_file(path, most)
+
+
+def read_whole(path: Path, most: int) -> bytes:
+    """A file of at most `most` bytes."""
+    data = read_file(path, most)
+    if len(data) > most:
+        raise BadSetup(f"{path}: is over {most} bytes")
+    return data
+
+
+def read_object(path: Path, most: int, wanted: str) -> dict[str, Any]:
+    """A JSON object; - is standard input. Anything else is refused as not `wanted`."""
+    data = read_input(path, most)
+    try:
+        found = json.loads(data) if len(data) <= most else None
+    except (ValueError, RecursionError) as error:
+        raise BadSetup(f"{path}: is not JSON") from error
+    if not isinstance(found, dict):
+        raise BadSetup(f"{path}: {wanted}")
+    return found
+
+
+def read_genesis(path: Path) -> Genesis:
+    """An alliance's genesis document."""
+    try:
+        return Genesis.from_json(read_input(path, MAX_GENESIS_BYTES))
+    except GenesisInvalid as error:
+        raise BadSetup(f"{path}: {error}") from error
