@@ -19,16 +19,17 @@ from api.console.source import STAFF, WRITERS, Source
 from api.console.visit import Page
 from api.jobs import UPLOAD_MS, WATCHERS
 from api.recalls import READERS as RECALL_READERS
+from bulwark.advice.texts import shipped
 from node.interaction.port import InteractionService
 
 BASE: Final = "/console"
 
 
-def analyst_pages(source: Source) -> list[Page]:
-    """Pages of the desks that the node has."""
+def analyst_pages(source: Source, language: str) -> list[Page]:
+    """Pages of the desks that the node has; `language` is the member's own."""
     pages: list[Page] = []
     if source.adviser is not None:
-        pages += _screening_pages(source, ScreeningPages(source, source.adviser))
+        pages += _screening_pages(source, ScreeningPages(source, source.adviser, language))
     if source.jobs is not None:
         pages += _job_pages(JobPages(source.jobs))
     if source.disputes is not None:
@@ -41,7 +42,7 @@ def analyst_pages(source: Source) -> list[Page]:
             Page("GET", f"{BASE}/followed/{{kept}}", at.done, WRITERS),
         ]
     if source.interaction is not None:
-        pages += _customer_pages(source, source.interaction)
+        pages += _customer_pages(source, source.interaction, language)
     return pages
 
 
@@ -56,8 +57,8 @@ def alert_pages(source: Source) -> list[Page]:
     return pages
 
 
-def _customer_pages(source: Source, interaction: InteractionService) -> list[Page]:
-    at = CustomerPages(interaction.reports, source.now_ms, "en")
+def _customer_pages(source: Source, interaction: InteractionService, language: str) -> list[Page]:
+    at = CustomerPages(interaction.reports, source.now_ms, shipped(), language)
     base, one = f"{BASE}/customer-reports", f"{BASE}/customer-reports/{{report}}"
     shields = ProtectionPages(interaction.protections, source.now_ms)
     own, shield = f"{BASE}/protections", f"{BASE}/protections/{{protection}}"
@@ -77,9 +78,9 @@ def _customer_pages(source: Source, interaction: InteractionService) -> list[Pag
 def _job_pages(at: JobPages) -> list[Page]:
     base, one = f"{BASE}/jobs", f"{BASE}/jobs/{{job}}"
     return [
-        Page("GET", base, at.every, WATCHERS, "Batches"),
-        Page("POST", base, at.send, STAFF, upload=True, timeout_ms=UPLOAD_MS),
-        Page("GET", one, at.show, WATCHERS),
+        Page("GET", base, at.every, WATCHERS, "Batches", scripted=True),
+        Page("POST", base, at.send, STAFF, upload=True, timeout_ms=UPLOAD_MS, scripted=True),
+        Page("GET", one, at.show, WATCHERS, scripted=True),
         Page("POST", f"{one}/{{step}}", at.step, WATCHERS),
         Page("GET", f"{one}/result/{{format}}", at.result, STAFF),
         Page("GET", f"{one}/manifest", at.manifest, STAFF),

@@ -24,12 +24,20 @@ from api.console.forms import (
     settle,
     whole,
 )
+from api.console.language import accepted, language_field
 from api.console.source import WRITERS
 from api.console.visit import View, Visit
 from api.exchange import Reply
-from api.interaction_bounds import DEFAULT_CONFIDENCE, NOTE_MAX, PERSON_MAX, TEXT_MAX
+from api.interaction_bounds import (
+    DEFAULT_CONFIDENCE,
+    MAX_IDENTIFIERS,
+    NOTE_MAX,
+    PERSON_MAX,
+    TEXT_MAX,
+)
 from api.interaction_reading import choice_in, choices_of, cursor_of, note_of, report_of, word_of
 from api.problems import FieldProblem, Problem
+from bulwark.advice.texts import Catalogue
 from bulwark.indicators.model import CASE_REF_MAX, VALUE_MAX
 from bulwark.indicators.vocabulary import (
     Channel,
@@ -43,8 +51,8 @@ from node.interaction.reportport import CustomerReports, DeclineReason, ReportSt
 from node.service import Stage
 
 PATH: Final = "/console/customer-reports"
-TYPED: Final = 3
-"""Identifiers of one report that the form has room for; more come over REST."""
+SHOWN: Final = 2
+"""Identifiers of one report that the form begins with; up to MAX_IDENTIFIERS stand below."""
 OPEN: Final = (ReportState.RECEIVED, ReportState.TRIAGED)
 STEPS: Final = ("triage", "report", "decline", "merge", "erase")
 _CHOSEN: Final = ("fraud_type", "object_role", "confidence", "lawful_basis", "policy")
@@ -54,16 +62,29 @@ _PLACE: Final = re.compile(r"identifiers\[(\d+)\]\.(\w+)")
 class CustomerPages:
     """Handlers of /console/customer-reports."""
 
-    def __init__(self, reports: CustomerReports, now_ms: Callable[[], int], language: str) -> None:
-        """`language`: of reports that name none."""
+    def __init__(
+        self,
+        reports: CustomerReports,
+        now_ms: Callable[[], int],
+        catalogue: Catalogue,
+        language: str,
+    ) -> None:
+        """`language`: of reports where neither the form nor the browser names one."""
         self._reports = reports
         self._now_ms = now_ms
+        self._catalogue = catalogue
         self._language = language
+
+    def _form(self, visit: Visit) -> Form:
+        return _take_form(visit, self._catalogue, self._accepted(visit))
+
+    def _accepted(self, visit: Visit) -> str:
+        return accepted(visit.exchange, self._catalogue, self._language)
 
     async def every(self, visit: Visit) -> View:
         """GET /console/customer-reports."""
         query = visit.exchange.query("state", "cursor")
-        return await self._list(visit, _take_form(visit), query)
+        return await self._list(visit, self._form(visit), query)
 
     async def _list(self, visit: Visit, form: Form, query: dict[str, str]) -> View:
         words = [state.value for state in ReportState]
@@ -90,21 +111,21 @@ class CustomerPages:
         """POST /console/customer-reports."""
 
         async def work() -> str:
-            names = [f"{part}_{n}" for n in range(TYPED) for part in ("kind", "value")]
+            names = [f"{part}_{n}" for n in range(MAX_IDENTIFIERS) for part in ("kind", "value")]
             row = given(visit, "customer", "channel", "text", "happened", "loss_band",
-                        "case_ref", "fraud_type", *names)  # fmt: skip
+                        "case_ref", "fraud_type", "language", *names)  # fmt: skip
             typed = [(row.pop(f"kind_{n}", None), row.pop(f"value_{n}", None))
-                     for n in range(TYPED)]  # fmt: skip
+                     for n in range(MAX_IDENTIFIERS)]  # fmt: skip
             row["identifiers"] = [{"kind": k, "value": v} for k, v in typed if v]
             fraud = row.pop("fraud_type", None)
             row["fraud_types"] = [fraud] if fraud else []
-            report = report_of(row, self._now_ms(), self._language)
+            report = report_of(row, self._now_ms(), self._accepted(visit))
             made = await self._reports.take(report, promise(visit))
             return f"{PATH}/{made.report_id}"
 
         async def again(wrong: Wrong) -> View:
             errors = tuple(replace(e, field=_typed_name(e.field)) for e in wrong.errors)
-            form = refused(_take_form(visit), visit.form, replace(wrong, errors=errors))
+            form = refused(self._form(visit), visit.form, replace(wrong, errors=errors))
             return await self._list(visit, form, {})
 
         return await settle(visit, work, again)
@@ -203,13 +224,15 @@ def _typed_name(field: str) -> str:
     return "value_0" if field == "identifiers" else field.replace("fraud_types", "fraud_type")
 
 
-def _take_form(visit: Visit) -> Form:
+def _take_form(visit: Visit, catalogue: Catalogue, language: str) -> Form:
     typed: list[Field] = []
-    for n in range(TYPED):
+    kinds = options(Kind)
+    for n in range(MAX_IDENTIFIERS):
+        rest = n >= SHOWN
         typed += [
-            Field(f"kind_{n}", f"Kind of identifier {n + 1}", "select", "phone",
-                  options=options(Kind)),
-            Field(f"value_{n}", f"Identifier {n + 1}", most=VALUE_MAX, required=n == 0),
+            Field(f"value_{n}", f"Identifier {n + 1}", most=VALUE_MAX, required=n == 0, more=rest),
+            Field(f"kind_{n}", f"Kind of identifier {n + 1}", "select", "phone", options=kinds,
+                  more=rest),
         ]  # fmt: skip
     fields = (
         Field("customer", "Customer", required=True, most=PERSON_MAX,
@@ -222,8 +245,10 @@ def _take_form(visit: Visit) -> Form:
         Field("happened", "When it happened", "date", help="As 2026-02-28."),
         Field("loss_band", "Loss", "select", "unknown", options=options(LossBand)),
         Field("case_ref", "Case reference", most=CASE_REF_MAX),
+        language_field(catalogue, language, "Of what the customer can read about the report."),
     )  # fmt: skip
-    return form_of(visit, PATH, "Take the report", fields)
+    more = f"More identifiers (up to {MAX_IDENTIFIERS})"
+    return form_of(visit, PATH, "Take the report", fields, more=more)
 
 
 def _forms(visit: Visit, view: ReportView) -> list[Form]:

@@ -46,6 +46,8 @@ class Field:
     """Characters."""
     autofocus: bool = False
     errors: tuple[str, ...] = ()
+    more: bool = False
+    """Seldom filled in: it stands below a heading that opens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +63,20 @@ class Form:
     """(id of the field or '', message) of the summary."""
     upload: bool = False
     danger: bool = False
+    """What it does can not be undone; the button shows after a second click."""
+    more: str = "More"
+    """The heading over the fields that are seldom filled in."""
 
     @property
     def prefix(self) -> str:
         """What ids of its fields begin with, since a page may have several forms."""
         return "" if self.id == "form" else f"{self.id}-"
+
+    @property
+    def shows_more(self) -> bool:
+        """Whether a field that is seldom filled in has an error or a text."""
+        typed = any(each.value for each in self.fields if each.more and each.kind != "select")
+        return typed or any(each.errors for each in self.fields if each.more)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,8 +178,10 @@ def whole(row: dict[str, object], *names: str) -> dict[str, object]:
 
 def options(vocabulary: type[T], *without: Term) -> tuple[tuple[str, str], ...]:
     """Choices of a vocabulary, in words."""
-    return tuple(
-        (entry.label, f"{entry.label.replace('_', ' ')}: {entry.meaning}")
-        for entry in vocabulary
-        if entry not in without
-    )
+    return tuple((entry.label, _in_words(entry)) for entry in vocabulary if entry not in without)
+
+
+def _in_words(entry: Term) -> str:
+    """A term with its meaning, where that is more than another name for programs."""
+    words = entry.label.replace("_", " ")
+    return words if entry.meaning.startswith("dpv:") else f"{words}: {entry.meaning}"

@@ -20,7 +20,7 @@ from starlette.types import Receive, Scope, Send
 from api.auth import Entrance, Principal
 from api.console.cookies import SESSION, drop_cookie, read_cookie
 from api.console.multipart import read_upload
-from api.console.render import Renderer
+from api.console.render import Renderer, is_scripted
 from api.console.sessions import Sessions
 from api.console.visit import HTML_TYPE, Page, View, Visit, read_form, redirect
 from api.edge import Edge, as_problem, send_stream
@@ -33,17 +33,17 @@ PREFIX: Final = "/console"
 LOGIN_PATH: Final = "/console/login"
 HEADERS: Final = (
     (b"x-content-type-options", b"nosniff"),
-    (
-        b"content-security-policy",
-        b"default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
-        b"base-uri 'none'; frame-ancestors 'none'",
-    ),
     (b"referrer-policy", b"same-origin"),
     (b"x-frame-options", b"DENY"),
     (b"cross-origin-opener-policy", b"same-origin"),
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"permissions-policy", b"camera=(), geolocation=(), microphone=()"),
 )
+POLICY: Final = (
+    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'"
+)
+"""Content-Security-Policy of every page; one with progress allows its script by hash, too."""
 _ADMINS: Final = frozenset({Role.ADMIN})
 NO_STORE: Final = (b"cache-control", b"no-store")
 
@@ -108,6 +108,7 @@ class Gate:
             (b"content-type", reply.content_type),
             *_length(reply),
             (b"x-correlator", exchange.correlator.encode("ascii")),
+            (b"content-security-policy", self._policy(exchange.route).encode("ascii")),
             *HEADERS,
             *(() if NO_STORE[0] in names else (NO_STORE,)),
             *reply.headers,
@@ -186,7 +187,8 @@ class Gate:
         """Put the browser's session into the visit, if it has one that lives."""
         identity = read_cookie(visit.exchange, SESSION)
         if identity:
-            visit.session = self._sessions.find(identity, self._clock())
+            by_hand = not _is_read_by_script(visit.exchange)
+            visit.session = self._sessions.find(identity, self._clock(), by_hand=by_hand)
             if visit.session is None:
                 return
             principal = visit.session.principal
@@ -213,6 +215,11 @@ class Gate:
             wish = PREFIX
         why = "&over=1" if had else ""
         return redirect(f"{LOGIN_PATH}?next={wish}{why}", *gone)
+
+    def _policy(self, route: str) -> str:
+        if not is_scripted(self.pages, route):
+            return POLICY
+        return f"{POLICY}; script-src {self._renderer.script_source}; connect-src 'self'"
 
     async def _page(self, visit: Visit, view: View) -> Reply:
         # What the thread gets was read before it: nothing of the node is touched in there.
@@ -280,6 +287,11 @@ def problem_view(problem: Problem, correlator: str) -> View:
     values = {"problem": problem, "correlator": correlator}
     title = TITLES.get(problem.code, problem.code)
     return View("problem.html", title, values, status=problem.status, headers=headers)
+
+
+def _is_read_by_script(exchange: Exchange) -> bool:
+    """Whether a page's script reads, as browsers say: a page left open must not hold a session."""
+    return exchange.headers.get(b"sec-fetch-dest") == b"empty" and exchange.method != "POST"
 
 
 def _too_late(exchange: Exchange) -> Problem:

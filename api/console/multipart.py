@@ -11,7 +11,6 @@ import re
 from collections.abc import AsyncIterator
 from typing import Final
 
-from api.console.visit import MAX_FORM_BYTES
 from api.exchange import Exchange
 from api.problems import Problem, malformed, too_large
 
@@ -20,6 +19,8 @@ MAX_UPLOAD_BYTES: Final = 1 << 30
 """A larger file goes over REST."""
 MAX_HEAD_BYTES: Final = 2_048
 MAX_PARTS: Final = 24
+MAX_FIELDS_BYTES: Final = 16_384
+"""All fields beside the file: names of columns and a label, in any script."""
 _BOUNDARY: Final = re.compile(rb"boundary=\"?([A-Za-z0-9'()+_,./:=?-]{1,70})\"?\s*(?:;|\Z)")
 _NAME: Final = re.compile(rb'[;\s]name="([a-z_]{1,40})"')
 _FILE: Final = re.compile(rb'[;\s]filename="')
@@ -45,8 +46,8 @@ async def read_upload(exchange: Exchange) -> tuple[dict[str, str], AsyncIterator
         size += len(value)
         if name in fields:
             raise malformed("a field of the form is given twice")
-        if size > MAX_FORM_BYTES:
-            raise too_large(f"the fields of the form are over {MAX_FORM_BYTES} bytes")
+        if size > MAX_FIELDS_BYTES:
+            raise too_large(f"the fields of the form are over {MAX_FIELDS_BYTES} bytes")
         try:
             fields[name] = value.decode("utf-8")
         except UnicodeDecodeError:
@@ -101,7 +102,7 @@ class _Reader:
 
     async def value(self) -> bytes:
         """The whole of a short part."""
-        return await self._upto(self._delimiter, MAX_FORM_BYTES)
+        return await self._upto(self._delimiter, MAX_FIELDS_BYTES)
 
     async def file(self) -> AsyncIterator[bytes]:
         """The last part as it arrives."""

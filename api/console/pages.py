@@ -59,7 +59,7 @@ def create_console(
     oidc = OidcPages(door.entrance, login)
     pages = [
         *_open_pages(login, oidc, Files(renderer)),
-        *analyst_pages(source),
+        *analyst_pages(source, settings.language),
         *_pages(source),
         *alert_pages(source),
     ]
@@ -86,11 +86,11 @@ def _pages(source: Source) -> list[Page]:
     pages = [
         Page("GET", BASE, overview.show, EVERYBODY, "Overview"),
         Page("GET", f"{BASE}/node", health.show, OPERATORS, "Node health"),
-        Page("GET", f"{BASE}/blocks", blocks.every, EVERYBODY, "Blocks"),
+        Page("GET", f"{BASE}/blocks", blocks.every, EVERYBODY, "Blocks", ledger=True),
         Page("GET", one_block, blocks.show, EVERYBODY),
         Page("GET", f"{one_block}/certificate", blocks.certificate, EVERYBODY),
         Page("GET", f"{BASE}/transactions/{{hash}}", blocks.transaction, EVERYBODY),
-        Page("GET", f"{BASE}/members", members.every, EVERYBODY, "Members"),
+        Page("GET", f"{BASE}/members", members.every, EVERYBODY, "Members", ledger=True),
         Page("GET", f"{BASE}/members/{{member}}", members.show, EVERYBODY),
     ]
     if source.governance is not None:
@@ -102,11 +102,11 @@ def _pages(source: Source) -> list[Page]:
     if source.policies is not None:
         policies = PolicyPages(source, source.policies)
         pages += [
-            Page("GET", f"{BASE}/policies", policies.every, EVERYBODY, "Policies"),
+            Page("GET", f"{BASE}/policies", policies.every, EVERYBODY, "Policies", ledger=True),
             Page("GET", f"{BASE}/policies/{{policy}}", policies.show, EVERYBODY),
         ]
     pages += [
-        Page("GET", f"{BASE}/evidence", evidence.every, EVERYBODY, "Evidence"),
+        Page("GET", f"{BASE}/evidence", evidence.every, EVERYBODY, "Evidence", ledger=True),
         Page("GET", f"{BASE}/evidence/{{case}}", evidence.show, EVERYBODY),
     ]
     if source.openings is not None:

@@ -7,6 +7,7 @@ heights are grouped, digests stand in full in the page and are only cut off for 
 
 from __future__ import annotations
 
+import base64
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -14,8 +15,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from api.console.source import STAFF
 from api.console.visit import Page, View, Visit
 from api.views import timestamp
+from node.service import Role
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -23,6 +26,8 @@ if TYPE_CHECKING:
 
 FOLDER: Final = Path(__file__).parent
 MAX_SHOWN_MS: Final = 253_402_300_800_000
+AT_DESKS: Final = STAFF | {Role.ADMIN}
+"""Whose menu begins with their own work and has the ledger's pages behind a heading."""
 
 
 class Renderer:
@@ -32,11 +37,17 @@ class Renderer:
         self.style = (FOLDER / "static" / "style.css").read_bytes()
         self.icon = (FOLDER / "static" / "icon.svg").read_bytes()
         self.version = hashlib.sha256(self.style + self.icon).hexdigest()[:12]
+        self.script = (FOLDER / "static" / "progress.js").read_text("utf-8")
+        hashed = hashlib.sha256(self.script.encode()).digest()
+        self.script_source = f"'sha256-{base64.b64encode(hashed).decode('ascii')}'"
+        """What a policy names to let this script run and none besides."""
 
     def page(
         self, view: View, visit: Visit, pages: Sequence[Page], frame: Mapping[str, object]
     ) -> bytes:
         """The whole HTML document of a view."""
+        from markupsafe import Markup
+
         session = visit.session
         values = {
             "frame": frame,
@@ -45,6 +56,8 @@ class Renderer:
             "session": session,
             "principal": None if session is None else session.principal,
             "nav": [] if session is None else _navigation(pages, visit),
+            "at_desk": session is not None and visit.role in STAFF,
+            "script": Markup(self.script) if is_scripted(pages, visit.exchange.route) else "",
             "path": visit.exchange.path,
             "version": self.version,
             **view.values,
@@ -66,6 +79,8 @@ class Renderer:
         made.filters |= {
             "utc": utc,
             "number": number,
+            "signed": signed,
+            "counted": counted,
             "digest": digest,
             "hexed": hexed,
             "words": words,
@@ -90,6 +105,16 @@ def utc(at_ms: int | None) -> Markup | str:
 def number(value: int) -> str:
     """A number with its digits in groups of three."""
     return f"{value:,}"
+
+
+def signed(value: int) -> str:
+    """A weight with its sign."""
+    return f"+{value:,}" if value > 0 else f"{value:,}".replace("-", "\u2212")
+
+
+def counted(value: int, one: str, many: str) -> str:
+    """A number with its noun."""
+    return f"{number(value)} {one if value == 1 else many}"
 
 
 def hexed(value: bytes, prefix: str = "0x") -> str:
@@ -127,6 +152,11 @@ def duration(ms: int) -> str:
     return f"{hours} h {minutes} min" if hours < 48 else f"{hours // 24} d {hours % 24} h"
 
 
+def is_scripted(pages: Iterable[Page], route: str) -> bool:
+    """Whether a page may run the console's script."""
+    return any(page.scripted and page.path == route for page in pages)
+
+
 def _navigation(pages: Iterable[Page], visit: Visit) -> list[dict[str, object]]:
     """The pages that this role's main menu has, the one above the shown page marked."""
     path = visit.exchange.path.rstrip("/")
@@ -136,5 +166,7 @@ def _navigation(pages: Iterable[Page], visit: Visit) -> list[dict[str, object]]:
             continue
         inside = page.path != "/console" and path.startswith(f"{page.path}/")
         here = "page" if path == page.path else ("true" if inside else None)
-        shown.append({"label": page.label, "path": page.path, "current": here})
+        is_aside = page.ledger and visit.role in AT_DESKS
+        entry = {"label": page.label, "path": page.path, "current": here, "aside": is_aside}
+        shown.append(entry)
     return shown

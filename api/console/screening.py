@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from api.advice import Adviser
+from api.advice import Adviser, language_of
 from api.console.forms import Field, Form, Wrong, form_of, given, options, refused, settle
+from api.console.language import accepted, language_field
 from api.console.source import Source
 from api.console.visit import View, Visit
 from api.console.wording import operation_text, reason_text, value_text
@@ -29,7 +30,9 @@ PATH: Final = "/console/screening"
 ANSWERS: Final = "/console/answers"
 MOST_LIVES: Final = 20
 """Records of one answer whose lives the timeline tells."""
-FIELDS: Final = ("kind", "value", "purpose", "lawful_basis", "case_ref", "region")
+FIELDS: Final = ("kind", "value", "purpose", "lawful_basis", "case_ref", "region", "language")
+UNTOLD: Final = frozenset({"operation", "kind", "oprf_key_id", "usage"})
+"""Fields of a record that say nothing to who decides about a payment."""
 BANDS: Final = {
     "none": "Nothing that counts",
     "low": "Low",
@@ -47,6 +50,9 @@ class Asked:
     question: ScreeningRequest
     answer: ScreeningAnswer
     advice: Mapping[str, object]
+    """In the customer's language."""
+    told: Mapping[str, object]
+    """The same in the language of who asked."""
     asked_ms: int
     feedback: FeedbackView | None = None
     """What was said about it last."""
@@ -70,30 +76,41 @@ class Moment:
 class ScreeningPages:
     """Handlers of /console/screening and /console/answers."""
 
-    def __init__(self, source: Source, adviser: Adviser) -> None:
+    def __init__(self, source: Source, adviser: Adviser, language: str) -> None:
+        """`language`: of texts where neither the form nor the browser names one."""
         self._source = source
         self._adviser = adviser
+        self._language = language
+
+    def _question_form(self, visit: Visit) -> Form:
+        return question_form(visit, self._adviser, self._accepted(visit))
+
+    def _accepted(self, visit: Visit) -> str:
+        return accepted(visit.exchange, self._adviser.speaker.catalogue, self._language)
 
     async def form(self, visit: Visit) -> View:
         """GET /console/screening."""
         visit.exchange.query()
-        return _view(question_form(visit))
+        return _view(self._question_form(visit))
 
     async def ask(self, visit: Visit) -> View | Reply:
         """POST /console/screening."""
 
         async def work() -> str:
-            question = ScreeningRequest.from_mapping(given(visit, *FIELDS))
+            row = given(visit, *FIELDS)
+            language = language_of(row.pop("language", None)) or self._accepted(visit)
+            question = ScreeningRequest.from_mapping(row)
             caller = visit.exchange.caller
             answer = (await self._source.service.screen([question], by=caller))[0]
             if answer.refusal is not None:
                 raise invalid(refusal_problem(answer.refusal))
-            advice = self._adviser.full(answer, None)
-            asked = Asked(question, answer, advice, self._source.now_ms())
+            advice = self._adviser.full(answer, language)
+            told = self._adviser.full(answer, self._accepted(visit))
+            asked = Asked(question, answer, advice, told, self._source.now_ms())
             return f"{ANSWERS}/{visit.tray.keep(asked)}"
 
         async def again(wrong: Wrong) -> View:
-            return _view(refused(question_form(visit), visit.form, wrong))
+            return _view(refused(self._question_form(visit), visit.form, wrong))
 
         return await settle(visit, work, again)
 
@@ -158,22 +175,23 @@ def asked_of(visit: Visit) -> Asked:
     return found
 
 
-def question_form(visit: Visit) -> Form:
+def question_form(visit: Visit, adviser: Adviser, language: str) -> Form:
     """The form of a question, with the purpose and basis that most questions have."""
     fields = (
-        Field("kind", "Kind of identifier", "select", "phone", options=options(Kind)),
         Field(
             "value", "Identifier", "search", required=True, most=VALUE_MAX, autofocus=True,
             help="As your customer gave it. It leaves this node as a keyed hash only, and stands "
             "in no address and no log.",
         ),
+        Field("kind", "Kind of identifier", "select", "phone", options=options(Kind)),
+        Field("case_ref", "Case reference", most=CASE_REF_MAX, help="Yours; for the access log."),
+        Field("region", "Country", most=2, help="Two letters, for numbers without a prefix."),
+        language_field(adviser.speaker.catalogue, language, "Of what you will tell them."),
         Field("purpose", "Purpose", "select", "fraud_prevention", options=stated(Purpose)),
         Field(
             "lawful_basis", "Lawful basis", "select", "legitimate_interests",
             options=stated(LawfulBasis),
         ),
-        Field("case_ref", "Case reference", most=CASE_REF_MAX, help="Yours; for the access log."),
-        Field("region", "Country", most=2, help="Two letters, for numbers without a prefix."),
     )  # fmt: skip
     return form_of(visit, PATH, "Ask", fields)
 
@@ -188,5 +206,9 @@ def _view(form: Form) -> View:
 
 
 def _record_row(view: RecordView) -> tuple[RecordView, list[tuple[str, str]]]:
-    shown = [(k.replace("_", " "), value_text(v)) for k, v in view.fields.items() if v]
+    shown = [
+        (name.replace("_", " "), value_text(value).replace("_", " "))
+        for name, value in view.fields.items()
+        if value and value != "unknown" and name not in UNTOLD
+    ]
     return view, shown

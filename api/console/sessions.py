@@ -79,8 +79,11 @@ class Sessions:
         self._open[_hash(identity)] = Session(principal, token, now_ms, now_ms, Tray(self._random))
         return identity
 
-    def find(self, identity: str, now_ms: int) -> Session | None:
-        """The session with this id, now used again; None when there is none or it is over."""
+    def find(self, identity: str, now_ms: int, *, by_hand: bool = True) -> Session | None:
+        """The session with this id; None when there is none or it is over.
+
+        What a person does (`by_hand`) counts as use of it; what a page reads by itself does not.
+        """
         if not 0 < len(identity) <= MAX_ID_CHARS:
             return None
         key = _hash(identity)
@@ -90,8 +93,9 @@ class Sessions:
         if self._is_over(session, now_ms):
             del self._open[key]
             return None
-        session.used_ms = now_ms
-        self._open.move_to_end(key)
+        if by_hand:
+            session.used_ms = now_ms
+            self._open.move_to_end(key)
         return session
 
     def end(self, identity: str) -> None:

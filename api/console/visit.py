@@ -24,9 +24,11 @@ FORM_TYPE: Final = b"application/x-www-form-urlencoded"
 HTML_TYPE: Final = b"text/html; charset=utf-8"
 MAX_FORM_BYTES: Final = 4_096
 MAX_FORM_FIELDS: Final = 8
-LARGE_FORM_BYTES: Final = 65_536
-"""A form of a desk: an identifier of 2,048 characters, percent-encoded, and a text."""
-LARGE_FORM_FIELDS: Final = 64
+LARGE_FORM_BYTES: Final = 524_288
+"""A form of a desk: 20 identifiers of 2,048 characters and a text of 8,000, where one character
+takes up to 12 bytes when it is percent-encoded."""
+LARGE_FORM_FIELDS: Final = 128
+"""Five for each of the 20 identifiers of a customer's report, and the rest of its form."""
 _NUMBER: Final = re.compile(r"(?:0|[1-9][0-9]{0,17})\Z")
 _DIGEST: Final = re.compile(r"(?:0x)?[0-9a-fA-F]{64}\Z")
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,30}\Z")
@@ -135,6 +137,8 @@ class Page:
     """None: without a session."""
     label: str | None = None
     """Its name in the navigation, None for pages that are reached by links."""
+    ledger: bool = False
+    """Whether it shows the alliance's ledger, which people at a desk seldom need."""
     large: bool = False
     """Whether its form is one of a desk, with many and long fields."""
     upload: bool = False
@@ -143,6 +147,8 @@ class Page:
     """Its own deadline."""
     audited: bool = True
     """Whether the gate enters it in the access log if only an admin may; else its desk does."""
+    scripted: bool = False
+    """Whether the console's one script may run on it; without it the page does the same."""
 
 
 def redirect(path: str, *headers: tuple[bytes, bytes]) -> Reply:

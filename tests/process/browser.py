@@ -131,9 +131,16 @@ class Browser:
                 field.send_keys(text)
 
     def send(self, form: str = "form") -> str:
-        """Press a form's button; the path of the page that comes."""
+        """Press a form's button; the path of the page that comes.
+
+        A button of what can not be undone shows after a click on the heading above it.
+        """
         old = self.driver.find_element(By.TAG_NAME, "html")
-        self.driver.find_element(By.CSS_SELECTOR, f"form#{form} button").click()
+        button = self.driver.find_element(By.CSS_SELECTOR, f"form#{form} > button")
+        if not button.is_displayed():
+            place = button.find_element(By.XPATH, "ancestor::details[1]/summary")
+            place.click()
+        button.click()
         until(lambda: self._is_gone(old), f"the form {form} leads to a page")
         until(lambda: self.driver.find_elements(By.TAG_NAME, "h1"), "a page with a heading")
         return self.path

@@ -219,6 +219,8 @@ async def test_only_the_style_and_the_icon_may_be_kept_and_nothing_comes_from_el
             assert b"url(" not in answer.content and b"@import" not in answer.content
     for file in Path(api.console.__file__).parent.rglob("*.html"):
         text = file.read_text()
+        # The one script stands in the page, from a file of the console, and nowhere else.
+        text = text.replace("{% if script %}<script>{{ script }}</script>{% endif %}", "")
         assert not re.search(r'(?:href|src|action)="(?:https?:)?//|\|\s*safe|<script', text), file
 
 
