@@ -15,7 +15,7 @@ _Height = Annotated[int, Field(ge=0, le=MAX_HEIGHT)]
 class PaperIn(BaseModel):
     """A paper that goes with a pack: listed by its digest, not judged."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid", strict=True, defer_build=True)
 
     name: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9._-]{0,63}$")]
     text: Annotated[str, Field(max_length=1_000_000)]
@@ -24,7 +24,7 @@ class PaperIn(BaseModel):
 class PackIn(BaseModel):
     """What an evidence pack is to be about; an empty object asks for everything."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid", strict=True, defer_build=True)
 
     from_height: _Height | None = None
     to_height: _Height | None = None

@@ -17,7 +17,7 @@ Level = Literal["none", "low", "medium", "high", "very_high"]
 class Model(BaseModel):
     """Unknown fields are refused, in and out."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
 
 class QuestionOut(Model):
