@@ -28,6 +28,7 @@ from node.network.identity import LocalIdentity, Member
 from node.pki import CertificateUnusable, load_certificate, spki_pin
 from node.rotation.keyfile import open_keystore
 from node.rotation.keyset import KeySet
+from node.rotation.secretsmoves import with_lines
 from node.rotation.signers import SignerAtWork
 from node.tokens.wiring import keys_at_work
 
@@ -78,7 +79,7 @@ def open_home(path: Path) -> Home:
     """Read and check a home folder; raises HomeInvalid, ConfigError or a keystore error."""
     config = load_config(path)
     genesis = _read_genesis(path / config.genesis)
-    secrets = open_keystore(path, config.keystore, os.environ).secrets
+    secrets = with_lines(open_keystore(path, config.keystore, os.environ).secrets)
     keys = keys_at_work(path, config.keystore, secrets)
     try:
         member = _own_member(config, genesis, secrets, path)

@@ -24,6 +24,7 @@ from node.reporting.compliance import PolicyGate
 from node.reporting.gatherer import Gatherer
 from node.reporting.recordviews import RecordViews
 from node.reporting.reporter import Reporter
+from node.rotation.keyline import first_key
 from node.screening.screener import Screener
 from node.status import Sources, StatusBoard
 from node.sync.report import SyncReport
@@ -91,7 +92,7 @@ class Basis:
             stage_of=lambda record_id: self.facade.stage_of_record(record_id),
             is_over=lambda record_id: self.views.is_over(record_id),
             oprf_key_id=ground.home.genesis.oprf.key_id,
-            index_key=ground.home.secrets.index_key,
+            index_key=first_key(ground.home.secrets.index_key),
             random_bytes=os.urandom,
             now_ms=ground.clock.wall_ms,
             gate=self.consents.gate,

@@ -12,6 +12,7 @@ import contextlib
 import gc
 import signal
 import sys
+import time
 from pathlib import Path
 
 import uvloop
@@ -30,6 +31,7 @@ from node.keys import KeystoreError, PassphraseMissing
 from node.lock import HomeLocked, NodeLock
 from node.logs import Log, configure_logs
 from node.network.errors import NetworkError
+from node.rotation.following import follow_keys
 from node.storage.errors import StorageError
 from node.storage.level import LevelStore
 from node.storage.port import KeyValueStore
@@ -80,6 +82,7 @@ def run_node(path: Path) -> int:
             contextlib.closing(LevelStore(path / home.config.storage.path)) as store,
         ):
             write_note(path, Ending.RUNNING)
+            follow_keys(home, store, time.monotonic)
             return uvloop.run(_serve(home, store))
     except HomeLocked as error:  # the note is that of the node that holds the home
         return _refuse(f"{error}")

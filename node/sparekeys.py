@@ -13,7 +13,9 @@ from enum import StrEnum
 from typing import Any, Final
 
 KEPT: Final = 4
-"""Former keys of one kind that a keystore may hold."""
+"""Former keys of one kind that a keystore may hold; of a line more."""
+KEPT_IN_LINE: Final = 31
+"""Former vault or index keys: none is ever dropped, since names follow the whole line."""
 _SECRET_BYTES: Final = 32
 _ORDERS: Final = {
     "vote": (0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141, "big"),
@@ -30,6 +32,17 @@ class KeyKind(StrEnum):
     TLS = "tls"
     RING = "ring"
     SEALING = "sealing"
+    VAULT = "vault"
+    INDEX = "index"
+
+    @property
+    def most_former(self) -> int:
+        """Former keys that a keystore may hold of it."""
+        return KEPT_IN_LINE if self in LINES else KEPT
+
+
+LINES: Final = (KeyKind.VAULT, KeyKind.INDEX)
+"""Kinds of which what is stored follows the keystore, and nobody else has to know the new key."""
 
 
 class KeyState(StrEnum):
@@ -77,8 +90,8 @@ def check_spares(spares: Sequence[SpareKey]) -> None:
             raise ValueError(f"a spare {kind} key stands twice")
         if sum(spare.state is KeyState.NEXT for spare in of_kind) > 1:
             raise ValueError(f"there are two {kind} keys to come")
-        if sum(spare.state is KeyState.FORMER for spare in of_kind) > KEPT:
-            raise ValueError(f"there are more than {KEPT} former {kind} keys")
+        if sum(spare.state is KeyState.FORMER for spare in of_kind) > kind.most_former:
+            raise ValueError(f"there are more than {kind.most_former} former {kind} keys")
 
 
 def write_spares(spares: Sequence[SpareKey]) -> list[dict[str, object]]:

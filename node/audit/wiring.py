@@ -13,6 +13,7 @@ from node.chain.store import ChainStore
 from node.directory import Directory
 from node.execution.executor import Executor
 from node.guarded.rings import RingBook
+from node.rotation.keyline import first_key
 from node.storage.port import KeyValueStore
 
 
@@ -41,7 +42,7 @@ def make_audit(
             directory=directory,
             own=home.member.id,
             first_members=frozenset(member.id for member in home.genesis.members),
-            index_key=home.secrets.index_key,
+            index_key=first_key(home.secrets.index_key),
             read_slot=executor.slot,
             validators_at=lambda height: len(epochs.at(height).validators.validators),
             quotas=quotas,

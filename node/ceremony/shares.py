@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -30,6 +31,7 @@ from node.keys import (
     read_private,
     write_private,
 )
+from node.rotation.keyline import generations
 
 FILE_NAME: Final = "shares"
 """In the folder of the keystore."""
@@ -67,10 +69,12 @@ class ShareStore:
     def __init__(self, path: Path, vault_key: bytes, random_bytes: RandomBytes) -> None:
         """Reads the file; none yet is an empty one. Raises KeystoreError."""
         self._path = path
-        self._cipher = AESGCM(hmac.digest(vault_key, b"bulwark/shares/1", "sha256"))
+        self._ciphers = [AESGCM(_file_key(key)) for key in generations(vault_key)]
+        """Of each vault key of the line; the last one encrypts."""
         self._random_bytes = random_bytes
         self._shares: dict[bytes, KeptShare] = {}
         self._states: dict[bytes, KeptState] = {}
+        self._is_behind = False
         self._read()
 
     def share(self, session: bytes) -> EvaluatorShare | None:
@@ -136,7 +140,7 @@ class ShareStore:
         if data[: len(_MAGIC)] != _MAGIC or len(data) < nonce_end:
             raise KeystoreDamaged(self._path, "no file of shares")
         try:
-            plain = self._cipher.decrypt(data[len(_MAGIC) : nonce_end], data[nonce_end:], _MAGIC)
+            plain = self._opened(data[len(_MAGIC) : nonce_end], data[nonce_end:])
             reader = Reader(plain, "shares")
             shares = reader.sequence("shares", MAX_ENTRIES, _read_share)
             states = reader.sequence("states", MAX_ENTRIES, _read_state)
@@ -149,13 +153,35 @@ class ShareStore:
         self._shares = {kept.session: kept for kept in shares}
         self._states = {kept.session: kept for kept in states}
 
+    def _opened(self, nonce: bytes, sealed: bytes) -> bytes:
+        """The content under the newest key that opens it. Raises InvalidTag."""
+        for cipher in self._ciphers[:0:-1]:
+            with suppress(InvalidTag):
+                return cipher.decrypt(nonce, sealed, _MAGIC)
+            self._is_behind = True
+        return self._ciphers[0].decrypt(nonce, sealed, _MAGIC)
+
+    def rekey(self) -> bool:
+        """Write the file under the vault key of now if it is under a former one; whether it was.
+
+        Only for the one process that writes here. Raises KeystoreError.
+        """
+        was_behind, self._is_behind = self._is_behind, False
+        if was_behind:
+            self._write()
+        return was_behind
+
     def _write(self) -> None:
         writer = Writer()
         writer.sequence(list(self._shares.values())[-MAX_ENTRIES:], _write_share)
         writer.sequence(list(self._states.values())[-MAX_ENTRIES:], _write_state)
         nonce = self._random_bytes(_NONCE_BYTES)
-        sealed = self._cipher.encrypt(nonce, writer.done(), _MAGIC)
+        sealed = self._ciphers[-1].encrypt(nonce, writer.done(), _MAGIC)
         write_private(self._path, _MAGIC + nonce + sealed, overwrite=True)
+
+
+def _file_key(vault_key: bytes) -> bytes:
+    return hmac.digest(vault_key, b"bulwark/shares/1", "sha256")
 
 
 def _write_share(writer: Writer, kept: KeptShare) -> None:

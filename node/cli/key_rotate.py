@@ -48,7 +48,7 @@ from node.rotation.secretsmoves import (
     without_former,
     without_next,
 )
-from node.sparekeys import KeyKind
+from node.sparekeys import LINES, KeyKind
 
 PUBLIC_KEY_FILE: Final = "tls-next.pub.pem"
 PASSPHRASE: Final = "passphrase"  # noqa: S105  # a word of the command line
@@ -150,6 +150,10 @@ class _Work:
     def forget(self, give_up: bool) -> dict[str, str]:
         """Forget the key to come, or the former ones that nothing names any more."""
         secrets, kind = self._opened.secrets, self._kind
+        if kind in LINES:
+            raise MoveRefused(
+                f"no {kind} key is forgotten: names follow all of them (docs/keys.md)"
+            )
         if give_up:
             changed, what = without_next(secrets, kind), "the key to come is forgotten"
         else:
@@ -190,6 +194,8 @@ class _Work:
 
     def step(self, certificate: Path | None) -> dict[str, str]:
         """The step that is next."""
+        if self._kind in LINES:
+            return self._replace()
         coming = key_to_come(self._opened.secrets, self._kind)
         if coming is None and certificate is None:
             return self._begin()
@@ -212,6 +218,17 @@ class _Work:
             "next": f"{self._reload}, and after the next epoch (ring, sealing: refresh of shares) "
             f"bulwark key rotate {self._kind} --drop-former --home {self._home}",
         }
+
+    def _replace(self) -> dict[str, str]:
+        """Put a fresh key in the place of the one in use: nobody else has to know it."""
+        made = with_new(self._opened.secrets, self._kind, self._now_ms)
+        changed = with_next_in_use(made, self._kind, self._now_ms)
+        report = {"step": "a new key is in use, the old one is kept"}
+        if not self._dry_run:
+            self._opened.save(changed)
+            report["key"] = public_text(self._kind, in_use(changed, self._kind))
+        follows = "restart the node when it suits: it brings what is stored to the new key first"
+        return {**report, "next": f"{follows}; bulwark key status --home {self._home} says how far"}
 
     def _begin(self) -> dict[str, str]:
         """Make the key to come, beside the one in use."""

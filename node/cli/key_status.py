@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -21,8 +23,9 @@ from node.config import NodeConfig
 from node.keys import KeystoreError, NodeSecrets, PassphraseMissing
 from node.pki import CertificateUnusable, days_left, load_certificate, spki_pin
 from node.rotation.keyfile import next_passphrase_file, open_keystore
+from node.rotation.rekeynote import read_note
 from node.rotation.secretsmoves import former_keys, in_use, key_to_come
-from node.sparekeys import KeyKind
+from node.sparekeys import LINES, KeyKind
 
 
 @click.command(name="status")
@@ -45,11 +48,13 @@ def status(home: Path, offline: bool, as_json: bool) -> None:
             known = ledger_keys(home, config.member)
         except (Failed, BadSetup) as error:
             why = error.message
-    rows = [row for kind in KeyKind for row in _rows(opened.secrets, kind, known)]
+    note = read_note((home / config.keystore.path).parent)
+    rows = [row for kind in KeyKind for row in _rows(opened.secrets, kind, known, note)]
     facts = {
         "member": config.member,
         "ledger": "asked" if known is not None else why,
         "keys": rows,
+        "stored": {name: note[name] for name in _STORED if name in note},
         "certificates": [_certificate(home, path) for path in _certificates(config)],
         "passphrase": (
             "being changed: run bulwark key rotate passphrase"
@@ -71,10 +76,13 @@ def status(home: Path, offline: bool, as_json: bool) -> None:
         click.echo(f"what the ledger knows is open: {why}")
 
 
+_STORED = ("vault", "index", "moved", "moves", "unreadable", "is_done", "at_ms")
 _COLUMNS = ("key", "state", "since", "on_ledger", "public", "next")
 
 
-def _rows(secrets: NodeSecrets, kind: KeyKind, known: LedgerKeys | None) -> list[dict[str, str]]:
+def _rows(
+    secrets: NodeSecrets, kind: KeyKind, known: LedgerKeys | None, note: Mapping[str, Any]
+) -> list[dict[str, str]]:
     coming = key_to_come(secrets, kind)
     found = [("in use", in_use(secrets, kind), secrets.since_ms.get(kind))]
     if coming is not None:
@@ -91,16 +99,33 @@ def _rows(secrets: NodeSecrets, kind: KeyKind, known: LedgerKeys | None) -> list
                 "since": _day(since_ms),
                 "on_ledger": on_ledger,
                 "public": public,
-                "next": _next(kind, state, on_ledger),
+                "next": (
+                    _stored_next(kind, state, public, note)
+                    if kind in LINES
+                    else _next(kind, state, on_ledger)
+                ),
             }
         )
     return rows
 
 
 def _on_ledger(kind: KeyKind, public: str, known: LedgerKeys | None) -> str:
+    if kind in LINES:
+        return "not needed"
     if known is None or kind not in known.known:
         return "open"
     return "yes" if known.names(kind, public) else "no"
+
+
+def _stored_next(kind: KeyKind, state: str, public: str, note: Mapping[str, Any]) -> str:
+    """How far what is stored is with following a vault or index key."""
+    if state == "former":
+        return "kept for ever: names follow it"
+    if note.get(kind.value) != public:
+        return "restart the node: what is stored follows at its start"
+    if not note.get("is_done"):
+        return f"what is stored follows: {note.get('moved')} of {note.get('moves')} moves are done"
+    return "nothing"
 
 
 def _next(kind: KeyKind, state: str, on_ledger: str) -> str:

@@ -28,6 +28,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from bulwark.ledger.ids import Digest, RecordId
 from bulwark.privacy.group import RandomBytes
+from node.rotation.keyline import Renaming, first_key
 from node.storage.port import KeyValueStore
 from node.storage.schema import CONSENTS
 
@@ -106,9 +107,10 @@ class Vault:
 
     def __init__(self, store: KeyValueStore, key: bytes, random_bytes: RandomBytes) -> None:
         self._store = store
-        self._wrapping = AESGCM(_derived(key, b"wrap"))
-        self._facts = AESGCM(_derived(key, b"facts"))
-        self._index_key = _derived(key, b"index")
+        self._wrapping = AESGCM(derived(key, b"wrap"))
+        self._facts = AESGCM(derived(key, b"facts"))
+        self._index_key = derived(first_key(key), b"index")
+        self._renamed = Renaming(key)
         self._random_bytes = random_bytes
 
     # Writing: what each step adds, for the caller's own atomic write
@@ -125,7 +127,7 @@ class Vault:
             **self.put_facts(consent),
         }
         for person in consent.persons:
-            puts[PERSONS + person + name] = b""
+            puts[PERSONS + self._renamed(person) + name] = b""
         return puts
 
     def put_facts(self, consent: StoredConsent) -> Puts:
@@ -153,7 +155,7 @@ class Vault:
             for key, _ in self._store.iterate(prefix + name):
                 puts[key] = None
         for person in consent.persons:
-            puts[PERSONS + person + name] = None
+            puts[PERSONS + self._renamed(person) + name] = None
         puts[TOMBSTONES + name] = now_ms.to_bytes(8, "big") + consent.latest.to_bytes(2, "big")
         return puts
 
@@ -209,7 +211,7 @@ class Vault:
 
     def of_person(self, person: bytes) -> list[str]:
         """Ids of a person's consents that are not erased."""
-        prefix = PERSONS + person
+        prefix = PERSONS + self._renamed(person)
         return [key[len(prefix) :].hex() for key, _ in self._store.iterate(prefix)]
 
     def page(self, after: str, limit: int) -> list[str]:
@@ -238,6 +240,7 @@ def _name_of(consent_id: str) -> bytes | None:
     return name if len(name) == _ID_BYTES else None
 
 
-def _derived(key: bytes, use: bytes) -> bytes:
+def derived(key: bytes, use: bytes) -> bytes:
+    """The 32-byte key of one use, from a vault key."""
     info = b"bulwark/vault/1/" + use
     return HKDF(algorithm=SHA256(), length=32, salt=None, info=info).derive(key)

@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from bulwark.ledger.ids import RecordId
 from bulwark.privacy.group import RandomBytes
+from node.rotation.keyline import Renaming, first_key
 from node.storage.errors import StoreDamaged
 from node.storage.port import KeyValueStore
 from node.storage.schema import DISPUTES
@@ -29,8 +30,8 @@ CODE_CHARS: Final = 16
 """Characters of a code without hyphens: 80 bits, which nobody guesses over an API."""
 _GROUP: Final = 4
 _LOOKALIKE: Final = str.maketrans("OIL", "011")
-_BY_CODE: Final = DISPUTES + b"c"
-_BY_DISPUTE: Final = DISPUTES + b"d"
+BY_CODE: Final = DISPUTES + b"c"
+BY_DISPUTE: Final = DISPUTES + b"d"
 _NONCE_BYTES: Final = 12
 Puts = dict[bytes, bytes | None]
 
@@ -49,8 +50,9 @@ class Casebook:
 
     def __init__(self, store: KeyValueStore, vault_key: bytes, random_bytes: RandomBytes) -> None:
         self._store = store
-        self._cipher = AESGCM(_derived(vault_key, b"seal"))
-        self._index_key = _derived(vault_key, b"index")
+        self._cipher = AESGCM(derived(vault_key, b"seal"))
+        self._index_key = derived(first_key(vault_key), b"index")
+        self._renamed = Renaming(vault_key)
         self._random_bytes = random_bytes
 
     def new_code(self) -> str:
@@ -62,19 +64,19 @@ class Casebook:
 
     def puts(self, case: Case) -> Puts:
         """What keeps a case, for the caller's own atomic write."""
-        by_code = _BY_CODE + self._name(_plain(case.code) or "")
-        by_dispute = _BY_DISPUTE + self._name(case.dispute_id.hex())
+        by_code = BY_CODE + self._name(_plain(case.code) or "")
+        by_dispute = BY_DISPUTE + self._name(case.dispute_id.hex())
         body = case.dispute_id + case.subject + case.code.encode("ascii")
         return {by_code: self._seal(by_code, body), by_dispute: self._seal(by_dispute, body)}
 
     def find(self, code: str) -> Case | None:
         """The case of a code as a person types it. Raises StoreDamaged."""
         plain = _plain(code)
-        return None if plain is None else self._read(_BY_CODE + self._name(plain))
+        return None if plain is None else self._read(BY_CODE + self._name(plain))
 
     def of_dispute(self, dispute_id: RecordId) -> Case | None:
         """The case of a dispute, None for one of no person. Raises StoreDamaged."""
-        return self._read(_BY_DISPUTE + self._name(dispute_id.hex()))
+        return self._read(BY_DISPUTE + self._name(dispute_id.hex()))
 
     def _read(self, key: bytes) -> Case | None:
         stored = self._store.get(key)
@@ -91,7 +93,7 @@ class Casebook:
         return nonce + self._cipher.encrypt(nonce, body, key)
 
     def _name(self, text: str) -> bytes:
-        return hmac.digest(self._index_key, text.encode("ascii"), "sha256")
+        return self._renamed(hmac.digest(self._index_key, text.encode("ascii"), "sha256"))
 
 
 def _plain(code: str) -> str | None:
@@ -101,6 +103,7 @@ def _plain(code: str) -> str | None:
     return text if fits else None
 
 
-def _derived(key: bytes, use: bytes) -> bytes:
+def derived(key: bytes, use: bytes) -> bytes:
+    """The 32-byte key of one use, from a vault key."""
     info = b"bulwark/disputes/1/" + use
     return HKDF(algorithm=SHA256(), length=32, salt=None, info=info).derive(key)

@@ -19,6 +19,7 @@ import msgspec
 from bulwark.ledger.ids import RecordId
 from bulwark.privacy.group import RandomBytes
 from node.guarded.atrest import AtRest
+from node.rotation.keyline import Renaming, first_key
 from node.storage.port import KeyValueStore
 from node.storage.schema import EXCHANGE
 
@@ -75,8 +76,12 @@ class ExchangeBook:
     def __init__(self, store: KeyValueStore, vault_key: bytes, random_bytes: RandomBytes) -> None:
         self._store = store
         self._at_rest = AtRest(vault_key, b"exchange", random_bytes)
-        self._index = hmac.digest(vault_key, b"bulwark/exchange/index/1", "sha256")
-        self._export = hmac.digest(vault_key, b"bulwark/exchange/tokens/1", "sha256")
+        # Digests inside entries and tokens in exports stay those of the first key: the former are
+        # encrypted, and receivers know things again by the latter.
+        first = first_key(vault_key)
+        self._index = hmac.digest(first, b"bulwark/exchange/index/1", "sha256")
+        self._export = hmac.digest(first, b"bulwark/exchange/tokens/1", "sha256")
+        self._renamed = Renaming(vault_key)
 
     # Names
 
@@ -89,7 +94,8 @@ class ExchangeBook:
         return hmac.digest(self._export, tag, "sha256")
 
     def _name(self, use: bytes, text: str) -> bytes:
-        return hmac.digest(self._index, use + b"\x00" + text.encode(), "sha256")[:NAME_BYTES]
+        name = hmac.digest(self._index, use + b"\x00" + text.encode(), "sha256")[:NAME_BYTES]
+        return self._renamed(name)
 
     def _key(self, ref: str, part: int) -> bytes:
         return ENTRIES + self._name(b"entry", f"{ref}/{part}")

@@ -60,6 +60,7 @@ class WrongAnswer:
 
 
 OnWrong = Callable[[WrongAnswer], None]
+RELAY_POLL_MS = 50
 
 log = Log("asking")
 
@@ -74,6 +75,9 @@ class Patience:
     """Wait for one pass."""
     round_ms: int = 20_000
     """All passes of a round; less than the life of a question."""
+    relay_ms: int = 3_000
+    """Wait for a third member to pass a question on, when none is connected: peers end all
+    connections of a member at once when its vote key or TLS key is another one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -228,7 +232,7 @@ class GuardedRound:
             left_ms = int(self._ends_ms - self._parts.steady_ms())
             if left_ms <= 0:
                 raise EvaluatorUnavailable(index, "the time of the round is over")
-            relay = self._relay(index, used)
+            relay = await self._relay_in_time(index, used)
             used.add(evaluator if relay is None else relay)
             try:
                 sealed = self._envelopes.seal_question(prepared.padded, evaluator, key)
@@ -240,6 +244,15 @@ class GuardedRound:
             except (PeerUnavailable, PrivacyError, _NoGood) as error:
                 log.debug("a pass failed", index=index, error=type(error).__name__)
         raise EvaluatorUnavailable(index, "no sound answer came back")
+
+    async def _relay_in_time(self, index: int, used: set[MemberId]) -> MemberId | None:
+        """As `_relay`, after a wait for connections to come back; raises NoRelay."""
+        for _ in range(self._parts.patience.relay_ms // RELAY_POLL_MS):
+            try:
+                return self._relay(index, used)
+            except NoRelay:
+                await asyncio.sleep(RELAY_POLL_MS / 1000)
+        return self._relay(index, used)
 
     def _relay(self, index: int, used: set[MemberId]) -> MemberId | None:
         """A random third member, None for the direct way; raises NoRelay.

@@ -22,15 +22,19 @@ _NONCE_BYTES: Final = 12
 _LABEL: Final = b"bulwark/at-rest/1/"
 
 
+def use_key(vault_key: bytes, use: bytes) -> bytes:
+    """The 32-byte key of one use. Raises ValueError for a vault key of another length."""
+    if len(vault_key) != KEY_BYTES:
+        raise ValueError(f"the vault key has {len(vault_key)} bytes, {KEY_BYTES} needed")
+    return HKDF(SHA256(), KEY_BYTES, None, _LABEL + use).derive(vault_key)
+
+
 class AtRest:
     """Encrypts values of one use."""
 
     def __init__(self, vault_key: bytes, use: bytes, random_bytes: RandomBytes) -> None:
         """`vault_key`: the member's 32 secret bytes; `use`: a name that no other use has."""
-        if len(vault_key) != KEY_BYTES:
-            raise ValueError(f"the vault key has {len(vault_key)} bytes, {KEY_BYTES} needed")
-        key = HKDF(SHA256(), KEY_BYTES, None, _LABEL + use).derive(vault_key)
-        self._cipher = AESGCM(key)
+        self._cipher = AESGCM(use_key(vault_key, use))
         self._random_bytes = random_bytes
 
     def encrypt(self, place: bytes, plain: bytes) -> bytes:

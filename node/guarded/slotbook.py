@@ -17,13 +17,16 @@ from typing import Final
 from bulwark.privacy.query import Scope
 from bulwark.privacy.slots import SlotOrder
 from node.guarded.forgotten import read_forgotten
+from node.rotation.keyline import MARK_BYTES, generations, mark_of
 from node.storage.durability import Durability
+from node.storage.errors import StoreDamaged
 from node.storage.port import KeyValueStore
 from node.storage.schema import EVALUATIONS, number8
 from node.storage.seal import seal, unseal
 
 DRAWN: Final = EVALUATIONS + b"\x02"
-"""epoch8 | scope1 -> count8 of slots that may be in use | quota8 of the order, sealed."""
+"""epoch8 | scope1 -> count8 of slots that may be in use | quota8 of the order | mark8 of its key,
+sealed; without a mark it is the first key."""
 STRIDE: Final = 64
 
 
@@ -47,6 +50,8 @@ class _Drawn:
     given: int
     reserved: int
     """What the disk says."""
+    mark: bytes
+    """Of the key that the order is made with."""
 
 
 class SlotBook:
@@ -56,7 +61,7 @@ class SlotBook:
         """`key`: 32 secret bytes of this member."""
         self._store = store
         self._durability = durability
-        self._key = key
+        self._keys = {mark_of(each): each for each in generations(key)}
         self._forgotten = read_forgotten(store)
         self._open: dict[tuple[int, Scope], _Drawn] = {}
         self._lock = asyncio.Lock()
@@ -89,7 +94,7 @@ class SlotBook:
 
     async def _reserve(self, epoch: int, scope: Scope, drawn: _Drawn, upto: int) -> None:
         key = _key(epoch, scope)
-        value = number8(upto) + number8(drawn.order.quota)
+        value = number8(upto) + number8(drawn.order.quota) + drawn.mark
         self._store.write({key: seal(key, value)}, sync=False)
         await self._durability.barrier()
         drawn.reserved = upto
@@ -114,13 +119,21 @@ class SlotBook:
     def _stored(self, epoch: int, scope: Scope, quota: int) -> _Drawn:
         key = _key(epoch, scope)
         held = self._store.get(key)
-        upto = 0
+        upto, mark = 0, [*self._keys][-1]
         if held is not None:
             value = unseal(key, held)
-            upto, quota = int.from_bytes(value[:8], "big"), int.from_bytes(value[8:], "big")
+            upto, quota = int.from_bytes(value[:8], "big"), int.from_bytes(value[8:16], "big")
+            mark = value[16 : 16 + MARK_BYTES] or next(iter(self._keys))
         upto = max(upto, min(quota, self._forgotten.floor(epoch, scope)))
         context = number8(epoch) + scope.to_bytes(1, "big")
-        return _Drawn(SlotOrder(self._key, context, quota), upto, upto)
+        order = SlotOrder(self._key(mark, key), context, quota)
+        return _Drawn(order, upto, upto, mark)
+
+    def _key(self, mark: bytes, place: bytes) -> bytes:
+        """The key of an order: that of its epoch's first draw, whatever was rotated since."""
+        if mark not in self._keys:
+            raise StoreDamaged(f"key {place.hex()}", "the key of the slots' order is not there")
+        return self._keys[mark]
 
 
 def _key(epoch: int, scope: Scope) -> bytes:

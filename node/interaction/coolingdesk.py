@@ -27,6 +27,7 @@ from bulwark.privacy.group import RandomBytes
 from node.interaction.coolingport import CoolingPage, CoolingState, CoolingView, NewCoolingOff
 from node.interaction.settings import InteractionConfig
 from node.interaction.shelf import NO_VALUE, Shelf
+from node.rotation.keyline import first_key
 from node.service import (
     Caller,
     NotFound,
@@ -67,8 +68,10 @@ class Screen(Protocol):
 
 
 def token_key(vault_key: bytes) -> Ed25519PrivateKey:
-    """The key that signs this member's tokens."""
-    seed = HKDF(algorithm=SHA256(), length=32, salt=None, info=_KEY_INFO).derive(vault_key)
+    """The key that signs this member's tokens: of the first vault key, as payers hold its half."""
+    seed = HKDF(algorithm=SHA256(), length=32, salt=None, info=_KEY_INFO).derive(
+        first_key(vault_key)
+    )
     return Ed25519PrivateKey.from_private_bytes(seed)
 
 

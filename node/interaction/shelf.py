@@ -26,6 +26,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from bulwark.privacy.group import RandomBytes
 from node.guarded.atrest import KEY_BYTES, AtRest
 from node.logs import Log
+from node.rotation.keyline import Renaming, first_key
 from node.storage.errors import StoreDamaged
 from node.storage.port import KeyValueStore
 from node.storage.schema import INTERACTION, number8
@@ -38,6 +39,8 @@ MAX_NAMED: Final = 1_000
 CHUNK: Final = 100
 """Documents that are walked over between two turns of the event loop."""
 NO_VALUE: Final = bytes(NAME_BYTES)
+REPORTS, COOLING_OFFS, PROTECTIONS, FEEDBACK = SORTS = (b"\x01", b"\x02", b"\x03", b"\x04")
+"""The sorts of shelves there are."""
 _NONCE_BYTES: Final = 12
 _ROUNDS: Final = 2
 """Compactions that take a value from memory through the levels: one writes it, one merges it."""
@@ -60,7 +63,8 @@ class Shelf:
         self._store = store
         self._wrapping = AtRest(vault_key, use, random_bytes)
         info = b"bulwark/" + use + b"/index/1"
-        self._index_key = HKDF(SHA256(), 32, None, info).derive(vault_key)
+        self._index_key = HKDF(SHA256(), 32, None, info).derive(first_key(vault_key))
+        self._renamed = Renaming(vault_key)
         self._random_bytes = random_bytes
         base = INTERACTION + sort
         self._base = base
@@ -86,7 +90,8 @@ class Shelf:
     ) -> Puts:
         """The puts that keep a document, anew or in place of what was there.
 
-        `time_ms` stays the same for the life of a document; `names` are added to those it has.
+        `time_ms` stays the same for the life of a document; `names` are added to those it
+        has, each with a value: a keyed name, which is renamed as they are, or NO_VALUE.
         """
         key = self._random_bytes(KEY_BYTES)
         nonce = self._random_bytes(_NONCE_BYTES)
@@ -98,18 +103,19 @@ class Shelf:
             self._times + number8(time_ms) + identity: b"",
         }
         for name, value in (names or {}).items():
-            puts[self._names + name + identity] = value
+            shown = value if value == NO_VALUE else self._renamed(value)
+            puts[self._names + self._renamed(name) + identity] = shown
         return puts
 
     def forget_name(self, identity: bytes, name: bytes) -> Puts:
         """The delete of one name of a document."""
-        return {self._names + name + identity: None}
+        return {self._names + self._renamed(name) + identity: None}
 
     def removal(self, identity: bytes, time_ms: int, names: Mapping[bytes, bytes]) -> Puts:
         """The deletes of a document, its key, its place in time and these names."""
         gone = [self._documents + identity, self._keys + identity]
         gone.append(self._times + number8(time_ms) + identity)
-        gone += [self._names + name + identity for name in names]
+        gone += [self._names + self._renamed(name) + identity for name in names]
         return dict.fromkeys(gone)
 
     # Reading
@@ -130,7 +136,7 @@ class Shelf:
 
     def named(self, name: bytes, most: int = MAX_NAMED) -> list[tuple[bytes, bytes]]:
         """(id, chosen value) of documents under a name, at most `most`, in order of their ids."""
-        prefix = self._names + name
+        prefix = self._names + self._renamed(name)
         found = islice(self._store.iterate(prefix), most)
         return [(key[len(prefix) :], value) for key, value in found]
 

@@ -24,7 +24,7 @@ from node.interaction.feedbackdesk import FeedbackDesk, FeedbackParts, all_dispu
 from node.interaction.protectiondesk import ProtectionDesk, ProtectionParts
 from node.interaction.reportdesk import CustomerReportDesk, ReportDeskParts
 from node.interaction.restating import Report, Restater
-from node.interaction.shelf import Shelf
+from node.interaction.shelf import COOLING_OFFS, FEEDBACK, PROTECTIONS, REPORTS, Shelf
 from node.interaction.statusdesk import StatusDesk
 from node.reporting.recordviews import RecordViews
 from node.service import NodeService, Unavailable
@@ -33,7 +33,6 @@ from node.tagging.tagger import TaggingUnavailable
 FIRST_PRUNE_S: Final = 5
 PRUNE_S: Final = 3_600
 MAX_SHARES: Final = 10_000
-REPORTS, COOLING_OFFS, PROTECTIONS, FEEDBACK = b"\x01", b"\x02", b"\x03", b"\x04"
 """Sorts of shelves."""
 
 

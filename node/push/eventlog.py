@@ -22,6 +22,7 @@ from typing import Any, Final
 from bulwark.privacy.group import RandomBytes
 from node.guarded.atrest import AtRest
 from node.push.port import Event, EventType
+from node.rotation.keyline import Renaming, first_key
 from node.storage.durability import Durability
 from node.storage.port import KeyValueStore
 from node.storage.schema import META_RESTORED, PUSH, number8
@@ -67,7 +68,7 @@ class EventLog:
         """`index_key`: the member's 32 bytes. Raises StoreDamaged, StoreWriteFailed."""
         self._store = store
         self._at_rest = at_rest
-        self._key = index_key
+        self._key, self._renamed = first_key(index_key), Renaming(index_key)
         self._durability = durability
         self._wall_ms = wall_ms
         self.last = self._end(reverse=True)
@@ -128,13 +129,14 @@ class EventLog:
         puts: Puts = {}
         number = self.last
         for draft in drafts:
-            name = NAMES + self._name(draft)
+            base = self._name(draft)
+            name = NAMES + self._renamed(base)
             if name in puts or self._store.get(name) is not None:
                 continue
             number += 1
             key = EVENTS + number8(number)
             puts[name] = seal(name, number8(number))
-            puts[key] = self._at_rest.encrypt(key, self._encode(draft, name))
+            puts[key] = self._at_rest.encrypt(key, self._encode(draft, base))
         count = number - self.last
         if also:
             puts |= also
@@ -153,13 +155,13 @@ class EventLog:
             "height": draft.height,
             "data": draft.data,
             "logged_ms": self._wall_ms(),
-            "name": name[len(NAMES) :].hex(),
+            "name": name.hex(),
         }
         return json.dumps(document, separators=(",", ":")).encode()
 
     def number_of(self, draft: Draft) -> int | None:
         """Number of what was logged, None if it is not. Raises StoreDamaged."""
-        key = NAMES + self._name(draft)
+        key = NAMES + self._renamed(self._name(draft))
         held = self._store.get(key)
         return None if held is None else int.from_bytes(unseal(key, held), "big")
 
@@ -239,7 +241,8 @@ class EventLog:
             is_new = document["logged_ms"] >= before_ms
             if event.number == self.last or (is_new and event.number > self.last - most):
                 break
-            puts[key] = puts[NAMES + bytes.fromhex(document["name"])] = None
+            name = NAMES + self._renamed(bytes.fromhex(document["name"]))
+            puts[key] = puts[name] = None
             first = event.number + 1
         if puts:
             self._store.write(puts, sync=False)

@@ -22,6 +22,7 @@ from bulwark.indicators.vocabulary import Band
 from bulwark.ledger.codec import Reader, Writer
 from bulwark.ledger.ids import Height, Tag
 from node.guarded.atrest import AtRest
+from node.rotation.keyline import Renaming, first_key
 from node.screening.screener import Seen
 from node.service import Caller
 from node.storage.port import KeyValueStore
@@ -88,7 +89,7 @@ class QuestionBook:
         """`index_key`: the member's 32 bytes; `most`: questions kept; off, it remembers nothing."""
         self._store = store
         self._at_rest = at_rest
-        self._key = index_key
+        self._key, self._renamed = first_key(index_key), Renaming(index_key)
         self._wall_ms = wall_ms
         self._most = most
         self.is_on = is_on
@@ -212,11 +213,13 @@ class QuestionBook:
         return Asked(number, time_ms, who, case_ref, band, height)
 
     def _name(self, tag: bytes) -> bytes:
-        return blake2b(tag, digest_size=NAME, key=self._key, person=b"own-question").digest()
+        name = blake2b(tag, digest_size=NAME, key=self._key, person=b"own-question").digest()
+        return self._renamed(name)
 
     def _ask_name(self, who: str, case_ref: str) -> bytes:
         data = who.encode() + b"\x00" + case_ref.encode()
-        return blake2b(data, digest_size=8, key=self._key, person=b"own-asker").digest()
+        name = blake2b(data, digest_size=8, key=self._key, person=b"own-asker").digest()
+        return self._renamed(name)
 
 
 def _encoded(asked: Asked) -> bytes:

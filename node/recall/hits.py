@@ -22,6 +22,7 @@ from bulwark.ledger.codec import Reader, Writer
 from bulwark.ledger.ids import RecordId
 from node.guarded.atrest import AtRest
 from node.recall.port import OwnQuestion
+from node.rotation.keyline import Renaming, first_key
 from node.service import Caller, RecordView, ScreeningAnswer
 from node.storage.durability import Durability
 from node.storage.errors import StorageError
@@ -57,7 +58,7 @@ class HitLog:
         self._wall_ms = wall_ms
         self._store = store
         self._at_rest = at_rest
-        self._key = index_key
+        self._key, self._renamed = first_key(index_key), Renaming(index_key)
         self._durability = durability
         self._most = most
         newest = next(iter(store.iterate(ENTRIES, reverse=True)), None)
@@ -164,7 +165,8 @@ class HitLog:
         return dropped
 
     def _name(self, subject: bytes) -> bytes:
-        return blake2b(subject, digest_size=16, key=self._key, person=b"own-hit").digest()
+        name = blake2b(subject, digest_size=16, key=self._key, person=b"own-hit").digest()
+        return self._renamed(name)
 
 
 def _consent_of(view: RecordView) -> bytes:

@@ -17,6 +17,7 @@ from typing import Final
 
 from node.guarded.atrest import AtRest
 from node.recall.port import Delivery, OwnQuestion, Recall
+from node.rotation.keyline import Renaming, first_key
 from node.storage.port import KeyValueStore
 from node.storage.schema import ERASURES, number8
 from node.storage.seal import seal, unseal
@@ -35,7 +36,7 @@ class RecallQueue:
     def __init__(self, store: KeyValueStore, at_rest: AtRest, index_key: bytes) -> None:
         self._store = store
         self._at_rest = at_rest
-        self._key = index_key
+        self._key, self._renamed = first_key(index_key), Renaming(index_key)
         newest = next(iter(store.iterate(RECALLS, reverse=True)), None)
         self.last = 0 if newest is None else _number(newest[0])
         """Number of the newest recall."""
@@ -143,7 +144,7 @@ class RecallQueue:
         name = blake2b(
             record_id + cause.encode(), digest_size=16, key=self._key, person=b"recall"
         ).digest()
-        return SEEN + name
+        return SEEN + self._renamed(name)
 
 
 def _encode(recall: Recall) -> bytes:

@@ -13,6 +13,7 @@ import hmac
 from collections.abc import Collection
 
 from bulwark.ledger.codec import Reader, Writer
+from node.rotation.keyline import Renaming, first_key
 from node.service import Idempotency, IdempotencyMismatch
 from node.storage.port import KeyValueStore
 from node.storage.schema import IDEMPOTENCY
@@ -28,7 +29,7 @@ class IdempotencyStore:
     def __init__(self, store: KeyValueStore, index_key: bytes) -> None:
         """`index_key`: the member's own 32 bytes, without which entries say nothing."""
         self._store = store
-        self._index_key = index_key
+        self._index_key, self._renamed = first_key(index_key), Renaming(index_key)
 
     def find(self, wish: Idempotency) -> tuple[bytes, ...] | None:
         """Ids of an earlier request; None for a new key. Raises IdempotencyMismatch."""
@@ -86,9 +87,8 @@ class IdempotencyStore:
         return self._hash(b"body", wish.body_digest)
 
     def _hash(self, use: bytes, data: bytes) -> bytes:
-        return hmac.digest(
-            self._index_key, b"bulwark/idempotency/" + use + b"\x00" + data, "sha256"
-        )
+        whole = b"bulwark/idempotency/" + use + b"\x00" + data
+        return self._renamed(hmac.digest(self._index_key, whole, "sha256"))
 
 
 def _is_marked(marks: bytes, row: int) -> bool:

@@ -7,6 +7,7 @@ keys are the same for as long as a node runs. Taking over a changed keystore is 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from bulwark.ledger.ids import Address
 from bulwark.ledger.signing import Signer, SigningKey
@@ -14,9 +15,10 @@ from bulwark.privacy.memberkeys import RingSecret, decode_ring_secret
 from bulwark.privacy.sealing import SealingKey
 from node.keys import NodeSecrets
 from node.pki import public_key_pin, tls_public_key
-from node.rotation.secretsmoves import all_keys, key_to_come
+from node.rotation.keyline import generations
+from node.rotation.secretsmoves import all_keys, in_use, key_to_come, line_of
 from node.rotation.signers import SignerAtWork
-from node.sparekeys import KeyKind
+from node.sparekeys import LINES, KeyKind
 
 
 class KeysRefused(Exception):
@@ -47,9 +49,14 @@ class KeySet:
 
     def adopt(self, secrets: NodeSecrets) -> bool:
         """Take over a changed keystore; whether anything is new. Raises KeysRefused."""
-        for name in ("vault_key", "index_key", "regulator_key"):
-            if getattr(secrets, name) != getattr(self.secrets, name):
-                raise KeysRefused(f"the {name} in the keystore is another one: restart the node")
+        if secrets.regulator_key != self.secrets.regulator_key:
+            raise KeysRefused("the regulator_key in the keystore is another one: restart the node")
+        for kind in LINES:
+            if in_use(self.secrets, kind) not in generations(line_of(secrets, kind)):
+                raise KeysRefused(f"the {kind} key that runs is not in the keystore: restart")
+        # What is stored follows these two at the next start.
+        vault, index = self.secrets.vault_key, self.secrets.index_key
+        secrets = replace(secrets, vault_key=vault, index_key=index)
         votes = self._signers(secrets, KeyKind.VOTE)
         accounts = self._signers(secrets, KeyKind.ACCOUNT)
         for what, now, signers in (("vote", self.vote, votes), ("account", self.account, accounts)):

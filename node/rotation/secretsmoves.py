@@ -11,7 +11,8 @@ from dataclasses import replace
 from typing import Final
 
 from node.keys import NodeSecrets, RandomBytes
-from node.sparekeys import KEPT, KeyKind, KeyState, SpareKey
+from node.rotation.keyline import KeyLine
+from node.sparekeys import LINES, KeyKind, KeyState, SpareKey
 
 _FIELDS: Final = {
     KeyKind.VOTE: "vote_key",
@@ -19,6 +20,8 @@ _FIELDS: Final = {
     KeyKind.TLS: "tls_key_pem",
     KeyKind.RING: "ring_key",
     KeyKind.SEALING: "sealing_key",
+    KeyKind.VAULT: "vault_key",
+    KeyKind.INDEX: "index_key",
 }
 
 
@@ -52,15 +55,34 @@ def all_keys(secrets: NodeSecrets, kind: KeyKind) -> tuple[bytes, ...]:
     )
 
 
+def line_of(secrets: NodeSecrets, kind: KeyKind) -> KeyLine:
+    """The key in use with the former ones in the order in which they were in use.
+
+    Of times on a clock that was set back nothing depends: the spares stand in that order.
+    """
+    former = [s for s in secrets.spares if s.kind is kind and s.state is KeyState.FORMER]
+    return KeyLine(in_use(secrets, kind), [spare.secret for spare in former])
+
+
+def with_lines(secrets: NodeSecrets) -> NodeSecrets:
+    """The same secrets, whose vault and index key know the keys before them."""
+    return replace(
+        secrets,
+        vault_key=line_of(secrets, KeyKind.VAULT),
+        index_key=line_of(secrets, KeyKind.INDEX),
+    )
+
+
 def with_new(
     secrets: NodeSecrets, kind: KeyKind, now_ms: int, random_bytes: RandomBytes = os.urandom
 ) -> NodeSecrets:
     """A fresh key to come. Raises MoveRefused when there is one, or no room for the old one."""
     if key_to_come(secrets, kind) is not None:
         raise MoveRefused(f"there is a {kind} key to come already")
-    if len(former_keys(secrets, kind)) >= KEPT:
+    if len(former_keys(secrets, kind)) >= kind.most_former:
         raise MoveRefused(
-            f"the keystore holds {KEPT} former {kind} keys; drop the oldest (--drop-former)"
+            f"the keystore holds {kind.most_former} former {kind} keys"
+            + ("" if kind in LINES else "; drop the oldest (--drop-former)")
         )
     fresh = in_use(NodeSecrets.generate(random_bytes), kind)
     return replace(secrets, spares=(*secrets.spares, SpareKey(kind, KeyState.NEXT, fresh, now_ms)))

@@ -16,6 +16,7 @@ from hashlib import blake2b
 from typing import Final
 
 from bulwark.ledger.ids import Tag
+from node.rotation.keyline import Renaming, first_key
 from node.tagging.shelf import TAGS, TagShelf
 
 NAME_BYTES: Final = 16
@@ -28,7 +29,7 @@ class TagCache:
 
     def __init__(self, index_key: bytes, capacity: int, shelf: TagShelf | None = None) -> None:
         """`index_key` is 32 bytes; `capacity` 0 keeps nothing; without a shelf all is memory."""
-        self._key = index_key
+        self._key, self._renamed = first_key(index_key), Renaming(index_key)
         self._shelf = shelf if capacity else None
         self._capacity = capacity if shelf is None else min(capacity, MEMORY_ENTRIES)
         self._tags: OrderedDict[bytes, Tag] = OrderedDict()
@@ -52,7 +53,7 @@ class TagCache:
     def name(self, tag_input: bytes) -> bytes:
         """The 16-byte keyed name of an OPRF input under the tag key of now."""
         made = blake2b(tag_input, digest_size=NAME_BYTES, key=self._key, salt=self._salt)
-        return made.digest()
+        return self._renamed(made.digest())
 
     def get(self, name: bytes) -> Tag | None:
         """The tag of a name, None if it has to be asked for."""

@@ -17,6 +17,7 @@ import msgspec
 
 from bulwark.privacy.group import RandomBytes
 from node.guarded.atrest import AtRest
+from node.rotation.keyline import Renaming, first_key
 from node.storage.port import KeyValueStore
 from node.storage.schema import TAXII
 from node.taxii.port import Dated, Status, StatusEntry, timestamp, version_of
@@ -62,7 +63,9 @@ class Inbox:
     def __init__(self, parts: InboxParts) -> None:
         self._parts = parts
         self._at_rest = AtRest(parts.vault_key, b"taxii", parts.random_bytes)
-        self._key = hmac.digest(parts.vault_key, b"bulwark/taxii/inbox/1", "sha256")
+        first = first_key(parts.vault_key)
+        self._key = hmac.digest(first, b"bulwark/taxii/inbox/1", "sha256")
+        self._renamed = Renaming(parts.vault_key)
         held = parts.store.get(COUNT)
         self.count = 0 if held is None else int.from_bytes(held, "big")
 
@@ -177,4 +180,4 @@ class Inbox:
         return Dated(date, document, version_of(document) or timestamp(date))
 
     def _digest(self, text: str) -> bytes:
-        return hmac.digest(self._key, text.encode("utf-8"), "sha256")[:16]
+        return self._renamed(hmac.digest(self._key, text.encode("utf-8"), "sha256")[:16])

@@ -22,6 +22,7 @@ from bulwark.ledger.ids import MemberId, RecordId
 from bulwark.ledger.lifecycle import STATEMENTS, Operation
 from bulwark.ledger.record import Record
 from node.audit.scan import LedgerScan, Placed
+from node.rotation.keyline import Renaming, first_key
 from node.storage.port import KeyValueStore
 from node.storage.schema import TAXII
 from node.taxii.port import Collection
@@ -98,7 +99,8 @@ class Journal:
         held = parts.store.get(STATE)
         self._next = 0 if held is None else int.from_bytes(held[:8], "big")
         self._last = 0 if held is None else int.from_bytes(held[8:], "big")
-        self._key = hmac.digest(parts.key, b"bulwark/taxii/places/1", "sha256")
+        self._key = hmac.digest(first_key(parts.key), b"bulwark/taxii/places/1", "sha256")
+        self._renamed = Renaming(parts.key)
         self._turn = asyncio.Lock()
         self._puts: Puts = {}
 
@@ -241,7 +243,7 @@ class Journal:
 
     def _named(self, collection: Collection, name: str) -> bytes:
         digest = hmac.digest(self._key, name.encode("utf-8"), "sha256")[:16]
-        return PLACES + CODES[collection] + digest
+        return PLACES + CODES[collection] + self._renamed(digest)
 
     def _get(self, key: bytes) -> bytes | None:
         return self._puts[key] if key in self._puts else self._parts.store.get(key)

@@ -71,6 +71,24 @@ class Rotation:
         pins = {"tls_pin": current, "next_tls_pin": coming}
         self.votes.carry({"kind": "set_tls_pins", "id": self.name, **pins})
 
+    def propose(self) -> dict[str, Any]:
+        """A proposal of another member that waits for votes."""
+        first = next(name for name in self.alliance.validators if name != self.name)
+        now = self.ledger()
+        pins = {"tls_pin": now["tls_pin"], "next_tls_pin": now["next_tls_pin"] or ZERO}
+        body = {"action": {"kind": "set_tls_pins", "id": self.name, **pins}, "lifetime_s": 86_400}
+        answer = self.votes.voters[first].post(
+            "/v1/governance/proposals", params={"wait": "executed"}, json=body
+        )
+        assert answer.status_code in (200, 201), answer.text
+        made = dict(answer.json()["proposal"])
+        until(lambda: self.knows(made["id"]), "the member knows the proposal")
+        return made
+
+    def knows(self, number: object) -> bool:
+        client = self.alliance.client(self.name, "auditor")
+        return client.get(f"/v1/governance/proposals/{number}").status_code == 200
+
     def passphrase(self) -> None:
         assert self.rotate("passphrase")["passphrase"].endswith("passphrase")
         self.reload()
@@ -198,7 +216,7 @@ def test_every_key_of_a_member_is_rotated_under_load_and_no_request_is_lost(
     assert (load.refused, lost) == ([], [])
     for record_id in load.acknowledged:
         until(lambda r=record_id: alliance.has_record(name, r), f"{record_id} is on the ledger")
-    the_old_account_counts_nothing(alliance, name, old_account)
+    the_old_account_counts_nothing(rotation, old_account)
     rows = json.loads(bulwark("key", "status", "--home", rotation.home, "--json"))["keys"]
     former = {row["key"]: row["on_ledger"] for row in rows if row["state"] == "former"}
     assert former.keys() == {"tls", "vote", "account", "ring", "sealing"}
@@ -209,15 +227,25 @@ def test_every_key_of_a_member_is_rotated_under_load_and_no_request_is_lost(
     rotation.connected()
 
 
-def the_old_account_counts_nothing(alliance: Alliance, name: str, old: SigningKey) -> None:
+def the_old_account_counts_nothing(rotation: Rotation, old: SigningKey) -> None:
+    """Its transaction is run, as anybody's is, and does nothing: the vote stays open as it was."""
+    alliance, name = rotation.alliance, rotation.name
     client = alliance.client(name, "operator")
+    proposal = rotation.propose()
     count = rpc(client, "eth_getTransactionCount", f"0x{old.address.hex()}", "pending")["result"]
     made = sign_transaction(
         old,
         chain_id=alliance.genesis.chain_id,
         nonce=int(count, 16),
         to=Address(GOVERNANCE),
-        data=encode_approve(1),
+        data=encode_approve(int(proposal["id"])),
         gas=300_000,
     )
-    assert "error" in rpc(client, "eth_sendRawTransaction", f"0x{made.raw.hex()}")
+    sent = rpc(client, "eth_sendRawTransaction", f"0x{made.raw.hex()}")["result"]
+    receipt = until(
+        lambda: rpc(client, "eth_getTransactionReceipt", sent)["result"], "it is executed"
+    )
+    assert int(receipt["status"], 16) == 0, "it is reverted"
+    place = f"/v1/governance/proposals/{proposal['id']}"
+    now = alliance.client(name, "auditor").get(place).raise_for_status().json()
+    assert (now["state"], now["approvals"]) == (proposal["state"], proposal["approvals"])

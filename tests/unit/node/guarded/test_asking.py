@@ -170,9 +170,20 @@ async def test_tries_are_bounded_in_time(world: World, asker: Member) -> None:
 
 async def test_without_a_third_member_nothing_is_asked(world: World, asker: Member) -> None:
     world.down = set(world.members) - {asker.id, MemberId("bank-b")}
+    patience = Patience(relay_ms=0)
     with pytest.raises(NoRelay, match="third member"):
-        await (await open_round(asker)).ask(world["bank-b"].index)
+        await (await open_round(asker, patience=patience)).ask(world["bank-b"].index)
     assert not world.messages
+
+
+async def test_a_question_waits_for_connections_that_were_all_ended_at_once(
+    world: World, asker: Member
+) -> None:
+    world.down = set(world.members) - {asker.id}
+    asking = await open_round(asker)
+    asyncio.get_running_loop().call_later(0.12, world.down.clear)
+    evaluation = await asking.ask(world["bank-b"].index)
+    assert evaluation.index == world["bank-b"].index
 
 
 async def test_without_a_third_member_the_direct_way_only_if_it_was_allowed(

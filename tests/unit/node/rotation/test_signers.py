@@ -11,9 +11,15 @@ from bulwark.ledger.hashing import keccak256
 from bulwark.ledger.signing import SigningKey, recover
 from node.keys import NodeSecrets
 from node.rotation.keyset import KeySet, KeysRefused
-from node.rotation.secretsmoves import in_use, with_new, with_next_in_use, without_former
+from node.rotation.secretsmoves import (
+    in_use,
+    line_of,
+    with_new,
+    with_next_in_use,
+    without_former,
+)
 from node.rotation.signers import SignerAtWork, chosen
-from node.sparekeys import KeyKind
+from node.sparekeys import LINES, KeyKind
 
 A, B, C = (SigningKey(bytes([number]) * 32) for number in (1, 2, 3))
 DIGEST = keccak256(b"what is signed")
@@ -64,10 +70,19 @@ def test_a_changed_keystore_is_taken_over_while_the_old_keys_go_on_signing() -> 
     assert len(keys.vote.addresses) == 1
 
 
+def test_a_rotated_vault_or_index_key_waits_for_the_next_start() -> None:
+    keys = KeySet(SECRETS)
+    for kind in LINES:
+        changed = with_next_in_use(with_new(SECRETS, kind, 1), kind, 2)
+        assert keys.adopt(changed)
+        assert in_use(keys.secrets, kind) == in_use(SECRETS, kind)
+        assert line_of(changed, kind).former == (in_use(SECRETS, kind),)
+
+
 def test_other_vault_or_index_keys_are_not_taken_over_by_a_running_node() -> None:
     keys = KeySet(SECRETS)
     for name in ("vault_key", "index_key"):
-        with pytest.raises(KeysRefused, match=name):
+        with pytest.raises(KeysRefused, match=name.removesuffix("_key")):
             keys.adopt(replace(SECRETS, **{name: b"\x05" * 32}))
     assert keys.secrets is SECRETS
 
