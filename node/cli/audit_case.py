@@ -17,6 +17,7 @@ import click
 from bulwark.audit.caseopening import FORMAT, MAX_FILE_BYTES, CaseOpening
 from node.cli.connection import AUDIT_ROLES, Target, connection_options, look
 from node.cli.faults import BadSetup, Failed
+from node.cli.files import read_object
 from node.cli.options import emit_pairs
 
 RECORD_ROLES = ("auditor", "admin", "analyst", "reporter")
@@ -68,12 +69,10 @@ def verify_case(file: Path, target: Target) -> None:
     Example:
       bulwark audit verify-case opened.json --home alliance/regulator
     """
+    document = read_object(file, MAX_FILE_BYTES, "is no opened case")
     try:
-        with file.open("rb") as stream:
-            opening = CaseOpening.from_json(json.loads(stream.read(MAX_FILE_BYTES)))
-    except OSError as error:
-        raise BadSetup(f"{file}: {error.strerror}") from error
-    except (ValueError, AttributeError) as error:
+        opening = CaseOpening.from_json(document)
+    except ValueError as error:
         raise BadSetup(f"{file}: {error}") from error
     record = look(target, f"indicators/{opening.record_id.hex()}")
     committed = _commitment(record)

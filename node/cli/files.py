@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 
+from bulwark.ledger import jsonfields as jf
 from bulwark.ledger.errors import GenesisInvalid
 from bulwark.ledger.genesis import MAX_GENESIS_BYTES, Genesis
 from node.cli.faults import BadSetup
 
+MAX_LEVELS: Final = 32
+"""Deepest nesting of a JSON file that is read."""
 genesis_option = click.option(
     "--genesis",
     required=True,
@@ -47,8 +49,8 @@ def read_object(path: Path, most: int, wanted: str) -> dict[str, Any]:
     """A JSON object; - is standard input. Anything else is refused as not `wanted`."""
     data = read_input(path, most)
     try:
-        found = json.loads(data) if len(data) <= most else None
-    except (ValueError, RecursionError) as error:
+        found = jf.loads(data, MAX_LEVELS) if len(data) <= most else None
+    except ValueError as error:
         raise BadSetup(f"{path}: is not JSON") from error
     if not isinstance(found, dict):
         raise BadSetup(f"{path}: {wanted}")

@@ -80,3 +80,10 @@ def test_a_bound_is_kept_to_the_byte(tmp_path: Path) -> None:
         read_whole(path, 6)
     with pytest.raises(Exception, match="no object"):
         read_object(path, 6, "no object")
+
+
+def test_an_opened_case_of_nested_brackets_is_refused(tmp_path: Path, node: list[str]) -> None:
+    path = tmp_path / "opened.json"
+    path.write_bytes(b"[" * 4_000)
+    done = run("audit", "verify-case", path, *node)
+    assert (done.exit_code, done.stderr) == (2, f"bulwark: {path}: is not JSON\n")
