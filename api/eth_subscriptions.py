@@ -1,13 +1,14 @@
 """Subscriptions of one WebSocket: new heads, events, waiting transactions, catching up.
 
-Rules: bounded a connection; what is told begins with what comes after the subscription; a client
-that falls behind gets heads in order and at most so many a turn, and of the mempool what is still
-remembered. Nothing here is reorganised, so nothing told is ever taken back. Who is told is the
-connection's affair.
+Rules: bounded a connection; what is told begins with what comes after the subscription, and its id
+is answered before; a client that falls behind gets heads in order and at most so many a turn, and
+of the mempool what is still remembered. Nothing here is reorganised, so nothing told is ever taken
+back. Who is told is the connection's affair.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from typing import Final
 
@@ -55,6 +56,9 @@ class Subscriptions:
         self._syncing: dict[str, Json] = {}
         """What each was told last."""
         self._next = self._next_arrival = self._turn = 0
+        self.answered = asyncio.Event()
+        """Whether the client was told the ids of all its subscriptions; in a batch that is late."""
+        self.answered.set()
 
     def table(self) -> dict[str, Method]:
         """Methods that a WebSocket has beside the others."""
@@ -71,6 +75,7 @@ class Subscriptions:
             over = f"at most {MAX_SUBSCRIPTIONS} subscriptions a connection"
             raise RpcError(LIMIT_EXCEEDED, over)
         identifier = quantity(int.from_bytes(self._random(16), "big"))
+        self.answered.clear()
         if name in ("newHeads", "logs") and not self._heads and not self._logs:
             self._next = self._reader.tip() + 1
         match name:

@@ -119,6 +119,7 @@ class _Socket:
             answer = await self._dispatcher.answer(raw, who, extra)
             if answer is not None:
                 await self._say({"type": "websocket.send", "text": answer.decode("utf-8")})
+            self._following.answered.set()
 
     async def _say(self, message: dict[str, object]) -> None:
         async with self._sending, asyncio.timeout(SEND_TIMEOUT_S):
@@ -129,4 +130,5 @@ class _Socket:
         while True:
             await asyncio.sleep(POLL_S)
             async for text in self._following.news():
+                await self._following.answered.wait()
                 await self._say({"type": "websocket.send", "text": text})

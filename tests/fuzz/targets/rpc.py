@@ -8,6 +8,7 @@ import logging
 from random import Random
 from typing import Any, ClassVar
 
+import api.rpc
 from api.auth import ApiKeys, generate_api_keys
 from api.server import create_app
 from api.settings import ApiSettings
@@ -249,6 +250,27 @@ def calls() -> list[dict[str, Any]]:
     return found
 
 
+FIRST_FILTER = 2
+"""Random numbers count from 1 in each run, and POST /rpc uses the first for the correlator."""
+
+
+def lives(first: int) -> list[list[dict[str, Any]]]:
+    """Calls that lean on what those before them left: filters numbered from `first`, and traces."""
+    forms = methods()
+    filters = ("eth_newFilter", "eth_newBlockFilter", "eth_newPendingTransactionFilter")
+    asked = [("eth_getFilterLogs", first)]
+    asked += [("eth_getFilterChanges", first + at) for at in range(len(filters))]
+    asked += [("eth_uninstallFilter", first), ("eth_getFilterChanges", first)]
+    send = ("eth_sendRawTransaction", forms["eth_sendRawTransaction"][0])
+    watched = [*((name, forms[name][0]) for name in filters), send]
+    watched += [(name, [hex(which)]) for name, which in asked]
+    traced = [(n, params) for n in forms if n.startswith("debug_") for params in forms[n]]
+    return [
+        [{"jsonrpc": "2.0", "id": at, "method": n, "params": p} for at, (n, p) in enumerate(life)]
+        for life in (watched, traced)
+    ]
+
+
 WORDS = (
     b'"jsonrpc":"2.0",', b'"id":1,', b'"params":[]', b"0x", b"null", b"1e999", b"-0", b"\\ud800",
     b"\xff", b"\xed\xa0\x80", b"[" * 90, b'{"a":' * 40, b'"latest"', b"}", b"]", b",", b'"',
@@ -272,7 +294,8 @@ class Rpc(Target):
         every = calls()
         single = [json.dumps(one).encode() for one in every]
         silent = [{k: v for k, v in one.items() if k != "id"} for one in every[:3]]
-        batches = [json.dumps(every[at : at + 6]).encode() for at in (0, 12, 20)]
+        groups = [*(every[at : at + 6] for at in (0, 12, 20)), *lives(FIRST_FILTER)]
+        batches = [json.dumps(group).encode() for group in groups]
         return [*single, *batches, json.dumps(silent).encode(), b"[]", b"{}", b"", b"null"]
 
     def reshape(self, data: bytes, rng: Random) -> bytes | None:
@@ -303,10 +326,24 @@ class Socket(Rpc):
     name: ClassVar = "socket"
     about: ClassVar = "JSON-RPC over WebSocket, with subscriptions"
 
+    def __init__(self) -> None:
+        super().__init__()
+        # A turn between any two steps, so that messages come in every place.
+        setattr(api.rpc, "POLL_S", 0.0)  # noqa: B010 - a constant elsewhere
+
     def seeds(self) -> list[bytes]:
         every = [json.dumps(one).encode() for one in calls()]
         heads = [b"\n".join(every[at : at + 4]) for at in range(0, len(every), 4)]
-        return [*heads, b"\0" + every[0], b"\0\xff\n{"]
+        forms = methods()
+        subscribed = [
+            {"jsonrpc": "2.0", "id": name, "method": name, "params": params}
+            for name in ("eth_subscribe", "eth_sendRawTransaction", "eth_unsubscribe")
+            for params in forms[name]
+        ]
+        followed = [b"\n".join(json.dumps(one).encode() for one in subscribed)]
+        followed.append(json.dumps([*subscribed, *lives(1)[1]]).encode())
+        followed += [b"\n".join(json.dumps(one).encode() for one in life) for life in lives(1)]
+        return [*heads, *followed, b"\0" + every[0], b"\0\xff\n{"]
 
     def reshape(self, data: bytes, rng: Random) -> bytes | None:
         lines = data.split(b"\n")
@@ -329,8 +366,27 @@ class Socket(Rpc):
             raise Finding(f"failed: {backend.gathered.lines[0]}")
         if heard[0]["type"] != "websocket.accept" or heard[-1]["type"] != "websocket.close":
             raise Finding(f"began {heard[0]['type']}, ended {heard[-1]['type']}")
-        words = [judge(m["text"].encode(), []) for m in heard if m["type"] == "websocket.send"]
-        return " ".join(sorted(set(words))[:2])
+        words: set[str] = set()
+        results: set[str] = set()
+        for text in (m["text"] for m in heard if m["type"] == "websocket.send"):
+            document = json.loads(text)
+            if isinstance(document, dict) and "method" in document:
+                words.add(judge_told(document, results))
+                continue
+            words.add(judge(text.encode(), []))
+            answers = document if isinstance(document, list) else [document]
+            results |= {str(answer.get("result")) for answer in answers}
+        return " ".join(sorted(words)[:2])
+
+
+def judge_told(document: dict[str, Any], answered: set[str]) -> str:
+    """Check a subscription's message: of a subscription whose id was answered before."""
+    told = document.get("params")
+    if document.get("method") != "eth_subscription" or not isinstance(told, dict):
+        raise Finding(f"no subscription's message: {str(document)[:200]}")
+    if told.keys() != {"subscription", "result"} or told["subscription"] not in answered:
+        raise Finding(f"told of an unknown subscription: {str(document)[:200]}")
+    return "told"
 
 
 def judge(body: bytes, failures: list[str]) -> str:

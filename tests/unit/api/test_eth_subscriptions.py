@@ -127,3 +127,46 @@ async def test_a_client_that_does_not_read_is_dropped(
     }
     await asyncio.wait_for(world.app(scope, receive, send), 5)
     assert sent == ["websocket.accept", "websocket.send", "websocket.send", "websocket.close"]
+
+
+async def test_a_batch_hears_the_ids_of_its_subscriptions_before_what_they_tell(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rpc_module, "POLL_S", 0.0)
+    at_once = world.chain.call
+
+    async def later(*what: Any) -> Any:
+        for _ in range(100):  # turns of the loop, in which the subscription has its news
+            await asyncio.sleep(0)
+        return await at_once(*what)
+
+    monkeypatch.setattr(world.chain, "call", later)
+    call = {"to": f"0x{CONTRACT.hex()}", "data": "0x"}
+    asked = [("eth_subscribe", ["syncing"]), ("eth_call", [call, "latest"])]
+    batch = [
+        {"jsonrpc": "2.0", "id": at, "method": method, "params": params}
+        for at, (method, params) in enumerate(asked)
+    ]
+    incoming: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+    incoming.put_nowait({"type": "websocket.connect"})
+    incoming.put_nowait({"type": "websocket.receive", "text": json.dumps(batch)})
+    said: list[Any] = []
+
+    async def send(message: Any) -> None:
+        if message["type"] != "websocket.send":
+            return
+        said.append(json.loads(message["text"]))
+        if len(said) == 2:
+            incoming.put_nowait({"type": "websocket.disconnect", "code": 1000})
+
+    key = world.headers(Role.OPERATOR)["authorization"].encode()
+    scope = {
+        "type": "websocket",
+        "path": "/rpc",
+        "headers": [(b"authorization", key)],
+        "client": ("192.0.2.1", 4),
+    }
+    await asyncio.wait_for(world.app(scope, incoming.get, send), 30)
+    answers, told = said
+    assert answers[0]["result"] == told["params"]["subscription"]
+    assert told["params"]["result"] is False
