@@ -12,7 +12,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -23,9 +23,6 @@ from starlette.types import ASGIApp
 from api import documentation as doc
 from api.advice import Adviser, advice_routes
 from api.auth import ApiKeys, RandomBytes
-from api.console.gate import WithConsole, monotonic_ms
-from api.console.pages import create_console
-from api.console.source import Source
 from api.desks import DeskServices, desk_routes
 from api.diagnosis import DiagnosisRoutes
 from api.edge import Clock, Edge
@@ -34,6 +31,7 @@ from api.evidence import EvidenceRoutes
 from api.exchange import ALL_ROLES, Exchange, Reply, Route, json_reply
 from api.indicators import IndicatorRoutes
 from api.jsonrpc import Dispatcher
+from api.lateconsole import LateConsole
 from api.metrics import ApiMetrics
 from api.routes import (
     indicator_routes,
@@ -46,13 +44,14 @@ from api.rpc import RpcRoute, RpcSockets
 from api.screenings import ScreeningRoutes
 from api.settings import ApiSettings
 from api.state import StateRoutes
-from api.statuspage.answering import Answering
-from api.statuspage.front import StatusRoutes, WithStatusPage, status_routes
 from api.taxii_gate import WithTaxii
 from api.uploads import Uploads, upload_routes
 from node.identity.port import Identities
 from node.service import NodeService
 from node.traces import TracedView
+
+if TYPE_CHECKING:
+    from api.statuspage.answering import Answering
 
 RPC_PATH = "/rpc"
 OPENAPI_PATH = "/v1/openapi.json"
@@ -102,7 +101,7 @@ def create_app(
     ]
     answering = _answering(settings, desks)
     if answering is not None:
-        routes += status_routes(StatusRoutes(answering, adviser.speaker, settings), settings)
+        routes += _status_routes(answering, adviser, settings)
     edge = Edge(
         [*routes, Route("GET", OPENAPI_PATH, openapi.show, ALL_ROLES, {}, 10_000)],
         keys,
@@ -114,23 +113,30 @@ def create_app(
     sockets = RpcSockets(dispatcher, ethereum, service, settings, random_bytes)
     openapi.routes = edge.routes
     edge.attach(_router(edge), RPC_PATH, sockets.serve)
-    served: Edge | WithConsole = edge
+    whole: ASGIApp = edge
     if settings.console:
-        served = _with_console(
-            edge, service, ethereum, clock, desks, adviser, settings, random_bytes
-        )
-    whole: ASGIApp = served
+
+        def console() -> ASGIApp:
+            return _console(edge, service, ethereum, clock, desks, adviser, settings, random_bytes)
+
+        whole = LateConsole(edge, console)
     if answering is not None:
-        whole = WithStatusPage(served, edge.routes, answering, adviser.speaker, edge, settings)
+        whole = _with_status_page(whole, edge, answering, adviser, settings)
     return whole if desks.get("taxii") is None else WithTaxii(whole, edge.routes)
 
 
 def _answering(settings: ApiSettings, desks: DeskServices) -> Answering | None:
-    """The look-ups of the status page; None where the member did not turn it on."""
+    """The look-ups of the status page; None where the member did not turn it on.
+
+    Nothing of that page or of the console is loaded before it is known to be wanted.
+    """
     interaction = desks.get("interaction")
     lookup = None if interaction is None else interaction.status
     if lookup is None:
         return None
+    from api.console.gate import monotonic_ms
+    from api.statuspage.answering import Answering
+
     return Answering(
         lookup,
         attempts=settings.status_attempts,
@@ -140,7 +146,21 @@ def _answering(settings: ApiSettings, desks: DeskServices) -> Answering | None:
     )
 
 
-def _with_console(
+def _status_routes(answering: Answering, adviser: Adviser, settings: ApiSettings) -> list[Route]:
+    from api.statuspage.front import StatusRoutes, status_routes
+
+    return status_routes(StatusRoutes(answering, adviser.speaker, settings), settings)
+
+
+def _with_status_page(
+    inner: ASGIApp, edge: Edge, answering: Answering, adviser: Adviser, settings: ApiSettings
+) -> ASGIApp:
+    from api.statuspage.front import WithStatusPage
+
+    return WithStatusPage(inner, edge.routes, answering, adviser.speaker, edge, settings)
+
+
+def _console(
     edge: Edge,
     service: NodeService,
     ethereum: TracedView,
@@ -149,7 +169,10 @@ def _with_console(
     adviser: Adviser,
     settings: ApiSettings,
     random_bytes: RandomBytes,
-) -> WithConsole:
+) -> ASGIApp:
+    from api.console.pages import create_console
+    from api.console.source import Source
+
     source = Source(
         service,
         ethereum,
@@ -167,7 +190,7 @@ def _with_console(
         desks.get("identity"),
         adviser,
     )
-    return WithConsole(edge, create_console(source, edge, settings, random_bytes))
+    return create_console(source, edge, settings, random_bytes)
 
 
 class _OpenApi:

@@ -30,7 +30,8 @@ def late_methods() -> Iterator[None]:
 
     def write_late(name: str, *given: Any, **named: Any) -> Method:
         if name == "__init__":  # nearly all are called, and its signature makes the docstring
-            return write(name, *given, **named)
+            method: Method = write(name, *given, **named)
+            return method
         return _late(name, lambda: write(name, *given, **named))
 
     setattr(dataclasses, _WRITER, write_late)

@@ -7,6 +7,7 @@ operator can rehearse an upgrade with nodes that act as older builds; what is no
 from __future__ import annotations
 
 import os
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 
@@ -19,6 +20,7 @@ class KnownLevelInvalid(Exception):
     """The environment asks for a level that is none."""
 
 
+@cache
 def product_version() -> str:
     """Version of the installed package; "unknown" where the sources run uninstalled."""
     try:

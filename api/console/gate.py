@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final, Protocol
 from urllib.parse import urlsplit
 
@@ -23,13 +23,13 @@ from api.console.multipart import read_upload
 from api.console.render import Renderer, is_scripted
 from api.console.sessions import Sessions
 from api.console.visit import HTML_TYPE, Page, View, Visit, read_form, redirect
-from api.edge import Edge, as_problem, send_stream
-from api.exchange import ClientGone, Exchange, Reply, Route
+from api.edge import as_problem, send_stream
+from api.exchange import ClientGone, Exchange, Reply
+from api.lateconsole import PREFIX
 from api.problems import TITLES, Problem
 from api.settings import ApiSettings
 from node.service import Role
 
-PREFIX: Final = "/console"
 LOGIN_PATH: Final = "/console/login"
 HEADERS: Final = (
     (b"x-content-type-options", b"nosniff"),
@@ -233,28 +233,6 @@ def _length(reply: Reply) -> tuple[tuple[bytes, bytes], ...]:
     if reply.stream is not None:
         return ()
     return ((b"content-length", str(len(reply.body)).encode("ascii")),)
-
-
-class WithConsole:
-    """The API's edge with the console beside it."""
-
-    def __init__(self, edge: Edge, gate: Gate) -> None:
-        self._edge = edge
-        self._gate = gate
-
-    @property
-    def routes(self) -> Sequence[Route]:
-        """The API's routes."""
-        return self._edge.routes
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one ASGI connection."""
-        path = scope.get("path", "")
-        own = path == PREFIX or path.startswith(f"{PREFIX}/")
-        if own and scope["type"] == "http":
-            await self._gate(scope, receive, send)
-        else:
-            await self._edge(scope, receive, send)
 
 
 def monotonic_ms() -> int:

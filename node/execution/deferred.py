@@ -1,4 +1,4 @@
-"""Modules that py-evm imports and the alliance seldom runs: stand-ins that load on the first call.
+"""Modules that libraries import and a node seldom runs: stand-ins that load on the first call.
 
 Rules: a stand-in has the functions of `DEFERRED` and nothing else; the first call of any of them
 loads the real module and every call goes to the real function, with its result or its exception.
@@ -33,6 +33,15 @@ DEFERRED: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     # Proof of work's hash: a parser of C declarations comes with it.
     "Crypto.Hash.keccak": ("new",),
+    # The names of all public chains.
+    "eth_utils.network": (
+        "Network",
+        "name_from_chain_id",
+        "network_from_chain_id",
+        "short_name_from_chain_id",
+    ),
+    # uvicorn's restarts of itself: processes, and a watcher of files.
+    "uvicorn.supervisors": ("ChangeReload", "Multiprocess"),
 }
 """Module -> the functions that its importers take from it."""
 CURRIED: Final = frozenset({"ecadd", "ecmul", "ecpairing"})
