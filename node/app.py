@@ -78,6 +78,7 @@ class Node:
         self._store, self._clock = store, Clock()
         self._durability = Durability(store)
         self._supervisor = Supervisor()
+        home.keys.lost = self._supervisor.halt
         self._pool = ThreadPoolExecutor(home.config.tagging.threads, "bulwark-group")
         self._build_ledger()
         self._build_network()

@@ -6,7 +6,7 @@ keys are the same for as long as a node runs. Taking over a changed keystore is 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from bulwark.ledger.ids import Address
@@ -34,6 +34,8 @@ class KeySet:
         """`vote` and `account`: keys outside the keystore (a token), before those inside."""
         self._outside_vote, self._outside_account = tuple(vote), tuple(account)
         self.secrets = secrets
+        self.lost: Callable[[str], None] = lambda reason: None
+        """Told in one line when keys in a token can not be used any more: the node has to end."""
         self.vote = SignerAtWork(self._signers(secrets, KeyKind.VOTE))
         """Signs votes and hellos."""
         self.account = SignerAtWork(self._signers(secrets, KeyKind.ACCOUNT))

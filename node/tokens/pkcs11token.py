@@ -73,6 +73,8 @@ class Token:
         """Longest time that a call took, ms, since start."""
         self.reopened = 0
         """Sessions opened after one was lost."""
+        self.lost: Callable[[str], None] = lambda reason: None
+        """Told, in one line, when the token did not do what a running node asked of it."""
         try:
             self.call("open", self._opened)
         except TokenError:
@@ -87,7 +89,12 @@ class Token:
             return waiting.result(self._settings.timeout_ms / 1000)
         except TooLate:
             waiting.cancel()
-            raise TokenSlow(what, f"no answer in {self._settings.timeout_ms} ms") from None
+            error = TokenSlow(what, f"no answer in {self._settings.timeout_ms} ms")
+            self.lost(str(error))
+            raise error from None
+        except TokenError as error:
+            self.lost(str(error))
+            raise
         finally:
             self.slowest_ms = max(self.slowest_ms, (time.monotonic() - started) * 1000)
 

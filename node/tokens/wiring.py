@@ -34,4 +34,6 @@ def keys_at_work(home: Path, settings: KeystoreConfig, secrets: NodeSecrets) -> 
     except TokenError as error:
         token.close()
         raise KeystoreError(path, str(error)) from error
-    return KeySet(secrets, vote=vote, account=account)
+    keys = KeySet(secrets, vote=vote, account=account)
+    token.lost = lambda reason: keys.lost(reason)
+    return keys

@@ -12,6 +12,7 @@ from bulwark.privacy.group import multiply_base, random_scalar
 from bulwark.privacy.threshold import EvaluatorShare
 from node.ceremony.shares import ShareStore
 from node.keys import KeystoreDamaged, KeystoreError, KeystoreExposed
+from node.rotation.keyline import KeyLine
 
 VAULT_KEY = bytes(range(32))
 ONE, TWO, THREE = (bytes([number]) * 32 for number in (1, 2, 3))
@@ -118,3 +119,18 @@ def test_a_file_that_others_can_read_is_refused(path: Path) -> None:
 def test_a_share_that_can_not_be_written_is_an_error(path: Path) -> None:
     with pytest.raises(KeystoreError):
         store(path.parent / "none" / "shares").keep_share(ONE, 1, share(1))
+
+
+def test_shares_follow_a_new_vault_key_and_no_former_key_opens_them(path: Path) -> None:
+    old, new = b"\x01" * 32, b"\x02" * 32
+    before = store(path, key=old)
+    before.keep_state(b"\x05" * 32, b"a state")
+    line = KeyLine(new, [old])
+    after = store(path, key=line)
+    assert after.state(b"\x05" * 32) == b"a state"
+    assert after.rekey() and not after.rekey()
+    assert store(path, key=line).state(b"\x05" * 32) == b"a state"
+    assert not store(path, key=line).rekey()
+    assert store(path, key=KeyLine(b"\x03" * 32, [old, new])).rekey()
+    with pytest.raises(KeystoreDamaged):
+        store(path, key=old)
