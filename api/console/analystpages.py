@@ -7,16 +7,21 @@ from __future__ import annotations
 
 from typing import Final
 
+from api.consents import KEEPERS
 from api.console.alerts import AlertPages
 from api.console.casework import CaseworkPages
+from api.console.consents import ConsentPages
 from api.console.customers import CustomerPages
 from api.console.feedback import FeedbackPages
+from api.console.figures import FigurePages
+from api.console.held import HeldPages
 from api.console.jobs import JobPages
 from api.console.protections import ProtectionPages
 from api.console.reporting import ReportingPages
 from api.console.screening import ScreeningPages
-from api.console.source import STAFF, WRITERS, Source
+from api.console.source import READERS, STAFF, WRITERS, Source
 from api.console.visit import Page
+from api.feedback import READERS as FIGURE_READERS
 from api.jobs import UPLOAD_MS, WATCHERS
 from api.recalls import READERS as RECALL_READERS
 from bulwark.advice.texts import shipped
@@ -43,6 +48,14 @@ def analyst_pages(source: Source, language: str) -> list[Page]:
         ]
     if source.interaction is not None:
         pages += _customer_pages(source, source.interaction, language)
+        pages += _held_pages(source, HeldPages(source.interaction.cooling_offs))
+    if source.consents is not None:
+        pages += _consent_pages(ConsentPages(source.consents))
+    if source.interaction is not None:
+        figures = FigurePages(source.interaction.feedback)
+        pages.append(
+            Page("GET", f"{BASE}/feedback", figures.show, FIGURE_READERS, "Feedback figures")
+        )
     return pages
 
 
@@ -72,6 +85,31 @@ def _customer_pages(source: Source, interaction: InteractionService, language: s
         Page("GET", shield, shields.show, STAFF),
         Page("POST", f"{shield}/renew", shields.renew, WRITERS),
         Page("POST", f"{shield}/withdraw", shields.withdraw, WRITERS),
+    ]
+
+
+def _held_pages(source: Source, at: HeldPages) -> list[Page]:
+    base, one = f"{BASE}/cooling-offs", f"{BASE}/cooling-offs/{{held}}"
+    pages = [
+        Page("GET", base, at.every, STAFF, "Held payments"),
+        Page("GET", one, at.show, STAFF),
+        Page("POST", f"{one}/{{step}}", at.step, STAFF),
+    ]
+    if source.adviser is not None:  # a payment is held from the page of an answer
+        hold = f"{BASE}/answers/{{kept}}/hold"
+        pages += [Page("GET", hold, at.begin, STAFF), Page("POST", hold, at.hold, STAFF)]
+    return pages
+
+
+def _consent_pages(at: ConsentPages) -> list[Page]:
+    base, one = f"{BASE}/consents", f"{BASE}/consents/{{consent}}"
+    return [
+        Page("GET", base, at.every, KEEPERS, "Consents"),
+        Page("POST", base, at.give, WRITERS, large=True),
+        Page("POST", f"{base}/search", at.find, KEEPERS),
+        Page("GET", f"{base}/found/{{kept}}", at.found, KEEPERS),
+        Page("GET", one, at.show, READERS),
+        Page("POST", f"{one}/{{step}}", at.step, WRITERS),
     ]
 
 

@@ -237,6 +237,7 @@ def _take_form(visit: Visit, catalogue: Catalogue, language: str) -> Form:
     fields = (
         Field("customer", "Customer", required=True, most=PERSON_MAX,
               help="Your own pseudonym of the person; kept as a keyed hash only."),
+        language_field(catalogue, language, "Of what the customer can read about the report."),
         *typed,
         Field("text", "What the customer says", "textarea", most=TEXT_MAX),
         Field("fraud_type", "Kind of fraud", "select",
@@ -245,7 +246,6 @@ def _take_form(visit: Visit, catalogue: Catalogue, language: str) -> Form:
         Field("happened", "When it happened", "date", help="As 2026-02-28."),
         Field("loss_band", "Loss", "select", "unknown", options=options(LossBand)),
         Field("case_ref", "Case reference", most=CASE_REF_MAX),
-        language_field(catalogue, language, "Of what the customer can read about the report."),
     )  # fmt: skip
     more = f"More identifiers (up to {MAX_IDENTIFIERS})"
     return form_of(visit, PATH, "Take the report", fields, more=more)

@@ -167,6 +167,11 @@ def _navigation(pages: Iterable[Page], visit: Visit) -> list[dict[str, object]]:
         inside = page.path != "/console" and path.startswith(f"{page.path}/")
         here = "page" if path == page.path else ("true" if inside else None)
         is_aside = page.ledger and visit.role in AT_DESKS
-        entry = {"label": page.label, "path": page.path, "current": here, "aside": is_aside}
+        entry: dict[str, object] = {
+            "label": page.label,
+            "path": page.path,
+            "current": here,
+            "aside": is_aside,
+        }
         shown.append(entry)
     return shown

@@ -136,6 +136,7 @@ class ScreeningPages:
             "records": [_record_row(view) for view in answer.records],
             "timeline": await self._timeline(answer),
             "has_lives": self._source.disputes is not None,
+            "can_hold": wanted,
             "more_lives": max(0, len(answer.records) - MOST_LIVES),
             "age_ms": answer.age_ms,
             "form": form,

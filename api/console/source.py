@@ -13,6 +13,7 @@ from typing import Final
 from api.advice import Adviser
 from bulwark.ledger.ids import Height
 from node.audit.port import AuditService
+from node.consents.port import ConsentService
 from node.disputes.port import DisputesService
 from node.ethereum import EthereumView
 from node.governance.policyport import PolicyService
@@ -60,6 +61,7 @@ class Source:
     push: PushService | None = None
     identity: ApiKeyService | None = None
     adviser: Adviser | None = None
+    consents: ConsentService | None = None
 
     def frame(self) -> dict[str, object]:
         """What stands on every page of somebody who is logged in."""
