@@ -189,6 +189,7 @@ def _console(
         desks.get("push"),
         desks.get("identity"),
         adviser,
+        desks.get("consents"),
     )
     return create_console(source, edge, settings, random_bytes)
 
