@@ -29,7 +29,8 @@ CLEAR = re.compile(r"-clear(?:@|%40)")
 ANALYST_PAGES = (
     "/console/screening", "/console/disputes", "/console/disputes?whose=all&state=all",
     "/console/jobs", "/console/customer-reports", "/console/protections", "/console/recalls",
-    "/console/retro-hits", "/console/blocks", "/console/members",
+    "/console/retro-hits", "/console/blocks", "/console/members", "/console/cooling-offs",
+    "/console/consents", "/console/feedback",
 )  # fmt: skip
 ADMIN_PAGES = (
     "/console/keys", "/console/keys/admin", "/console/webhooks", "/console/roles",
@@ -117,15 +118,22 @@ def test_an_analysts_morning(
         batch = tmp_path / "batch.csv"
         batch.write_text(f"id,value\n1,{VALUE}\n2,not a mailbox\n3,nobody@harbour.example\n")
         browser.open("/console/jobs")
-        browser.fill(name="morning", kind="email", references="id", file=str(batch))
+        browser.fill(name="morning", kind="email", references="nowhere", file=str(batch))
+        browser.driver.find_element(By.CSS_SELECTOR, "form#form > button").click()
+        until(lambda: "This was not done" in browser.text, "the file's fault is told")
+        assert browser.path == "/console/jobs"
+        keep(browser, shots, "batch-refused", look=look)
+        browser.fill(references="id", file=str(batch))
         job = browser.send()
         assert job.startswith("/console/jobs/"), browser.text
 
         def done() -> bool:
-            browser.open(job)
+            if not scripts:  # with them the page goes on by itself
+                browser.open(job)
             return "Worked: 100 %, 3 rows" in browser.text
 
         until(done, "the batch is done")
+        until(lambda: "Delete it" in browser.text, "the whole page is of a batch that is over")
         assert "hit: 1" in browser.text and "Rows that could not be asked" in browser.text
         keep(browser, shots, "batch", look=look)
 
