@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count, pairwise
@@ -48,6 +48,71 @@ def until(condition: Callable[[], T], what: str, within_s: float = PATIENCE_S) -
         if time.monotonic() > deadline:
             raise AssertionError(f"not within {within_s:.0f} s: {what}; last seen {seen!r}")
         time.sleep(POLL_S)
+
+
+def until_shows(
+    look: Callable[[], T],
+    holds: Callable[[T], bool],
+    what: str,
+    within_s: float = PATIENCE_S,
+    *,
+    describe: Callable[[T], str] = repr,
+    moves: Callable[[T], object] | None = None,
+) -> T:
+    """What `look` sees once that holds; a failure names what was seen last, true or not.
+
+    With `moves` the time starts again whenever that changes: a slow machine may take long, but not
+    stand still. In all it takes ten times as long at most.
+    """
+    deadline = time.monotonic() + within_s
+    last_deadline = deadline + 9 * within_s
+    before: object = None
+    while True:
+        seen = look()
+        if holds(seen):
+            return seen
+        if moves is not None and moves(seen) != before:
+            before = moves(seen)
+            deadline = min(time.monotonic() + within_s, last_deadline)
+        if time.monotonic() > deadline:
+            last = describe(seen)[:2000]
+            raise AssertionError(f"not within {within_s:.0f} s: {what}; last seen {last}")
+        time.sleep(POLL_S)
+
+
+def until_answered(
+    ask: Callable[[], httpx.Response],
+    what: str,
+    within_s: float = PATIENCE_S,
+    *,
+    wanted: Container[int] = (200, 201, 202),
+    passing: Callable[[httpx.Response], bool] = lambda answer: answer.status_code in (429, 503),
+) -> httpx.Response:
+    """The first wanted answer; asks again after those that pass and after broken connections.
+
+    503 says that a stage was not reached in the node's 20 s, so a write has to be asked with an
+    idempotency key. Any other answer fails at once, and every failure names what was answered.
+    """
+    deadline = time.monotonic() + within_s
+    while True:
+        try:
+            answer = ask()
+        except httpx.HTTPError as error:
+            seen = repr(error)
+        else:
+            if answer.status_code in wanted:
+                return answer
+            seen = f"{answer.status_code} {answer.text[:1000]}"
+            assert passing(answer), f"{what}: {seen}"
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {within_s:.0f} s: {what}; last answer {seen}")
+        time.sleep(POLL_S)
+
+
+def content(answer: httpx.Response) -> dict[str, Any]:
+    """The object of an answer that has to be a success; the failure shows the answer."""
+    assert answer.is_success, f"{answer.request.url}: {answer.status_code} {answer.text[:1000]}"
+    return dict(answer.json())
 
 
 class Alliance:
@@ -165,7 +230,7 @@ class Alliance:
 
     def status(self, name: str) -> dict[str, Any]:
         """GET /v1/node."""
-        return dict(self.client(name, "operator").get("/v1/node").raise_for_status().json())
+        return content(self.client(name, "operator").get("/v1/node"))
 
     def height(self, name: str, kind: str = "executed") -> int:
         """Executed or finalized height of a node."""
@@ -174,7 +239,7 @@ class Alliance:
     def block(self, name: str, at: int | str) -> dict[str, Any] | None:
         """GET /v1/blocks/{at}; None for 404."""
         answer = self.client(name, "auditor").get(f"/v1/blocks/{at}")
-        return None if answer.status_code == 404 else dict(answer.raise_for_status().json())
+        return None if answer.status_code == 404 else content(answer)
 
     def signers(self, name: str, height: int) -> list[str]:
         """Whose votes the finality certificate of a block holds at a node."""
@@ -185,7 +250,7 @@ class Alliance:
     def has_record(self, name: str, record_id: str) -> bool:
         """Whether a node shows this record."""
         answer = self.client(name, "auditor").get(f"/v1/indicators/{record_id}")
-        assert answer.status_code in (200, 404), answer.text
+        assert answer.status_code in (200, 404), f"{name}: {answer.status_code} {answer.text}"
         return answer.status_code == 200
 
     def until_final(self, height: int, names: Iterable[str] | None = None) -> None:

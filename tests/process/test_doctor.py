@@ -12,17 +12,17 @@ from typing import Any
 import pytest
 
 from tests.process.conftest import MakeAlliance
-from tests.process.support import ROOT, Alliance, until
+from tests.process.support import ROOT, Alliance, until, until_shows
 
 pytestmark = pytest.mark.process
 
-PATIENCE_S = 40.0
+PATIENCE_S = 90.0
 
 
 def doctor(*options: str) -> tuple[int, str, str]:
     """(exit code, output, errors) of `bulwark doctor`."""
     words = (sys.executable, "-m", "node.cli.main", "doctor", *options)
-    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=120)
     return done.returncode, done.stdout, done.stderr
 
 
@@ -117,11 +117,15 @@ def test_a_stopped_proposer_is_named(running: Alliance) -> None:
             return any(f["subject"] == proposer for code in codes for f in found(seen, code))
 
         until(named, f"{proposer} is named", PATIENCE_S)
-        code, out, _ = doctor("--json", "--home", str(running.node(asked).home))
-        assert code == 1
-        document = json.loads(out)
-        assert proposer in [f["subject"] for f in document["findings"]]
-        assert found(document, "quorum.thin")
+        # Within 15 s of the node's start a missing voter is no alarm yet, and named all the same.
+        code, out, errors = until_shows(
+            lambda: doctor("--json", "--home", str(running.node(asked).home)),
+            lambda said: bool(said[1]) and bool(found(json.loads(said[1]), "quorum.thin")),
+            "the quorum is thin",
+            PATIENCE_S,
+        )
+        assert (code, errors) == (1, "")
+        assert proposer in [f["subject"] for f in json.loads(out)["findings"]]
     finally:
         os.kill(pid, signal.SIGCONT)
     until(lambda: diagnosis(running, asked)["well"], "it heals by itself", PATIENCE_S)

@@ -8,10 +8,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from tests.process.conftest import MakeAlliance
-from tests.process.support import ROOT, Alliance, until
+from tests.process.support import ROOT, Alliance, until, until_shows
 
 pytestmark = pytest.mark.process
 
@@ -50,17 +51,21 @@ def value(alliance: Alliance, name: str, parameter: str) -> int:
 
 def until_known(alliance: Alliance, name: str, number: int) -> None:
     """A vote is asked for once this node has executed the proposal."""
-    client = alliance.client(name, "auditor")
-    until(
-        lambda: client.get(f"/v1/governance/proposals/{number}").status_code == 200,
-        f"{name} knows proposal {number}",
-    )
+    until_approvals(alliance, name, number, 0)
 
 
 def until_approvals(alliance: Alliance, name: str, number: int, count: int) -> None:
-    until(
-        lambda: len(governed(alliance, name, f"proposals/{number}")["approvals"]) >= count,
+    """This node has executed the proposal and so many approvals of it."""
+    client = alliance.client(name, "auditor")
+
+    def has_them(answer: httpx.Response) -> bool:
+        return answer.status_code == 200 and len(answer.json()["approvals"]) >= count
+
+    until_shows(
+        lambda: client.get(f"/v1/governance/proposals/{number}"),
+        has_them,
         f"{name} has {count} approvals of {number}",
+        describe=lambda answer: answer.text,
     )
 
 

@@ -41,7 +41,7 @@ class Reader:
         self.folder = folder
         self._first_port = first_port
 
-    def follow(self, page: str, *kinds: str) -> str:
+    def follow(self, page: str, *kinds: str, timeout_s: float = 300.0) -> str:
         """What the page's commands print; it fails with the first command that fails."""
         for kind, body in FENCE.findall(text_of(page)):
             if kind.startswith("file "):
@@ -53,7 +53,7 @@ class Reader:
             env={**os.environ, "PATH": f"{tools}:{os.environ['PATH']}"},
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=timeout_s,
             check=False,
         )
         assert done.returncode == 0, f"{page}:\n{done.stdout[-4000:]}\n{done.stderr[-4000:]}"
