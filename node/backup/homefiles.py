@@ -85,6 +85,9 @@ def _why_not(
     secret = config.keystore.passphrase_file
     if secret is not None and name in (secret, next_passphrase_file(secret)):
         return "opens the keystore: keep it elsewhere"
+    token = config.keystore.pkcs11
+    if token is not None and token.pin_file is not None and name == token.pin_file:
+        return "opens the token: keep it elsewhere"
     if file.name == CLEAR_API_KEYS_FILE:
         return "clear API keys are handed out once"
     if file.name == MARKER:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -219,7 +223,7 @@ def test_every_key_of_a_member_is_rotated_under_load_and_no_request_is_lost(
     the_old_account_counts_nothing(rotation, old_account)
     rows = json.loads(bulwark("key", "status", "--home", rotation.home, "--json"))["keys"]
     former = {row["key"]: row["on_ledger"] for row in rows if row["state"] == "former"}
-    assert former.keys() == {"tls", "vote", "account", "ring", "sealing"}
+    assert former.keys() == {"tls", "vote", "account", "ring", "sealing"}, "each was rotated"
     assert {former[kind] for kind in ("tls", "vote", "account")} == {"no"}
     alliance.node(name)
     alliance.stop()
@@ -232,11 +236,11 @@ def the_old_account_counts_nothing(rotation: Rotation, old: SigningKey) -> None:
     alliance, name = rotation.alliance, rotation.name
     client = alliance.client(name, "operator")
     proposal = rotation.propose()
-    count = rpc(client, "eth_getTransactionCount", f"0x{old.address.hex()}", "pending")["result"]
+    used = rpc(client, "eth_getTransactionCount", f"0x{old.address.hex()}", "pending")["result"]
     made = sign_transaction(
         old,
         chain_id=alliance.genesis.chain_id,
-        nonce=int(count, 16),
+        nonce=int(used, 16),
         to=Address(GOVERNANCE),
         data=encode_approve(int(proposal["id"])),
         gas=300_000,
@@ -249,3 +253,102 @@ def the_old_account_counts_nothing(rotation: Rotation, old: SigningKey) -> None:
     place = f"/v1/governance/proposals/{proposal['id']}"
     now = alliance.client(name, "auditor").get(place).raise_for_status().json()
     assert (now["state"], now["approvals"]) == (proposal["state"], proposal["approvals"])
+
+
+class Steadfast:
+    """A client of one member that repeats each report, with its key, until there is an answer."""
+
+    def __init__(self, alliance: Alliance, name: str) -> None:
+        self.alliance, self.name = alliance, name
+        self.answers: dict[str, str] = {}
+        """Record id by idempotency key."""
+        self.repeated = 0
+        """Tries that found no node."""
+        self.refused: list[str] = []
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._work, daemon=True)
+
+    def __enter__(self) -> Steadfast:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stop.set()
+        self._thread.join(120)
+
+    def _work(self) -> None:
+        headers = {"Authorization": f"Bearer {self.alliance.key(self.name, 'reporter')}"}
+        url = self.alliance.node(self.name).rest_url
+        with httpx.Client(base_url=url, headers=headers, timeout=40) as client:
+            for number in count():
+                if self._stop.is_set():
+                    return
+                self.answers[f"report-{number}"] = self.one(client, number)
+
+    def one(self, client: httpx.Client, number: int) -> str:
+        """The record id of a report, however often it has to be sent."""
+        body = {
+            "kind": "email",
+            "value": f"steadfast{number}@scam-post.net",
+            "fraud_type": "phishing",
+        }
+        while True:
+            try:
+                answer = client.post(
+                    "/v1/indicators",
+                    params={"wait": "executed"},
+                    json=body,
+                    headers={"Idempotency-Key": f"report-{number}"},
+                )
+            except httpx.HTTPError:
+                self.repeated += 1
+                time.sleep(0.2)
+                continue
+            if answer.status_code in (200, 201, 202):
+                return str(answer.json()["record_id"])
+            if answer.status_code != 503:  # a node that starts is not ready at once
+                self.refused.append(f"{answer.status_code} {answer.text[:200]}")
+            self.repeated += 1
+            time.sleep(0.2)
+
+
+def stored_keys(rotation: Rotation) -> dict[str, Any]:
+    """What `key status` says of the vault and index key, and of what is stored."""
+    told = json.loads(bulwark("key", "status", "--offline", "--home", rotation.home, "--json"))
+    rows = {row["key"]: row for row in told["keys"] if row["state"] == "in use"}
+    return {"next": {rows[kind]["next"] for kind in ("vault", "index")}, **told["stored"]}
+
+
+def test_vault_and_index_key_are_rotated_by_a_restart_and_no_request_is_lost(
+    alliance: Alliance,
+) -> None:
+    name, other = alliance.validators[2], alliance.validators[0]
+    rotation = Rotation(alliance, name)
+    with Load(alliance, [other]) as load, Steadfast(alliance, name) as steady:
+        until(lambda: len(steady.answers) > 5 and load.acknowledged, "reports are executed")
+        assert alliance.screen(name, kind="email", value="steadfast0@scam-post.net")["hit"]
+        for kind in ("vault", "index"):
+            assert "restart" in rotation.rotate(kind)["next"]
+        assert "keys of the keystore" in rotation.reload(), "the running node goes on as it is"
+        assert {text.split(":")[0] for text in stored_keys(rotation)["next"]} == {
+            "restart the node"
+        }
+        seen = len(steady.answers)
+        os.kill(alliance.node(name).pid or 0, signal.SIGTERM)
+        until(lambda: alliance.ended(name), "the node ends in good order")
+        alliance.devnet.start_node(name)
+        until(lambda: len(steady.answers) > seen + 5, "reports go on", 2 * PATIENCE_S)
+        now = stored_keys(rotation)
+        assert (now["next"], now["is_done"], now["unreadable"]) == ({"nothing"}, True, 0)
+        assert now["moves"] > 10
+        answers = dict(steady.answers)
+    assert (load.refused, steady.refused) == ([], [])
+    for record_id in [*load.acknowledged, *answers.values()]:
+        until(lambda r=record_id: alliance.has_record(name, r), f"{record_id} is on the ledger")
+    assert len(set(answers.values())) == len(answers)
+    headers = {"Authorization": f"Bearer {alliance.key(name, 'reporter')}"}
+    with httpx.Client(base_url=alliance.node(name).rest_url, headers=headers, timeout=40) as client:
+        assert steady.one(client, 0) == answers["report-0"], "its key is known over the rotation"
+    assert alliance.screen(name, kind="email", value="steadfast0@scam-post.net")["hit"]
+    found = json.loads(bulwark("access-log", "check", "--home", rotation.home, "--json"))
+    assert found["complete"] and found["entries"] > len(answers)
