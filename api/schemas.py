@@ -16,6 +16,7 @@ from bulwark.indicators.model import (
     CUSTOMERS_MAX,
     LINK_GROUP_MAX,
     POLICY_MAX,
+    SOURCE_MAX,
     VALUE_MAX,
 )
 from bulwark.indicators.terms import Term
@@ -133,6 +134,11 @@ class IndicatorIn(Document):
         default="", max_length=LINK_GROUP_MAX, description="Shared by reports of one case"
     )
     operation: Literal["add", "sight"] = Field(default="add", description="New, or met again")
+    source: str = Field(
+        default="",
+        max_length=SOURCE_MAX,
+        description="Id of what it was copied from, the same at all who copy it; '' for own facts",
+    )
 
 
 class ReportOut(Document):

@@ -18,7 +18,7 @@ from bulwark.indicators.terms import Term, allowed, shown, spellings
 
 T = TypeVar("T", bound=Term)
 
-HIDDEN: Final = frozenset({"value", "case_ref", "link_group"})
+HIDDEN: Final = frozenset({"value", "case_ref", "link_group", "source"})
 NOT_SHOWN: Final = "(not shown)"
 UNKNOWN_FIELDS_MAX: Final = 16
 EARLIEST_DAY: Final = 7305

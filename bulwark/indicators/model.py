@@ -2,9 +2,9 @@
 
 Rules: every problem of a row is reported at once; unknown fields are refused; defaults are those of
 ReportDefaults and the life span of the kind; dates have day precision. The value is only bounded
-here, ``normalise`` gives it its form. ``case_ref`` and ``link_group`` are carried as given: they
-are salted and hashed before they leave the member. The time is passed in. The two are structs and
-not dataclasses because an upload makes a hundred thousand of them.
+here, ``normalise`` gives it its form. ``case_ref``, ``link_group`` and ``source`` are carried as
+given: they are hashed under a key before they leave the member. The time is passed in. The two are
+structs and not dataclasses because an upload makes a hundred thousand of them.
 """
 
 from __future__ import annotations
@@ -34,6 +34,9 @@ from bulwark.indicators.vocabulary import (
 VALUE_MAX: Final = 2048
 CASE_REF_MAX: Final = 128
 LINK_GROUP_MAX: Final = 128
+SOURCE_MAX: Final = 128
+UNKNOWN_SOURCE: Final = "unknown"
+"""Source of a copy whose origin has no id: all of them count as one source."""
 CUSTOMERS_MAX: Final = 65_535
 POLICY_MAX: Final = 64
 """Characters of a policy's id or title."""
@@ -78,6 +81,7 @@ class IndicatorReport(msgspec.Struct, frozen=True, gc=False):
     """One reported indicator; days count from 1970-01-01 UTC.
 
     ``consent_anchor`` is 32 bytes, or b'' where not stated; texts and countries are '' then.
+    ``source`` is the id of what it was copied from, '' for the member's own knowledge.
     """
 
     kind: Kind
@@ -102,6 +106,7 @@ class IndicatorReport(msgspec.Struct, frozen=True, gc=False):
     policy: str
     link_group: str
     operation: Operation
+    source: str = ""
 
     def __repr__(self) -> str:
         return f"IndicatorReport({self.kind.label}, {self.fraud_type.label})"
@@ -139,6 +144,7 @@ class IndicatorReport(msgspec.Struct, frozen=True, gc=False):
             cells.text("policy", POLICY_MAX) or defaults.policy,
             cells.text("link_group", LINK_GROUP_MAX),
             cells.term("operation", Operation, Operation.ADD, Operation.ADD),
+            cells.text("source", SOURCE_MAX),
         )
         if report.operation not in _REPORTABLE:
             cells.refuse("operation", report.operation.label, "one of add, sight")

@@ -49,6 +49,8 @@ _TERMS: Final[tuple[tuple[str, type[Term]], ...]] = (
     ("purpose", Purpose),
 )
 _NUMBERS: Final = ("confidence", "distinct_customers", "oprf_key_id")
+_NO_SOURCE: Final = b"unknown"
+"""A copy that commits to nothing: all of them count as one source."""
 _DAYS: Final = ("first_seen_day", "last_seen_day", "valid_until_day")
 
 
@@ -60,7 +62,10 @@ def payload_of(
     link_group: bytes | None = None,
     usage: Usage = Usage.NO_SOLE_BASIS,
 ) -> RecordPayload:
-    """The ledger payload of a report; case number and link group only as 32-byte commitments."""
+    """The ledger payload of a report; case number and link group only as 32-byte commitments.
+
+    That of a copy commits to its source where others commit to their case number.
+    """
     return RecordPayload(
         operation=report.operation,
         kind=report.kind,
@@ -130,7 +135,18 @@ def view_of(
         breach=breach or "",
         tlp=_known(Tlp, payload.tlp, Tlp.RED),
         usage=payload.usage,
+        source=source_of(payload),
     )
+
+
+def source_of(payload: RecordPayload) -> bytes | None:
+    """Which source a record is a copy of, None for what its reporter says by itself.
+
+    Copies of one source about one indicator have the same bytes here, whoever made them.
+    """
+    if not payload.usage & Usage.COPIED:
+        return None
+    return payload.case_commitment or _NO_SOURCE
 
 
 def _known(vocabulary: type[T], code: int, otherwise: T) -> T:

@@ -3,8 +3,9 @@
 Rules: only offender, mule, infrastructure and (with less weight) unstated roles raise a score;
 victim, impersonated and target roles give a protection flag instead. Only records that stand
 answer: neither closed nor restricted (`bulwark.ledger.standing`), in time, within their policy and
-not marked red; an erased one is as if it had never been. A member counts once, by its strongest
-record; members corroborate like independent witnesses (1 - product of doubts). One member alone
+not marked red; an erased one is as if it had never been. A voice is a member with one record of
+its own or one copy of a source outside; a member counts once and a source counts once, however many
+copied it. Voices corroborate like independent witnesses (1 - product of doubts). One voice alone
 never reaches the highest band, short of a ruling or an authority. All arithmetic is in integers:
 the same records give the same answer on every machine and in any order of members. The weights of
 the reasons add up to the score. It decides nothing: the member that asked does.
@@ -13,8 +14,9 @@ the reasons add up to the score. It decides nothing: the member that asked does.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Final
 
 from bulwark.indicators.lifetime import DAY_MS, FULL, LIFETIMES, remaining
@@ -30,7 +32,7 @@ from bulwark.indicators.vocabulary import (
 from bulwark.ledger.lifecycle import State
 from bulwark.ledger.standing import PLAIN, Standing
 
-VERSION: Final = "bulwark-scoring/1"
+VERSION: Final = "bulwark-scoring/2"
 """Name of these rules where an answer is kept: the same records give the same answer under it."""
 ROLE_WEIGHT: Final[dict[ObjectRole, int]] = {
     ObjectRole.OFFENDER_CONTROLLED: 100,
@@ -62,6 +64,7 @@ LEFT_OUT: Final = {
     "red": "marked TLP red, which names recipients that a ledger does not have",
 }
 """Codes and words of reasons that say which records did not answer."""
+SAME_SOURCE: Final = "copied it from a source that is counted already"
 _CLOSED: Final = {
     State.DISPUTED: "disputed",
     State.OVERRULED: "withdrawn",
@@ -69,6 +72,10 @@ _CLOSED: Final = {
     State.EXPIRED: "expired",
     State.ERASED: "erased",
 }
+Voice = tuple[str, bytes | None]
+"""A member, and the source it copied or None for its own words."""
+Voices = dict[str, bytes | None]
+"""Voices that count, by member."""
 _PROTECTING: Final = frozenset(role for role, weight in ROLE_WEIGHT.items() if weight == 0)
 _AUTHORITATIVE: Final = frozenset({EvidenceLevel.ADJUDICATED, EvidenceLevel.AUTHORITY})
 
@@ -78,7 +85,8 @@ class RecordView:
     """What scoring needs of one statement; days count from 1970-01-01 UTC, 0 = not stated.
 
     ``reporter`` names the member; ``breach`` is the id of a rule that the record breaks, if any;
-    ``usage`` holds the Usage flags that travel with it.
+    ``usage`` holds the Usage flags that travel with it; ``source`` is the same for all copies of
+    one source, None for what the member says by itself.
     """
 
     kind: Kind
@@ -95,6 +103,7 @@ class RecordView:
     breach: str = ""
     tlp: Tlp = Tlp.UNKNOWN
     usage: int = 0
+    source: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +123,7 @@ class Assessment:
     score: int
     reasons: tuple[Reason, ...]
     reporters: int = 0
-    """Distinct members whose statements count."""
+    """Distinct members whose statements count, without those that only copied a counted source."""
     customers: int = 0
     """Customers behind them: of each member its largest figure, added up."""
     protected: bool = False
@@ -144,12 +153,19 @@ def assess(records: Sequence[RecordView], now_ms: int) -> Assessment:
             left_out[why] += 1
     protecting = [view for view in standing if view.object_role in _PROTECTING]
     counted = [view for view in standing if view.object_role not in _PROTECTING]
-    score, reasons = _points(counted, today)
-    customers = _customers(counted)
-    reasons += _told_customers(counted, customers)
+    voices = _voices(counted, today)
+    score, reasons = _points(counted, voices, today)
+    copied = len({view.reporter for view in counted}) - len(voices)
+    if copied:
+        reasons.append(Reason("same_source", 0, f"{copied} more member(s) {SAME_SOURCE}"))
+    behind = _customers(counted, voices)
+    customers = sum(behind)
+    if behind:
+        text = f"{customers} distinct customer(s) of {len(behind)} member(s) are behind it"
+        reasons.append(Reason("customers", 0, text))
     reasons += _protection(protecting)
     reasons += [_not_counted(why, left_out[why]) for why in LEFT_OUT if left_out[why]]
-    reporters = len({view.reporter for view in counted})
+    reporters = len(voices)
     duties = [(view.usage, view.tlp) for view in standing]
     limits = limits_of(duties)
     founded = reporters > 1 or any(v.evidence_level in _AUTHORITATIVE for v in counted)
@@ -202,15 +218,14 @@ def _left_out_as(view: RecordView, today: int) -> str | None:
     return None if _valid_until(view) >= today else "expired"
 
 
-def _points(counted: list[RecordView], today: int) -> tuple[int, list[Reason]]:
+def _points(counted: list[RecordView], voices: Voices, today: int) -> tuple[int, list[Reason]]:
     if not counted:
         return 0, []
-    fresh = _by_reporter((view.reporter, strength(view, 0)) for view in counted)
-    aged = _by_reporter(
-        (view.reporter, strength(view, today - view.last_seen_day)) for view in counted
-    )
+    strongest = _strongest(counted, None)
+    fresh = [strongest[voice] for voice in voices.items()]
+    aged = _strongest(counted, today)
     best, together = _percent([max(fresh)]), _percent(fresh)
-    now = _percent(aged)
+    now = _percent([aged[voice] for voice in voices.items()])
     level = max(view.evidence_level for view in counted)
     methods = ", ".join(sorted({view.fraud_type.label for view in counted}))
     reasons = [Reason("evidence", best, f"evidence: {level.label}; method: {methods}")]
@@ -220,27 +235,64 @@ def _points(counted: list[RecordView], today: int) -> tuple[int, list[Reason]]:
     if now != together:
         latest = today - max(view.last_seen_day for view in counted)
         reasons.append(Reason("age", now - together, f"last seen {max(0, latest)} days ago"))
-    alone = len(fresh) == 1 and not any(v.evidence_level in _AUTHORITATIVE for v in counted)
-    if alone and now > SINGLE_REPORTER_MAX:
+    if now > SINGLE_REPORTER_MAX and _is_alone(counted, voices):
         text = "only one member reports it"
         reasons.append(Reason("single_reporter", SINGLE_REPORTER_MAX - now, text))
         now = SINGLE_REPORTER_MAX
     return now, reasons
 
 
-def _by_reporter(strengths: Iterable[tuple[str, int]]) -> list[int]:
-    """The strongest record of each member."""
-    best: dict[str, int] = {}
-    for reporter, value in strengths:
-        best[reporter] = max(value, best.get(reporter, 0))
-    return list(best.values())
+def _is_alone(counted: list[RecordView], voices: Voices) -> bool:
+    return len(voices) == 1 and not any(v.evidence_level in _AUTHORITATIVE for v in counted)
+
+
+def _strongest(counted: list[RecordView], today: int | None) -> dict[Voice, int]:
+    """The strongest record of each member by itself and from each source, at a day or fresh."""
+    best: dict[Voice, int] = {}
+    for view in counted:
+        age = 0 if today is None else today - view.last_seen_day
+        name = view.reporter, view.source
+        best[name] = max(strength(view, age), best.get(name, 0))
+    return best
+
+
+def _voices(counted: list[RecordView], today: int) -> Voices:
+    """Independent voices: each member once and each source once.
+
+    Strongest first, own words before copies of equal strength; or every member's own words first,
+    where that amounts to more. Either counts nothing twice, and in neither do the records of one
+    member take from what the others' amount to without it.
+    """
+    best = _strongest(counted, today)
+    ranked = sorted(best, key=lambda name: (-best[name], name[1] or b"", name[0]))
+    voices = _chosen(ranked)
+    if len(voices) == len(best):
+        return voices
+    own_first = _chosen(sorted(ranked, key=lambda name: name[1] is not None))
+
+    def amount(choice: Voices) -> tuple[int, int]:
+        score = _percent([best[voice] for voice in choice.items()])
+        most = SINGLE_REPORTER_MAX if _is_alone(counted, choice) else 100
+        return min(score, most), len(choice)
+
+    return max(voices, own_first, key=amount)
+
+
+def _chosen(ranked: list[Voice]) -> Voices:
+    voices: Voices = {}
+    heard: set[bytes] = set()
+    for reporter, source in ranked:
+        if reporter in voices or source in heard:
+            continue
+        voices[reporter] = source
+        if source is not None:
+            heard.add(source)
+    return voices
 
 
 def _percent(strengths: list[int]) -> int:
     """100 * (1 - product of doubts), rounded down, at least 1 where anything counts."""
-    doubt = 1
-    for value in strengths:
-        doubt *= FULL - value
+    doubt = prod(FULL - value for value in strengths)
     whole: int = FULL ** len(strengths)
     return max(100 * (whole - doubt) // whole, 1 if any(strengths) else 0)
 
@@ -252,19 +304,15 @@ def _protection(protecting: list[RecordView]) -> list[Reason]:
     ]
 
 
-def _customers(counted: list[RecordView]) -> int:
+def _customers(counted: list[RecordView], voices: Voices) -> list[int]:
+    """Of each voice with customers the largest figure in its own words and in its copy."""
     most: dict[str, int] = {}
     for view in counted:
-        most[view.reporter] = max(view.distinct_customers, most.get(view.reporter, 0))
-    return sum(most.values())
-
-
-def _told_customers(counted: list[RecordView], customers: int) -> list[Reason]:
-    if not customers:
-        return []
-    members = len({view.reporter for view in counted if view.distinct_customers})
-    text = f"{customers} distinct customer(s) of {members} member(s) are behind it"
-    return [Reason("customers", 0, text)]
+        who = view.reporter
+        counts = who in voices and view.source in (None, voices[who])
+        if counts and view.distinct_customers:
+            most[who] = max(view.distinct_customers, most.get(who, 0))
+    return list(most.values())
 
 
 def _not_counted(why: str, count: int) -> Reason:

@@ -247,7 +247,7 @@ class Band(Term):
 
 
 class Usage(IntFlag):
-    """Duties that travel with a record: 16 bits, combined."""
+    """Duties and marks that travel with a record: 16 bits, combined."""
 
     NO_SOLE_BASIS = 1
     """No refusal or termination on this record alone (EU PSR art. 83, AMLR art. 75)."""
@@ -255,3 +255,5 @@ class Usage(IntFlag):
     """Whoever acts on it tells the person concerned."""
     NO_ONWARD_SHARING = 4
     """Not to be passed on outside the alliance."""
+    COPIED = 8
+    """A copy of what a source outside the alliance says; its commitment is to that source."""

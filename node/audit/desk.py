@@ -16,6 +16,7 @@ from typing import Final, TypeVar
 
 from bulwark.audit.report import Report
 from bulwark.audit.sampling import POPULATIONS, Population, Sample, accounts_needed
+from bulwark.indicators.records import source_of
 from bulwark.ledger.header import Header
 from bulwark.ledger.ids import Address, Height, MemberId, RecordId
 from bulwark.ledger.lifecycle import ConsentStanding
@@ -41,7 +42,7 @@ from node.audit.seeds import SeedKeeper, SeedsBusy, seed_block
 from node.chain.records import StoredRecord
 from node.chain.store import ChainStore
 from node.directory import Directory
-from node.reporting.payload import opening_key
+from node.reporting.payload import opening_key, source_key
 from node.service import Busy, Conflict, NotFound
 from node.storage import blocks
 from node.storage.port import KeyValueStore
@@ -146,6 +147,8 @@ class AuditDesk:
             raise Conflict("another member reported this record: only that one opens its case")
         if not isinstance(entry, Record):
             raise Conflict("the record is erased, and its salt with it: nobody opens it any more")
+        if source_of(entry.payload) is not None:
+            return source_key(entry.tag)
         return opening_key(ground.index_key, b"case", entry.salt)
 
     async def sample(self, wish: SampleWish) -> Sample | Drawing:

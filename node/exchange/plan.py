@@ -205,5 +205,5 @@ def acted(entry: Entry, version: str) -> tuple[str, ...]:
 
 def _stable(row: Mapping[str, object]) -> list[tuple[str, str]]:
     """The row without what follows from where it stands, in one order."""
-    skipped = ("value", "case_ref", "link_group", "kind")
+    skipped = ("value", "case_ref", "link_group", "source", "kind")
     return sorted((name, str(value)) for name, value in row.items() if name not in skipped)

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from hashlib import blake2b
 
+from bulwark.indicators.records import source_of
 from bulwark.ledger.ids import Address, RecordId, Tag
 from bulwark.ledger.record import Record
 from bulwark.ledger.transaction import Transaction
@@ -37,9 +38,19 @@ def _name(transaction: Transaction) -> bytes:
     return _key(transaction.nonce, transaction.sender)
 
 
-def own_name(tag: Tag, fraud_type: int, object_role: int) -> bytes:
-    """Name of what this member says once about one indicator: tag, fraud type, role."""
-    return blake2b(bytes((fraud_type, object_role)) + tag, digest_size=16).digest()
+def own_name(tag: Tag, fraud_type: int, object_role: int, *, is_copy: bool = False) -> bytes:
+    """Name of what this member says once about one indicator: tag, fraud type, role.
+
+    What it knows by itself is no repetition of a copy that it passed on, and the other way round.
+    """
+    told = bytes((fraud_type, object_role)) + tag + (b"copy" if is_copy else b"")
+    return blake2b(told, digest_size=16).digest()
+
+
+def _own_name(record: Record) -> bytes:
+    payload = record.payload
+    is_copy = source_of(payload) is not None
+    return own_name(record.tag, payload.fraud_type, payload.object_role, is_copy=is_copy)
 
 
 class Outbox:
@@ -108,8 +119,7 @@ class Outbox:
             puts[_FAILED + entry.record_id] = parcel.transaction.hash
             if not isinstance(entry, Record):
                 continue
-            payload = entry.payload
-            name = own_name(entry.tag, payload.fraud_type, payload.object_role)
+            name = _own_name(entry)
             if self.own_record(name) == entry.record_id:
                 puts[_OWN + name] = None
         self._store.write(puts, sync=False)
@@ -117,14 +127,11 @@ class Outbox:
 
     def known_puts(self, record: Record) -> dict[bytes, bytes | None]:
         """The put by which the report of an own record is known again."""
-        payload = record.payload
-        name = own_name(record.tag, payload.fraud_type, payload.object_role)
-        return {_OWN + name: record.record_id}
+        return {_OWN + _own_name(record): record.record_id}
 
     def forget_puts(self, record: Record) -> dict[bytes, bytes | None]:
         """The put that forgets an own record by which its report would be known again."""
-        payload = record.payload
-        name = own_name(record.tag, payload.fraud_type, payload.object_role)
+        name = _own_name(record)
         return {_OWN + name: None} if self.own_record(name) == record.record_id else {}
 
     def release_puts(

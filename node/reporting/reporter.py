@@ -241,7 +241,7 @@ class Reporter:
 
     def _gather(self, row: _Row, tag: Tag) -> None:
         report = row.report
-        name = own_name(tag, report.fraud_type, report.object_role)
+        name = own_name(tag, report.fraud_type, report.object_role, is_copy=bool(report.source))
         waiting = self._gatherer.pending_own(name)
         if waiting is not None:
             # Not durable yet: this row is answered when the batch is, like the first one.

@@ -234,3 +234,37 @@ def test_a_killed_node_knows_what_it_took_in(alliance: Alliance) -> None:
     assert (again["new"], again["known"]) == (0, 1)
     document["Event"]["Attribute"][0]["deleted"] = True
     assert desk.take(document)["ended"] == 1
+
+
+def test_two_members_that_take_the_same_event_are_one_voice(alliance: Alliance) -> None:
+    first, second = Desk(alliance), Desk(alliance, 1)
+    shared = event(attribute(41, "domain", "one-voice-quokka.com"))
+    shared["Event"]["uuid"] = UUID.format(40)
+    for desk in (first, second):
+        report = desk.take(shared, options={"evidence_level": "confirmed", "confidence": 90})
+        assert report["new"] == 1
+
+    def answer() -> dict[str, Any]:
+        question = {
+            "kind": "domain", "value": "one-voice-quokka.com",
+            "purpose": "fraud_prevention", "lawful_basis": "legitimate_interests",
+        }  # fmt: skip
+        asked = first.client.post("/v1/screenings", json=question)
+        assert asked.status_code == 200, asked.text
+        return dict(asked.json())
+
+    until(lambda: len(answer()["records"]) == 2, "both records are executed at the first member")
+    found = answer()
+    reasons = {reason["code"] for reason in found["reasons"]}
+    assert found["reporters"] == 1 and found["band"] == "high"
+    assert "same_source" in reasons and "corroboration" not in reasons
+    # What the second member knows by itself is no duplicate of its copy, and does corroborate.
+    own = {
+        "kind": "domain", "value": "one-voice-quokka.com", "fraud_type": "phishing",
+        "evidence_level": "reported_by_customer", "object_role": "offender_controlled",
+    }  # fmt: skip
+    said = second.client.post("/v1/indicators?wait=executed", json=own)
+    assert said.status_code in (200, 201), said.text
+    assert not said.json()["duplicate"]
+    until(lambda: answer()["reporters"] == 2, "the own report is executed")
+    assert answer()["band"] == "very_high"

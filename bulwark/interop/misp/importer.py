@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from bulwark.indicators.errors import NormalisationError, RowError
-from bulwark.indicators.model import IndicatorReport
+from bulwark.indicators.model import UNKNOWN_SOURCE, IndicatorReport
 from bulwark.indicators.normalise import normalise
 from bulwark.indicators.vocabulary import Kind, ObjectRole
 from bulwark.interop.carried import (
@@ -247,6 +247,8 @@ def _row(
         "policy": options.policy,
         "case_ref": f"misp:{frame.event}" if frame.event else "",
         "link_group": _group(frame.object_ref or ref),
+        # The event and not the attribute: all that one event says is said by one source.
+        "source": frame.event or uuid_of(entry.get("Event")) or ref or UNKNOWN_SOURCE,
     }
     row |= marks.words
     return {name: value for name, value in row.items() if value != ""}

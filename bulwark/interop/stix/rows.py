@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from bulwark.indicators.errors import NormalisationError, RowError
-from bulwark.indicators.model import IndicatorReport
+from bulwark.indicators.model import SOURCE_MAX, UNKNOWN_SOURCE, IndicatorReport
 from bulwark.indicators.normalise import normalise
 from bulwark.indicators.terms import Term
 from bulwark.indicators.vocabulary import FraudType, Kind, ObjectRole, Tlp
@@ -136,6 +136,7 @@ class Rows:
             "policy": options.policy,
             "case_ref": f"stix:{group}" if group else "",
             "link_group": f"stix:{group or name}",
+            "source": _source(entry, group),
             **self._dates(entry, context),
         }
         stated = {"confidence"} if "confidence" in entry else set()
@@ -190,6 +191,19 @@ def day(value: object) -> str:
     """ISO date of a STIX timestamp, '' for anything else."""
     moment = instant(value)
     return "" if moment is None else moment.date().isoformat()
+
+
+def _source(entry: Entry, group: str) -> str:
+    """What an object was copied from: the same whichever bundle brought it.
+
+    An object that MISP wrote stands for its event, which is the report's UUID, as it would had it
+    come as MISP JSON. The id of an observable follows from its value, so that unrelated authors
+    give it the same one: the report around it tells them apart, if there is one.
+    """
+    is_from_misp = any(label.startswith("misp:") for label in listed(entry.get("labels")))
+    is_observable = "created" not in entry
+    name = group if group and (is_from_misp or is_observable) else str(entry["id"])
+    return name.partition("--")[2].lower()[:SOURCE_MAX] or UNKNOWN_SOURCE
 
 
 def _role(entry: Entry) -> ObjectRole:

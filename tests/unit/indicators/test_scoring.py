@@ -270,3 +270,100 @@ def test_a_protecting_record_never_raises_a_score(
 def test_decay_never_rises_with_age(age: int, life: int) -> None:
     assert remaining(age, life, FAST) <= remaining(age - 1, life, FAST) <= FULL
     assert remaining(age, life, EVEN) == max(0, FULL - int(Fraction(FULL * age, life)))
+
+
+def copy(source: bytes, **changes: object) -> RecordView:
+    return record(source=source, evidence_level=EvidenceLevel.REPORTED_BY_CUSTOMER, **changes)
+
+
+def test_two_members_that_copied_one_source_are_one_voice() -> None:
+    alone = assess([copy(b"event")], NOW_MS)
+    both = assess([copy(b"event"), copy(b"event", reporter="telco-b")], NOW_MS)
+    assert (both.score, both.band, both.reporters) == (alone.score, alone.band, 1)
+    assert codes(both) == ["evidence", "same_source"]
+    assert (
+        both.reasons[1].text == "1 more member(s) copied it from a source that is counted already"
+    )
+
+
+def test_copies_of_two_sources_corroborate_each_other() -> None:
+    both = assess([copy(b"one"), copy(b"two", reporter="telco-b")], NOW_MS)
+    assert (both.reporters, codes(both)) == (2, ["evidence", "corroboration"])
+
+
+def test_a_source_counts_by_its_strongest_copy_and_never_reaches_the_highest_band_alone() -> None:
+    views = [copy(b"event", reporter=f"bank-{n}", confidence=90 + n) for n in range(10)]
+    strong = [replace(view, evidence_level=EvidenceLevel.CONFIRMED) for view in views]
+    answer = assess(strong, NOW_MS)
+    assert (answer.score, answer.band, answer.reporters) == (74, Band.HIGH, 1)
+    assert "refuse" not in answer.permitted_actions
+
+
+def test_own_facts_of_a_member_count_beside_the_copy_of_another() -> None:
+    own = record(evidence_level=EvidenceLevel.SUSPECTED)
+    views = [own, copy(b"event"), copy(b"event", reporter="telco-b")]
+    answer = assess(views, NOW_MS)
+    assert answer.reporters == 2 and "same_source" not in codes(answer)
+    assert answer.score == assess([own, views[2]], NOW_MS).score
+
+
+def test_one_member_with_copies_of_many_sources_is_one_voice() -> None:
+    answer = assess([copy(bytes([n])) for n in range(9)], NOW_MS)
+    assert (answer.reporters, answer.score) == (1, assess([copy(b"x")], NOW_MS).score)
+
+
+def test_customers_of_copies_that_do_not_count_are_not_added_up() -> None:
+    views = [
+        copy(b"event", reporter="bank-a", confidence=90, distinct_customers=3),
+        copy(b"event", reporter="telco-b", distinct_customers=3),
+    ]
+    assert assess(views, NOW_MS).customers == 3
+
+
+_MEMBERS = st.sampled_from(["a", "b", "c", "d"])
+_SOURCES = st.sampled_from([None, b"s", b"t", b"u"])
+_SAID = st.lists(st.tuples(_MEMBERS, _SOURCES, st.integers(0, 100)), min_size=1, max_size=8)
+
+
+def _views(
+    said: list[tuple[str, bytes | None, int]], level: EvidenceLevel = EvidenceLevel.AUTHORITY
+) -> list[RecordView]:
+    return [
+        record(reporter=who, source=source, confidence=confidence, evidence_level=level)
+        for who, source, confidence in said
+    ]
+
+
+@settings(max_examples=150, deadline=None)
+@given(_SAID, st.randoms(use_true_random=False))
+def test_whoever_copied_what_nothing_is_counted_twice(
+    said: list[tuple[str, bytes | None, int]], chance: random.Random
+) -> None:
+    """Against all choices of statements in which no member and no source occurs twice."""
+    views = _views(said)
+    answer = assess(views, NOW_MS)
+    mixed = list(views)
+    chance.shuffle(mixed)
+    assert replace(assess(mixed, NOW_MS), limits=answer.limits) == answer
+    most = 0
+    for chosen in range(1 << len(said)):
+        picked = [said[n] for n in range(len(said)) if chosen >> n & 1]
+        members = [who for who, _, _ in picked]
+        sources = [source for _, source, _ in picked if source is not None]
+        if picked and len(set(members)) == len(members) and len(set(sources)) == len(sources):
+            alone = [replace(view, source=None) for view in _views(picked)]
+            most = max(most, assess(alone, NOW_MS).score)
+    assert answer.score <= most
+    assert answer.score >= max(assess([view], NOW_MS).score for view in views)
+
+
+@settings(max_examples=150, deadline=None)
+@given(_SAID, st.sampled_from([EvidenceLevel.CONFIRMED, EvidenceLevel.AUTHORITY]))
+def test_no_member_takes_from_what_the_others_amount_to_without_it(
+    said: list[tuple[str, bytes | None, int]], level: EvidenceLevel
+) -> None:
+    for member in {who for who, _, _ in said}:
+        others = [one for one in said if one[0] != member]
+        if others:
+            without = assess(_views(others, level), NOW_MS)
+            assert assess(_views(said, level), NOW_MS).score >= without.score

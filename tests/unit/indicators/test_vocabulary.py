@@ -95,7 +95,7 @@ def test_unassigned_operation_codes_are_refused(code: int) -> None:
 
 
 def test_usage_flags_are_single_bits_of_a_16_bit_field() -> None:
-    assert [int(flag) for flag in vocabulary.Usage] == [1, 2, 4]
+    assert [int(flag) for flag in vocabulary.Usage] == [1, 2, 4, 8]
 
 
 def test_countries_round_trip_through_their_two_letters() -> None:

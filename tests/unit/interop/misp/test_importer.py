@@ -302,3 +302,28 @@ def test_bytes_that_are_no_json_are_refused_without_repeating_them() -> None:
     with pytest.raises(DocumentInvalid) as caught:
         read_document(b'{"value": "secret.com", ')
     assert "secret" not in str(caught.value)
+
+
+def test_all_that_one_event_says_has_the_event_as_its_source() -> None:
+    event_id = "9C1F0B1E-0001-4000-8000-000000000001"
+    given = [one("domain", "evil-shop.com"), one("btc", "1BoatSLRHtKNngkdXEeobR76b53LETtpyT")]
+    found = carried(event(*given, uuid=event_id))
+    assert {s.row["source"] for s in found.statements} == {event_id.lower()}
+    beside = {"name": "url", "uuid": U.format(9), "Attribute": [one("url", "http://evil.com/a")]}
+    found = carried(event(uuid=event_id, Object=[beside]))
+    assert [s.row["source"] for s in found.statements] == [event_id.lower()]
+    searched = {"response": {"Attribute": [{**given[0], "Event": {"uuid": event_id}}]}}
+    assert [s.row["source"] for s in carried(searched).statements] == [event_id.lower()]
+
+
+def test_a_copy_without_event_has_its_attribute_or_the_unknown_source() -> None:
+    attribute = one("domain", "evil-shop.com")
+    assert [s.row["source"] for s in carried(attribute).statements] == [U.format(1)]
+    del attribute["uuid"]
+    assert [s.row["source"] for s in carried(attribute).statements] == ["unknown"]
+
+
+def test_who_tags_an_event_does_not_choose_its_source() -> None:
+    tags = [{"name": 'fraud-alliance:source="other"'}]
+    found = carried(event(one("domain", "evil-shop.com", Tag=tags), Tag=tags))
+    assert [s.row["source"] for s in found.statements] == [U.format(1)]

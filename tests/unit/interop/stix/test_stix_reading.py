@@ -301,3 +301,27 @@ def test_every_path_that_names_an_identifier_is_read() -> None:
         value = {"ipv4-addr": "1.1.1.1", "ipv6-addr": "2606:4700::1111"}.get(kind, "1.1.1.1")
         found = take(indicator(pattern=f"[{path} = '{value}']"))
         assert found.statements or found.items[0].reason == Reason.VALUE_INVALID, path
+
+
+def test_an_object_is_the_same_source_with_and_without_a_report_around_it() -> None:
+    report = made("report", 7, name="x", published=TIMES["created"], object_refs=[uid("indicator")])
+    alone = take(indicator()).statements[0].row["source"]
+    within = take(indicator(), report).statements[0].row["source"]
+    assert alone == within == uid("indicator").partition("--")[2]
+
+
+def test_what_misp_wrote_as_stix_has_the_event_as_its_source_as_its_json_has() -> None:
+    labels = ['misp:category="Network activity"']
+    report = made("report", 7, name="x", published=TIMES["created"], object_refs=[uid("indicator")])
+    found = take(indicator(labels=labels), report)
+    assert found.statements[0].row["source"] == uid("report", 7).partition("--")[2]
+
+
+def test_an_observable_is_told_by_the_report_around_it_since_its_id_is_that_of_its_value() -> None:
+    domain = {"type": "domain-name", "spec_version": "2.1", "value": "hidden.example.net"}
+    domain["id"] = uid("domain-name")
+    report = made("report", 7, name="x", published=TIMES["created"], object_refs=[domain["id"]])
+    (said,) = take(domain, report, options=ALL).statements
+    assert said.row["source"] == uid("report", 7).partition("--")[2]
+    (alone,) = take(domain, options=ALL).statements
+    assert alone.row["source"] == domain["id"].partition("--")[2]

@@ -26,7 +26,7 @@ from node.audit.reports.scope import TITLES
 from node.audit.seeds import SeedKeeper
 from node.chain.records import StoredRecord
 from node.directory import Directory
-from node.reporting.payload import commitment
+from node.reporting.payload import commitment, source_commitment
 from node.service import Conflict, NotFound
 from tests.unit.node.execution.alliance import (
     ACCOUNTS,
@@ -350,6 +350,19 @@ async def test_the_case_of_an_own_record_is_opened_by_a_key_that_opens_no_other(
     ledger.node.erase(cases[0].record_id)
     with pytest.raises(Conflict, match="is erased"):
         desk.case_key(cases[0].record_id)
+    desk.close()
+
+
+async def test_the_source_of_an_own_copy_is_opened_as_a_case_is(ledger: Ledger) -> None:
+    tag = Tag(bytes(range(32)))
+    source = source_commitment(tag, "9c1f0b1e")
+    payload = RecordPayload(operation=1, kind=Kind.IBAN, usage=8, case_commitment=source)
+    copied = Record.of(bytes(31) + b"1", tag, payload)
+    ledger.anchor(ALPHA, copied)
+    desk = desk_of(ledger.node)
+    key = desk.case_key(copied.record_id)
+    opened = CaseOpening(copied.record_id, "9c1f0b1e", key)
+    assert opened.opens(source) and not replace(opened, case_ref="other").opens(source)
     desk.close()
 
 
