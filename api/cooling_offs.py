@@ -10,17 +10,11 @@ from typing import Any, Final
 
 from api import documentation as doc
 from api import interaction_schemas as schemas
+from api.bodies import known
 from api.customer_reports import CURSOR_PARAMETER, STAFF, state_in, state_parameter
 from api.exchange import Exchange, Reply, Route, json_reply
 from api.interaction_bounds import PERSON_MAX
-from api.interaction_reading import (
-    cursor_of,
-    id_of,
-    json_body,
-    known,
-    seconds_of,
-    word_of,
-)
+from api.interaction_reading import cursor_of, id_of, json_body, seconds_of, word_of
 from api.problems import FieldProblem, invalid
 from api.settings import ApiSettings
 from api.views import timestamp

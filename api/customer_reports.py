@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from api import documentation as doc
 from api import interaction_schemas as schemas
+from api.bodies import known
 from api.exchange import Exchange, Reply, Route, json_reply
 from api.interaction_bounds import CURSOR
 from api.interaction_reading import (
@@ -21,7 +22,6 @@ from api.interaction_reading import (
     day_text,
     id_of,
     json_body,
-    known,
     note_of,
     report_of,
     word_of,

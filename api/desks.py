@@ -89,9 +89,9 @@ def desk_routes(
     if (disputes := desks.get("disputes")) is not None:
         found += dispute_routes(DisputeRoutes(disputes, settings, clock), settings)
     if (exchange := desks.get("exchange")) is not None:
-        found += misp_routes(MispRoutes(exchange, settings), settings)
+        found += misp_routes(MispRoutes(exchange), settings)
     if (stix := desks.get("stix")) is not None:
-        found += stix_routes(StixRoutes(stix, settings), settings)
+        found += stix_routes(StixRoutes(stix), settings)
     if (taxii := desks.get("taxii")) is not None:
         found += taxii_routes(TaxiiRoutes(taxii, settings), settings)
     if (access := desks.get("access")) is not None:

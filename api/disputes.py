@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from api import dispute_schemas as schemas
 from api import documentation as doc
+from api.bodies import known
 from api.dispute_views import dispute_document, history_document, outcome_document
 from api.exchange import JSON_TYPE, Exchange, Reply, Route, json_reply
 from api.indicators import read_object, record_id_of
@@ -72,7 +73,7 @@ class DisputeRoutes:
         exchange.content_type(JSON_TYPE)
         raw = await exchange.body(self._settings.max_body_bytes)
         body = read_object(raw)
-        _known(body, "record_id", "ground", "for_person", "case_ref")
+        known(body, "record_id", "ground", "for_person", "case_ref")
         is_for_person = body.get("for_person", False)
         if not isinstance(is_for_person, bool):
             raise invalid(FieldProblem("for_person", "true or false"))
@@ -90,7 +91,7 @@ class DisputeRoutes:
         exchange.content_type(JSON_TYPE)
         raw = await exchange.body(self._settings.max_body_bytes)
         body = read_object(raw)
-        _known(body, "ruling", "case_ref")
+        known(body, "ruling", "case_ref")
         ruling = _stated(Ruling.parse(body.get("ruling"), "ruling"), "ruling")
         wish = Wish(record_id_of(exchange), Operation.RULE, ruling, case_ref=_case_ref(body))
         return await self._follow(exchange, raw, wish)
@@ -98,7 +99,7 @@ class DisputeRoutes:
     async def erase(self, exchange: Exchange) -> Reply:
         """POST /v1/records/{record_id}/erasure."""
         raw, body = await self._optional(exchange)
-        _known(body, "ground", "case_ref")
+        known(body, "ground", "case_ref")
         names = {ground.label: ground for ground in Ground}
         given = body.get("ground", Ground.REQUEST.label)
         if not isinstance(given, str) or given not in names:
@@ -116,7 +117,7 @@ class DisputeRoutes:
 
     async def _end(self, exchange: Exchange, operation: Operation) -> Reply:
         raw, body = await self._optional(exchange)
-        _known(body, "case_ref")
+        known(body, "case_ref")
         wish = Wish(record_id_of(exchange), operation, case_ref=_case_ref(body))
         return await self._follow(exchange, raw, wish)
 
@@ -166,13 +167,6 @@ class DisputeRoutes:
         exchange.query()
         view = await self._service.history(record_id_of(exchange))
         return json_reply(200, history_document(view, self._now_ms()))
-
-
-def _known(body: dict[str, object], *names: str) -> None:
-    unknown = body.keys() - set(names)
-    if unknown:
-        allowed = ", ".join(names)
-        raise invalid(FieldProblem(min(unknown)[:64], f"an unknown field, allowed: {allowed}"))
 
 
 def _digest(body: dict[str, object], name: str) -> RecordId:

@@ -10,9 +10,10 @@ from typing import Any, Final
 
 from api import documentation as doc
 from api import protection_schemas as schemas
+from api.bodies import known
 from api.customer_reports import STAFF
 from api.exchange import Exchange, Reply, Route, json_reply
-from api.interaction_reading import choice_in, json_body, known, record_id_in
+from api.interaction_reading import choice_in, json_body, record_id_in
 from api.problems import FieldProblem, invalid
 from api.settings import ApiSettings
 from api.views import timestamp

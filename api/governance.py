@@ -12,6 +12,7 @@ from typing import Final
 
 from api import documentation as doc
 from api import governance_schemas as schemas
+from api.bodies import known
 from api.exchange import JSON_TYPE, Exchange, Reply, Route, json_reply
 from api.governance_schemas import DEFAULT_LIFETIME_S
 from api.indicators import read_object
@@ -152,7 +153,7 @@ class GovernanceRoutes:
         exchange.content_type(JSON_TYPE)
         exchange.query()
         body = read_object(await exchange.body(self._settings.max_body_bytes))
-        _known(body, "action")
+        known(body, "action")
         return json_reply(200, _dry_run(self._service.dry_run(_action(body))))
 
     async def propose(self, exchange: Exchange) -> Reply:
@@ -161,7 +162,7 @@ class GovernanceRoutes:
         wait, digest = exchange.wait(), BodyDigest(exchange)
         raw = await exchange.body(self._settings.max_body_bytes)
         body = read_object(raw)
-        _known(body, "action", "lifetime_s", "force")
+        known(body, "action", "lifetime_s", "force")
         outcome = await self._service.propose(
             _action(body),
             lifetime_s=_lifetime(body),
@@ -179,7 +180,7 @@ class GovernanceRoutes:
         proposal_id = _id(exchange)
         wait, digest = exchange.wait(), BodyDigest(exchange)
         raw, body = await self._optional(exchange)
-        _known(body, "force")
+        known(body, "force")
         outcome = await self._service.approve(
             proposal_id, force=_force(body), wait=wait, idempotency=digest.idempotency(raw)
         )
@@ -190,7 +191,7 @@ class GovernanceRoutes:
         proposal_id = _id(exchange)
         wait, digest = exchange.wait(), BodyDigest(exchange)
         raw, body = await self._optional(exchange)
-        _known(body)
+        known(body)
         outcome = await self._service.withdraw(
             proposal_id, wait=wait, idempotency=digest.idempotency(raw)
         )
@@ -227,13 +228,6 @@ def _id(exchange: Exchange) -> int:
         error = FieldProblem("proposal_id", "a number from 1")
         raise Problem(400, "invalid", "proposal_id: a number from 1", errors=(error,))
     return int(text)
-
-
-def _known(body: dict[str, object], *names: str) -> None:
-    unknown = body.keys() - set(names)
-    if unknown:
-        allowed = ", ".join(names) or "none"
-        raise invalid(FieldProblem(min(unknown)[:64], f"an unknown field, allowed: {allowed}"))
 
 
 def _action(body: dict[str, object]) -> Action:

@@ -212,14 +212,6 @@ def note_of(body: Mapping[str, Any]) -> str:
     return text
 
 
-def known(body: Mapping[str, Any], *names: str) -> None:
-    """Problem 422 for a field that is none of `names`."""
-    unknown = body.keys() - set(names)
-    if unknown:
-        allowed = f"an unknown field, allowed: {', '.join(names) or 'none'}"
-        raise invalid(FieldProblem(min(unknown)[:64], allowed))
-
-
 def seconds_of(body: Mapping[str, Any], *, needed: bool) -> int | None:
     """A pause in seconds; Problem 422 otherwise."""
     given = body.get("seconds")

@@ -44,7 +44,18 @@ class MispOptionsIn(Document):
     )
 
 
-class MispImportIn(Document):
+class ImportIn(Document):
+    """A document of any form and how to take it in."""
+
+    document: Any
+    options: MispOptionsIn = Field(default_factory=MispOptionsIn)
+    dry_run: bool = Field(False, description="Say what would happen, change nothing")
+    keep_clear: bool = Field(False, description="Keep clear values for own exports, encrypted")
+    source: str = Field("", pattern=SOURCE_IN, description="Name of the server it is from")
+    cursor: str = Field("", max_length=64, description="Where the next pull from it begins")
+
+
+class MispImportIn(ImportIn):
     """A MISP document and how to take it in."""
 
     model_config = ConfigDict(
@@ -61,11 +72,6 @@ class MispImportIn(Document):
     )
 
     document: dict[str, Any] | list[Any] = Field(description="Any form in which MISP writes events")
-    options: MispOptionsIn = Field(default_factory=MispOptionsIn)
-    dry_run: bool = Field(False, description="Say what would happen, change nothing")
-    keep_clear: bool = Field(False, description="Keep clear values for own exports, encrypted")
-    source: str = Field("", pattern=SOURCE_IN, description="Name of the instance it is from")
-    cursor: str = Field("", max_length=64, description="Where the next pull from it begins")
 
 
 class MispItemOut(Document):

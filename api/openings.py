@@ -12,6 +12,7 @@ from typing import Final
 
 from api import documentation as doc
 from api import openings_schemas as schemas
+from api.bodies import known
 from api.exchange import JSON_TYPE, Exchange, Reply, Route, json_reply
 from api.indicators import read_object
 from api.problems import FieldProblem, Problem, invalid
@@ -164,7 +165,7 @@ class OpeningRoutes:
         wait, digest = exchange.wait(), BodyDigest(exchange)
         raw = await exchange.body(self._settings.max_body_bytes)
         body = read_object(raw)
-        _known(body, "statement", "basis")
+        known(body, "statement", "basis")
         outcome = await self._service.request(
             _digest(body, "statement"),
             _digest(body, "basis"),
@@ -184,7 +185,7 @@ class OpeningRoutes:
         wait, digest = exchange.wait(), BodyDigest(exchange)
         raw = await exchange.body(self._settings.max_body_bytes)
         body = read_object(raw)
-        _known(body, "approve")
+        known(body, "approve")
         approve = body.get("approve")
         if not isinstance(approve, bool):
             raise invalid(FieldProblem("approve", "true or false"))
@@ -199,7 +200,7 @@ class OpeningRoutes:
         raw = await exchange.body(self._settings.max_body_bytes)
         if raw:
             exchange.content_type(JSON_TYPE)
-            _known(read_object(raw))
+            known(read_object(raw))
         finished = await self._service.finish(case_id, wait=wait)
         return json_reply(write_status(finished.outcome.stage), finished_document(finished))
 
@@ -308,10 +309,3 @@ def _digest(body: dict[str, object], name: str) -> bytes:
     if not any(found):
         raise invalid(FieldProblem(name, "must not be zero"))
     return found
-
-
-def _known(body: dict[str, object], *names: str) -> None:
-    unknown = body.keys() - set(names)
-    if unknown:
-        allowed = ", ".join(names) or "none"
-        raise invalid(FieldProblem(min(unknown)[:64], f"an unknown field, allowed: {allowed}"))

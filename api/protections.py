@@ -11,18 +11,11 @@ from typing import Any, Final
 
 from api import documentation as doc
 from api import protection_schemas as schemas
+from api.bodies import known
 from api.customer_reports import CURSOR_PARAMETER, STAFF, WRITERS
 from api.exchange import Exchange, Reply, Route, json_reply
 from api.interaction_bounds import PERSON_MAX
-from api.interaction_reading import (
-    DAY_MS,
-    cursor_of,
-    day_text,
-    id_of,
-    json_body,
-    known,
-    word_of,
-)
+from api.interaction_reading import DAY_MS, cursor_of, day_text, id_of, json_body, word_of
 from api.problems import FieldProblem, invalid
 from api.settings import ApiSettings
 from api.views import timestamp

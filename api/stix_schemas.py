@@ -6,11 +6,11 @@ from typing import Any
 
 from pydantic import ConfigDict, Field
 
-from api.misp_schemas import SOURCE_IN, MispOptionsIn
+from api.misp_schemas import ImportIn, MispExportIn
 from api.schemas import Document
 
 
-class StixImportIn(Document):
+class StixImportIn(ImportIn):
     """A STIX 2.1 document and how to take it in."""
 
     model_config = ConfigDict(
@@ -31,22 +31,10 @@ class StixImportIn(Document):
     )
 
     document: dict[str, Any] = Field(description="A bundle, one object or a TAXII envelope")
-    options: MispOptionsIn = Field(default_factory=MispOptionsIn)
-    dry_run: bool = Field(False, description="Say what would happen, change nothing")
-    keep_clear: bool = Field(False, description="Keep clear values for own exports, encrypted")
-    source: str = Field("", pattern=SOURCE_IN, description="Name of the server it is from")
-    cursor: str = Field("", max_length=64, description="Where the next pull from it begins")
 
 
-class StixExportIn(Document):
+class StixExportIn(MispExportIn):
     """Which records to write as a STIX bundle."""
-
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"own_only": True}]})
-
-    since: int = Field(0, ge=0, le=10**11, description="Stated from then on, seconds since 1970")
-    most: int = Field(10_000, ge=1, le=50_000, description="The newest records")
-    own_only: bool = Field(False, description="Records of this member alone")
-    clear: bool = Field(False, description="Clear values where this member kept them")
 
 
 class StixBundleOut(Document):

@@ -14,8 +14,9 @@ from typing import Any, Final
 import orjson
 
 from api import taxii_schemas as schemas
+from api.bodies import bad
 from api.exchange import Exchange, Reply, Route
-from api.problems import FieldProblem, Problem, malformed
+from api.problems import Problem, malformed
 from api.settings import ApiSettings
 from bulwark.interop.stix.checks import IDENTIFIER, instant
 from bulwark.interop.stix.document import MAX_BYTES, DocumentRefused
@@ -214,14 +215,14 @@ def _filter(exchange: Exchange, *names: str, ids: frozenset[str] | None = None) 
     if (given := query.get("added_after")) is not None:
         moment = instant(given)
         if moment is None:
-            raise _bad("added_after", "a timestamp as 2026-11-22T10:00:00.000000Z")
+            raise bad("added_after", "a timestamp as 2026-11-22T10:00:00.000000Z")
         after = int(moment.timestamp()) * 1_000_000 + moment.microsecond
     limit = query.get("limit")
     if limit is not None and (_NUMBER.match(limit) is None or int(limit) < 1):
-        raise _bad("limit", "a whole number from 1 on")
+        raise bad("limit", "a whole number from 1 on")
     cursor = query.get("next")
     if cursor is not None and _CURSOR.match(cursor) is None:
-        raise _bad("next", "what the page before gave as next")
+        raise bad("next", "what the page before gave as next")
     return Filter(
         added_after=after,
         limit=None if limit is None else int(limit),
@@ -241,7 +242,7 @@ def _matched(
         return None
     words = given.split(",")
     if len(words) > MATCHES_MAX or any(pattern.match(word) is None for word in words):
-        raise _bad(f"match[{name}]", f"up to {MATCHES_MAX}, separated by commas")
+        raise bad(f"match[{name}]", f"up to {MATCHES_MAX}, separated by commas")
     return frozenset(words)
 
 
@@ -252,7 +253,7 @@ def _versions(query: Mapping[str, str]) -> frozenset[str] | None:
     words = given.split(",")
     for word in words:
         if word not in ("first", "last", "all") and instant(word) is None:
-            raise _bad("match[version]", "first, last, all or timestamps")
+            raise bad("match[version]", "first, last, all or timestamps")
     return frozenset(words[:MATCHES_MAX])
 
 
@@ -310,10 +311,6 @@ def _entry(one: StatusEntry) -> dict[str, str]:
 
 def _reply(status: int, document: object, *headers: tuple[bytes, bytes]) -> Reply:
     return Reply(status, orjson.dumps(document), MEDIA_TYPE, headers)
-
-
-def _bad(name: str, allowed: str) -> Problem:
-    return Problem(400, "invalid", f"{name}: {allowed}", errors=(FieldProblem(name, allowed),))
 
 
 def _unread(refusal: DocumentRefused) -> Problem:

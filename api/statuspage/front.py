@@ -19,11 +19,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from api import documentation as doc
 from api import protection_schemas as schemas
 from api.advice import LANGUAGE, language_of
+from api.bodies import known
 from api.console.gate import Door, check_origin
 from api.console.visit import HTML_TYPE, read_form
 from api.edge import as_problem
 from api.exchange import ClientGone, Exchange, Reply, Route, json_reply
-from api.interaction_reading import json_body, known
+from api.interaction_reading import json_body
 from api.problems import FieldProblem, Problem, invalid
 from api.settings import ApiSettings
 from api.statuspage.answering import Answer, Answering, Miss

@@ -124,18 +124,6 @@ OBJECT_ROLES: Final[dict[tuple[str, str], ObjectRole]] = {
 }
 """(MISP object, its `role`; '' for any) to the role of the identifiers in it."""
 
-STIX_TYPES: Final[dict[str, Kind]] = {
-    "email-addr": Kind.EMAIL,
-    "url": Kind.URL,
-    "domain-name": Kind.DOMAIN,
-    "ipv4-addr": Kind.IP,
-    "ipv6-addr": Kind.IP,
-    "phone-number": Kind.PHONE,
-    "bank-account": Kind.IBAN,
-    "cryptocurrency-wallet": Kind.WALLET,
-}
-"""STIX observables to kinds; a bank-account without iban is a BANK_ACCOUNT."""
-
 _TLP: Final[dict[str, Tlp]] = {
     "tlp:clear": Tlp.CLEAR,
     "tlp:white": Tlp.CLEAR,

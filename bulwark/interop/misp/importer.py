@@ -13,9 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from bulwark.indicators.errors import NormalisationError, RowError
-from bulwark.indicators.model import UNKNOWN_SOURCE, IndicatorReport
-from bulwark.indicators.normalise import normalise
+from bulwark.indicators.model import UNKNOWN_SOURCE
 from bulwark.indicators.vocabulary import Kind, ObjectRole
 from bulwark.interop.carried import (
     NO_ROW,
@@ -40,7 +38,8 @@ from bulwark.interop.misp.values import (
     is_broken,
     left_because,
 )
-from bulwark.interop.misp.warninglists import Warninglist, first_hit
+from bulwark.interop.misp.warninglists import Warninglist
+from bulwark.interop.rowcheck import RowCheck
 
 VALUE_MAX: Final = 4_096
 """Characters of a value that is looked at."""
@@ -52,11 +51,8 @@ class Conversion:
     """One document under conversion."""
 
     options: ImportOptions
-    lists: Sequence[Warninglist]
-    now_ms: int
+    check: RowCheck
     out: Gathering = field(default_factory=Gathering)
-    said: set[tuple[Kind, str, int, int]] = field(default_factory=set)
-    """Kind, canonical value, fraud type and role of what was stated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +78,7 @@ def convert(
 
     `now_ms` is milliseconds since 1970 UTC: dates in the future are refused.
     """
-    work = Conversion(options, lists, now_ms)
+    work = Conversion(options, RowCheck(now_ms, lists))
     for event in events_of(document, work.out):
         _event(event, work)
     return work.out.done()
@@ -168,7 +164,7 @@ def _attribute(where: Where, entry: Any, frame: Frame, work: Conversion) -> None
     made = duplicates = 0
     for part, identifier in enumerate(found):
         row = _row(identifier, entry, frame, marks, seen, work, ref)
-        refusal = _check(row, kind, work)
+        refusal = work.check.judge(row, kind)
         if isinstance(refusal, tuple):
             out.note(place, what, Fate.REFUSED, *refusal, ref=ref)
             continue
@@ -256,28 +252,6 @@ def _row(
 
 def _group(ref: str) -> str:
     return f"misp:{ref}" if ref else ""
-
-
-def _check(row: Mapping[str, object], kind: str, work: Conversion) -> tuple[Reason, str] | bool:
-    """Why a row can not be stated; else whether it is the first of its identifier."""
-    if not row.get("fraud_type"):
-        return Reason.NO_FRAUD_TYPE, "no tag names a fraud type and no default is set"
-    try:
-        report = IndicatorReport.from_mapping(row, now_ms=work.now_ms)
-    except RowError as error:
-        problems = "; ".join(f"{one.field}: allowed is {one.allowed}" for one in error.problems)
-        return Reason.FIELD_INVALID, problems
-    try:
-        canonical = normalise(report.kind, report.value, str(report.region) or None).value
-    except NormalisationError as error:
-        return Reason.VALUE_INVALID, f"{error.rule}: {error.message}"
-    hit = first_hit(work.lists, kind, canonical)
-    if hit is not None:
-        return Reason.WARNINGLIST, f"warninglist {hit}"
-    said = (report.kind, canonical, int(report.fraud_type), int(report.object_role))
-    is_first = said not in work.said
-    work.said.add(said)
-    return is_first
 
 
 def _yes(entry: Mapping[str, Any], name: str) -> bool:

@@ -14,6 +14,7 @@ from typing import Final
 import rfc8785
 
 from bulwark.indicators.vocabulary import Kind, Tlp
+from bulwark.interop.words import tlp_tag
 
 MEDIA_TYPE: Final = "application/stix+json;version=2.1"
 _NAMESPACE: Final = uuid.uuid5(uuid.NAMESPACE_URL, "urn:bulwark:stix:1")
@@ -48,13 +49,6 @@ TLP_IDS: Final[Mapping[str, Tlp]] = {
     "marking-definition--5e57c739-391a-4eb3-b6be-7d15ca92d5ed": Tlp.RED,
 }
 """Markings that everybody knows by id: TLP 2.0 first, then TLP 1 with white as clear."""
-_TLP_WORDS: Final = {
-    Tlp.CLEAR: "clear",
-    Tlp.GREEN: "green",
-    Tlp.AMBER: "amber",
-    Tlp.AMBER_STRICT: "amber+strict",
-    Tlp.RED: "red",
-}
 TLP_CREATED: Final = "2022-10-01T00:00:00.000Z"
 
 SCO_OF_KIND: Final[Mapping[Kind, tuple[str, str]]] = {
@@ -91,12 +85,11 @@ def tlp_id(marking: Tlp) -> str:
 
 def tlp_object(marking: Tlp) -> dict[str, object]:
     """The marking-definition object of a TLP 2.0 marking."""
-    wanted = Tlp.AMBER_STRICT if marking is Tlp.UNKNOWN else marking
-    word = _TLP_WORDS[wanted]
+    word = tlp_tag(marking).removeprefix("tlp:")
     return {
         "type": "marking-definition",
         "spec_version": "2.1",
-        "id": tlp_id(wanted),
+        "id": tlp_id(marking),
         "created": TLP_CREATED,
         "name": f"TLP:{word.upper()}",
         "extensions": {TLP_EXTENSION: {"extension_type": "property-extension", "tlp_2_0": word}},

@@ -26,6 +26,7 @@ from bulwark.interop.carried import (
 )
 from bulwark.interop.misp.options import ImportOptions, OnFalsePositive
 from bulwark.interop.misp.warninglists import Warninglist
+from bulwark.interop.rowcheck import RowCheck
 from bulwark.interop.stix.context import DENIALS, Context, Entry, listed, read_context
 from bulwark.interop.stix.document import (
     Document,
@@ -92,7 +93,7 @@ def convert_objects(
     """Statements and items of objects; `now_ms` is milliseconds since 1970 UTC. Never raises."""
     out = Gathering()
     context = read_context(document, out)
-    work = _Work(context, Rows(options, now_ms, lists), out, options)
+    work = _Work(context, Rows(options, RowCheck(now_ms, lists)), out, options)
     later: list[tuple[str, Entry]] = []
     acting: list[tuple[str, Entry]] = []
     rest: list[tuple[str, Entry]] = []
@@ -217,7 +218,7 @@ def _state(where: str, entry: Entry, selection: Selection, work: _Work, part: st
     made = repeated = 0
     for named in dict.fromkeys(selection.identifiers):
         row = work.rows.row(entry, named, said, tlp, work.context)
-        judged = work.rows.check(row)
+        judged = work.rows.check.judge(row)
         if isinstance(judged, tuple):
             _note(work, where + part, entry, Fate.REFUSED, *judged)
             continue

@@ -1,26 +1,22 @@
 """Rows of statements from STIX objects: dates, confidence, marking, and the ledger's own words.
 
 Rules: what the object says goes before what its labels say, and both before the defaults of the
-import; our own extension goes before everything. A row is checked with the rules of the ledger
-before it is a statement, so that a dry run says what a real import will.
+import; our own extension goes before everything.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 
-from bulwark.indicators.errors import NormalisationError, RowError
-from bulwark.indicators.model import SOURCE_MAX, UNKNOWN_SOURCE, IndicatorReport
-from bulwark.indicators.normalise import normalise
+from bulwark.indicators.model import SOURCE_MAX, UNKNOWN_SOURCE
 from bulwark.indicators.terms import Term
-from bulwark.indicators.vocabulary import FraudType, Kind, ObjectRole, Tlp
+from bulwark.indicators.vocabulary import FraudType, ObjectRole, Tlp
 from bulwark.interop import words
-from bulwark.interop.carried import Reason
 from bulwark.interop.misp.options import ImportOptions
-from bulwark.interop.misp.warninglists import Warninglist, first_hit
+from bulwark.interop.rowcheck import RowCheck
 from bulwark.interop.stix.checks import instant
 from bulwark.interop.stix.context import Context, Entry, listed
 from bulwark.interop.stix.names import EXTENSION
@@ -99,15 +95,12 @@ class Rows:
     """Makes and checks the rows of one document."""
 
     options: ImportOptions
-    now_ms: int
-    lists: Sequence[Warninglist] = ()
-    said: set[tuple[Kind, str, int, int]] = field(default_factory=set)
-    """Kind, canonical value, fraud type and role of what was stated."""
+    check: RowCheck
 
     @property
     def today(self) -> str:
         """ISO date of the import."""
-        return datetime.fromtimestamp(self.now_ms / 1000, UTC).date().isoformat()
+        return datetime.fromtimestamp(self.check.now_ms / 1000, UTC).date().isoformat()
 
     def row(
         self, entry: Entry, named: Identifier, said: Said, tlp: Tlp | None, context: Context
@@ -162,29 +155,8 @@ class Rows:
     def ends(self, entry: Entry) -> str:
         """ISO date of valid_until; '' where it is not stated, or farther than records may say."""
         until = day(entry.get("valid_until"))
-        limit = datetime.fromtimestamp(self.now_ms / 1000 + 3650 * _DAY_S, UTC)
+        limit = datetime.fromtimestamp(self.check.now_ms / 1000 + 3650 * _DAY_S, UTC)
         return until if until <= limit.date().isoformat() else ""
-
-    def check(self, row: Mapping[str, object]) -> tuple[Reason, str] | bool:
-        """Why a row can not be stated; else whether it is the first of its identifier."""
-        if not row.get("fraud_type"):
-            return Reason.NO_FRAUD_TYPE, "nothing names a fraud type and no default is set"
-        try:
-            report = IndicatorReport.from_mapping(row, now_ms=self.now_ms)
-        except RowError as error:
-            problems = "; ".join(f"{one.field}: allowed is {one.allowed}" for one in error.problems)
-            return Reason.FIELD_INVALID, problems
-        try:
-            canonical = normalise(report.kind, report.value, str(report.region) or None).value
-        except NormalisationError as error:
-            return Reason.VALUE_INVALID, f"{error.rule}: {error.message}"
-        hit = first_hit(self.lists, words.MISP_OUT[report.kind][0], canonical)
-        if hit is not None:
-            return Reason.WARNINGLIST, f"warninglist {hit}"
-        key = (report.kind, canonical, int(report.fraud_type), int(report.object_role))
-        is_first = key not in self.said
-        self.said.add(key)
-        return is_first
 
 
 def day(value: object) -> str:
