@@ -11,8 +11,11 @@ import pytest
 
 from node.assembly import network_identity, open_home
 from node.pki import load_certificate, spki_pin
+from node.rotation.following import follow_keys
 from node.rotation.keyfile import NEW_ENVIRONMENT_NAME, changing
+from node.rotation.keyline import generations, mark_of
 from node.sections import KeystoreConfig
+from node.storage.memory import MemoryStore
 
 KINDS = ("vote", "account", "tls", "ring", "sealing")
 
@@ -135,3 +138,35 @@ def test_without_a_running_node_the_ledgers_part_is_left_open(bulwark, home: Pat
     assert "what the ledger knows is open" in result.stdout
     again = bulwark("key", "rotate", "vote", "--home", home)
     assert again.exit_code == 1, again.output
+
+
+@pytest.mark.parametrize("kind", ["vault", "index"])
+def test_a_vault_or_index_key_is_new_at_once_and_the_database_follows_at_the_next_start(
+    bulwark, home: Path, kind: str
+) -> None:
+    dry = bulwark("key", "rotate", kind, "--home", home, "--dry-run")
+    assert dry.exit_code == 0, dry.output
+    assert stored_next(bulwark, home, kind) == ["restart the node: what is stored follows"]
+    store = MemoryStore()
+    opened = open_home(home)
+    follow_keys(opened, store, lambda: 0.0)
+    assert stored_next(bulwark, home, kind) == ["nothing"]
+    old = getattr(opened.secrets, f"{kind}_key")
+    made = bulwark("key", "rotate", kind, "--home", home, "--json")
+    assert made.exit_code == 0, made.output
+    line = getattr(open_home(home).secrets, f"{kind}_key")
+    assert line != old and generations(line) == (bytes(old), bytes(line))
+    assert json.loads(made.stdout)["key"] == mark_of(line).hex()
+    kept = "kept for ever"
+    assert stored_next(bulwark, home, kind) == ["restart the node: what is stored follows", kept]
+    for option in ("--drop-former", "--give-up"):
+        refused = bulwark("key", "rotate", kind, "--home", home, option, "--offline")
+        assert refused.exit_code == 1 and "no vault key" in refused.stderr.replace("index", "vault")
+    follow_keys(open_home(home), store, lambda: 0.0)
+    assert stored_next(bulwark, home, kind) == ["nothing", kept]
+
+
+def stored_next(bulwark, home: Path, kind: str) -> list[str]:
+    """What is next for each key of a kind, without the reason."""
+    rows = [row for row in status(bulwark, home)["keys"] if row["key"] == kind]
+    return [row["next"].split(" at its")[0].split(": names")[0] for row in rows]
