@@ -74,8 +74,7 @@ class Node:
 
     def __init__(self, home: Home, store: KeyValueStore) -> None:
         load_evm()
-        self._home = home
-        self._store, self._clock = store, Clock()
+        self._home, self._store, self._clock = home, store, Clock()
         self._durability = Durability(store)
         self._supervisor = Supervisor()
         home.keys.lost = self._supervisor.halt
