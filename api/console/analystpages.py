@@ -38,8 +38,7 @@ def analyst_pages(source: Source, language: str) -> list[Page]:
     if source.jobs is not None:
         pages += _job_pages(JobPages(source.jobs))
     if source.disputes is not None:
-        member = str(source.service.status().get("member", ""))
-        at = CaseworkPages(source.disputes, member)
+        at = CaseworkPages(source, source.disputes)
         move = f"{BASE}/records/{{record}}/{{move}}"
         pages += [
             Page("GET", move, at.show, WRITERS),

@@ -21,6 +21,7 @@ from api.console.forms import (
     refused,
     settle,
 )
+from api.console.source import Source
 from api.console.visit import View, Visit
 from api.exchange import Reply
 from api.problems import FieldProblem, Problem, invalid
@@ -78,16 +79,16 @@ def moves_of(view: RecordView, member: object) -> tuple[str, ...]:
 class CaseworkPages:
     """Handlers of what follows a record, under /console/records/{record}."""
 
-    def __init__(self, disputes: DisputesService, member: str) -> None:
+    def __init__(self, source: Source, disputes: DisputesService) -> None:
+        self._source = source
         self._disputes = disputes
-        self._member = member
 
     async def show(self, visit: Visit) -> View:
         """GET /console/records/{record}/{move}."""
         visit.exchange.query()
         move, record_id = _move(visit), RecordId(visit.digest("record"))
         view = await self._disputes.history(record_id)
-        if move not in moves_of(view, self._member):
+        if move not in moves_of(view, self._source.service.status().get("member")):
             state = "erased" if view.standing is None else view.standing.state.label
             detail = f"the record is {state}, and this member may not {move} it now"
             raise Problem(409, "conflict", detail)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import re
+from collections.abc import Mapping
 
 import pytest
 
@@ -12,8 +14,16 @@ from api.console.visit import LARGE_FORM_BYTES
 from node.interaction.feedbackport import FeedbackSummary, ReporterFigures
 from node.service import Role
 from tests.consent_terms import TERMS as WHOLE
+from tests.unit.api.console import world as world_module
 from tests.unit.api.console.test_customers import INBOX, REPORT
-from tests.unit.api.console.world import Browser, ConsoleWorld, check_html, ticket_of, token_of
+from tests.unit.api.console.world import (
+    Browser,
+    ConsoleNode,
+    ConsoleWorld,
+    check_html,
+    ticket_of,
+    token_of,
+)
 from tests.unit.api.fake_consents import FakeConsents
 from tests.unit.node.interaction.office import Office
 
@@ -221,3 +231,21 @@ async def test_a_report_of_twenty_identifiers_and_a_long_text_in_any_script_is_t
         answer = await browser.post(INBOX, **{**body, "text": "a" * LARGE_FORM_BYTES})
         assert answer.status_code == 413
         check_html(answer.text)
+
+
+class Looped(ConsoleNode):
+    """A node whose state is its event loop's own, as a real one's is."""
+
+    def status(self) -> Mapping[str, object]:
+        asyncio.get_running_loop()
+        return super().status()
+
+
+async def test_the_console_is_made_in_a_thread_without_a_question_to_the_node(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(world_module, "ConsoleNode", Looped)
+    world = await asyncio.to_thread(ConsoleWorld, consents=consents(), interaction=Office())
+    async with world.browser() as browser:
+        await browser.login(Role.REPORTER)
+        await browser.page("/console/consents")
