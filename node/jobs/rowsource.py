@@ -129,29 +129,65 @@ class _Lines:
         self._stream.close()
 
 
-class CsvRows:
-    """Rows of a CSV input."""
+class _LineRows:
+    """What both readers of lines share: where they are, and where their first row begins."""
 
     expected_rows: int | None = None
 
-    def __init__(self, raw: io.RawIOBase, max_row_bytes: int, max_columns: int) -> None:
-        """Reads the header; raises InputRefused."""
+    def __init__(self, raw: io.RawIOBase, max_row_bytes: int) -> None:
+        """Goes to the first line; raises InputRefused."""
         self._lines = _Lines(raw, max_row_bytes)
         self._most = max_row_bytes
-        self._wanted: list[int] = []
         self._lines.begin()
+        self._first = self.place
+
+    def seek(self, place: Place) -> None:
+        """See RowSource."""
+        at, line, _ = place if any(place) else self._first
+        self._lines.go(at, line)
+
+    @property
+    def place(self) -> Place:
+        """See RowSource."""
+        return self._lines.at, self._lines.line, 0
+
+    @property
+    def read_bytes(self) -> int:
+        """See RowSource."""
+        return self._lines.at
+
+    def close(self) -> None:
+        """See RowSource."""
+        self._lines.close()
+
+    def _next(self) -> tuple[int, bytes | None] | None:
+        """The next line that is not blank with its number, None for one that is too long."""
+        while (found := self._lines.next()) is not None:
+            text, is_long = found
+            if is_long:
+                return self._lines.line, None
+            if text and not text.isspace():
+                return self._lines.line, text
+        return None
+
+
+class CsvRows(_LineRows):
+    """Rows of a CSV input."""
+
+    def __init__(self, raw: io.RawIOBase, max_row_bytes: int, max_columns: int) -> None:
+        """Reads the header; raises InputRefused."""
+        super().__init__(raw, max_row_bytes)
+        self._wanted: list[int] = []
         self.columns = self._header(max_columns)
-        self._first = (self._lines.at, self._lines.line, 0)
+        self._first = self.place
 
     def _header(self, most: int) -> tuple[str, ...]:
-        while (found := self._lines.next()) is not None:
-            line, is_long = found
-            if is_long:
-                raise InputRefused(f"line 1: the header is over {self._most:,} bytes")
-            if line.strip():
-                break
-        else:
+        found = self._next()
+        if found is None:
             raise InputRefused("the file is empty; a CSV file begins with a header line")
+        line = found[1]
+        if line is None:
+            raise InputRefused(f"line {found[0]}: the header is over {self._most:,} bytes")
         counts = {mark: line.count(mark.encode()) for mark in MARKS}
         self._mark = max(MARKS, key=lambda mark: counts[mark])
         # Where a quoted cell begins: at the start or behind a mark.
@@ -173,32 +209,14 @@ class CsvRows:
                 raise InputRefused(_no_column(name, self.columns))
         self._wanted = [self.columns.index(name) for name in columns]
 
-    def seek(self, place: Place) -> None:
-        """See RowSource."""
-        at, line, _ = place if any(place) else self._first
-        self._lines.go(at, line)
-
-    @property
-    def place(self) -> Place:
-        """See RowSource."""
-        return self._lines.at, self._lines.line, 0
-
-    @property
-    def read_bytes(self) -> int:
-        """See RowSource."""
-        return self._lines.at
-
     def take(self, most: int) -> list[Raw]:
         """See RowSource."""
         rows: list[Raw] = []
         width, wanted = len(self.columns), self._wanted
-        while len(rows) < most and (found := self._lines.next()) is not None:
-            text, is_long = found
-            line = self._lines.line
-            if is_long:
+        while len(rows) < most and (found := self._next()) is not None:
+            line, text = found
+            if text is None:
                 rows.append(Raw(line, _too_long(self._most), 0))
-                continue
-            if not text or text.isspace():
                 continue
             cells = self._cells(self._whole(text) if b'"' in text else text)
             if not isinstance(cells, Fault) and len(cells) != width:
@@ -261,24 +279,15 @@ class CsvRows:
             return Fault("row", "row.quotes", "a quoted cell is not closed")
         return [cell.strip() for cell in rows[0]]
 
-    def close(self) -> None:
-        """See RowSource."""
-        self._lines.close()
 
-
-class NdjsonRows:
+class NdjsonRows(_LineRows):
     """Rows of an NDJSON input: one object a line."""
-
-    expected_rows: int | None = None
 
     def __init__(self, raw: io.RawIOBase, max_row_bytes: int, max_columns: int) -> None:
         """Reads the first row for its names; raises InputRefused."""
-        self._lines = _Lines(raw, max_row_bytes)
-        self._most = max_row_bytes
+        super().__init__(raw, max_row_bytes)
         self._columns = max_columns
         self._wanted: tuple[str, ...] = ()
-        self._lines.begin()
-        self._first = (self._lines.at, self._lines.line, 0)
         first = self._next()
         if first is None:
             raise InputRefused("the file is empty; NDJSON has one object a line")
@@ -288,30 +297,6 @@ class NdjsonRows:
     def want(self, columns: Sequence[str]) -> None:
         """See RowSource; a name that no row has is no fault of the file."""
         self._wanted = tuple(columns)
-
-    def seek(self, place: Place) -> None:
-        """See RowSource."""
-        at, line, _ = place if any(place) else self._first
-        self._lines.go(at, line)
-
-    @property
-    def place(self) -> Place:
-        """See RowSource."""
-        return self._lines.at, self._lines.line, 0
-
-    @property
-    def read_bytes(self) -> int:
-        """See RowSource."""
-        return self._lines.at
-
-    def _next(self) -> tuple[int, bytes | None] | None:
-        while (found := self._lines.next()) is not None:
-            text, is_long = found
-            if is_long:
-                return self._lines.line, None
-            if text and not text.isspace():
-                return self._lines.line, text
-        return None
 
     def _object(self, text: bytes | None) -> dict[str, object] | Fault:
         if text is None:
@@ -339,10 +324,6 @@ class NdjsonRows:
                 cells = tuple([row.get(name) for name in self._wanted])
                 rows.append(Raw(line, cells, len(text or b"")))
         return rows
-
-    def close(self) -> None:
-        """See RowSource."""
-        self._lines.close()
 
 
 def _too_long(most: int) -> Fault:
