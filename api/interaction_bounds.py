@@ -13,5 +13,7 @@ NOTE_MAX: Final = 2_000
 MAX_IDENTIFIERS: Final = 20
 MAX_FRAUD_TYPES: Final = 5
 DEFAULT_CONFIDENCE: Final = 70
+PAUSE_MAX_S: Final = 2_592_000
+"""Seconds of a pause that a client may ask for: 30 days."""
 ID: Final = "^[0-9a-f]{32}$"
 CURSOR: Final = "^[0-9a-f]{48}$"

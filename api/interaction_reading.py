@@ -11,10 +11,13 @@ from api.advice import LANGUAGE, LANGUAGE_ALLOWED
 from api.exchange import JSON_TYPE, Exchange
 from api.indicators import read_object
 from api.interaction_bounds import (
+    CURSOR,
     DEFAULT_CONFIDENCE,
+    ID,
     MAX_FRAUD_TYPES,
     MAX_IDENTIFIERS,
     NOTE_MAX,
+    PAUSE_MAX_S,
     PERSON_MAX,
     TEXT_MAX,
 )
@@ -36,9 +39,9 @@ from bulwark.indicators.vocabulary import (
 from bulwark.ledger.ids import RecordId
 from node.interaction.reportport import Choice, Identifier, NewReport
 
-_ID: Final = re.compile(r"[0-9a-f]{32}\Z")
+_ID: Final = re.compile(ID)
 _RECORD_ID: Final = re.compile(r"(?:0x)?[0-9a-fA-F]{64}\Z")
-_CURSOR: Final = re.compile(r"[0-9a-f]{48}\Z")
+_CURSOR: Final = re.compile(CURSOR)
 DAY_MS: Final = 86_400_000
 E = TypeVar("E", bound=StrEnum)
 _REPORT: Final = frozenset(
@@ -67,7 +70,7 @@ async def json_body(
 def id_of(exchange: Exchange, name: str) -> str:
     """An id of the path; Problem 404 for what can be none."""
     text = exchange.params[name]
-    if _ID.match(text) is None:
+    if _ID.fullmatch(text) is None:
         raise Problem(404, "not-found", "an id has 32 hexadecimal digits")
     return text
 
@@ -76,7 +79,7 @@ def cursor_of(text: str | None) -> bytes | None:
     """Where a page begins; Problem 400 otherwise."""
     if text is None:
         return None
-    if _CURSOR.match(text) is None:
+    if _CURSOR.fullmatch(text) is None:
         problem = FieldProblem("cursor", "what the page before gave as `next`")
         raise Problem(400, "invalid", "cursor: 48 hexadecimal digits", errors=(problem,))
     return bytes.fromhex(text)
@@ -217,8 +220,8 @@ def seconds_of(body: Mapping[str, Any], *, needed: bool) -> int | None:
     given = body.get("seconds")
     if given is None and not needed:
         return None
-    if not isinstance(given, int) or isinstance(given, bool) or not 1 <= given <= 2_592_000:
-        raise invalid(FieldProblem("seconds", "a whole number from 1 to 2592000"))
+    if not isinstance(given, int) or isinstance(given, bool) or not 1 <= given <= PAUSE_MAX_S:
+        raise invalid(FieldProblem("seconds", f"a whole number from 1 to {PAUSE_MAX_S}"))
     return given
 
 

@@ -17,6 +17,7 @@ from api.interaction_bounds import (
     MAX_FRAUD_TYPES,
     MAX_IDENTIFIERS,
     NOTE_MAX,
+    PAUSE_MAX_S,
     PERSON_MAX,
     TEXT_MAX,
 )
@@ -227,7 +228,7 @@ class CoolingOffIn(Document):
     question: ScreeningIn = Field(description="About the other side of the payment")
     customer: str = person("The member's own reference of its customer")
     payment: str = person("The payment system's reference")
-    seconds: int | None = Field(None, ge=1, le=2_592_000, description="The pause")
+    seconds: int | None = Field(None, ge=1, le=PAUSE_MAX_S, description="The pause")
 
 
 class ExtensionIn(Document):
@@ -235,7 +236,7 @@ class ExtensionIn(Document):
 
     model_config = example(seconds=1800)
 
-    seconds: int = Field(ge=1, le=2_592_000)
+    seconds: int = Field(ge=1, le=PAUSE_MAX_S)
 
 
 class CoolingOffOut(Document):

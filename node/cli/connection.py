@@ -55,12 +55,17 @@ class Target:
 
     def trust(self) -> ssl.SSLContext | bool:
         """What the node's HTTPS is checked against; raises BadSetup."""
-        if self.authority is None:
-            return True
-        try:
-            return ssl.create_default_context(cafile=self.authority)
-        except OSError as error:  # of which ssl.SSLError is one
-            raise BadSetup(f"{self.authority}: {error.strerror or error}") from error
+        return trust(self.authority)
+
+
+def trust(authority: Path | None) -> ssl.SSLContext | bool:
+    """What HTTPS is checked against: a CA certificate, or the system's; raises BadSetup."""
+    if authority is None:
+        return True
+    try:
+        return ssl.create_default_context(cafile=authority)
+    except OSError as error:  # of which ssl.SSLError is one
+        raise BadSetup(f"{authority}: {error.strerror or error}") from error
 
 
 def connection_options(

@@ -33,6 +33,7 @@ from bulwark.interop.misp.options import ImportOptions, OnFalsePositive
 from bulwark.interop.misp.warninglists import Warninglist, WarninglistInvalid
 from node.cli.connection import WRITE_ROLES, Target, connection_options, run, with_client
 from node.cli.faults import BadSetup, Failed, faults
+from node.cli.files import read_whole
 from node.cli.options import emit_json, emit_rows, json_option
 from node.cli.values import words
 from node.exchange.lists import load_lists
@@ -237,18 +238,7 @@ def documents(sources: Sequence[Path]) -> list[tuple[str, bytes]]:
         paths += sorted(source.glob("*.json")) if source.is_dir() else [source]
     if not paths or len(paths) > FILES_MAX:
         raise BadSetup(f"{len(paths)} files; 1 to {FILES_MAX} are taken at a time")
-    return [(path.name, _read(path)) for path in paths]
-
-
-def _read(path: Path) -> bytes:
-    try:
-        with path.open("rb") as stream:
-            raw = stream.read(DOCUMENT_BYTES_MAX + 1)
-    except OSError as error:
-        raise BadSetup(f"{path}: {error.strerror}") from error
-    if len(raw) > DOCUMENT_BYTES_MAX:
-        raise BadSetup(f"{path}: over {DOCUMENT_BYTES_MAX} bytes")
-    return raw
+    return [(path.name, read_whole(path, DOCUMENT_BYTES_MAX)) for path in paths]
 
 
 def shown(carried: Carried) -> Report:

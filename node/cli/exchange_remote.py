@@ -6,7 +6,6 @@ anything of them is sent anywhere, to the own node too.
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -14,7 +13,7 @@ from typing import TypeVar
 import click
 
 from bulwark.client import BulwarkClient
-from node.cli.connection import Target, run, with_client
+from node.cli.connection import Target, run, trust, with_client
 from node.cli.exchange_in import TIMEOUT_S, Intake, Report, emit_reports
 from node.cli.faults import BadSetup, faults
 from node.cli.options import emit_json
@@ -26,8 +25,8 @@ Server = TypeVar("Server", bound=OutboundClient)
 
 def opened(authority: Path | None, make: Callable[[Verify], Server]) -> Server:
     """A client that trusts a CA certificate (PEM), or the system's. Raises BadSetup."""
-    with faults(setup=(SecretInvalid, ServerFailed, OSError, ssl.SSLError)):
-        return make(True if authority is None else ssl.create_default_context(cafile=authority))
+    with faults(setup=(SecretInvalid, ServerFailed)):
+        return make(trust(authority))
 
 
 def both(

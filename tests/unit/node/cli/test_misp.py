@@ -85,3 +85,13 @@ def test_an_export_into_a_folder_that_is_not_there_ends_with_a_word(tmp_path: Pa
     write_whole(tmp_path / "events.json", b"{}")
     assert (tmp_path / "events.json").stat().st_mode & 0o777 == 0o600
     assert [path.name for path in tmp_path.iterdir()] == ["events.json"]
+
+
+def test_a_ca_that_is_not_there_is_named(tmp_path: Path) -> None:
+    key, none = tmp_path / "key", tmp_path / "none.pem"
+    key.write_text("quokka")
+    key.chmod(0o600)
+    misp = ["--misp-url", "https://misp.example", "--misp-key-file", str(key)]
+    node = ["--url", "http://127.0.0.1:9", "--key-file", str(key)]
+    ended = CliRunner().invoke(command, ["pull", *misp, "--misp-ca", str(none), *node])
+    assert ended.exit_code == 2 and "none.pem" in ended.output, ended.output
