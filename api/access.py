@@ -13,7 +13,7 @@ from typing import Final
 from api import access_schemas as schemas
 from api import documentation as doc
 from api.exchange import ALL_ROLES, Exchange, Reply, Route, json_reply
-from api.problems import FieldProblem, Problem
+from api.query import documented, number, refused
 from api.settings import ApiSettings
 from api.views import timestamp
 from bulwark.ledger.accesslog import AccessEntry, Gap, Head
@@ -21,21 +21,10 @@ from node.guarded.accessport import MAX_PAGE, AccessCheck, AccessPage, AccessSer
 from node.service import Role
 
 READERS: Final = frozenset({Role.AUDITOR, Role.ADMIN})
-_NUMBER: Final = re.compile(r"(?:0|[1-9][0-9]{0,17})\Z")
 _CURSOR: Final = re.compile(r"[0-9a-f]{26}\Z")
 _MEMBER: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,30}\Z")
-_AFTER: Final = {
-    "name": "after",
-    "in": "query",
-    "description": "Number after which the page begins",
-    "schema": {"type": "integer", "minimum": 0, "maximum": 10**18 - 1, "default": 0},
-}
-_MOST: Final = {
-    "name": "most",
-    "in": "query",
-    "description": "Length of the page",
-    "schema": {"type": "integer", "minimum": 1, "maximum": MAX_PAGE, "default": MAX_PAGE},
-}
+_AFTER: Final = documented("after", "Number after which the page begins", 0)
+_MOST: Final = documented("most", "Length of the page", MAX_PAGE, 1, MAX_PAGE)
 _LIST: Final = doc.operation(
     "readAccessLog",
     "audit",
@@ -94,8 +83,7 @@ class AccessRoutes:
         """GET /v1/access-log/claims."""
         cursor = exchange.query("cursor").get("cursor")
         if cursor is not None and _CURSOR.match(cursor) is None:
-            error = FieldProblem("cursor", "26 hexadecimal digits")
-            raise Problem(400, "invalid", "cursor: 26 hexadecimal digits", errors=(error,))
+            raise refused("cursor", "26 hexadecimal digits")
         after = None if cursor is None else bytes.fromhex(cursor)
         page = self._service.claims(after, MAX_PAGE)
         shown = [claim.encode().hex() for claim in page.claims]
@@ -108,8 +96,7 @@ class AccessRoutes:
         after, most = _window(exchange)
         member = exchange.params["member"]
         if _MEMBER.match(member) is None:
-            error = FieldProblem("member", "not of its form")
-            raise Problem(400, "invalid", "member: not of its form", errors=(error,))
+            raise refused("member", "not of its form")
         found = self._service.anchors(member, after, most)
         more = found[-1].sequence if len(found) == most else None
         shown = [_anchor(anchor) for anchor in found]
@@ -190,15 +177,4 @@ def _gap(gap: Gap | None) -> dict[str, object] | None:
 def _window(exchange: Exchange) -> tuple[int, int]:
     """`after` and `most` of the query; Problem 400 for anything but a number in its bounds."""
     query = exchange.query("after", "most")
-    values = []
-    for name, default, least, most in (
-        ("after", 0, 0, 10**18 - 1),
-        ("most", MAX_PAGE, 1, MAX_PAGE),
-    ):
-        text = query.get(name, str(default))
-        if _NUMBER.match(text) is None or not least <= int(text) <= most:
-            allowed = f"a number from {least} to {most}"
-            error = FieldProblem(name, allowed)
-            raise Problem(400, "invalid", f"{name}: {allowed}", errors=(error,))
-        values.append(int(text))
-    return values[0], values[1]
+    return number(query, "after", 0), number(query, "most", MAX_PAGE, 1, MAX_PAGE)

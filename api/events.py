@@ -16,14 +16,13 @@ import orjson
 from api import documentation as doc
 from api import push_schemas as schemas
 from api.exchange import Exchange, Reply, Route, json_reply
-from api.problems import FieldProblem, Problem
+from api.query import documented, number, refused
 from api.settings import ApiSettings
 from api.streams import EVENTS, Streams, frame
 from node.push.port import MAX_PAGE, Event, EventType, Gap, PushService
 from node.service import Role
 
 READERS: Final = frozenset({Role.REPORTER, Role.ANALYST, Role.OPERATOR, Role.ADMIN})
-_NUMBER: Final = re.compile(r"(?:0|[1-9][0-9]{0,17})\Z")
 _LAST: Final = re.compile(r"(?:([0-9a-f]{16})-)?(0|[1-9][0-9]{0,17})\Z")
 _TYPES: Final = [kind.value for kind in EventType]
 _QUERY: Final = (
@@ -33,12 +32,7 @@ _QUERY: Final = (
         "description": "Number, or id, of the last event that was read",
         "schema": {"type": "string", "pattern": "^([0-9a-f]{16}-)?(0|[1-9][0-9]{0,17})$"},
     },
-    {
-        "name": "most",
-        "in": "query",
-        "description": "Length of the page",
-        "schema": {"type": "integer", "minimum": 1, "maximum": MAX_PAGE, "default": 100},
-    },
+    documented("most", "Length of the page", 100, 1, MAX_PAGE),
     {
         "name": "types",
         "in": "query",
@@ -75,9 +69,7 @@ class EventRoutes:
             source = self._service.stream(after, types, log)
             return self._streams.reply(exchange, source, self._frame)
         log, after = _position("after", given.get("after", "0"))
-        most = _number("most", given.get("most", "100"))
-        if not 1 <= most <= MAX_PAGE:
-            raise _bad("most", f"1 to {MAX_PAGE}")
+        most = number(given, "most", 100, 1, MAX_PAGE)
         page = self._service.events(after, most, types, log)
         shown = {
             "log": page.log,
@@ -116,22 +108,12 @@ def _types(text: str | None) -> tuple[EventType, ...]:
         return ()
     names = text.split(",")
     if not set(names) <= set(_TYPES):
-        raise _bad("types", f"some of {', '.join(_TYPES)}, with commas between")
+        raise refused("types", f"some of {', '.join(_TYPES)}, with commas between")
     return tuple(EventType(name) for name in dict.fromkeys(names))
 
 
 def _position(name: str, text: str) -> tuple[str | None, int]:
     found = _LAST.match(text)
     if found is None:
-        raise _bad(name, "a whole number, or the id of an event")
+        raise refused(name, "a whole number, or the id of an event")
     return found[1], int(found[2])
-
-
-def _number(name: str, text: str) -> int:
-    if _NUMBER.match(text) is None:
-        raise _bad(name, "a whole number")
-    return int(text)
-
-
-def _bad(name: str, wanted: str) -> Problem:
-    return Problem(400, "invalid", f"{name}: {wanted}", errors=(FieldProblem(name, wanted),))

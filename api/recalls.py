@@ -8,32 +8,20 @@ Streams are those of `api.streams`.
 from __future__ import annotations
 
 import json
-import re
 from typing import Final
 
 from api import documentation as doc
 from api import erasure_schemas as schemas
 from api.exchange import Exchange, Reply, Route, json_reply
-from api.problems import FieldProblem, Problem
+from api.query import documented, number
 from api.settings import ApiSettings
 from api.streams import Streams, frame
 from node.recall.port import MAX_PAGE, Recall, RecallService
 from node.service import Role
 
 READERS: Final = frozenset({Role.REPORTER, Role.ANALYST, Role.OPERATOR, Role.ADMIN})
-_NUMBER: Final = re.compile(r"(?:0|[1-9][0-9]{0,17})\Z")
-_AFTER: Final = {
-    "name": "after",
-    "in": "query",
-    "description": "Number of the last recall that was read",
-    "schema": {"type": "integer", "minimum": 0, "maximum": 10**18 - 1, "default": 0},
-}
-_MOST: Final = {
-    "name": "most",
-    "in": "query",
-    "description": "Length of the page",
-    "schema": {"type": "integer", "minimum": 1, "maximum": MAX_PAGE, "default": 100},
-}
+_AFTER: Final = documented("after", "Number of the last recall that was read", 0)
+_MOST: Final = documented("most", "Length of the page", 100, 1, MAX_PAGE)
 _LIST: Final = doc.operation(
     "listRecalls",
     "recalls",
@@ -60,10 +48,7 @@ class RecallRoutes:
     async def list(self, exchange: Exchange) -> Reply:
         """GET /v1/recalls."""
         given = exchange.query("after", "most")
-        after, most = _number("after", given.get("after", "0")), given.get("most", "100")
-        length = _number("most", most)
-        if not 1 <= length <= MAX_PAGE:
-            raise _bad("most", f"1 to {MAX_PAGE}")
+        after, length = number(given, "after", 0), number(given, "most", 100, 1, MAX_PAGE)
         found = self._service.recalls(after, length)
         page = {
             "recalls": [recall_document(recall) for recall in found],
@@ -75,7 +60,7 @@ class RecallRoutes:
         """GET /v1/recalls/stream."""
         given = exchange.query("after")
         last = exchange.headers.get(b"last-event-id", b"").decode("latin-1")
-        after = _number("after", given.get("after") or last or "0")
+        after = number({"after": given.get("after") or last or "0"}, "after", 0)
         return self._streams.reply(exchange, self._service.stream(after), _event)
 
 
@@ -108,13 +93,3 @@ def recall_document(recall: Recall) -> dict[str, object]:
 def _event(recall: Recall) -> bytes:
     data = json.dumps(recall_document(recall), separators=(",", ":"))
     return frame(str(recall.number), "recall", data.encode())
-
-
-def _number(name: str, text: str) -> int:
-    if _NUMBER.match(text) is None:
-        raise _bad(name, "a whole number")
-    return int(text)
-
-
-def _bad(name: str, wanted: str) -> Problem:
-    return Problem(400, "invalid", f"{name}: {wanted}", errors=(FieldProblem(name, wanted),))

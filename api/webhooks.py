@@ -17,7 +17,8 @@ from api import documentation as doc
 from api import push_schemas as schemas
 from api.exchange import JSON_TYPE, Exchange, Reply, Route, json_reply
 from api.indicators import read_object
-from api.problems import FieldProblem, Problem, invalid
+from api.problems import FieldProblem, invalid
+from api.query import documented, number
 from api.settings import ApiSettings
 from node.push.port import Attempt, Change, PushService, Wanted, Webhook
 from node.service import NotFound, Role
@@ -26,15 +27,9 @@ ADMINS: Final = frozenset({Role.ADMIN})
 WATCHERS: Final = frozenset({Role.ADMIN, Role.OPERATOR})
 PAGE: Final = 100
 _ID: Final = re.compile(schemas.WEBHOOK_ID.removesuffix("$") + r"\Z")
-_NUMBER: Final = re.compile(r"(?:0|[1-9][0-9]{0,17})\Z")
 _BASE: Final = "/v1/webhooks"
 _ONE: Final = "/v1/webhooks/{webhook_id}"
 M = TypeVar("M", bound=schemas.Model)
-
-
-def _number_parameter(name: str, what: str) -> dict[str, Any]:
-    schema = {"type": "integer", "minimum": 0, "maximum": 10**18 - 1}
-    return {"name": name, "in": "query", "description": what, "schema": schema}
 
 
 class WebhookRoutes:
@@ -108,7 +103,7 @@ class WebhookRoutes:
     async def deliveries(self, exchange: Exchange) -> Reply:
         """GET /v1/webhooks/{webhook_id}/deliveries."""
         given = exchange.query("before")
-        before = _number("before", given["before"]) if "before" in given else None
+        before = number(given, "before", 0) if "before" in given else None
         found = self._service.attempts(_identity(exchange), before, PAGE)
         shown = [attempt_document(attempt) for attempt in found]
         more = found[-1].number if len(found) == PAGE else None
@@ -116,7 +111,7 @@ class WebhookRoutes:
 
     async def dead(self, exchange: Exchange) -> Reply:
         """GET /v1/webhooks/{webhook_id}/dead."""
-        after = _number("after", exchange.query("after").get("after", "0"))
+        after = number(exchange.query("after"), "after", 0)
         found = self._service.dead(_identity(exchange), after, PAGE)
         more = found[-1].event if len(found) == PAGE else None
         return json_reply(200, {"dead": [asdict(letter) for letter in found], "next": more})
@@ -139,8 +134,8 @@ class WebhookRoutes:
 def webhook_routes(at: WebhookRoutes, settings: ApiSettings) -> list[Route]:
     """The routes with who may use them and what the documentation says."""
     limit = settings.request_timeout_ms
-    before = _number_parameter("before", "What the page before gave as `next`")
-    after = _number_parameter("after", "What the page before gave as `next`")
+    before = documented("before", "What the page before gave as `next`")
+    after = documented("after", "What the page before gave as `next`")
     shown, secret = {200: schemas.WebhookOut}, {200: schemas.WebhookSecretOut}
 
     def said(name: str, summary: str, answers: Mapping[int, Any], **more: Any) -> dict[str, Any]:
@@ -219,10 +214,3 @@ def _identity(exchange: Exchange) -> str:
 
 def _refused(problem: Mapping[str, Any]) -> FieldProblem:
     return FieldProblem(".".join(str(part) for part in problem["loc"]), str(problem["msg"]))
-
-
-def _number(name: str, text: str) -> int:
-    if _NUMBER.match(text) is None:
-        wanted = "a whole number"
-        raise Problem(400, "invalid", f"{name}: {wanted}", errors=(FieldProblem(name, wanted),))
-    return int(text)
