@@ -23,6 +23,8 @@ from node.service import Role
 
 ROLES: Final = "/console/roles"
 QUOTAS: Final = "/console/quotas"
+CALLERS: Final = 50
+"""Callers whose use of their rates is shown."""
 _FAMILIES: Final = ("bulwark_quota", "bulwark_quota_used")
 PREFIXES: Final = ("quota", "oprf", "epoch")
 """Beginnings of the parameters' names that bound questions."""
@@ -93,6 +95,7 @@ class InForcePages:
         values = {
             "scopes": self._questions(),
             "bounds": bounds,
+            "levels": limiter.levels(CALLERS),
             "refused": sorted(limiter.refused.items()),
             "parameters": [view for view in parameters if view.name.startswith(PREFIXES)],
         }

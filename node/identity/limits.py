@@ -74,6 +74,17 @@ class Quota:
     """Seconds until the next request is taken; 0 if it is now."""
 
 
+@dataclass(frozen=True, slots=True)
+class Level:
+    """What a principal has left of its bounds now; None where nothing bounds it."""
+
+    key_id: str
+    requests_left: int | None
+    requests_burst: int | None
+    rows_left: int | None
+    """Below 0: a debt that delays the next upload."""
+
+
 class RateLimiter:
     """All buckets of this process; `now_s` is monotonic."""
 
@@ -98,6 +109,25 @@ class RateLimiter:
         """What is in force for each role."""
         return dict(self._roles)
 
+    def levels(self, most: int) -> list[Level]:
+        """Where the principals that were heard of last stand, the latest first."""
+        found, now_s = [], self._now_s()
+        for key_id in list(reversed(self._pairs))[:most]:
+            pair = self._pairs[key_id]
+            for bucket in (pair.requests, pair.rows):
+                if bucket is not None:
+                    bucket.refill(now_s)
+            requests, rows = pair.requests, pair.rows
+            found.append(
+                Level(
+                    key_id,
+                    None if requests is None else max(0, int(requests.tokens)),
+                    None if requests is None else int(requests.burst),
+                    None if rows is None else int(rows.tokens),
+                )
+            )
+        return found
+
     def take(self, who: Principal, own: RateLimit | None) -> Quota | None:
         """Pay one request; None where nothing bounds them. Refused if `wait_s` is over 0."""
         limit = own or self._roles.get(who.role)
@@ -119,7 +149,14 @@ class RateLimiter:
         )
 
     def rows_wait_s(self, who: Principal, own: RateLimit | None) -> float:
-        """Seconds until another upload is let in; 0 if it is now."""
+        """Seconds until another upload is let in; 0 if it is now, else it counts as refused."""
+        wait_s = self.rows_owed_s(who, own)
+        if wait_s > 0:
+            self._count(who.role.value, "rows")
+        return wait_s
+
+    def rows_owed_s(self, who: Principal, own: RateLimit | None) -> float:
+        """Seconds until the rows of earlier uploads and jobs are paid; 0 if they are."""
         limit = own or self._roles.get(who.role)
         if limit is None or limit.rows_per_second is None:
             return 0.0
@@ -127,10 +164,7 @@ class RateLimiter:
         if bucket is None:
             return 0.0
         bucket.refill(self._now_s())
-        if bucket.tokens > 0:
-            return 0.0
-        self._count(who.role.value, "rows")
-        return max(0.001, bucket.wait_s())
+        return 0.0 if bucket.tokens > 0 else max(0.001, bucket.wait_s())
 
     def charge_rows(self, who: Principal, own: RateLimit | None, rows: int) -> None:
         """Pay the rows of an upload that was read; may leave a debt."""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from node.identity.principal import Principal
 from node.push.desk import PushDesk
 from node.service import Role
 from tests.unit.api.console.world import Browser, ConsoleWorld, check_html, token_of
@@ -190,3 +191,16 @@ async def test_quotas_tell_the_questions_that_are_left(place: Place) -> None:
         await browser.login(Role.ADMIN)
         page = await browser.page("/console/quotas")
         assert re.search(r">screening</th><td[^>]*>1,000</td><td[^>]*>64</td><td[^>]*>936<", page)
+
+
+async def test_quotas_tell_who_uses_the_rates_and_what_is_left(place: Place) -> None:
+    place.settings("[limits.admin]\nper_second = 1.0\nburst = 80\nrows_per_second = 10.0\n")
+    world = over(place)
+    async with world.browser() as browser:
+        await browser.login(Role.ADMIN)
+        await browser.done("/console/roles", "/console/roles/reload")
+        page = await browser.page("/console/quotas")
+        left = re.search(r">admin</th><td>(\d+) of 80</td><td>(\d+)<", page)
+        assert left is not None and int(left[1]) < 80 and int(left[2]) > 0
+        place.desk.limiter.charge_rows(Principal("admin", Role.ADMIN), None, 1_500)
+        assert re.search(r">admin</th>.*owes 1,[34]", await browser.page("/console/quotas"))
