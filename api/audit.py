@@ -15,11 +15,12 @@ from api import documentation as doc
 from api.access import READERS
 from api.audit_page import POLICY, report_page
 from api.exchange import CSV_TYPE, Exchange, Reply, Route, json_reply
+from api.indicators import record_id_of
 from api.problems import FieldProblem, Problem
 from api.settings import ApiSettings
 from bulwark.audit.report import Report
 from bulwark.audit.sampling import POPULATIONS
-from bulwark.ledger.ids import Height, MemberId, RecordId
+from bulwark.ledger.ids import Height, MemberId
 from node.audit.port import (
     MAX_ROWS,
     MAX_SAMPLE,
@@ -43,8 +44,10 @@ def _parameter(name: str, description: str, schema: dict[str, object]) -> dict[s
     return {"name": name, "in": "query", "description": description, "schema": schema}
 
 
-def _numbered(name: str, description: str, most: int = MAX_NUMBER) -> dict[str, object]:
-    return _parameter(name, description, {"type": "integer", "minimum": 0, "maximum": most})
+def _numbered(
+    name: str, description: str, most: int = MAX_NUMBER, least: int = 0
+) -> dict[str, object]:
+    return _parameter(name, description, {"type": "integer", "minimum": least, "maximum": most})
 
 
 _WHOSE: Final = _parameter(
@@ -66,11 +69,14 @@ _REPORT: Final = doc.operation(
         _numbered("to_height", "Final block that the report rests on, the last if not given"),
         _WHOSE,
         _numbered("after", "`next` of the page before"),
-        _numbered("most", "Rows of the page", MAX_ROWS),
+        _numbered("most", "Rows of the page", MAX_ROWS, 1),
     ),
     path=["report"],
     problems=(404, 409),
 )
+_REPORT["responses"]["200"]["content"] |= {
+    kind: {"schema": {"type": "string"}} for kind in ("text/csv", "text/html")
+}
 _OWNER: Final = doc.operation(
     "readRingKeyOwner",
     "audit",
@@ -94,7 +100,7 @@ _SAMPLE: Final = doc.operation(
     parameters=(
         _parameter("population", "What is drawn", {"type": "string", "enum": POPULATIONS}),
         _numbered("to_height", "Final block up to which the population goes") | {"required": True},
-        _numbered("size", "How many, of each member with `by_member`", MAX_SAMPLE),
+        _numbered("size", "How many, of each member with `by_member`", MAX_SAMPLE, 1),
         _WHOSE,
         _parameter("by_member", "Draw from every member's part", {"type": "boolean"}),
     ),
@@ -141,11 +147,9 @@ class AuditRoutes:
     async def case_key(self, exchange: Exchange) -> Reply:
         """GET /v1/audit/case-keys/{record_id}."""
         exchange.query()
-        text = exchange.params["record_id"]
-        if _DIGEST.match(text) is None:
-            raise _refused("record_id", "64 hexadecimal digits")
-        key = self._service.case_key(RecordId(bytes.fromhex(text)))
-        return json_reply(200, {"record_id": text, "key": key.hex()})
+        record_id = record_id_of(exchange)
+        key = self._service.case_key(record_id)
+        return json_reply(200, {"record_id": record_id.hex(), "key": key.hex()})
 
     async def sample(self, exchange: Exchange) -> Reply:
         """GET /v1/audit/sample."""

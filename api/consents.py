@@ -131,7 +131,7 @@ class ConsentRoutes:
         if not most.isdecimal() or len(most) > 3 or not 1 <= int(most) <= MAX_PAGE:
             raise _bad_query("most", f"1 to {MAX_PAGE}")
         after = given.get("after", "")
-        if after and re.fullmatch(r"[0-9a-f]{64}", after) is None:
+        if "after" in given and re.fullmatch(r"[0-9a-f]{64}", after) is None:
             raise _bad_query("after", "64 lower-case hex digits")
         found = self._service.page(after, int(most))
         following = found[-1].consent_id if len(found) == int(most) else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
@@ -145,9 +145,11 @@ class StatusRequestIn(Document):
     model_config = ConfigDict(extra="forbid")
 
     phoneNumber: str = Field(pattern=r"^\+[1-9][0-9]{4,14}$")
-    scopes: list[str] = Field(min_length=1, max_length=32)
-    purpose: str = Field(pattern="^dpv:[a-zA-Z0-9]+$", max_length=128)
-    requestCaptureUrl: bool = False
+    scopes: list[Annotated[str, Field(min_length=1, max_length=256)]] = Field(
+        min_length=1, max_length=32
+    )
+    purpose: str = Field(pattern="^dpv:[a-zA-Z0-9]{1,124}$")
+    requestCaptureUrl: bool
     callbackUrl: str = Field(default="", max_length=2048)
 
 

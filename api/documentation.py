@@ -7,8 +7,9 @@ signature; every route lists the problems it can answer. It holds no behaviour.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, cast
 
+import orjson
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
@@ -37,6 +38,7 @@ from api import (
     taxii_schemas,
     upload_schemas,
 )
+from bulwark.indicators.model import REPORT_FIELDS, SCREENING_FIELDS
 
 TEMPLATE: Final = "#/components/schemas/{model}"
 MODELS: Final[tuple[type[BaseModel], ...]] = (
@@ -79,6 +81,14 @@ MODELS: Final[tuple[type[BaseModel], ...]] = (
     rpc_schemas.RpcAnswers,
     schemas.ProblemOut,
 )
+ROWS: Final[tuple[type[BaseModel], ...]] = (
+    schemas.IndicatorIn,
+    screening_schemas.ScreeningIn,
+    screening_schemas.ScreeningAtIn,
+    misp_schemas.MispOptionsIn,
+)
+CELLS: Final = REPORT_FIELDS | SCREENING_FIELDS | {"red_as"}
+"""Fields that are read as cells of a sheet, in JSON too."""
 PROBLEMS: Final[dict[int, str]] = {
     400: "The request can not be read",
     401: "No key, or an unknown one",
@@ -119,12 +129,40 @@ IDEMPOTENCY: Final[dict[str, Any]] = {
     "description": "The same key and body is one wish; with another body it is refused",
     "schema": {"type": "string", "pattern": "^[!-~]{1,128}$", "minLength": 1, "maxLength": 128},
 }
-CSV_EXAMPLE: Final = "kind,value,fraud_type,confidence\nphone,+44 20 7946 0958,imp_bank,80\n"
-NDJSON_EXAMPLE: Final = '{"kind":"domain","value":"evil.example","fraud_type":"phishing"}\n'
 _DIGEST: Final = {"type": "string", "pattern": "^(0x)?[0-9a-fA-F]{64}$"}
 _CONSENT: Final = {"type": "string", "pattern": "^[A-Za-z0-9._:-]{1,128}$"}
 _AT: Final = {"type": "string", "pattern": "^(latest|finalized|0|[1-9][0-9]{0,17})$"}
 _IDENTITY: Final = {"type": "string", "pattern": "^[0-9a-f]{32}$"}
+_RETRY: Final = {
+    "description": "Seconds until it is worth asking again",
+    "schema": {"type": "string", "pattern": "^[1-9][0-9]{0,9}$"},
+}
+HEADERS: Final[dict[str, dict[str, Any]]] = {
+    "x-correlator": {
+        "description": "The request's name in the node's log: the client's own, or a random one",
+        "required": True,
+        "schema": {"type": "string", "pattern": "^[A-Za-z0-9._:/-]{1,128}$"},
+    },
+    "www-authenticate": {
+        "description": "How to show who asks",
+        "required": True,
+        "schema": {"type": "string", "pattern": "^(Basic|Bearer) realm="},
+    },
+    "allow": {
+        "description": "Methods that the path knows",
+        "required": True,
+        "schema": {"type": "string", "pattern": "^[A-Z]+(, [A-Z]+)*$"},
+    },
+    "retry-after": _RETRY | {"required": True},
+    "retry-later": _RETRY,
+}
+"""Headers of answers by their name in the document's components."""
+_HEADERS_OF: Final = {
+    "401": {"www-authenticate": "www-authenticate"},
+    "405": {"allow": "allow"},
+    "429": {"retry-after": "retry-after"},
+    "503": {"retry-after": "retry-later"},
+}
 PATH_SCHEMAS: Final[dict[str, dict[str, str]]] = {
     "key_id": {"type": "string", "pattern": "^[a-z0-9][a-z0-9._-]{0,62}$"},
     "record_id": _DIGEST,
@@ -166,13 +204,18 @@ def json_body(model: type[BaseModel], *, required: bool = True) -> dict[str, Any
 def upload(model: type[BaseModel]) -> dict[str, Any]:
     """Request body: NDJSON with one `model` a line, or CSV with its names as columns."""
     name = model.__name__
-    line = {"type": "string", "description": f"One {name} a line, at most 100,000 lines"}
-    table = {"type": "string", "description": f"Header with names of {name}, then rows"}
+    lines, table = f"One {name} a line, at most 100,000 lines", f"Header with names of {name}, rows"
+    text = {"type": "string", "pattern": "[!-~]"}
+    (row,) = cast("dict[str, Any]", model.model_config["json_schema_extra"])["examples"]
+    sheet = f"{','.join(row)}\n{','.join(str(cell) for cell in row.values())}\n"
     return {
         "required": True,
         "content": {
-            "application/x-ndjson": {"schema": line, "example": NDJSON_EXAMPLE},
-            "text/csv": {"schema": table, "example": CSV_EXAMPLE},
+            "application/x-ndjson": {
+                "schema": text | {"description": lines},
+                "example": orjson.dumps(row).decode() + "\n",
+            },
+            "text/csv": {"schema": text | {"description": table}, "example": sheet},
         },
     }
 
@@ -217,6 +260,16 @@ def operation(
     return shown
 
 
+def with_headers(responses: Mapping[str, Any]) -> dict[str, Any]:
+    """Responses by their status, each with the headers that come with that status."""
+    shown = {}
+    for status, response in responses.items():
+        names = {"x-correlator": "x-correlator"} | _HEADERS_OF.get(status, {})
+        headers = {name: {"$ref": f"#/components/headers/{at}"} for name, at in names.items()}
+        shown[status] = {**response, "headers": headers}
+    return shown
+
+
 def _response(answer: type[BaseModel] | str) -> dict[str, Any]:
     if isinstance(answer, str):
         content = {answer: {"schema": {"type": "string"}}} if answer else None
@@ -234,4 +287,24 @@ def component_schemas() -> dict[str, Any]:
         [(model, "validation") for model in MODELS], ref_template=TEMPLATE
     )
     found: dict[str, Any] = document["$defs"]
+    for model in ROWS:
+        shown = found[model.__name__]
+        optional = shown["properties"].keys() - set(shown.get("required", ()))
+        for name in optional & CELLS:
+            shown["properties"][name] = _cell(shown["properties"][name])
     return found
+
+
+def _cell(stated: Mapping[str, Any]) -> dict[str, Any]:
+    """A field of a row, which may come from a sheet: null and '' are one that is not given."""
+    known = dict(stated)
+    if known.get("type") == "integer":
+        bounds = {"type": known.pop("type")}
+        bounds |= {name: known.pop(name) for name in ("minimum", "maximum") if name in known}
+        digits = {"type": "string", "pattern": "^ {0,4}[0-9]{0,8} {0,4}$"}
+        return known | {"anyOf": [bounds, digits, {"type": "null"}]}
+    if known.get("type") == "string":
+        known["type"] = ["string", "null"]
+        if "enum" in known:
+            known["enum"] = [*known["enum"], "", None]
+    return known

@@ -16,6 +16,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from starlette.routing import compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.auth import ApiKeys, Entrance, Principal, RandomBytes, rate_headers, unauthenticated
@@ -70,6 +71,11 @@ class Edge:
         self.routes = tuple(routes)
         self._fast = {(r.method, r.path): r for r in self.routes if r.fast}
         self._open = {r.path for r in self.routes if r.roles is None}
+        self._paths = [(compile_path(r.path)[0], r.method) for r in self.routes]
+        self._fixed: dict[str, set[str]] = {}
+        for route in self.routes:
+            if "{" not in route.path:
+                self._fixed.setdefault(route.path, set()).add(route.method)
         self.entrance = Entrance(keys, settings, clock.seconds)
         self._settings = settings
         self._metrics = metrics
@@ -146,28 +152,28 @@ class Edge:
             return await self.serve(route, exchange)
         if self._router is None:
             raise Problem(404, "not-found", "there is nothing at this path")
+        known = self._fixed.get(exchange.path)
+        if known is not None and exchange.method not in known:
+            raise _wrong_method(known)  # a path that is named is no value of a template
         return await self._through_router(self._router, exchange)
 
     async def _through_router(self, router: ASGIApp, exchange: Exchange) -> Reply:
         """Let the router match; the endpoint calls serve() and leaves the reply in scope."""
         exchange.scope["bulwark.exchange"] = exchange
         status = 500
-        allow = b""
 
         async def caught(message: Message) -> None:
-            nonlocal status, allow
+            nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                allow = dict(message.get("headers", ())).get(b"allow", b"")
 
         await router(exchange.scope, exchange.receive, caught)
         reply = exchange.scope.get("bulwark.reply")
         if isinstance(reply, Reply):
             return reply
         if status == 405:
-            names = {"allow": allow.decode("latin-1")} if allow else {}
-            detail = "this path does not know that method"
-            raise Problem(405, "method-not-allowed", detail, headers=names)
+            # The router names the methods of one route; a path may have several.
+            raise _wrong_method(method for path, method in self._paths if path.match(exchange.path))
         raise Problem(404, "not-found", "there is nothing at this path")
 
     async def serve(self, route: Route, exchange: Exchange) -> Reply:
@@ -355,6 +361,11 @@ def _too_late(exchange: Exchange) -> Problem:
         return Problem(408, "timeout", "the body did not arrive in time")
     detail = "the node did not finish in time; a write may still go on, ask again with"
     return Problem(504, "timeout", f"{detail} the same Idempotency-Key")
+
+
+def _wrong_method(known: Iterable[str]) -> Problem:
+    allow = {"allow": ", ".join(sorted(set(known)))}
+    return Problem(405, "method-not-allowed", "this path does not know that method", headers=allow)
 
 
 def _wrong_role(principal: Principal, route: Route) -> Problem:

@@ -63,13 +63,20 @@ def _parameter(name: str, what: str, place: str = "query", **schema: Any) -> dic
 
 
 _WISH: Final = (
-    *(_parameter(f"{n}_column", f"Column that holds {n}, if it is not named so") for n in FIELDS),
+    *(
+        _parameter(f"{n}_column", f"Column that holds {n}, if not named so", maxLength=128)
+        for n in FIELDS
+    ),
     _parameter("references", "Columns that the result repeats: names with commas between"),
     _parameter("kind", "Sort of identifier of rows that name none"),
     _parameter("region", "Country (ISO 3166-1) of values that name none"),
     _parameter("purpose", "Purpose of rows that name none"),
     _parameter("lawful_basis", "Legal basis of rows that name none"),
-    _parameter("at_height", "Block as after which to answer; the last one unless given"),
+    _parameter(
+        "at_height",
+        "Block as after which to answer; the last one unless given",
+        pattern="^(0|[1-9][0-9]{0,15})$",
+    ),
     _parameter("values", "Whether the result repeats the values", enum=["true", "false"]),
     _parameter("result", "Format of the result; that of the file unless given", enum=[*FORMATS]),
     _parameter("name", "Your name of the job", maxLength=128),

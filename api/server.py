@@ -12,7 +12,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any, Unpack, cast
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -243,8 +243,12 @@ def _document(routes: Sequence[Route]) -> dict[str, Any]:
     for route in routes:
         if route.document:
             path = document["paths"].setdefault(route.path, {})
-            path[route.method.lower()] = dict(route.document)
+            roles = sorted(role.value for role in route.roles or ())
+            told = doc.with_headers(cast("dict[str, Any]", route.document["responses"]))
+            shown = {**route.document, "responses": told, "x-roles": roles}
+            path[route.method.lower()] = shown
     components = document.setdefault("components", {})
     components["schemas"] = doc.component_schemas()
+    components["headers"] = dict(doc.HEADERS)
     components["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
     return document

@@ -160,7 +160,7 @@ _QUERIES: Final[Mapping[str, tuple[str, dict[str, Any]]]] = {
     "match[id]": ("Ids, separated by commas", {"type": "string", "pattern": _PATHS["object"]}),
     "match[type]": ("Types, separated by commas", {"type": "string", "pattern": "^[a-z0-9-]+$"}),
     "match[version]": ("first, last, all or timestamps", {"enum": ["first", "last", "all"]}),
-    "match[spec_version]": ("Versions of STIX", {"type": "string", "enum": ["2.0", "2.1"]}),
+    "match[spec_version]": ("Versions of STIX", {"type": "string", "pattern": "^[0-9]\\.[0-9]$"}),
 }
 
 

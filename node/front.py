@@ -35,6 +35,7 @@ def front_door(
         open_metrics=http.open_metrics,
         console=http.console,
         max_batch_bytes=http.max_body_bytes,
+        bad_attempts=http.wrong_keys_per_minute,
         access_log=http.access_log == "all",
         thresholds=told.thresholds(),
         language=told.language,

@@ -75,6 +75,9 @@ class HttpConfig(Section):
     max_body_bytes: int = Field(
         64 * 1024 * 1024, ge=1024, le=1 << 30, description="largest request body, bytes"
     )
+    wrong_keys_per_minute: int = Field(
+        20, ge=1, le=10**6, description="wrong keys of one address in a minute before it gets 429"
+    )
 
     @model_validator(mode="after")
     def _tls_fits(self) -> Self:

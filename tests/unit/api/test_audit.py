@@ -105,6 +105,19 @@ async def test_a_ring_key_names_its_member_or_nobody(scene) -> None:
     problem_of(await scene.ask("GET", KEYS + "00", Role.AUDITOR), 400, "invalid")
 
 
+async def test_a_record_is_named_in_any_spelling_that_other_paths_take(scene) -> None:
+    answer = await scene.ask("GET", f"/v1/audit/case-keys/0x{KEY.hex().upper()}", Role.AUDITOR)
+    assert answer.json() == {"record_id": KEY.hex(), "key": CASE_KEY.hex()}
+
+
+async def test_every_form_of_a_report_is_in_the_document(scene) -> None:
+    document = (await scene.ask("GET", "/v1/openapi.json")).json()
+    told = document["paths"]["/v1/audit/reports/{report}"]["get"]["responses"]["200"]["content"]
+    for form in ("json", "csv", "html"):
+        answer = await scene.ask("GET", f"{SHARING}?format={form}", Role.AUDITOR)
+        assert answer.headers["content-type"].partition(";")[0] in told, form
+
+
 async def test_the_key_of_a_case_is_for_auditors_of_the_record_asked_for(scene) -> None:
     answer = await scene.ask("GET", CASE_KEYS, Role.AUDITOR)
     shown = schemas.CaseKeyOut.model_validate_json(answer.content, strict=True)

@@ -18,6 +18,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from api import consents_schemas, schemas, screening_schemas
+from api.documentation import component_schemas
 from bulwark.consents.schema import Schema
 from bulwark.consents.terms import ConsentTerms
 from bulwark.indicators.model import (
@@ -93,7 +94,44 @@ async def test_every_reference_of_the_document_leads_to_a_schema(world: World) -
         Draft202012Validator.check_schema(schema)
         assert name
     for reference in references(document):
-        assert reference.rsplit("/", 1)[1] in document["components"]["schemas"]
+        _, components, kind, name = reference.split("/")
+        assert components == "components" and name in document["components"][kind]
+
+
+async def test_the_document_tells_who_may_and_which_headers_come_with_a_refusal(
+    world: World,
+) -> None:
+    document = await document_of(world)
+    assert document["paths"]["/v1/members"]["get"]["x-roles"] == sorted(r.value for r in Role)
+    assert document["paths"]["/v1/node/diagnosis"]["get"]["x-roles"] == ["operator"]
+    assert document["paths"]["/healthz"]["get"]["x-roles"] == []
+    told = document["paths"]["/v1/indicators"]["post"]["responses"]
+    for status, header in (("401", "www-authenticate"), ("405", "allow"), ("429", "retry-after")):
+        assert {header, "x-correlator"} == told[status]["headers"].keys(), status
+        _, _, name = told[status]["headers"][header]["$ref"].rpartition("/")
+        assert document["components"]["headers"][name]["required"]
+
+
+@pytest.mark.parametrize("kind", ["application/x-ndjson", "text/csv"])
+@pytest.mark.parametrize("path", ["/v1/indicators/batches", "/v1/screenings/batches"])
+async def test_the_example_of_an_upload_is_taken(world: World, path: str, kind: str) -> None:
+    shown = (await document_of(world))["paths"][path]["post"]["requestBody"]["content"][kind]
+    answer = await world.upload(path, shown["example"].encode(), kind)
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["refused"] == 0 and answer.json()["rows"], answer.text
+
+
+def test_a_cell_that_is_null_or_empty_is_one_that_is_not_given() -> None:
+    for model, given in (
+        (schemas.IndicatorIn, {"case_ref": None, "tlp": None, "channel": "", "confidence": ""}),
+        (screening_schemas.ScreeningIn, {"case_ref": None, "region": None}),
+    ):
+        whole = {"components": {"schemas": component_schemas()}}
+        schema = whole | {"$ref": f"#/components/schemas/{model.__name__}"}
+        (example,) = model.model_config["json_schema_extra"]["examples"]
+        assert Draft202012Validator(schema).is_valid(example | given)
+        assert not Draft202012Validator(schema).is_valid(example | {"kind": None})
+    IndicatorReport.from_mapping(PHONE | {"tlp": None, "channel": ""}, now_ms=NOW_MS)
 
 
 def references(value: object) -> list[str]:

@@ -81,6 +81,8 @@ async def test_a_stranger_can_not_tell_an_unknown_path_from_a_known_one(world: W
     ("method", "path", "allow"),
     [
         ("PUT", "/v1/indicators", "POST"),
+        ("PUT", "/v1/consents", "GET, POST"),
+        ("GET", "/v1/indicators/batches", "POST"),
         ("GET", "/rpc", "POST"),
         ("POST", "/v1/members", "GET"),
         ("DELETE", f"/v1/indicators/{ID}", "GET"),
