@@ -6,6 +6,7 @@ round waits until all nodes are in step again.
 
 from __future__ import annotations
 
+import compileall
 import statistics
 import time
 from collections.abc import Callable
@@ -20,6 +21,8 @@ from tests.nets.net import Net
 
 Tell = Callable[[str], None]
 RECOVER_S = 40.0
+ROOT = Path(__file__).parents[2]
+PACKAGES = ("api", "bulwark", "consensus", "contracts", "genesis", "node")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,15 @@ class Times:
         )
 
 
+def with_bytecode() -> None:
+    """Compile what changed: an installed node starts from bytecode, and one that compiles is late.
+
+    An environment with PYTHONDONTWRITEBYTECODE leaves a checkout's bytecode stale for ever.
+    """
+    for package in PACKAGES:
+        compileall.compile_dir(ROOT / package, quiet=2)
+
+
 def default_manifest(name: str) -> Manifest:
     """Four validators with the parameters that `genesis new` gives, all of them reporting.
 
@@ -68,6 +80,7 @@ def until_loaded(load: Load, answers: int = 8) -> None:
 def proposer_kill(folder: Path, times: int, tell: Tell) -> Times:
     """SIGKILL of the proposer under load, until the others have their next block."""
     found = []
+    with_bytecode()
     with Net(default_manifest("proposer kill"), folder) as net:
         net.start(net.names)
         net.until_ready(net.names)
@@ -115,6 +128,7 @@ def _whole_again(net: Net) -> None:
 def all_kill(folder: Path, times: int, tell: Tell) -> Times:
     """SIGKILL of all under load, then all started: from the last start to the next block."""
     found = []
+    with_bytecode()
     with Net(default_manifest("all killed"), folder) as net:
         net.start(net.names)
         net.until_ready(net.names)

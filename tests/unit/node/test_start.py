@@ -37,6 +37,7 @@ NOT_YET = {
     "attrs": "comes with JSON Schemas",
     "cffi": "comes with the hash of proof of work",
     "email_validator": "forms of mail addresses",
+    "eth_hash.backends.pycryptodome": "a hash that takes seven times as long, for a node's life",
     "fastapi": "the OpenAPI document",
     "httpx": "the client",
     "jinja2": "pages and printed reports",
