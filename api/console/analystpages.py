@@ -52,9 +52,7 @@ def analyst_pages(source: Source, language: str) -> list[Page]:
         pages += _consent_pages(ConsentPages(source.consents))
     if source.interaction is not None:
         figures = FigurePages(source.interaction.feedback)
-        pages.append(
-            Page("GET", f"{BASE}/feedback", figures.show, FIGURE_READERS, "Feedback figures")
-        )
+        pages.append(Page("GET", f"{BASE}/feedback", figures.show, FIGURE_READERS, "Figures"))
     return pages
 
 

@@ -50,8 +50,10 @@ def precision_text(found: FeedbackSummary) -> str:
     """How often acting was right, from the band on from which this member acts."""
     if found.threshold is None:
         return "this member acts on no band"
-    band = BANDS.get(found.threshold, found.threshold)
-    return f"{_share(found.right, found.judged)} of the answers that are {band.lower()} or higher"
+    band = BANDS.get(found.threshold, found.threshold).lower()
+    if not found.judged:
+        return f"no answer that is {band} or higher was judged yet"
+    return f"{_share(found.right, found.judged)} of the answers that are {band} or higher"
 
 
 def rate_text(row: ReporterFigures) -> str:

@@ -84,7 +84,7 @@ def _pages(source: Source) -> list[Page]:
     blocks, members, evidence = BlockPages(source), MemberPages(source), EvidencePages(source)
     one_block = f"{BASE}/blocks/{{height}}"
     pages = [
-        Page("GET", BASE, overview.show, EVERYBODY, "Overview"),
+        Page("GET", BASE, overview.show, EVERYBODY, "Overview", ledger=True),
         Page("GET", f"{BASE}/node", health.show, OPERATORS, "Node health"),
         Page("GET", f"{BASE}/blocks", blocks.every, EVERYBODY, "Blocks", ledger=True),
         Page("GET", one_block, blocks.show, EVERYBODY),
