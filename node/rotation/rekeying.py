@@ -65,7 +65,8 @@ def rekey(
         phase = _ASIDE if begun is None else state[-1]
         move = Move.of_lines(lines, now.positions(marks), target.positions(marks))
         work = _Work(store, move, target, tell, tables)
-        work.count(phase)
+        if now != target:
+            work.count(phase)
         if phase == _ASIDE and now != target:
             work.aside()
         work.back()
