@@ -7,6 +7,7 @@ both kinds, then of new ones. Run it with `pytest tests/process/test_upgrade.py 
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -25,10 +26,15 @@ from node.devnet.devnet import Devnet
 from node.storage import schema
 from node.storage.level import LevelStore
 from tests.process.support import ROOT, Alliance, Load, until
+from tests.process.test_governance import bulwark, govern
 
 pytestmark = pytest.mark.process
 RELEASE = "c3f0dea8de5b1e0f9e01c3aa5b3ee71c19c24e97"
-"""The last commit before this release's work; its databases have layout 2."""
+"""The last commit before this release's work.
+
+Its databases have layout 2, its keystores version 2, and its genesis a governance contract that
+knows no protocol level.
+"""
 OLD_MARK = "runs-the-release"
 LAUNCHER = """
 import os, sys
@@ -92,6 +98,10 @@ class Upgrade:
     code: Path
     layouts: dict[str, bytes] = field(default_factory=dict)
     """Layout of each database before its node was upgraded."""
+    keystores: dict[str, int] = field(default_factory=dict)
+    """Version of each keystore, the same."""
+    acknowledged: dict[str, str] = field(default_factory=dict)
+    """Records that were taken all the time, as `Load` has them."""
     old_height: int = 0
     record_id: str = ""
     heights: list[int] = field(default_factory=list)
@@ -106,6 +116,7 @@ class Upgrade:
         until(lambda: alliance.ended(name), f"{name} ends")
         with closing(LevelStore(home / "data")) as store:
             self.layouts[name] = store.get(schema.META_FORMAT) or b""
+        self.keystores[name] = json.loads((home / "keys" / "keystore.json").read_bytes())["version"]
         (home / OLD_MARK).unlink()
         began = time.monotonic()
         alliance.devnet.start_node(name)
@@ -133,11 +144,12 @@ def upgrade(release: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         first = alliance.validators[0]
         report = alliance.report(first, kind="email", value="old@scam-post.net", wait="finalized")
         story.record_id = str(report["record_id"])
-        with Load(alliance, alliance.validators[:2], clients=1):
+        with Load(alliance, alliance.validators[:2], clients=1) as load:
             until(lambda: alliance.height(first) >= 30, "blocks of the release", 120)
             story.old_height = alliance.height(first)
             for name in reversed(alliance.validators):
                 story.one(name)
+        story.acknowledged = dict(load.acknowledged)
         yield story
     finally:
         alliance.close()
@@ -153,6 +165,33 @@ def test_databases_of_the_release_are_migrated_and_the_chain_goes_on(upgrade: Up
     assert len({block["hash"] for block in blocks if block}) == 1
     for name in alliance.validators:
         assert "migration done" in alliance.log(name)
+
+
+def test_no_report_that_was_taken_during_the_upgrade_is_lost(upgrade: Upgrade) -> None:
+    assert len(upgrade.acknowledged) > 10
+    for name in upgrade.alliance.validators:
+        missing = [e for e in upgrade.acknowledged if not upgrade.alliance.has_record(name, e)]
+        assert not missing, f"{name} lacks {len(missing)} of {len(upgrade.acknowledged)}: {missing}"
+
+
+def test_keystores_of_the_release_are_read_and_their_keys_can_be_rotated(upgrade: Upgrade) -> None:
+    assert set(upgrade.keystores.values()) == {2}
+    home = upgrade.alliance.node(upgrade.alliance.validators[0]).home
+    shown = bulwark("key", "status", "--home", home)
+    assert all(kind in shown for kind in ("vote", "account", "tls", "ring", "sealing")), shown
+    bulwark("key", "rotate", "ring", "--home", home)
+    assert json.loads((home / "keys" / "keystore.json").read_bytes())["version"] == 3
+    bulwark("node", "reload", "--home", home)
+    upgrade.alliance.report(upgrade.alliance.validators[0], kind="email", value="3@scam-post.net")
+
+
+def test_an_alliance_whose_genesis_knows_no_level_goes_on_without_and_refuses_the_vote(
+    upgrade: Upgrade,
+) -> None:
+    first = upgrade.alliance.validators[0]
+    wish = ("propose", "set-parameter", "protocol_level", "1")
+    assert "unknown parameter" in govern(upgrade.alliance, first, *wish, fails=1)
+    assert upgrade.alliance.status(first)["protocol"]["level"] == 0
 
 
 def test_what_was_reported_to_the_release_is_proved_and_screened_by_today(upgrade: Upgrade) -> None:
