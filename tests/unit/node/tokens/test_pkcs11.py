@@ -153,3 +153,15 @@ def test_keys_of_the_token_stand_beside_those_of_the_keystore(
     missing = KeystoreConfig(pkcs11=settings(module, vote_key="nowhere"))
     with pytest.raises(KeystoreError, match="key nowhere"):
         keys_at_work(tmp_path, missing, secrets)
+
+
+def test_whoever_runs_on_a_token_is_told_in_one_line_that_it_fails(module: Path) -> None:
+    token = Token(settings(module), Path(), {PIN_ENVIRONMENT_NAME: PIN})
+    told: list[str] = []
+    token.lost = told.append
+    with pytest.raises(TokenError, match="has no private EC key"):
+        token.call("key absent", lambda: token.signing_key("absent"))
+    assert told == ["keystore.pkcs11: key absent: the token has no private EC key of it"]
+    TokenSigner(token, "vote").sign(DIGEST)
+    assert len(told) == 1
+    token.close()
