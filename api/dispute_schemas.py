@@ -42,7 +42,7 @@ class RulingIn(Document):
     case_ref: str = CASE
 
 
-class ErasureIn(Document):
+class RecordErasureIn(Document):
     """A record is to be destroyed at every node."""
 
     model_config = ConfigDict(
@@ -55,7 +55,7 @@ class ErasureIn(Document):
     case_ref: str = CASE
 
 
-class CaseIn(Document):
+class RecordCaseIn(Document):
     """The member's own reference, for its access log alone."""
 
     model_config = ConfigDict(
@@ -140,8 +140,8 @@ class HistoryOut(Document):
 MODELS = (
     DisputeIn,
     RulingIn,
-    ErasureIn,
-    CaseIn,
+    RecordErasureIn,
+    RecordCaseIn,
     FollowUpOut,
     DisputeOut,
     DisputesOut,

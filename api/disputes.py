@@ -223,9 +223,9 @@ def dispute_routes(at: DisputeRoutes, settings: ApiSettings) -> list[Route]:
     limit = settings.request_timeout_ms
     contest = _write("openDispute", "Dispute a record", schemas.DisputeIn, required=True)
     rule = _write("ruleRecord", "Rule on a record's disputes", schemas.RulingIn, required=True)
-    retract = _write("retractRecord", "Take an own record back", schemas.CaseIn)
-    expire = _write("expireRecord", "End an own record's time", schemas.CaseIn)
-    erase = _write("eraseRecord", "Order that a record is destroyed", schemas.ErasureIn)
+    retract = _write("retractRecord", "Take an own record back", schemas.RecordCaseIn)
+    expire = _write("expireRecord", "End an own record's time", schemas.RecordCaseIn)
+    erase = _write("eraseRecord", "Order that a record is destroyed", schemas.RecordErasureIn)
     every = _read(
         "listDisputes", "List disputes, newest first", schemas.DisputesOut, (), parameters=_LISTED
     )

@@ -153,4 +153,5 @@ MODELS = (
     CaseOutcomeOut,
     FinishedOut,
     OpeningRecordOut,
+    ExculpationOut,
 )

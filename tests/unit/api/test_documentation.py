@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from api import consents_schemas, schemas, screening_schemas
-from api.documentation import component_schemas
+from api.documentation import MODELS, component_schemas
 from bulwark.consents.schema import Schema
 from bulwark.consents.terms import ConsentTerms
 from bulwark.indicators.model import (
@@ -28,6 +29,7 @@ from bulwark.indicators.model import (
     IndicatorReport,
 )
 from node.service import Role
+from tests.architecture.apipage import routes
 from tests.consent_terms import TERMS
 from tests.unit.api.world import NOW_MS, PHONE, QUESTION, World, ndjson
 
@@ -134,8 +136,17 @@ def test_a_cell_that_is_null_or_empty_is_one_that_is_not_given() -> None:
     IndicatorReport.from_mapping(PHONE | {"tlp": None, "channel": ""}, now_ms=NOW_MS)
 
 
+def test_no_reference_of_any_desk_dangles_and_no_two_models_have_one_name() -> None:
+    names = [model.__name__ for model in MODELS]
+    assert sorted(set(names)) == sorted(names)
+    known = component_schemas()
+    for route in routes():
+        for reference in references(route.document):
+            assert reference.rpartition("/")[2] in known, (route.path, reference)
+
+
 def references(value: object) -> list[str]:
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         own = [value["$ref"]] if isinstance(value.get("$ref"), str) else []
         return own + [found for item in value.values() for found in references(item)]
     return (
