@@ -12,7 +12,7 @@ PLACES = {
     "hello": ("hello", "Hello"),
     "tls": ("tls", "Tls"),
     "rpc": ("rpc", "Rpc"),
-    "socket": ("rpc", "Socket"),
+    "socket": ("rpcsocket", "Socket"),
     "rest": ("rest", "Rest"),
     "answers": ("sync", "Answers"),
     "sync": ("sync", "Sync"),

@@ -8,7 +8,6 @@ import logging
 from random import Random
 from typing import Any, ClassVar
 
-import api.rpc
 from api.auth import ApiKeys, generate_api_keys
 from api.server import create_app
 from api.settings import ApiSettings
@@ -22,7 +21,7 @@ from node.service import Role
 from node.storage.durability import Durability
 from node.waiting import WaitingTransactions
 from tests.fuzz import smallchain
-from tests.fuzz.asgi import Headers, request, websocket
+from tests.fuzz.asgi import Headers, request
 from tests.fuzz.structure import change_json
 from tests.fuzz.target import Finding, Target
 from tests.unit.api.fake_node import FakeNode
@@ -318,75 +317,6 @@ class Rpc(Target):
 
     def close(self) -> None:
         self._backend.close()
-
-
-class Socket(Rpc):
-    """The same over a WebSocket: one message a line; a line that begins with a zero is binary."""
-
-    name: ClassVar = "socket"
-    about: ClassVar = "JSON-RPC over WebSocket, with subscriptions"
-
-    def __init__(self) -> None:
-        super().__init__()
-        # A turn between any two steps, so that messages come in every place.
-        setattr(api.rpc, "POLL_S", 0.0)  # noqa: B010 - a constant elsewhere
-
-    def seeds(self) -> list[bytes]:
-        every = [json.dumps(one).encode() for one in calls()]
-        heads = [b"\n".join(every[at : at + 4]) for at in range(0, len(every), 4)]
-        forms = methods()
-        subscribed = [
-            {"jsonrpc": "2.0", "id": name, "method": name, "params": params}
-            for name in ("eth_subscribe", "eth_sendRawTransaction", "eth_unsubscribe")
-            for params in forms[name]
-        ]
-        followed = [b"\n".join(json.dumps(one).encode() for one in subscribed)]
-        followed.append(json.dumps([*subscribed, *lives(1)[1]]).encode())
-        followed += [b"\n".join(json.dumps(one).encode() for one in life) for life in lives(1)]
-        return [*heads, *followed, b"\0" + every[0], b"\0\xff\n{"]
-
-    def reshape(self, data: bytes, rng: Random) -> bytes | None:
-        lines = data.split(b"\n")
-        at = rng.randrange(len(lines))
-        changed = change_json(lines[at], rng, self._names)
-        if changed is None:
-            return None
-        lines[at] = changed.replace(b"\n", b" ")
-        return b"\n".join(lines)
-
-    def run(self, data: bytes) -> str:
-        backend = self._backend
-        backend.fresh()
-        said: list[str | bytes] = []
-        for line in data.split(b"\n")[:40]:
-            said.append(line[1:] if line[:1] == b"\0" else line.decode("utf-8", "replace"))
-        headers = backend.headers(Role.OPERATOR)
-        heard = backend.loop.run_until_complete(websocket(backend.app, "/rpc", headers, said))
-        if backend.gathered.lines:
-            raise Finding(f"failed: {backend.gathered.lines[0]}")
-        if heard[0]["type"] != "websocket.accept" or heard[-1]["type"] != "websocket.close":
-            raise Finding(f"began {heard[0]['type']}, ended {heard[-1]['type']}")
-        words: set[str] = set()
-        results: set[str] = set()
-        for text in (m["text"] for m in heard if m["type"] == "websocket.send"):
-            document = json.loads(text)
-            if isinstance(document, dict) and "method" in document:
-                words.add(judge_told(document, results))
-                continue
-            words.add(judge(text.encode(), []))
-            answers = document if isinstance(document, list) else [document]
-            results |= {str(answer.get("result")) for answer in answers}
-        return " ".join(sorted(words)[:2])
-
-
-def judge_told(document: dict[str, Any], answered: set[str]) -> str:
-    """Check a subscription's message: of a subscription whose id was answered before."""
-    told = document.get("params")
-    if document.get("method") != "eth_subscription" or not isinstance(told, dict):
-        raise Finding(f"no subscription's message: {str(document)[:200]}")
-    if told.keys() != {"subscription", "result"} or told["subscription"] not in answered:
-        raise Finding(f"told of an unknown subscription: {str(document)[:200]}")
-    return "told"
 
 
 def judge(body: bytes, failures: list[str]) -> str:
