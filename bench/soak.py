@@ -22,6 +22,8 @@ from bench.process import folder_bytes, own_bytes, resident_bytes
 from bench.values import Values, first_rows, question
 
 PERIOD_S: Final = 15.0
+MINUTE: Final = int(60 / PERIOD_S)
+"""Looks in a minute: the file has one figure for each, so that a step is told from a slope."""
 CALL_PAUSE_S: Final = 0.25
 """Between two calls of one member's client: with four members about 15 records/s."""
 MAX_GROWTH: Final = 0.05
@@ -92,6 +94,7 @@ class Phase:
                     "memory_slope_mib_per_hour": round(self.memory_slope(name) / MEBI, 2),
                     "memory_flat": self.flat(name),
                     "memory_peak_mib": round(max(s.memory for s in samples) / MEBI, 1),
+                    "memory_mib": [round(s.memory / MEBI, 1) for s in samples[::MINUTE]],
                     "mapped_first_mib": round(samples[0].mapped / MEBI, 1),
                     "mapped_last_mib": round(samples[-1].mapped / MEBI, 1),
                     "disk_first_mib": round(samples[0].disk / MEBI, 1),
