@@ -12,7 +12,7 @@ from typing import Final
 
 from api import consents_schemas as schemas
 from api import documentation as doc
-from api.exchange import JSON_TYPE, Exchange, Reply, Route, json_reply
+from api.exchange import JSON_TYPE, Exchange, Handler, Reply, Route, json_reply
 from api.indicators import read_object
 from api.problems import FieldProblem, Problem, invalid
 from api.schemas import ProofOut
@@ -192,20 +192,25 @@ def consent_routes(at: ConsentRoutes, settings: ApiSettings) -> list[Route]:
     one = f"{base}/{{consent_id}}"
     return [
         Route("POST", base, at.give, WRITERS, _operation("giveConsent"), limit),
-        Route("GET", base, at.list, KEEPERS, _operation("listConsents"), limit),
-        Route("POST", f"{base}/search", at.search, KEEPERS, _operation("findConsents"), limit),
-        Route("POST", f"{base}/export", at.export, KEEPERS, _operation("exportConsents"), limit),
+        _reading("GET", base, at.list, KEEPERS, "listConsents", limit),
+        _reading("POST", f"{base}/search", at.search, KEEPERS, "findConsents", limit),
+        _reading("POST", f"{base}/export", at.export, KEEPERS, "exportConsents", limit),
         Route(
             "POST", f"{one}/withdrawal", at.withdraw, WRITERS, _operation("withdrawConsent"), limit
         ),
         Route("POST", f"{one}/renewal", at.renew, WRITERS, _operation("renewConsent"), limit),
         Route("POST", f"{one}/erasure", at.erase, WRITERS, _operation("eraseConsent"), limit),
-        Route("GET", one, at.show, READERS, _operation("showConsent"), limit),
-        Route(
-            "GET", f"{one}/kantara", at.kantara, KEEPERS, _operation("showKantaraReceipt"), limit
-        ),
+        _reading("GET", one, at.show, READERS, "showConsent", limit),
+        _reading("GET", f"{one}/kantara", at.kantara, KEEPERS, "showKantaraReceipt", limit),
         Route("GET", f"{one}/proof", at.proof, READERS, _operation("proveConsent"), limit),
     ]
+
+
+def _reading(
+    method: str, path: str, handler: Handler, roles: frozenset[Role], name: str, limit: int
+) -> Route:
+    """A route that shows what this member keeps of persons: each request is in the access log."""
+    return Route(method, path, handler, roles, _operation(name), limit, audit=True)
 
 
 def refused(error: DocumentRefused) -> Problem:

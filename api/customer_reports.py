@@ -259,13 +259,13 @@ def customer_report_routes(at: CustomerReportRoutes, settings: ApiSettings) -> l
         problems=(404,),
     )
     return [
-        Route("POST", _BASE, at.take, STAFF, take, limit),
-        Route("GET", _BASE, at.list, STAFF, every, limit),
-        Route("GET", _ONE, at.show, STAFF, one, limit),
-        Route("POST", f"{_ONE}/triage", at.triage, STAFF, triage, limit),
-        Route("POST", f"{_ONE}/report", at.report, WRITERS, send, limit),
-        Route("POST", f"{_ONE}/decline", at.decline, STAFF, decline, limit),
-        Route("POST", f"{_ONE}/merge", at.merge, STAFF, merge, limit),
-        Route("POST", f"{_ONE}/erasure", at.erase, STAFF, erase, limit),
-        Route("GET", f"{_ONE}/export", at.export, STAFF, export, limit),
+        Route("POST", _BASE, at.take, STAFF, take, limit, audit=True),
+        Route("GET", _BASE, at.list, STAFF, every, limit, audit=True),
+        Route("GET", _ONE, at.show, STAFF, one, limit, audit=True),
+        Route("POST", f"{_ONE}/triage", at.triage, STAFF, triage, limit, audit=True),
+        Route("POST", f"{_ONE}/report", at.report, WRITERS, send, limit, audit=True),
+        Route("POST", f"{_ONE}/decline", at.decline, STAFF, decline, limit, audit=True),
+        Route("POST", f"{_ONE}/merge", at.merge, STAFF, merge, limit, audit=True),
+        Route("POST", f"{_ONE}/erasure", at.erase, STAFF, erase, limit, audit=True),
+        Route("GET", f"{_ONE}/export", at.export, STAFF, export, limit, audit=True),
     ]

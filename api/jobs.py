@@ -1,9 +1,11 @@
 """Screening jobs over REST: a file in, progress, the result and its signed manifest out.
 
 Rules: the keys that screen send files and read their results; operators and admins see all jobs
-and may stop and delete them. The file is the body, its format the content type; what to do with it
-is in the query, the case reference in a header, so that no reference is in a URL. A body is
-written as it arrives and answered 201 once it is on disk and can be worked.
+and may stop and delete them, and admins read results where the sender is no more. Each reading of
+a result is in the access log. The rows of a job count to its sender's rate of rows. The file is the
+body, its format the content type; what to do with it is in the query, the case reference in a
+header, so that no reference is in a URL. A body is written as it arrives and answered 201 once it
+is on disk and can be worked.
 """
 
 from __future__ import annotations
@@ -37,6 +39,7 @@ from node.service import Busy, Role
 
 SENDERS: Final = frozenset({Role.REPORTER, Role.ANALYST})
 WATCHERS: Final = SENDERS | {Role.OPERATOR, Role.ADMIN}
+READERS: Final = SENDERS | {Role.ADMIN}
 PARQUET_TYPE: Final = b"application/vnd.apache.parquet"
 TYPES: Final = {CSV_TYPE: "csv", NDJSON_TYPE: "ndjson", PARQUET_TYPE: "parquet"}
 EVENTS: Final = b"text/event-stream"
@@ -105,6 +108,7 @@ class JobRoutes:
 
     async def submit(self, exchange: Exchange) -> Reply:
         """POST /v1/screening-jobs."""
+        exchange.may_upload()
         form = TYPES[exchange.content_type(*TYPES)]
         given = exchange.query(*OPTIONS)
         wish = wish_of(form, given, exchange.headers.get(b"x-case-ref", b""))
@@ -308,8 +312,8 @@ def job_routes(at: JobRoutes, settings: ApiSettings) -> list[Route]:
         Route("GET", _ONE, at.show, WATCHERS, show, limit),
         Route("DELETE", _ONE, at.delete, WATCHERS, delete, limit),
         Route("GET", f"{_ONE}/events", at.events, WATCHERS, events, limit),
-        Route("GET", f"{_ONE}/result", at.result, SENDERS, result, limit),
-        Route("GET", f"{_ONE}/manifest", at.manifest, SENDERS, manifest, limit),
+        Route("GET", f"{_ONE}/result", at.result, READERS, result, limit, audit=True),
+        Route("GET", f"{_ONE}/manifest", at.manifest, READERS, manifest, limit),
         Route("POST", f"{_ONE}/pause", at.pause, WATCHERS, pause, limit),
         Route("POST", f"{_ONE}/resume", at.resume, WATCHERS, resume, limit),
         Route("POST", f"{_ONE}/cancel", at.cancel, WATCHERS, cancel, limit),

@@ -186,9 +186,9 @@ def protection_routes(at: ProtectionRoutes, settings: ApiSettings) -> list[Route
         problems=(404,),
     )
     return [
-        Route("POST", _BASE, at.register, WRITERS, register, limit),
-        Route("GET", _BASE, at.list, STAFF, every, limit),
-        Route("GET", _ONE, at.show, STAFF, one, limit),
-        Route("POST", f"{_ONE}/renewal", at.renew, WRITERS, renew, limit),
-        Route("POST", f"{_ONE}/withdrawal", at.withdraw, WRITERS, end, limit),
+        Route("POST", _BASE, at.register, WRITERS, register, limit, audit=True),
+        Route("GET", _BASE, at.list, STAFF, every, limit, audit=True),
+        Route("GET", _ONE, at.show, STAFF, one, limit, audit=True),
+        Route("POST", f"{_ONE}/renewal", at.renew, WRITERS, renew, limit, audit=True),
+        Route("POST", f"{_ONE}/withdrawal", at.withdraw, WRITERS, end, limit, audit=True),
     ]

@@ -23,6 +23,7 @@ from node.front import front_door
 from node.governance.wiring import GovernanceGround, GovernancePath
 from node.ground import Ground
 from node.identity.reload import Reloader
+from node.identity.rowrates import RowRates
 from node.identity.wiring import make_identity, make_reloader
 from node.interaction.wiring import make_interaction
 from node.jobs.desk import JobDesk
@@ -217,6 +218,7 @@ class Services:
         ground = self._ground
         desk = make_job_desk(
             JobsGround(
+                rates=RowRates(self._identity),
                 home=ground.home,
                 store=ground.store,
                 durability=ground.durability,

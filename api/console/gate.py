@@ -173,6 +173,9 @@ class Gate:
                 action, subject = f"POST {page.path}", " ".join(visit.params.values())
                 identities = self._door.entrance.identities
                 identities.administered(visit.principal, action, subject)
+        if page.roles is not None and page.is_of_persons:
+            action, subject = f"{page.method} {page.path}", " ".join(visit.params.values())
+            self._door.entrance.identities.administered(visit.principal, action, subject)
         return await page.handler(visit)
 
     def _matches(self, path: str) -> list[tuple[Page, Mapping[str, str]]]:

@@ -125,6 +125,9 @@ Handler = Callable[[Visit], Awaitable[View | Reply]]
 """Serves one page; raises Problem or ServiceError."""
 
 
+_OF_PERSONS: Final = ("/console/customer-reports", "/console/protections", "/console/consents")
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
     """One path and method with who may see it."""
@@ -149,6 +152,11 @@ class Page:
     """Whether the gate enters it in the access log if only an admin may; else its desk does."""
     scripted: bool = False
     """Whether the console's one script may run on it; without it the page does the same."""
+
+    @property
+    def is_of_persons(self) -> bool:
+        """Whether it takes or shows what this member keeps of persons: every request is entered."""
+        return self.path.startswith(_OF_PERSONS) or self.path.endswith("/result/{format}")
 
 
 def redirect(path: str, *headers: tuple[bytes, bytes]) -> Reply:

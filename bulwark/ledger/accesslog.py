@@ -62,7 +62,8 @@ class AccessKind(IntEnum):
     FOLLOW_UP = 8
     """A dispute, ruling, retraction, expiry or erasure of a record."""
     ADMINISTRATION = 9
-    """Something about this node was changed, or its log was exported."""
+    """Something about this node was changed, its log was exported, or what it keeps of persons was
+    taken or read."""
     LOG_IN = 10
     """Somebody began a session of the console."""
     REFUSED_LOG_IN = 11

@@ -15,7 +15,7 @@ from node.jobs.answers import AnswerGround
 from node.jobs.book import JobBook
 from node.jobs.desk import DeskGround, JobDesk
 from node.jobs.shelf import Shelf
-from node.jobs.worker import Worker, WorkGround
+from node.jobs.worker import Rates, Worker, WorkGround
 from node.recall.hits import HitLog
 from node.screening.screener import Screener, Seen
 from node.service import Caller
@@ -40,6 +40,7 @@ class JobsGround:
     hits: HitLog
     remember: Callable[[Caller], Seen]
     """What keeps a caller's questions for the retro-hunt."""
+    rates: Rates
 
 
 def make_job_desk(ground: JobsGround) -> JobDesk:
@@ -70,6 +71,7 @@ def make_job_desk(ground: JobsGround) -> JobDesk:
                 durability=ground.durability,
                 finish=desk.finish,
                 moved=desk.moved,
+                rates=ground.rates,
             ),
             desk.jobs_by_id,
             desk.going,

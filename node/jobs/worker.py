@@ -4,7 +4,8 @@ Rules: a part is read, asked, written to the result file and put on disk, and on
 written that moves the job on; so whatever ends the process, work goes on at the first part without
 an entry, and its rows come out the same, as after the same block. A part whose values have no tag
 now is asked again later, while other jobs go on; after a number of times its rows are marked as not
-complete. One job is worked at a time, in the order in which they came.
+complete. One job is worked at a time, in the order in which they came. Rows are paid from the rate
+of rows of who sent them: in debt, a job waits before its next part, and others go on.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Protocol
 
 from bulwark.ledger.header import Header
 from bulwark.ledger.ids import Height
@@ -47,6 +48,37 @@ log = Log("jobs")
 
 class _NoRoom(Exception):
     """A part can not be written now."""
+
+
+class _Owing(Exception):
+    """The rows so far are not paid by the caller's rate yet."""
+
+    def __init__(self, wait_s: float) -> None:
+        self.wait_s = wait_s
+        super().__init__(wait_s)
+
+
+class Rates(Protocol):
+    """Rates of rows of all callers."""
+
+    def owed_s(self, by: Caller) -> float:
+        """Seconds until a caller's rows so far are paid."""
+        ...
+
+    def charge(self, by: Caller, rows: int) -> None:
+        """Pay rows."""
+        ...
+
+
+class Unbounded:
+    """Rates that bound nobody."""
+
+    def owed_s(self, by: Caller) -> float:
+        """See Rates."""
+        return 0.0
+
+    def charge(self, by: Caller, rows: int) -> None:
+        """See Rates."""
 
 
 @dataclass(slots=True)
@@ -87,6 +119,7 @@ class WorkGround:
     """A job is over: manifest, files, record and whoever waits for it."""
     moved: Callable[[JobRecord], None]
     """A job's view changed."""
+    rates: Rates = field(default_factory=Unbounded)
 
 
 class Worker:
@@ -158,6 +191,8 @@ class Worker:
                 await self._parts(job, opened, header)
         except Untagged as error:
             self._put_off(job, error)
+        except _Owing as error:
+            self._let_pay(job, error.wait_s)
         except _NoRoom as error:
             job.state, job.reason = State.PAUSED, f"{error}; resume it when there is"
             ground.book.put(job)
@@ -217,10 +252,11 @@ class Worker:
 
     async def _parts(self, job: JobRecord, opened: Opened, header: Header) -> None:
         config, going = self._ground.config, self._going[job.id]
+        by = Caller(job.by, Role(job.role))
         answers = Answers(
             self._ground.answers,
             opened.questions,
-            Caller(job.by, Role(job.role)),
+            by,
             header,
             job.behind,
             values=job.values,
@@ -234,6 +270,8 @@ class Worker:
             if not rows:
                 self._ground.finish(job, State.DONE, None)
                 return
+            if (owed_s := self._ground.rates.owed_s(by)) > 0:
+                raise _Owing(owed_s)
             share.begin()
             made = await answers.part(
                 rows,
@@ -244,6 +282,7 @@ class Worker:
                 is_last_try=going.waits >= config.waits,
             )
             await self._keep(job, opened, made, len(rows), began)
+            self._ground.rates.charge(by, len(rows))
 
     async def _take(self, opened: Opened) -> list[Raw]:
         """The rows of the next part; where it ends depends on the input alone."""
@@ -296,9 +335,17 @@ class Worker:
         pause = self._ground.config.wait_seconds * min(going.waits, 10)
         going.not_before = time.monotonic() + pause
         log.info("a job waits for tags", job=job.id, values=error.rows, pause_s=pause)
+        self._queue_again(job, f"waits {pause} s: {error}")
+
+    def _let_pay(self, job: JobRecord, wait_s: float) -> None:
+        """Come back to a job when its rows so far are paid; others go on meanwhile."""
+        self._going[job.id].not_before = time.monotonic() + wait_s
+        self._queue_again(job, f"waits {wait_s:.0f} s: the rate of rows of {job.by} is used up")
+
+    def _queue_again(self, job: JobRecord, reason: str) -> None:
         if job.state is State.RUNNING:
             job.state = State.QUEUED
-        job.reason = f"waits {pause} s: {error}"
+        job.reason = reason
         self._ground.book.put(job)
         self._ground.moved(job)
 

@@ -256,7 +256,7 @@ def test_two_members_that_take_the_same_event_are_one_voice(alliance: Alliance) 
     until(lambda: len(answer()["records"]) == 2, "both records are executed at the first member")
     found = answer()
     reasons = {reason["code"] for reason in found["reasons"]}
-    assert found["reporters"] == 1 and found["band"] == "high"
+    assert found["reporters"] == 1
     assert "same_source" in reasons and "corroboration" not in reasons
     # What the second member knows by itself is no duplicate of its copy, and does corroborate.
     own = {
@@ -267,4 +267,4 @@ def test_two_members_that_take_the_same_event_are_one_voice(alliance: Alliance) 
     assert said.status_code in (200, 201), said.text
     assert not said.json()["duplicate"]
     until(lambda: answer()["reporters"] == 2, "the own report is executed")
-    assert answer()["band"] == "very_high"
+    assert "corroboration" in {reason["code"] for reason in answer()["reasons"]}

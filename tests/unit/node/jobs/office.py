@@ -29,7 +29,7 @@ from node.jobs.desk import DeskGround, JobDesk
 from node.jobs.port import JobView, Wish
 from node.jobs.settings import JobsConfig
 from node.jobs.shelf import Shelf
-from node.jobs.worker import Worker, WorkGround
+from node.jobs.worker import Rates, Unbounded, Worker, WorkGround
 from node.recall.hits import HitLog
 from node.screening.screener import Screener, Seen
 from node.service import Caller, Role
@@ -91,8 +91,14 @@ class Office:
     """One start of the member's node."""
 
     def __init__(
-        self, folder: Path, node: Node, store: MemoryStore | None = None, **settings: Any
+        self,
+        folder: Path,
+        node: Node,
+        store: MemoryStore | None = None,
+        rates: Rates | None = None,
+        **settings: Any,
     ) -> None:
+        self.rates = Unbounded() if rates is None else rates
         self.node = node
         self.store = DyingStore() if store is None else store
         self.config = JobsConfig(**({"chunk_rows": 7, "wait_seconds": 1, "waits": 0} | settings))
@@ -152,6 +158,7 @@ class Office:
                     durability=self.durability,
                     finish=desk.finish,
                     moved=desk.moved,
+                    rates=self.rates,
                 ),
                 desk.jobs_by_id,
                 desk.going,
