@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
 
 from bulwark.ledger.genesis import ConsensusParameters, Genesis, GenesisAccount, OprfParameters
 from bulwark.ledger.genesismember import GenesisMember
@@ -28,9 +27,6 @@ from bulwark.ledger.merkle import EMPTY_ROOT
 from bulwark.ledger.proofs import SealedHeader
 from bulwark.ledger.signing import SigningKey
 from bulwark.ledger.votes import Certificate, VoteKind, VoteSubject
-
-settings.register_profile("ledger", deadline=None)
-settings.load_profile("ledger")
 
 VECTORS = Path(__file__).parents[2] / "vectors"
 
