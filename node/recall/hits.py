@@ -122,12 +122,25 @@ class HitLog:
         """
         return [question for question, _ in self._found(subject, most)][::-1]
 
-    def records_on(self, consent: bytes, most: int) -> list[RecordId]:
-        """Records on a consent in the newest `most` answers with one. Raises StoreDamaged."""
+    def records_on(
+        self, consent: bytes, after: int, most: int
+    ) -> tuple[list[RecordId], int | None]:
+        """Records on a consent in the next `most` answers with one behind entry `after`.
+
+        Each once a page, and the entry behind which the next page begins, None for the last page:
+        page by page all answers are seen, in memory for one page. Raises StoreDamaged.
+        """
         found: dict[RecordId, None] = {}
-        for _, pairs in self._found(consent, most):
-            found |= dict.fromkeys(RecordId(record) for record, on in pairs if on == consent)
-        return list(found)
+        prefix = NAMES + self._name(consent)
+        names = self._store.iterate(prefix, start=prefix + number8(after + 1))
+        page = [name[len(prefix) :] for name, _ in islice(names, most)]
+        for number in page:
+            held = self._store.get(ENTRIES + number)
+            if held is not None:
+                _, pairs = self._read(ENTRIES + number, held)
+                found |= dict.fromkeys(RecordId(record) for record, on in pairs if on == consent)
+        end = int.from_bytes(page[-1], "big") if len(page) == most else None
+        return list(found), end
 
     def _found(
         self, subject: bytes, most: int
