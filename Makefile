@@ -10,7 +10,7 @@ SEEDS ?= 0-99999
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 .PHONY: help install system demo test tools check unit types lint imports search simulate twins \
-  process coverage mutation privacy law soak format lock layout bench clean
+  process coverage mutation privacy law openapi soak format lock layout bench clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -74,6 +74,9 @@ privacy: install ## every test of docs/privacy-checks.md: vectors, traps, forger
 
 law: install ## every test of docs/law-matrix.md: what laws ask and which rule answers
 	$(BIN)/python -m pytest $$($(BIN)/python -m tests.architecture.lawmatrix) tests/architecture/test_law_matrix.py
+
+openapi: install ## a whole running node against its OpenAPI document, with the key of every role
+	$(BIN)/python -m tests.interop.openapi $(ARGS)
 
 soak: install ## half an hour of load and half an hour of rest: slopes of memory and disk
 	$(BIN)/python -m bench soak $(ARGS)

@@ -10,7 +10,6 @@ import click
 
 from node.cli.lazygroup import LazyGroup
 from node.cli.options import home_option
-from node.latemethods import late_methods
 
 TABLE: Final = {
     "run": ("node.cli.node:run", "Run the node of this home until SIGTERM or Ctrl-C."),
@@ -45,8 +44,7 @@ def run(home: Path) -> int:
       bulwark node run --home alliance/northbank
     """
     gc.disable()  # nothing of what is imported goes away; `node.process` turns it on again
-    with late_methods():
-        from node.process import run_node
+    from node.process import run_node
 
     return run_node(home)
 

@@ -6,13 +6,11 @@ import asyncio
 import csv
 import io
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from hashlib import sha256
 from typing import Any
 
 import pytest
 
-from bulwark.audit.caseopening import CaseOpening
 from bulwark.audit.report import NAMES, Report, join_pages
 from bulwark.indicators.vocabulary import DisputeGround, Kind, LawfulBasis, Purpose
 from bulwark.ledger.ids import Address, Height, MemberId, RecordId, Tag
@@ -26,7 +24,6 @@ from node.audit.reports.scope import TITLES
 from node.audit.seeds import SeedKeeper
 from node.chain.records import StoredRecord
 from node.directory import Directory
-from node.reporting.payload import commitment, source_commitment
 from node.service import Conflict, NotFound
 from tests.unit.node.execution.alliance import (
     ACCOUNTS,
@@ -325,47 +322,6 @@ async def test_breaches_name_the_rule_and_a_node_without_policies_says_so(ledger
     assert "knows no policies" in (await report(ledger.node, "breaches")).notes[0]
 
 
-async def test_the_case_of_an_own_record_is_opened_by_a_key_that_opens_no_other(
-    ledger: Ledger,
-) -> None:
-    cases = {}
-    for number in range(2):
-        salt = bytes((number + 1,)) * 32
-        case = commitment(INDEX_KEY, b"case", salt, f"CASE-{number}")
-        payload = RecordPayload(operation=1, kind=Kind.IBAN, case_commitment=case)
-        cases[number] = Record.of(salt, Tag(salt), payload)
-    ledger.anchor(ALPHA, cases[0], cases[1])
-    other = statement("other")
-    ledger.anchor(BRAVO, other)
-    desk = desk_of(ledger.node)
-    opened = CaseOpening(cases[0].record_id, "CASE-0", desk.case_key(cases[0].record_id))
-    assert CaseOpening.from_json(opened.to_json()) == opened
-    assert opened.opens(cases[0].payload.case_commitment or b"")
-    assert not opened.opens(cases[1].payload.case_commitment or b"")
-    assert not replace(opened, case_ref="CASE-1").opens(cases[0].payload.case_commitment or b"")
-    with pytest.raises(Conflict, match="another member"):
-        desk.case_key(other.record_id)
-    with pytest.raises(NotFound):
-        desk.case_key(RecordId(bytes(32)))
-    ledger.node.erase(cases[0].record_id)
-    with pytest.raises(Conflict, match="is erased"):
-        desk.case_key(cases[0].record_id)
-    desk.close()
-
-
-async def test_the_source_of_an_own_copy_is_opened_as_a_case_is(ledger: Ledger) -> None:
-    tag = Tag(bytes(range(32)))
-    source = source_commitment(tag, "9c1f0b1e")
-    payload = RecordPayload(operation=1, kind=Kind.IBAN, usage=8, case_commitment=source)
-    copied = Record.of(bytes(31) + b"1", tag, payload)
-    ledger.anchor(ALPHA, copied)
-    desk = desk_of(ledger.node)
-    key = desk.case_key(copied.record_id)
-    opened = CaseOpening(copied.record_id, "9c1f0b1e", key)
-    assert opened.opens(source) and not replace(opened, case_ref="other").opens(source)
-    desk.close()
-
-
 async def test_two_nodes_with_one_ledger_make_the_same_bytes(ledger: Ledger) -> None:
     lived(ledger)
     second = Ledger()
@@ -399,4 +355,5 @@ async def test_the_event_loop_goes_on_while_a_report_is_made(ledger: Ledger) -> 
     while not made.done():
         turns += 1
         await asyncio.sleep(0)
-    assert cells(made.result(), "records") == [(4_000,)] and turns > 10
+    assert cells(made.result(), "records") == [(4_000,)]
+    assert turns > 2, "made on the loop itself it is over after one turn"

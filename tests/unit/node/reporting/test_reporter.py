@@ -11,11 +11,9 @@ from typing import Any
 import pytest
 
 from bulwark.indicators.model import IndicatorReport
-from bulwark.indicators.records import source_of
 from bulwark.indicators.vocabulary import Tlp
 from bulwark.ledger.hashing import sha256
 from bulwark.ledger.ids import Digest, Height, RecordId, Tag
-from bulwark.ledger.record import Record
 from bulwark.policies.library import shipped
 from node.chain.consents import ConsentReader
 from node.consents.gate import ConsentGate
@@ -389,38 +387,3 @@ async def test_gatherer_knows_what_is_open_and_flushes_nothing_twice(bench: Benc
     bench.gatherer.flush()
     assert bench.gatherer.backlog == 0
     assert bench.submitted == []
-
-
-def stored(bench: Bench) -> list[Record]:
-    entries = [e for p in bench.outbox.parcels() if p.sidecar for e in p.sidecar.entries]
-    return [entry for entry in entries if isinstance(entry, Record)]
-
-
-async def test_copies_of_one_source_are_known_for_such_at_all_members_and_no_others(
-    bench: Bench,
-) -> None:
-    other = Bench()
-    await bench.report(row(source="9c1f0b1e"), row("two.example", source="9c1f0b1e"))
-    await other.report(row(source="9c1f0b1e"), row("two.example", source="another"))
-    mine = {record.tag: source_of(record.payload) for record in stored(bench)}
-    theirs = {record.tag: source_of(record.payload) for record in stored(other)}
-    first, second = bench.tagger._tag("evil.example"), bench.tagger._tag("two.example")
-    assert mine[first] == theirs[first] and mine[second] != theirs[second]
-    assert mine[first] != mine[second], "copies of one source are not linked across indicators"
-    assert all(record.payload.usage == 9 for record in stored(bench))
-
-
-async def test_own_knowledge_is_no_duplicate_of_a_copy_and_a_copy_none_of_it(bench: Bench) -> None:
-    copied, own = await bench.report(row(source="9c1f0b1e"), row(case_ref="CASE-1"))
-    assert not own.duplicate and own.record_id != copied.record_id
-    both = await bench.report(row(source="another"), row())
-    assert [outcome.record_id for outcome in both] == [copied.record_id, own.record_id]
-    assert all(outcome.duplicate for outcome in both)
-    told = {record.record_id: source_of(record.payload) for record in stored(bench)}
-    assert told[own.record_id] is None and told[copied.record_id] is not None
-
-
-async def test_a_source_reaches_the_disk_in_no_clear_text(bench: Bench) -> None:
-    await bench.report(row(source="event-of-mr-smith"))
-    disk = b"".join(key + value for key, value in bench.store.iterate(b""))
-    assert b"mr-smith" not in disk
