@@ -125,12 +125,14 @@ def _read(address: str, chain: str) -> Reading | None:
         return _read_cash(address.lower())
     if _STELLAR.fullmatch(address):
         return _read_stellar(address)
-    if "1" in address[1:]:
-        reading = _read_bech32(address)
-        if reading is not None:
-            return reading
     # One text can have the shape of two forms; the one whose checksum holds is meant.
     broken: Reading | None = None
+    if "1" in address[1:]:
+        broken = _read_bech32(address)
+        # Bech32 is of one case (BIP-173); a text of both may be base58 that begins like it.
+        is_of_one_case = address in (address.lower(), address.upper())
+        if broken is not None and (is_of_one_case or not broken.rule):
+            return broken
     for read in _READERS:
         reading = read(address)
         if reading is not None and not reading.rule:

@@ -137,6 +137,19 @@ def test_one_substrate_account_has_one_form_on_every_network(account: bytes, net
     assert form(text) == f"ss58:0x{account.hex()}" == form(f"substrate:0x{account.hex()}")
 
 
+@pytest.mark.parametrize("network", [5_080, 5_336, 6_360, 6_872, 7_128])
+def test_a_substrate_address_that_begins_like_bech32_is_read_by_its_own_checksum(
+    network: int,
+) -> None:
+    account = bytes(2) + b"\x01" + bytes(27) + b"\x01\x00"
+    first, second = (network & 0b11111100) >> 2, (network & 0b11) << 6
+    prefix = bytes([first | 0b01000000, network >> 8 | second])
+    check = hashlib.blake2b(b"SS58PRE" + prefix + account).digest()[:2]
+    text = b58encode(prefix + account + check).decode()
+    assert text.startswith("u1") and form(text) == f"ss58:0x{account.hex()}"
+    assert form(text[:-1] + ("1" if text[-1] != "1" else "2")) == "wallet.checksum"
+
+
 @given(
     st.sampled_from([20, 24, 28, 32, 40, 48, 56, 64]).flatmap(
         lambda n: st.binary(min_size=n, max_size=n)

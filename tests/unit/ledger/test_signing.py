@@ -7,7 +7,14 @@ import pytest
 from bulwark.ledger.errors import SignatureInvalid
 from bulwark.ledger.hashing import keccak256, sha256
 from bulwark.ledger.ids import Epoch
-from bulwark.ledger.signing import SigningDomain, SigningKey, recover, verify
+from bulwark.ledger.signing import (
+    SigningDomain,
+    SigningKey,
+    address_of_point,
+    recover,
+    recoverable,
+    verify,
+)
 
 ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 KEY = SigningKey(sha256(b"key"))
@@ -93,3 +100,35 @@ def test_tag_and_body_can_not_be_shifted_into_each_other():
 def test_hash_functions_have_their_published_answers():
     assert sha256(b"abc").hex().startswith("ba7816bf8f01cfea")
     assert keccak256(b"").hex().startswith("c5d2460186f7233c")
+
+
+@pytest.mark.parametrize("message", [b"one", b"two", b"three", b"four", b"five"])
+def test_a_plain_signature_of_either_half_becomes_the_one_valid_form(message):
+    digest = keccak256(message)
+    signature = KEY.sign(digest)
+    s = int.from_bytes(signature[32:64], "big")
+    for raw in (signature[:64], signature[:32] + (ORDER - s).to_bytes(32, "big")):
+        assert recoverable(digest, raw, KEY.address) == signature
+
+
+def test_a_plain_signature_of_another_key_another_length_or_no_point_is_refused():
+    other = SigningKey(sha256(b"other"))
+    with pytest.raises(SignatureInvalid, match="not made by 0x"):
+        recoverable(DIGEST, other.sign(DIGEST)[:64], KEY.address)
+    with pytest.raises(SignatureInvalid, match="65 bytes given, 64 needed"):
+        recoverable(DIGEST, KEY.sign(DIGEST), KEY.address)
+    with pytest.raises(SignatureInvalid, match="not made by 0x"):
+        recoverable(DIGEST, bytes(64), KEY.address)
+
+
+def test_a_point_has_the_address_of_its_key_in_both_forms_and_bytes_that_are_none_are_refused():
+    one = (1).to_bytes(32, "big")
+    generator = bytes.fromhex("0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798")
+    whole = bytes.fromhex(
+        "04"
+        + generator[1:].hex()
+        + ("483ada7726a3c4655da4fbfc0e1108a8fd17b448a68554199c47d08ffb10d4b8")
+    )
+    assert address_of_point(generator) == address_of_point(whole) == SigningKey(one).address
+    with pytest.raises(SignatureInvalid, match="not a point"):
+        address_of_point(b"\x02" + b"\xff" * 32)

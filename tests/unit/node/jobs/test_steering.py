@@ -77,11 +77,14 @@ async def test_a_job_is_seen_by_its_key_and_by_those_who_run_the_node(office: Of
     with pytest.raises(NotFound):
         office.desk.job(view.id, by=OTHER)
     await office.work(view.id)
-    for stranger in (OTHER, ADMIN):
-        with pytest.raises(NotFound):
-            await office.desk.result(view.id, by=stranger, form="", first=1, most=None)
-        with pytest.raises(NotFound):
-            office.desk.manifest(view.id, by=stranger)
+    with pytest.raises(NotFound):
+        await office.desk.result(view.id, by=OTHER, form="", first=1, most=None)
+    with pytest.raises(NotFound):
+        office.desk.manifest(view.id, by=OTHER)
+    for reader in (BY, ADMIN):
+        result = await office.desk.result(view.id, by=reader, form="", first=1, most=None)
+        assert b"".join([piece async for piece in result.pieces]).count(b"\n") == 1 + len(PHONES)
+        assert office.desk.manifest(view.id, by=reader)
 
 
 async def test_who_listens_is_told_once_of_a_job_that_is_over(office: Office) -> None:
