@@ -51,7 +51,7 @@ def read_object(path: Path, most: int, wanted: str) -> dict[str, Any]:
     try:
         found = jf.loads(data, MAX_LEVELS) if len(data) <= most else None
     except ValueError as error:
-        raise BadSetup(f"{path}: is not JSON") from error
+        raise BadSetup(f"{path}: is not JSON; {wanted}") from error
     if not isinstance(found, dict):
         raise BadSetup(f"{path}: {wanted}")
     return found

@@ -125,6 +125,8 @@ def carried(story: Story) -> None:
     until_known(alliance, d, 2)
     until(lambda: found(diagnosis(alliance, d), "level.proposed"), f"{d} is told of the proposal")
     until(lambda: found(diagnosis(alliance, a), "level.member-too-old"), f"{a} is told of {d}")
+    # What is asked for is judged at once; the log has it from the node's next look at itself.
+    until(lambda: "level.proposed" in alliance.log(d), f"{d} writes it into its log")
     story.seen["log of the old"] = alliance.log(d)
     until_known(alliance, b, 2)
     govern(alliance, b, "approve", "2", "--force")
