@@ -86,4 +86,7 @@ def test_an_opened_case_of_nested_brackets_is_refused(tmp_path: Path, node: list
     path = tmp_path / "opened.json"
     path.write_bytes(b"[" * 4_000)
     done = run("audit", "verify-case", path, *node)
-    assert (done.exit_code, done.stderr) == (2, f"bulwark: {path}: is not JSON; is no opened case\n")
+    assert (done.exit_code, done.stderr) == (
+        2,
+        f"bulwark: {path}: is not JSON; is no opened case\n",
+    )
