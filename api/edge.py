@@ -124,15 +124,8 @@ class Edge:
             del headers[:2]
         elif reply.stream is not None and not reply.length:
             del headers[1]  # nobody knows how long it gets
-        start = {"type": "http.response.start", "status": reply.status, "headers": headers}
-        if reply.stream is not None:
-            within_s = self._settings.batch_timeout_ms / 1000
-            size = await send_stream(reply.stream, start, send, within_s, reply.slow_s)
-        else:
-            await send(start)
-            body = b"" if exchange.method == "HEAD" else reply.body
-            await send({"type": "http.response.body", "body": body})
-            size = len(body)
+        within_s = self._settings.batch_timeout_ms / 1000
+        size = await send_reply(exchange, reply, headers, send, within_s)
         self.note(exchange, reply.status, started, size)
 
     async def _dispatch(self, exchange: Exchange) -> Reply:
@@ -287,7 +280,24 @@ class _Watched:
             await asyncio.sleep(quota.wait_s)
 
 
-async def send_stream(
+async def send_reply(
+    exchange: Exchange,
+    reply: Reply,
+    headers: list[tuple[bytes, bytes]],
+    send: Send,
+    within_s: float,
+) -> int:
+    """Send a reply under these headers, a stream within a time; bytes of its body."""
+    start = {"type": "http.response.start", "status": reply.status, "headers": headers}
+    if reply.stream is not None:
+        return await _send_stream(reply.stream, start, send, within_s, reply.slow_s)
+    await send(start)
+    body = b"" if exchange.method == "HEAD" else reply.body
+    await send({"type": "http.response.body", "body": body})
+    return len(body)
+
+
+async def _send_stream(
     stream: Outgoing, start: Message, send: Send, within_s: float, slow_s: float
 ) -> int:
     """Send a body piece by piece; a failure ends the connection short of its announced length."""

@@ -45,6 +45,23 @@ class Outgoing(Protocol):
         ...
 
 
+class Pieces:
+    """An asynchronous generator as an Outgoing."""
+
+    def __init__(self, pieces: AsyncIterator[bytes]) -> None:
+        self._pieces = pieces
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        """The pieces in order."""
+        return self._pieces
+
+    async def aclose(self) -> None:
+        """Let go of what it reads from."""
+        close = getattr(self._pieces, "aclose", None)
+        if close is not None:
+            await close()
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
     """What goes back: status, body and its type, further headers."""

@@ -26,6 +26,7 @@ from api.exchange import (
     JSON_TYPE,
     NDJSON_TYPE,
     Exchange,
+    Pieces,
     Reply,
     Route,
     json_reply,
@@ -171,7 +172,7 @@ class JobRoutes:
         media = next(media for media, name in TYPES.items() if name == made.format)
         name = f'attachment; filename="result.{made.format}"'.encode("ascii")
         headers = ((b"content-disposition", name),)
-        return Reply(200, b"", media, headers, _Pieces(made.pieces))
+        return Reply(200, b"", media, headers, Pieces(made.pieces))
 
     async def manifest(self, exchange: Exchange) -> Reply:
         """GET /v1/screening-jobs/{job_id}/manifest."""
@@ -186,7 +187,7 @@ class JobRoutes:
         self._service.job(job_id, by=exchange.caller)
         if self._streams >= MAX_STREAMS:
             raise Busy(f"{MAX_STREAMS} streams are open")
-        return Reply(200, content_type=EVENTS, stream=_Pieces(self._events(exchange, job_id)))
+        return Reply(200, content_type=EVENTS, stream=Pieces(self._events(exchange, job_id)))
 
     async def _events(self, exchange: Exchange, job_id: str) -> AsyncIterator[bytes]:
         """The job whenever it moved, at most every LEAST_PAUSE_S, until it is over."""
@@ -215,21 +216,6 @@ class JobRoutes:
         finally:
             self._streams -= 1
             gone.cancel()
-
-
-class _Pieces:
-    """An asynchronous generator as an Outgoing."""
-
-    def __init__(self, pieces: AsyncIterator[bytes]) -> None:
-        self._pieces = pieces
-
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        return self._pieces
-
-    async def aclose(self) -> None:
-        close = getattr(self._pieces, "aclose", None)
-        if close is not None:
-            await close()
 
 
 async def _gone(exchange: Exchange) -> None:

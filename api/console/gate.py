@@ -23,7 +23,7 @@ from api.console.multipart import read_upload
 from api.console.render import Renderer, is_scripted
 from api.console.sessions import Sessions
 from api.console.visit import HTML_TYPE, Page, View, Visit, read_form, redirect
-from api.edge import as_problem, send_stream
+from api.edge import as_problem, send_reply
 from api.exchange import ClientGone, Exchange, Reply
 from api.lateconsole import PREFIX
 from api.problems import TITLES, Problem
@@ -113,15 +113,8 @@ class Gate:
             *(() if NO_STORE[0] in names else (NO_STORE,)),
             *reply.headers,
         ]
-        start = {"type": "http.response.start", "status": reply.status, "headers": headers}
-        if reply.stream is not None:
-            within_s = self._settings.batch_timeout_ms / 1000
-            size = await send_stream(reply.stream, start, send, within_s, reply.slow_s)
-        else:
-            await send(start)
-            body = b"" if exchange.method == "HEAD" else reply.body
-            await send({"type": "http.response.body", "body": body})
-            size = len(body)
+        within_s = self._settings.batch_timeout_ms / 1000
+        size = await send_reply(exchange, reply, headers, send, within_s)
         self._door.note(exchange, reply.status, started, size)
 
     async def _serve(self, visit: Visit) -> Reply:

@@ -8,7 +8,6 @@ administrators see jobs and may stop them, as over REST.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Final
 
 import orjson
@@ -17,7 +16,7 @@ from api.console.forms import Field, Form, Wrong, form_of, given, options, refus
 from api.console.screening import stated
 from api.console.source import STAFF
 from api.console.visit import View, Visit
-from api.exchange import Reply
+from api.exchange import Pieces, Reply
 from api.job_views import wish_of
 from api.jobs import TYPES
 from api.problems import FieldProblem, Problem, invalid
@@ -179,23 +178,6 @@ class JobPages:
         finally:
             await pieces.aclose()
         return found[:MOST_ERRORS]
-
-
-class Pieces:
-    """An asynchronous generator as an Outgoing."""
-
-    def __init__(self, pieces: AsyncIterator[bytes]) -> None:
-        self._pieces = pieces
-
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        """The pieces in order."""
-        return self._pieces
-
-    async def aclose(self) -> None:
-        """Let go of what it reads from."""
-        close = getattr(self._pieces, "aclose", None)
-        if close is not None:
-            await close()
 
 
 def share_of(view: JobView) -> int:

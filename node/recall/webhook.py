@@ -11,12 +11,12 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-import stat
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
 from node.config import ConfigError
+from node.keys import KeystoreError, read_private
 from node.push.lane import Lane, Patience, Told
 from node.push.port import Event, EventType, State
 from node.push.sender import Sender
@@ -36,12 +36,10 @@ DOUBLINGS: Final = 12
 def read_secret(path: Path) -> bytes:
     """The shared secret, without white space at its ends. Raises ConfigError."""
     try:
-        mode = path.stat().st_mode
-        data = path.read_bytes()[: MAX_SECRET + 1].strip()
-    except OSError as error:
-        raise ConfigError(str(path), [f"recall.webhook_secret_file: {error.strerror}"]) from error
-    if mode & (stat.S_IRWXG | stat.S_IRWXO):
-        raise ConfigError(str(path), ["others may read or write it; set its mode to 0600"])
+        data = read_private(path, MAX_SECRET + 2).strip()  # two for the end of its line
+    except KeystoreError as error:
+        problem = f"{error.detail}; {MIN_SECRET} to {MAX_SECRET} bytes needed"
+        raise ConfigError(str(path), [f"recall.webhook_secret_file: {problem}"]) from error
     if not MIN_SECRET <= len(data) <= MAX_SECRET:
         raise ConfigError(str(path), [f"{len(data)} bytes, {MIN_SECRET} to {MAX_SECRET} needed"])
     return data
