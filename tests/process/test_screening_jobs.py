@@ -27,7 +27,7 @@ from tests.process.screening_million import (
 from tests.process.support import ROOT, WHY, Alliance, until
 
 pytestmark = pytest.mark.process
-ROWS = 20_000
+ROWS = 15_000
 
 
 @pytest.fixture(scope="module")
@@ -35,8 +35,9 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Screening]:
     """A play that went well; its alliance goes on running."""
     folder = tmp_path_factory.mktemp("screening")
     with pytest.MonkeyPatch.context() as patch:
-        # Small parts, so that a kill surely falls between two of them.
+        # Small parts and long pauses: a quick machine must not end a job before it is killed.
         patch.setenv("BULWARK_JOBS__CHUNK_ROWS", "500")
+        patch.setenv("BULWARK_JOBS__SHARE_PERCENT", "10")
         alliance = Alliance.create(folder / "alliance", 4, 0)
         try:
             yield play(alliance, folder, ROWS, "csv")
