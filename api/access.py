@@ -13,7 +13,8 @@ from typing import Final
 from api import access_schemas as schemas
 from api import documentation as doc
 from api.exchange import ALL_ROLES, Exchange, Reply, Route, json_reply
-from api.query import documented, number, refused
+from api.problems import refused
+from api.query import documented, number
 from api.settings import ApiSettings
 from api.views import timestamp
 from bulwark.ledger.accesslog import AccessEntry, Gap, Head

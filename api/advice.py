@@ -14,7 +14,7 @@ from typing import Any, Final
 from api import advice_schemas as schemas
 from api import documentation as doc
 from api.exchange import ALL_ROLES, Exchange, Reply, Route, json_reply
-from api.problems import FieldProblem, Problem, invalid
+from api.problems import FieldProblem, invalid, refused
 from api.settings import ApiSettings
 from bulwark.advice.advice import Advice, Facts, advise
 from bulwark.advice.texts import shipped
@@ -75,8 +75,7 @@ class Adviser:
         """GET /v1/advice/texts."""
         given = exchange.query("language").get("language")
         if given is not None and LANGUAGE.match(given) is None:
-            problem = FieldProblem("language", LANGUAGE_ALLOWED)
-            raise Problem(400, "invalid", f"language: {LANGUAGE_ALLOWED}", errors=(problem,))
+            raise refused("language", LANGUAGE_ALLOWED)
         wanted = given or self._language
         catalogue = self.speaker.catalogue
         found = catalogue.language(wanted)

@@ -16,7 +16,8 @@ from api.access import READERS
 from api.audit_page import POLICY, report_page
 from api.exchange import CSV_TYPE, Exchange, Reply, Route, json_reply
 from api.indicators import record_id_of
-from api.problems import FieldProblem, Problem
+from api.problems import refused
+from api.query import documented, number, number_given, word
 from api.settings import ApiSettings
 from bulwark.audit.report import Report
 from bulwark.audit.sampling import POPULATIONS
@@ -31,8 +32,6 @@ from node.audit.port import (
 )
 
 FORMATS: Final = ("json", "csv", "html")
-MAX_NUMBER: Final = 10**18 - 1
-_NUMBER: Final = re.compile(r"(?:0|[1-9][0-9]{0,17})\Z")
 _MEMBER: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,30}\Z")
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}\Z")
 _BASE: Final = "/v1/audit/reports"
@@ -42,12 +41,6 @@ _CASE: Final = "/v1/audit/case-keys/{record_id}"
 
 def _parameter(name: str, description: str, schema: dict[str, object]) -> dict[str, object]:
     return {"name": name, "in": "query", "description": description, "schema": schema}
-
-
-def _numbered(
-    name: str, description: str, most: int = MAX_NUMBER, least: int = 0
-) -> dict[str, object]:
-    return _parameter(name, description, {"type": "integer", "minimum": least, "maximum": most})
 
 
 _WHOSE: Final = _parameter(
@@ -65,11 +58,11 @@ _REPORT: Final = doc.operation(
     {200: schemas.AuditReportOut},
     parameters=(
         _parameter("format", "JSON, CSV, or a page to print", {"type": "string", "enum": FORMATS}),
-        _numbered("from_height", "First block of the events that are listed"),
-        _numbered("to_height", "Final block that the report rests on, the last if not given"),
+        documented("from_height", "First block of the events that are listed"),
+        documented("to_height", "Final block that the report rests on, the last if not given"),
         _WHOSE,
-        _numbered("after", "`next` of the page before"),
-        _numbered("most", "Rows of the page", MAX_ROWS, 1),
+        documented("after", "`next` of the page before"),
+        documented("most", "Rows of the page", least=1, most=MAX_ROWS),
     ),
     path=["report"],
     problems=(404, 409),
@@ -99,8 +92,8 @@ _SAMPLE: Final = doc.operation(
     {200: schemas.SampleOut, 202: schemas.SampleOut},
     parameters=(
         _parameter("population", "What is drawn", {"type": "string", "enum": POPULATIONS}),
-        _numbered("to_height", "Final block up to which the population goes") | {"required": True},
-        _numbered("size", "How many, of each member with `by_member`", MAX_SAMPLE, 1),
+        documented("to_height", "Final block up to which the population goes") | {"required": True},
+        documented("size", "How many, of each member with `by_member`", least=1, most=MAX_SAMPLE),
         _WHOSE,
         _parameter("by_member", "Draw from every member's part", {"type": "boolean"}),
     ),
@@ -123,14 +116,14 @@ class AuditRoutes:
     async def report(self, exchange: Exchange) -> Reply:
         """GET /v1/audit/reports/{report}."""
         query = exchange.query("format", "from_height", "to_height", "member", "after", "most")
-        form = _word(query, "format", FORMATS)
-        to_height = _number(query, "to_height", None)
+        form = word(query, "format", FORMATS)
+        to_height = number_given(query, "to_height")
         wish = ReportWish(
-            from_height=_number(query, "from_height", 0) or 0,
+            from_height=number(query, "from_height", 0),
             to_height=None if to_height is None else Height(to_height),
             member=_member(query),
-            after=_number(query, "after", 0) or 0,
-            most=_number(query, "most", MAX_ROWS, 1, MAX_ROWS) or MAX_ROWS,
+            after=number(query, "after", 0),
+            most=number(query, "most", MAX_ROWS, 1, MAX_ROWS),
         )
         report = await self._service.report(exchange.params["report"], wish)
         return reply_of(report, form)
@@ -140,7 +133,7 @@ class AuditRoutes:
         exchange.query()
         text = exchange.params["ring_key"]
         if _DIGEST.match(text) is None:
-            raise _refused("ring_key", "64 hexadecimal digits")
+            raise refused("ring_key", "64 hexadecimal digits")
         owner = self._service.ring_key_owner(bytes.fromhex(text))
         return json_reply(200, {"ring_key": text, "member": owner})
 
@@ -154,15 +147,15 @@ class AuditRoutes:
     async def sample(self, exchange: Exchange) -> Reply:
         """GET /v1/audit/sample."""
         query = exchange.query("population", "to_height", "size", "member", "by_member")
-        to_height = _number(query, "to_height", None)
+        to_height = number_given(query, "to_height")
         if to_height is None:
-            raise _refused("to_height", "a final block is needed")
+            raise refused("to_height", "a final block is needed")
         wish = SampleWish(
-            population=_word(query, "population", POPULATIONS),
+            population=word(query, "population", POPULATIONS),
             to_height=Height(to_height),
-            size=_number(query, "size", 20, 1, MAX_SAMPLE) or 1,
+            size=number(query, "size", 20, 1, MAX_SAMPLE),
             member=_member(query),
-            by_member=_word(query, "by_member", ("false", "true")) == "true",
+            by_member=word(query, "by_member", ("false", "true")) == "true",
         )
         found = await self._service.sample(wish)
         if isinstance(found, Drawing):
@@ -199,32 +192,10 @@ def reply_of(report: Report, form: str) -> Reply:
     return json_reply(200, report.to_json())
 
 
-def _refused(name: str, allowed: str) -> Problem:
-    return Problem(400, "invalid", f"{name}: {allowed}", errors=(FieldProblem(name, allowed),))
-
-
-def _number(
-    query: dict[str, str], name: str, default: int | None, least: int = 0, most: int = MAX_NUMBER
-) -> int | None:
-    text = query.get(name)
-    if text is None:
-        return default
-    if _NUMBER.match(text) is None or not least <= int(text) <= most:
-        raise _refused(name, f"a number from {least} to {most}")
-    return int(text)
-
-
 def _member(query: dict[str, str]) -> MemberId | None:
     member = query.get("member")
     if member is None:
         return None
     if _MEMBER.match(member) is None:
-        raise _refused("member", "not of its form")
+        raise refused("member", "not of its form")
     return MemberId(member)
-
-
-def _word(query: dict[str, str], name: str, allowed: tuple[str, ...]) -> str:
-    word = query.get(name, allowed[0])
-    if word not in allowed:
-        raise _refused(name, "one of " + ", ".join(allowed))
-    return word

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from api.problems import FieldProblem, Problem, invalid
+from api.problems import FieldProblem, invalid
 
 
 def known(body: Mapping[str, object], *names: str) -> None:
@@ -40,8 +40,3 @@ def number(body: Mapping[str, object], name: str, default: int, least: int, most
     if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
         raise invalid(FieldProblem(name, f"a whole number from {least} to {most}"))
     return value
-
-
-def bad(name: str, allowed: str) -> Problem:
-    """Problem 400 about a part of the path."""
-    return Problem(400, "invalid", f"{name}: {allowed}", errors=(FieldProblem(name, allowed),))

@@ -14,7 +14,8 @@ from api import consents_schemas as schemas
 from api import documentation as doc
 from api.exchange import JSON_TYPE, Exchange, Handler, Reply, Route, json_reply
 from api.indicators import read_object
-from api.problems import FieldProblem, Problem, invalid
+from api.problems import FieldProblem, Problem, invalid, refused
+from api.query import number
 from api.schemas import ProofOut
 from api.settings import ApiSettings
 from api.views import stage_name
@@ -52,8 +53,7 @@ def consent_id_of(exchange: Exchange) -> str:
     text = exchange.params["consent_id"]
     if _CONSENT_ID.match(text) is None:
         allowed = "1 to 128 letters, digits and . _ : -"
-        error = FieldProblem("consent_id", allowed)
-        raise Problem(400, "invalid", f"consent_id: {allowed}", errors=(error,))
+        raise refused("consent_id", allowed)
     return text
 
 
@@ -87,7 +87,7 @@ class ConsentRoutes:
         try:
             view = await self._service.give(document, wait=wait, idempotency=promise)
         except DocumentRefused as error:
-            raise refused(error) from None
+            raise faults(error) from None
         place = f"/v1/consents/{view.consent_id}".encode("ascii", "replace")
         return json_reply(write_status(view.stage), consent_document(view), (b"location", place))
 
@@ -98,7 +98,7 @@ class ConsentRoutes:
         try:
             view = await self._service.renew(consent_id, document, wait=wait, idempotency=promise)
         except DocumentRefused as error:
-            raise refused(error) from None
+            raise faults(error) from None
         return json_reply(_status_of(view), consent_document(view))
 
     async def withdraw(self, exchange: Exchange) -> Reply:
@@ -127,14 +127,12 @@ class ConsentRoutes:
     async def list(self, exchange: Exchange) -> Reply:
         """GET /v1/consents."""
         given = exchange.query("after", "most")
-        most = given.get("most", str(MAX_PAGE))
-        if not most.isdecimal() or len(most) > 3 or not 1 <= int(most) <= MAX_PAGE:
-            raise _bad_query("most", f"1 to {MAX_PAGE}")
+        most = number(given, "most", MAX_PAGE, 1, MAX_PAGE)
         after = given.get("after", "")
         if "after" in given and re.fullmatch(r"[0-9a-f]{64}", after) is None:
-            raise _bad_query("after", "64 lower-case hex digits")
-        found = self._service.page(after, int(most))
-        following = found[-1].consent_id if len(found) == int(most) else None
+            raise refused("after", "64 lower-case hex digits")
+        found = self._service.page(after, most)
+        following = found[-1].consent_id if len(found) == most else None
         return json_reply(
             200, {"consents": [consent_document(each) for each in found], "next": following}
         )
@@ -213,7 +211,7 @@ def _reading(
     return Route(method, path, handler, roles, _operation(name), limit, audit=True)
 
 
-def refused(error: DocumentRefused) -> Problem:
+def faults(error: DocumentRefused) -> Problem:
     """422 with every fault by its path."""
     return invalid(
         *(
@@ -320,11 +318,6 @@ def _operation(name: str) -> dict[str, object]:
 
 def _status_of(view: ConsentDetail) -> int:
     return 200 if view.stage >= Stage.EXECUTED else 202
-
-
-def _bad_query(name: str, allowed: str) -> Problem:
-    error = FieldProblem(name, allowed)
-    return Problem(400, "invalid", f"{name}: {allowed}", errors=(error,))
 
 
 def _reason(document: dict[str, object]) -> str:

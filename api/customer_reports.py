@@ -26,7 +26,7 @@ from api.interaction_reading import (
     report_of,
     word_of,
 )
-from api.problems import FieldProblem, Problem
+from api.problems import refused
 from api.settings import ApiSettings
 from api.views import timestamp
 from api.writes import BodyDigest
@@ -143,7 +143,7 @@ def state_in(enum: Any, given: str | None) -> Any:
     words = [state.value for state in enum]
     if given not in words:
         allowed = f"one of all, {', '.join(words)}"
-        raise Problem(400, "invalid", f"state: {allowed}", errors=(FieldProblem("state", allowed),))
+        raise refused("state", allowed)
     return enum(given)
 
 

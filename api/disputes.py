@@ -17,7 +17,8 @@ from api.bodies import known
 from api.dispute_views import dispute_document, history_document, outcome_document
 from api.exchange import JSON_TYPE, Exchange, Reply, Route, json_reply
 from api.indicators import read_object, record_id_of
-from api.problems import FieldProblem, Problem, invalid
+from api.problems import FieldProblem, invalid, refused
+from api.query import word
 from api.settings import ApiSettings
 from api.writes import BodyDigest, write_status
 from bulwark.indicators.errors import FieldError
@@ -139,11 +140,11 @@ class DisputeRoutes:
     async def list(self, exchange: Exchange) -> Reply:
         """GET /v1/disputes."""
         query = exchange.query("whose", "state", "cursor")
-        whose = _one_of(query, "whose", [w.value for w in Whose], Whose.INBOX)
-        state = _one_of(query, "state", ["open", "all"], "open")
+        whose = word(query, "whose", [w.value for w in Whose], Whose.INBOX)
+        state = word(query, "state", ["open", "all"], "open")
         cursor = query.get("cursor")
         if cursor is not None and _CURSOR.match(cursor) is None:
-            raise _bad("cursor", "32 hexadecimal digits")
+            raise refused("cursor", "32 hexadecimal digits")
         page = await self._service.disputes(
             Whose(whose),
             open_only=state == "open",
@@ -159,7 +160,7 @@ class DisputeRoutes:
         exchange.query()
         reference = exchange.params["reference"]
         if _REFERENCE.match(reference) is None:
-            raise _bad("reference", "a reference code or 64 hexadecimal digits")
+            raise refused("reference", "a reference code or 64 hexadecimal digits")
         return json_reply(200, dispute_document(await self._service.dispute(reference)))
 
     async def history(self, exchange: Exchange) -> Reply:
@@ -188,17 +189,6 @@ def _case_ref(body: dict[str, object]) -> str:
     if not isinstance(text, str) or len(text) > CASE_REF_MAX:
         raise invalid(FieldProblem("case_ref", f"text of at most {CASE_REF_MAX} characters"))
     return text
-
-
-def _one_of(query: dict[str, str], name: str, allowed: list[str], default: str) -> str:
-    given = query.get(name, default)
-    if given not in allowed:
-        raise _bad(name, f"one of {', '.join(allowed)}")
-    return given
-
-
-def _bad(name: str, allowed: str) -> Problem:
-    return Problem(400, "invalid", f"{name}: {allowed}", errors=(FieldProblem(name, allowed),))
 
 
 def _write(name: str, summary: str, body: type[Any] | None, *, required: bool = False) -> Any:

@@ -14,7 +14,7 @@ from api import documentation as doc
 from api import erasure_schemas as schemas
 from api.exchange import JSON_TYPE, Exchange, Reply, Route, json_reply
 from api.indicators import read_object
-from api.problems import FieldProblem, Problem, invalid
+from api.problems import FieldProblem, invalid, refused
 from api.settings import ApiSettings
 from api.views import stage_name, timestamp
 from api.writes import BodyDigest, write_status
@@ -215,6 +215,5 @@ def _records(value: object) -> list[RecordId]:
 def _id(exchange: Exchange, name: str) -> bytes:
     text = exchange.params[name]
     if _DIGEST.match(text) is None:
-        error = FieldProblem(name, "64 hexadecimal digits")
-        raise Problem(400, "invalid", f"{name}: 64 hexadecimal digits", errors=(error,))
+        raise refused(name, "64 hexadecimal digits")
     return bytes.fromhex(text.removeprefix("0x"))

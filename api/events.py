@@ -16,7 +16,8 @@ import orjson
 from api import documentation as doc
 from api import push_schemas as schemas
 from api.exchange import Exchange, Reply, Route, json_reply
-from api.query import documented, number, refused
+from api.problems import refused
+from api.query import documented, number
 from api.settings import ApiSettings
 from api.streams import EVENTS, Streams, frame
 from node.push.port import MAX_PAGE, Event, EventType, Gap, PushService

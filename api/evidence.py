@@ -10,7 +10,7 @@ import re
 from typing import Final
 
 from api.exchange import Exchange, Reply, json_reply
-from api.problems import FieldProblem, Problem
+from api.problems import Problem, refused
 from bulwark.ledger.ids import Digest
 from node.evidence import document, summary
 from node.service import NodeService
@@ -50,6 +50,5 @@ def _identity(exchange: Exchange) -> Digest:
     text = exchange.params["evidence_id"]
     if _ID.match(text) is None:
         allowed = "64 hexadecimal digits"
-        errors = (FieldProblem("evidence_id", allowed),)
-        raise Problem(400, "invalid", f"evidence_id: {allowed}", errors=errors)
+        raise refused("evidence_id", allowed)
     return Digest(bytes.fromhex(text.removeprefix("0x")))

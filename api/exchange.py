@@ -16,7 +16,7 @@ import orjson
 from starlette.types import Receive, Scope
 
 from api.auth import Entrance, Principal
-from api.problems import FieldProblem, Problem, malformed, too_large
+from api.problems import Problem, malformed, refused, too_large
 from api.settings import ApiSettings
 from node.identity.limits import Quota
 from node.service import Caller, Role, Stage
@@ -229,8 +229,7 @@ class Exchange:
         stage = _STAGES.get(name)
         if stage is None:
             allowed = ", ".join(_STAGES)
-            error = FieldProblem("wait", f"allowed: {allowed}")
-            raise Problem(400, "invalid", f"wait: one of {allowed}", errors=(error,))
+            raise refused("wait", f"one of {allowed}")
         return stage
 
 

@@ -11,11 +11,11 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from api.bodies import bad, flag, known, number, text
+from api.bodies import flag, known, number, text
 from api.exchange import JSON_TYPE, Exchange, Reply, json_reply
 from api.indicators import read_object
 from api.misp_schemas import SOURCE
-from api.problems import FieldProblem, invalid
+from api.problems import FieldProblem, invalid, refused
 from bulwark.interop.misp.options import ImportOptions
 from node.exchange.port import ExportWish, Form, ImportReport, ImportWish, SourceView
 from node.service import Forbidden, Role
@@ -89,7 +89,7 @@ def source_of(exchange: Exchange) -> str:
     exchange.query()
     name = exchange.params["source"]
     if _SOURCE.fullmatch(name) is None:
-        raise bad("source", _SOURCE_ALLOWED)
+        raise refused("source", _SOURCE_ALLOWED)
     return name
 
 

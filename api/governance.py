@@ -16,7 +16,8 @@ from api.bodies import known
 from api.exchange import JSON_TYPE, Exchange, Reply, Route, json_reply
 from api.governance_schemas import DEFAULT_LIFETIME_S
 from api.indicators import read_object
-from api.problems import FieldProblem, Problem, invalid
+from api.problems import FieldProblem, invalid, refused
+from api.query import word
 from api.settings import ApiSettings
 from api.views import timestamp
 from api.writes import BodyDigest, write_status
@@ -136,10 +137,7 @@ class GovernanceRoutes:
 
     async def proposals(self, exchange: Exchange) -> Reply:
         """GET /v1/governance/proposals."""
-        state = exchange.query("state").get("state", "all")
-        if state not in ("open", "all"):
-            error = FieldProblem("state", "open or all")
-            raise Problem(400, "invalid", "state: open or all", errors=(error,))
+        state = word(exchange.query("state"), "state", ("all", "open"))
         found = self._service.proposals(open_only=state == "open")
         return json_reply(200, {"proposals": [proposal_document(p) for p in found]})
 
@@ -225,8 +223,7 @@ def governance_routes(at: GovernanceRoutes, settings: ApiSettings) -> list[Route
 def _id(exchange: Exchange) -> int:
     text = exchange.params["proposal_id"]
     if _ID.match(text) is None:
-        error = FieldProblem("proposal_id", "a number from 1")
-        raise Problem(400, "invalid", "proposal_id: a number from 1", errors=(error,))
+        raise refused("proposal_id", "a number from 1")
     return int(text)
 
 

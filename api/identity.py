@@ -16,7 +16,7 @@ from api import documentation as doc
 from api import identity_schemas as schemas
 from api.exchange import ALL_ROLES, JSON_TYPE, Exchange, Reply, Route, json_reply
 from api.indicators import read_object
-from api.problems import FieldProblem, Problem, invalid
+from api.problems import FieldProblem, Problem, invalid, refused
 from api.settings import ApiSettings
 from api.views import timestamp
 from node.identity.apikey import (
@@ -261,8 +261,7 @@ def _check_names(given: dict[str, object], needed: set[str], optional: set[str])
 def _key_id(exchange: Exchange) -> str:
     given = exchange.params["key_id"]
     if KEY_ID.match(given) is None:
-        error = FieldProblem("key_id", "1 to 63 of a-z, 0-9, '.', '_', '-'")
-        raise Problem(400, "invalid", "key_id: not of its form", errors=(error,))
+        raise refused("key_id", "1 to 63 of a-z, 0-9, '.', '_', '-'")
     return given
 
 

@@ -15,7 +15,7 @@ import orjson
 
 from api.exchange import CSV_TYPE, JSON_TYPE, NDJSON_TYPE, Exchange, Reply, json_reply
 from api.json_text import JsonInvalid, decode_object
-from api.problems import FieldProblem, Problem, invalid, malformed
+from api.problems import invalid, malformed, refused
 from api.rows import Pace, RefusedRow, RowReader, Rows
 from api.settings import ApiSettings
 from api.uploads import Upload, Uploads
@@ -40,8 +40,7 @@ def record_id_of(exchange: Exchange) -> RecordId:
     """The record id of the path: 64 hexadecimal digits, 0x allowed; Problem 400 otherwise."""
     text = exchange.params["record_id"]
     if _RECORD_ID.match(text) is None:
-        error = FieldProblem("record_id", "64 hexadecimal digits")
-        raise Problem(400, "invalid", "record_id: 64 hexadecimal digits", errors=(error,))
+        raise refused("record_id", "64 hexadecimal digits")
     return RecordId(bytes.fromhex(text[-64:]))
 
 

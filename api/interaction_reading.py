@@ -21,7 +21,7 @@ from api.interaction_bounds import (
     PERSON_MAX,
     TEXT_MAX,
 )
-from api.problems import FieldProblem, Problem, invalid
+from api.problems import FieldProblem, Problem, invalid, refused
 from api.settings import ApiSettings
 from api.views import timestamp
 from bulwark.indicators.country import NOT_STATED
@@ -80,8 +80,7 @@ def cursor_of(text: str | None) -> bytes | None:
     if text is None:
         return None
     if _CURSOR.fullmatch(text) is None:
-        problem = FieldProblem("cursor", "what the page before gave as `next`")
-        raise Problem(400, "invalid", "cursor: 48 hexadecimal digits", errors=(problem,))
+        raise refused("cursor", "what the page before gave as `next`")
     return bytes.fromhex(text)
 
 

@@ -8,7 +8,7 @@ from typing import Final
 
 import orjson
 
-from api.problems import FieldProblem, Problem
+from api.problems import refused
 from api.views import timestamp
 from bulwark.indicators.model import CASE_REF_MAX
 from node.jobs.port import FIELDS, FORMATS, MAX_NAME, MAX_REFERENCES, JobView, Wish
@@ -56,19 +56,19 @@ def wish_of(form: str, given: Mapping[str, str], case_ref: bytes) -> Wish:
             columns[field] = _text(f"{field}_column", name)
     result = given.get("result", "")
     if result and result not in FORMATS:
-        raise _bad("result", f"one of {', '.join(FORMATS)}")
+        raise refused("result", f"one of {', '.join(FORMATS)}")
     values = given.get("values", "false")
     if values not in ("true", "false"):
-        raise _bad("values", "true or false")
+        raise refused("values", "true or false")
     at_height = given.get("at_height")
     if at_height is not None and _HEIGHT.match(at_height) is None:
-        raise _bad("at_height", "a block height, 0 or more")
+        raise refused("at_height", "a block height, 0 or more")
     try:
         case = case_ref.decode("utf-8")
     except UnicodeDecodeError:
-        raise _bad("x-case-ref", "text in UTF-8") from None
+        raise refused("x-case-ref", "text in UTF-8") from None
     if len(case) > CASE_REF_MAX:
-        raise _bad("x-case-ref", f"text of at most {CASE_REF_MAX} characters")
+        raise refused("x-case-ref", f"text of at most {CASE_REF_MAX} characters")
     return Wish(
         format=form,
         columns=columns,
@@ -92,19 +92,15 @@ def _references(text: str) -> tuple[str, ...]:
         try:
             names = orjson.loads(text)
         except orjson.JSONDecodeError:
-            raise _bad("references", "names with commas between, or a JSON list") from None
+            raise refused("references", "names with commas between, or a JSON list") from None
     if not isinstance(names, list) or not all(isinstance(n, str) and n for n in names):
-        raise _bad("references", "names with commas between, or a JSON list of texts")
+        raise refused("references", "names with commas between, or a JSON list of texts")
     if len(names) > MAX_REFERENCES or len(set(names)) != len(names):
-        raise _bad("references", f"at most {MAX_REFERENCES} names, each once")
+        raise refused("references", f"at most {MAX_REFERENCES} names, each once")
     return tuple(_text("references", name) for name in names)
 
 
 def _text(name: str, text: str) -> str:
     if len(text) > MAX_NAME:
-        raise _bad(name, f"text of at most {MAX_NAME} characters")
+        raise refused(name, f"text of at most {MAX_NAME} characters")
     return text
-
-
-def _bad(name: str, allowed: str) -> Problem:
-    return Problem(400, "invalid", f"{name}: {allowed}", errors=(FieldProblem(name, allowed),))

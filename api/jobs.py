@@ -32,7 +32,7 @@ from api.exchange import (
     json_reply,
 )
 from api.job_views import job_document, wish_of
-from api.problems import FieldProblem, Problem
+from api.problems import refused
 from api.settings import ApiSettings
 from api.writes import BodyDigest
 from node.jobs.port import FIELDS, FORMATS, JobsService, JobView
@@ -163,7 +163,7 @@ class JobRoutes:
         given = exchange.query("format", "first", "rows")
         form = given.get("format", "")
         if form and form not in FORMATS:
-            raise _bad("format", f"one of {', '.join(FORMATS)}")
+            raise refused("format", f"one of {', '.join(FORMATS)}")
         first = _number("first", given.get("first", "1"))
         most = _number("rows", given["rows"]) if "rows" in given else None
         made = await self._service.result(
@@ -227,24 +227,20 @@ async def _gone(exchange: Exchange) -> None:
 async def _no_body(exchange: Exchange) -> None:
     exchange.query()
     if (await exchange.body(1_024)).strip() not in (b"", b"{}"):
-        raise _bad("body", "none, or an empty object")
+        raise refused("body", "none, or an empty object")
 
 
 def _id(exchange: Exchange) -> str:
     text = exchange.params["job_id"]
     if _ID.match(text) is None:
-        raise _bad("job_id", "32 hexadecimal digits")
+        raise refused("job_id", "32 hexadecimal digits")
     return text
 
 
 def _number(name: str, text: str) -> int:
     if _NUMBER.match(text) is None:
-        raise _bad(name, "a whole number from 1 on")
+        raise refused(name, "a whole number from 1 on")
     return int(text)
-
-
-def _bad(name: str, allowed: str) -> Problem:
-    return Problem(400, "invalid", f"{name}: {allowed}", errors=(FieldProblem(name, allowed),))
 
 
 def _operation(name: str, summary: str, answers: Any, **more: Any) -> Any:

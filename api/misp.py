@@ -14,7 +14,7 @@ import orjson
 
 from api import documentation as doc
 from api import misp_schemas as schemas
-from api.bodies import bad, number, text
+from api.bodies import number, text
 from api.exchange import JSON_TYPE, Exchange, Reply, Route, json_reply
 from api.exchange_reading import (
     ENVELOPE_BYTES,
@@ -28,7 +28,7 @@ from api.exchange_reading import (
     source_of,
     source_reply,
 )
-from api.problems import FieldProblem, invalid, malformed
+from api.problems import FieldProblem, invalid, malformed, refused
 from api.settings import ApiSettings
 from bulwark.indicators.errors import FieldError
 from bulwark.indicators.vocabulary import Kind
@@ -65,7 +65,7 @@ class MispRoutes:
         exchange.query()
         name = exchange.params["feed_file"]
         if _FILE.fullmatch(name) is None:
-            raise bad("feed_file", "manifest.json, hashes.csv or UUID.json")
+            raise refused("feed_file", "manifest.json, hashes.csv or UUID.json")
         content = await self._service.feed_file(name, by=exchange.caller)
         is_csv = name.endswith(".csv")
         return Reply(200, content, b"text/csv" if is_csv else JSON_TYPE)

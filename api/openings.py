@@ -15,7 +15,8 @@ from api import openings_schemas as schemas
 from api.bodies import known
 from api.exchange import JSON_TYPE, Exchange, Reply, Route, json_reply
 from api.indicators import read_object
-from api.problems import FieldProblem, Problem, invalid
+from api.problems import FieldProblem, invalid, refused
+from api.query import word
 from api.settings import ApiSettings
 from api.views import timestamp
 from api.writes import BodyDigest, write_status
@@ -139,18 +140,14 @@ class OpeningRoutes:
             ("member", member, _MEMBER_FORM),
         ):
             if text is not None and form.match(text) is None:
-                error = FieldProblem(name, "not of its form")
-                raise Problem(400, "invalid", f"{name}: not of its form", errors=(error,))
+                raise refused(name, "not of its form")
         after = None if cursor is None else bytes.fromhex(cursor)
         page = await self._service.statements(member, after, STATEMENTS)
         return json_reply(200, page_document(page))
 
     async def list(self, exchange: Exchange) -> Reply:
         """GET /v1/openings."""
-        state = exchange.query("state").get("state", "all")
-        if state not in ("open", "all"):
-            error = FieldProblem("state", "open or all")
-            raise Problem(400, "invalid", "state: open or all", errors=(error,))
+        state = word(exchange.query("state"), "state", ("all", "open"))
         found = self._service.cases(open_only=state == "open")
         return json_reply(200, {"cases": [case_document(view) for view in found]})
 
@@ -296,8 +293,7 @@ def finished_document(finished: Finished) -> dict[str, object]:
 def _id(exchange: Exchange) -> bytes:
     text = exchange.params["case_id"]
     if _DIGEST.match(text) is None:
-        error = FieldProblem("case_id", "64 hexadecimal digits")
-        raise Problem(400, "invalid", "case_id: 64 hexadecimal digits", errors=(error,))
+        raise refused("case_id", "64 hexadecimal digits")
     return bytes.fromhex(text.removeprefix("0x"))
 
 

@@ -7,7 +7,6 @@ the ends of all epochs before it: whoever compares two nodes needs to trust neit
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
 from pydantic import ValidationError
@@ -17,7 +16,8 @@ from api import schemas
 from api.access import READERS
 from api.exchange import JSON_TYPE, Exchange, Reply, Route, json_reply
 from api.pack_schemas import MAX_HEIGHT, PackIn, SealOut
-from api.problems import FieldProblem, Problem
+from api.problems import FieldProblem, Problem, refused
+from api.query import documented, number_given
 from api.settings import ApiSettings
 from bulwark.ledger.ids import Height, MemberId, RecordId
 from node.audit.packport import PackService, PackWish
@@ -27,13 +27,10 @@ ACCESS_NAME: Final = "access-anchors.json"
 """The paper that the node adds itself."""
 SEAL_FORMAT: Final = "bulwark-sealed-header/1"
 MAX_BODY_BYTES: Final = 8 * 1024 * 1024
-_NUMBER: Final = re.compile(r"(?:0|[1-9][0-9]{0,17})\Z")
 
 
 def _height(name: str, description: str) -> dict[str, object]:
-    schema = {"type": "integer", "minimum": 0, "maximum": MAX_HEIGHT}
-    shown: dict[str, object] = {"name": name, "in": "query", "description": description}
-    return shown | {"schema": schema, "required": True}
+    return documented(name, description, most=MAX_HEIGHT) | {"required": True}
 
 
 _PACK: Final = doc.operation(
@@ -89,7 +86,7 @@ class PackRoutes:
         """GET /v1/audit/consistency."""
         first, second = _heights(exchange, "first", "second")
         if first > second:
-            raise _refused("second", "a height not below first")
+            raise refused("second", "a height not below first")
         proof = await self._service.consistency(first, second)
         return Reply(200, proof.to_json(), JSON_TYPE)
 
@@ -138,12 +135,8 @@ def _heights(exchange: Exchange, *names: str) -> list[Height]:
     query = exchange.query(*names)
     found: list[Height] = []
     for name in names:
-        text = query.get(name, "")
-        if _NUMBER.match(text) is None:
-            raise _refused(name, "a height is needed")
-        found.append(Height(int(text)))
+        height = number_given(query, name, most=MAX_HEIGHT)
+        if height is None:
+            raise refused(name, "a height is needed")
+        found.append(Height(height))
     return found
-
-
-def _refused(name: str, allowed: str) -> Problem:
-    return Problem(400, "invalid", f"{name}: {allowed}", errors=(FieldProblem(name, allowed),))

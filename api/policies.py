@@ -15,7 +15,7 @@ import orjson
 from api import documentation as doc
 from api import policies_schemas as schemas
 from api.exchange import ALL_ROLES, JSON_TYPE, Exchange, Reply, Route, json_reply
-from api.problems import FieldProblem, Problem, invalid
+from api.problems import FieldProblem, invalid, refused
 from api.settings import ApiSettings
 from api.writes import BodyDigest, write_status
 from bulwark.policies.document import MAX_POLICY_BYTES, PolicyInvalid
@@ -68,8 +68,7 @@ class PolicyRoutes:
         name = exchange.params["policy_id"]
         if _NAME.match(name) is None:
             allowed = "64 hexadecimal digits, or a title"
-            errors = (FieldProblem("policy_id", allowed),)
-            raise Problem(400, "invalid", f"policy_id: {allowed}", errors=errors)
+            raise refused("policy_id", allowed)
         return json_reply(200, policy_document(self._service.policy(name)))
 
     async def publish(self, exchange: Exchange) -> Reply:

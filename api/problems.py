@@ -105,6 +105,11 @@ def invalid(*errors: FieldProblem) -> Problem:
     return Problem(422, "invalid", detail, errors=errors)
 
 
+def refused(name: str, allowed: str) -> Problem:
+    """400: a part of the path, the query or a header, named with what it allows."""
+    return Problem(400, "invalid", f"{name}: {allowed}", errors=(FieldProblem(name, allowed),))
+
+
 def too_large(detail: str) -> Problem:
     """413: over a bound on bytes or rows; nothing was taken."""
     return Problem(413, "too-large", detail)

@@ -3,28 +3,41 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from api.problems import FieldProblem, Problem
+from api.problems import refused
 
 MAX_NUMBER: Final = 10**18 - 1
 _NUMBER: Final = re.compile(r"(?:0|[1-9][0-9]{0,17})\Z")
-
-
-def refused(name: str, allowed: str) -> Problem:
-    """Problem 400 that names a parameter and what it allows, never what was given."""
-    return Problem(400, "invalid", f"{name}: {allowed}", errors=(FieldProblem(name, allowed),))
 
 
 def number(
     given: Mapping[str, str], name: str, default: int, least: int = 0, most: int = MAX_NUMBER
 ) -> int:
     """A whole number in decimal digits within its bounds, `default` if left out; Problem 400."""
-    text = given.get(name, str(default))
+    found = number_given(given, name, least, most)
+    return default if found is None else found
+
+
+def number_given(
+    given: Mapping[str, str], name: str, least: int = 0, most: int = MAX_NUMBER
+) -> int | None:
+    """Such a number, None if left out; Problem 400."""
+    text = given.get(name)
+    if text is None:
+        return None
     if _NUMBER.match(text) is None or not least <= int(text) <= most:
         raise refused(name, f"a number from {least} to {most}")
     return int(text)
+
+
+def word(given: Mapping[str, str], name: str, allowed: Sequence[str], default: str = "") -> str:
+    """One of the allowed words, `default` or else the first if left out; Problem 400."""
+    text = given.get(name, default or allowed[0])
+    if text not in allowed:
+        raise refused(name, "one of " + ", ".join(allowed))
+    return text
 
 
 def documented(

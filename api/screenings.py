@@ -14,7 +14,8 @@ import orjson
 from api.advice import Adviser, language_of
 from api.exchange import JSON_TYPE, Exchange, Reply, json_reply
 from api.indicators import read_object, read_rows, refused_row
-from api.problems import FieldProblem, Problem, invalid
+from api.problems import FieldProblem, invalid
+from api.query import word
 from api.rows import Pace, RefusedRow, Rows
 from api.settings import ApiSettings
 from api.uploads import Upload, Uploads
@@ -109,12 +110,7 @@ class ScreeningRoutes:
 
 def _remember(exchange: Exchange) -> bool:
     """Whether the retro-hunt may tell of the questions later."""
-    text = exchange.query("remember").get("remember", "true")
-    if text not in ("true", "false"):
-        wanted = "true or false"
-        errors = (FieldProblem("remember", wanted),)
-        raise Problem(400, "invalid", f"remember: {wanted}", errors=errors)
-    return text == "true"
+    return word(exchange.query("remember"), "remember", ("true", "false")) == "true"
 
 
 def _height(given: object) -> Height | None:

@@ -14,7 +14,7 @@ import orjson
 
 from api.exchange import Exchange, Reply, json_reply
 from api.metrics import ApiMetrics
-from api.problems import FieldProblem, Problem
+from api.problems import refused
 from api.views import block_document, member_document
 from node.service import NodeService
 
@@ -36,8 +36,7 @@ class StateRoutes:
         text = exchange.params["at"]
         if text not in _NAMED and _HEIGHT.match(text) is None:
             allowed = "a height, latest or finalized"
-            error = FieldProblem("at", allowed)
-            raise Problem(400, "invalid", f"block: {allowed}", errors=(error,))
+            raise refused("at", allowed)
         view = await self._service.block(text if text in _NAMED else int(text))
         return json_reply(200, block_document(view))
 

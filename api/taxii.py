@@ -14,9 +14,8 @@ from typing import Any, Final
 import orjson
 
 from api import taxii_schemas as schemas
-from api.bodies import bad
 from api.exchange import Exchange, Reply, Route
-from api.problems import Problem, malformed
+from api.problems import Problem, malformed, refused
 from api.settings import ApiSettings
 from bulwark.interop.stix.checks import IDENTIFIER, instant
 from bulwark.interop.stix.document import MAX_BYTES, DocumentRefused
@@ -215,14 +214,14 @@ def _filter(exchange: Exchange, *names: str, ids: frozenset[str] | None = None) 
     if (given := query.get("added_after")) is not None:
         moment = instant(given)
         if moment is None:
-            raise bad("added_after", "a timestamp as 2026-11-22T10:00:00.000000Z")
+            raise refused("added_after", "a timestamp as 2026-11-22T10:00:00.000000Z")
         after = int(moment.timestamp()) * 1_000_000 + moment.microsecond
     limit = query.get("limit")
     if limit is not None and (_NUMBER.match(limit) is None or int(limit) < 1):
-        raise bad("limit", "a whole number from 1 on")
+        raise refused("limit", "a whole number from 1 on")
     cursor = query.get("next")
     if cursor is not None and _CURSOR.match(cursor) is None:
-        raise bad("next", "what the page before gave as next")
+        raise refused("next", "what the page before gave as next")
     return Filter(
         added_after=after,
         limit=None if limit is None else int(limit),
@@ -242,7 +241,7 @@ def _matched(
         return None
     words = given.split(",")
     if len(words) > MATCHES_MAX or any(pattern.match(word) is None for word in words):
-        raise bad(f"match[{name}]", f"up to {MATCHES_MAX}, separated by commas")
+        raise refused(f"match[{name}]", f"up to {MATCHES_MAX}, separated by commas")
     return frozenset(words)
 
 
@@ -253,7 +252,7 @@ def _versions(query: Mapping[str, str]) -> frozenset[str] | None:
     words = given.split(",")
     for word in words:
         if word not in ("first", "last", "all") and instant(word) is None:
-            raise bad("match[version]", "first, last, all or timestamps")
+            raise refused("match[version]", "first, last, all or timestamps")
     return frozenset(words[:MATCHES_MAX])
 
 

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator
 from typing import Final
 
 from api.exchange import Exchange
-from api.problems import FieldProblem, Problem
+from api.problems import refused
 from bulwark.ledger.ids import Digest
 from node.service import Idempotency, Stage
 
@@ -27,8 +27,7 @@ class BodyDigest:
         self._key = exchange.headers.get(b"idempotency-key")
         if self._key is not None and _KEY.match(self._key) is None:
             detail = "1 to 128 printable ASCII characters"
-            error = FieldProblem("Idempotency-Key", detail)
-            raise Problem(400, "invalid", f"Idempotency-Key: {detail}", errors=(error,))
+            raise refused("Idempotency-Key", detail)
         head = f"{exchange.method} {exchange.path}\n".encode("utf-8", "surrogateescape")
         self._hash = hashlib.sha256(head)
 

@@ -12,8 +12,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
-from api.consents import REASONS
-from api.consents import refused as faults
+from api.consents import REASONS, faults
 from api.console.forms import Field, Form, Wrong, form_of, given, options, promise, refused, settle
 from api.console.source import WRITERS
 from api.console.visit import View, Visit

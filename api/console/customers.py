@@ -36,7 +36,8 @@ from api.interaction_bounds import (
     TEXT_MAX,
 )
 from api.interaction_reading import choice_in, choices_of, cursor_of, note_of, report_of, word_of
-from api.problems import FieldProblem, Problem
+from api.problems import Problem
+from api.query import word
 from bulwark.advice.texts import Catalogue
 from bulwark.indicators.model import CASE_REF_MAX, VALUE_MAX
 from bulwark.indicators.vocabulary import (
@@ -88,11 +89,7 @@ class CustomerPages:
 
     async def _list(self, visit: Visit, form: Form, query: dict[str, str]) -> View:
         words = [state.value for state in ReportState]
-        state = query.get("state", "all")
-        if state not in ("all", *words):
-            allowed = f"one of all, {', '.join(words)}"
-            problem = FieldProblem("state", allowed)
-            raise Problem(400, "invalid", f"state: {allowed}", errors=(problem,))
+        state = word(query, "state", ("all", *words))
         wanted = None if state == "all" else ReportState(state)
         page = await self._reports.page(wanted, cursor_of(query.get("cursor")))
         values = {

@@ -11,7 +11,8 @@ from typing import Final
 from api.console.source import STAFF, WRITERS, Source
 from api.console.visit import View, Visit
 from api.console.wording import reason_text
-from api.problems import FieldProblem, Problem
+from api.problems import refused
+from api.query import word
 from bulwark.ledger.lifecycle import Operation
 from node.disputes.port import DisputesService, Whose
 
@@ -31,14 +32,10 @@ class DisputePages:
         """GET /console/disputes."""
         query = visit.exchange.query("state", "cursor", "whose")
         usual = Whose.INBOX if visit.role in STAFF else Whose.ALL
-        whose = query.get("whose", usual.value)
-        if whose not in [each.value for each in Whose]:
-            raise _refused("whose", ", ".join(each.value for each in Whose))
-        state, cursor = query.get("state", "all"), query.get("cursor")
-        if state not in ("open", "all"):
-            raise _refused("state", "open or all")
+        whose = word(query, "whose", [each.value for each in Whose], usual.value)
+        state, cursor = word(query, "state", ("all", "open")), query.get("cursor")
         if cursor is not None and (_CURSOR.match(cursor) is None or len(cursor) % 2):
-            raise _refused("cursor", "hexadecimal digits of the page before")
+            raise refused("cursor", "hexadecimal digits of the page before")
         page = await self._disputes.disputes(
             Whose(whose),
             open_only=state == "open",
@@ -54,7 +51,3 @@ class DisputePages:
             "next": None if page.next is None else page.next.hex(),
         }
         return View("disputes.html", "Disputes", values)
-
-
-def _refused(name: str, allowed: str) -> Problem:
-    return Problem(400, "invalid", f"{name}: {allowed}", errors=(FieldProblem(name, allowed),))

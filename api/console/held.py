@@ -15,7 +15,8 @@ from api.console.visit import View, Visit
 from api.exchange import Reply
 from api.interaction_bounds import PERSON_MAX
 from api.interaction_reading import cursor_of, seconds_of, word_of
-from api.problems import FieldProblem, Problem
+from api.problems import Problem
+from api.query import word
 from node.interaction.coolingport import CoolingOffs, CoolingState, CoolingView, NewCoolingOff
 
 PATH: Final = "/console/cooling-offs"
@@ -39,11 +40,7 @@ class HeldPages:
         """GET /console/cooling-offs."""
         query = visit.exchange.query("state", "cursor")
         words = ["all", *(state.value for state in CoolingState)]
-        state = query.get("state", "all")
-        if state not in words:
-            allowed = f"one of {', '.join(words)}"
-            problem = FieldProblem("state", allowed)
-            raise Problem(400, "invalid", f"state: {allowed}", errors=(problem,))
+        state = word(query, "state", words)
         wanted = None if state == "all" else CoolingState(state)
         page = await self._desk.page(wanted, cursor_of(query.get("cursor")))
         values = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from api.console.source import Source
 from api.console.visit import View, Visit
-from api.problems import FieldProblem, Problem
+from api.query import word
 from node.openings.port import CaseView, OpeningsService
 
 
@@ -17,10 +17,7 @@ class OpeningPages:
 
     async def every(self, visit: Visit) -> View:
         """GET /console/openings."""
-        state = visit.exchange.query("state").get("state", "all")
-        if state not in ("open", "all"):
-            error = FieldProblem("state", "open or all")
-            raise Problem(400, "invalid", "state: open or all", errors=(error,))
+        state = word(visit.exchange.query("state"), "state", ("all", "open"))
         found = self._openings.cases(open_only=state == "open")
         values = {"cases": found, "only_open": state == "open"}
         return View("openings.html", "Openings", values)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from api.console.source import Source
 from api.console.visit import View, Visit
 from api.console.wording import action_text, case_rows, concerned, proposal_rows, value_text
-from api.problems import FieldProblem, Problem
+from api.query import word
 from node.governance.documents import ActionInvalid, action_of
 from node.governance.port import DryRun, GovernanceService, ProposalView
 
@@ -21,10 +21,7 @@ class ProposalPages:
 
     async def every(self, visit: Visit) -> View:
         """GET /console/proposals."""
-        state = visit.exchange.query("state").get("state", "all")
-        if state not in ("open", "all"):
-            error = FieldProblem("state", "open or all")
-            raise Problem(400, "invalid", "state: open or all", errors=(error,))
+        state = word(visit.exchange.query("state"), "state", ("all", "open"))
         found = self._governance.proposals(open_only=state == "open")
         values = {"rows": proposal_rows(found), "only_open": state == "open"}
         return View("proposals.html", "Proposals", values)

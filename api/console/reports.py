@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 from api.console.source import AUDITORS, Source
 from api.console.visit import View, Visit
 from api.exchange import CSV_TYPE, JSON_TYPE, Reply
-from api.problems import FieldProblem, Problem
+from api.problems import Problem, refused
 from bulwark.audit.report import Cell, Column, Report, join_pages
 from bulwark.ledger.ids import Height, MemberId
 from node.audit.port import MAX_ROWS, AuditService, ReportWish
@@ -112,8 +112,7 @@ def _query(visit: Visit) -> dict[str, str]:
     for name, text in given.items():
         form, allowed = (_MEMBER, "a member id") if name == "member" else (_NUMBER, "a number")
         if form.match(text) is None:
-            error = FieldProblem(name, allowed)
-            raise Problem(400, "invalid", f"{name}: {allowed}", errors=(error,))
+            raise refused(name, allowed)
     return given
 
 

@@ -17,7 +17,7 @@ from api.auth import Principal
 from api.console.sessions import Session
 from api.console.tray import Tray
 from api.exchange import Exchange, Reply
-from api.problems import FieldProblem, Problem, malformed
+from api.problems import Problem, malformed, refused
 from node.service import Role
 
 FORM_TYPE: Final = b"application/x-www-form-urlencoded"
@@ -116,8 +116,7 @@ class Visit:
             return None
         if _NUMBER.match(text) is None:
             allowed = "a number without leading zeros"
-            problem = FieldProblem(name, allowed)
-            raise Problem(400, "invalid", f"{name}: {allowed}", errors=(problem,))
+            raise refused(name, allowed)
         return int(text)
 
 
