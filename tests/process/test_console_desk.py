@@ -10,12 +10,14 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 from selenium.webdriver import Keys
 from selenium.webdriver.common.by import By
 
+from tests.consent_terms import TERMS, terms
 from tests.process.browser import WIDTHS, Browser, browsing
 from tests.process.hooks import PATIENT, Receiver
 from tests.process.support import Alliance, until
@@ -24,6 +26,7 @@ pytestmark = pytest.mark.process
 
 REPORTER, DESK = "bank-a", "telco-b"
 VALUE, OTHER = "morning-clear@scam-post.net", "second-clear@scam-post.net"
+HELD = "held-clear@scam-post.net"
 TOKEN = re.compile(r'name="token" value="([^"]+)"')
 CLEAR = re.compile(r"-clear(?:@|%40)")
 ANALYST_PAGES = (
@@ -161,6 +164,52 @@ def test_an_analysts_morning(
         assert "Taken" in browser.text, browser.text
     for member in (DESK, REPORTER):
         assert CLEAR.search(alliance.log(member)) is None
+
+
+def test_pages_of_one_payment_consent_customer_and_protection_have_no_barrier(
+    alliance: Alliance, tmp_path: Path, shots: Path
+) -> None:
+    client = alliance.client(DESK, "reporter")
+
+    def made(path: str, body: dict[str, Any], name: str = "id") -> str:
+        answer = client.post(f"/v1/{path}", json=body)
+        assert answer.status_code in (200, 201), f"{path}: {answer.text}"
+        return str(answer.json()[name])
+
+    shield = {"person": "customer 5", "kind": "phone", "value": "+44 20 7946 0992", "days": 20}
+    shield |= {"role": "compromised_victim", "lawful_basis": "legitimate_interests"}
+    said = {"customer": "customer 6", "channel": "email", "language": "en", "text": "They wrote."}
+    said |= {"identifiers": [{"kind": "email", "value": VALUE}], "fraud_types": ["phishing"]}
+    pages = [
+        f"/console/protections/{made('protections', shield)}",
+        f"/console/customer-reports/{made('customer-reports', said)}",
+        f"/console/consents/{made('consents', terms(), 'consent_id')}",
+    ]
+    with browsing(alliance.node(DESK).rest_url, tmp_path / "profile") as browser:
+        browser.login(alliance.key(DESK, "reporter"))
+        for path in pages:
+            browser.open(path)
+            keep(browser, shots, path.split("/")[2] + "-one", look=True)
+        browser.open("/console/consents")
+        browser.fill("find", person_subject=TERMS["subject"])
+        assert browser.send("find").startswith("/console/consents/found/"), browser.text
+        keep(browser, shots, "consents-found", look=True)
+
+        for member in (REPORTER, "bank-c"):  # of one voice alone no payment waits
+            alliance.report(member, kind="email", value=HELD, confidence=90)
+        browser.open("/console/screening")
+        browser.fill(kind="email", value=HELD, case_ref="CASE-2")
+        browser.send()
+        browser.follow("Hold the payment")
+        keep(browser, shots, "hold", look=True)
+        browser.fill(customer="customer 7", payment="payment 1")
+        assert browser.send().startswith("/console/cooling-offs/"), browser.text
+        assert "held: the payment waits" in browser.text
+        keep(browser, shots, "held-one", look=True)
+        browser.open("/console/blocks")
+        browser.search("nothing of this name")
+        until(lambda: browser.heading == "Nothing found", "nothing is found")
+        keep(browser, shots, "search", look=True)
 
 
 def test_an_administrators_morning(alliance: Alliance, tmp_path: Path, shots: Path) -> None:
