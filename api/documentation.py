@@ -184,7 +184,10 @@ PATH_SCHEMAS: Final[dict[str, dict[str, str]]] = {
         "pattern": "^(manifest\\.json|hashes\\.csv|[0-9a-f-]{36}\\.json)$",
     },
     "source": {"type": "string", "pattern": "^[A-Za-z0-9._:-]{1,64}$"},
-    "policy_id": {"type": "string", "pattern": "^[0-9a-z][0-9a-zA-Z.-]{0,65}$"},
+    "policy_id": {
+        "type": "string",
+        "pattern": "^((0x)?[0-9a-fA-F]{64}|[a-z0-9][a-z0-9.-]{0,62})$",
+    },
     "job_id": {"type": "string", "pattern": "^[0-9a-f]{32}$"},
     "webhook_id": {"type": "string", "pattern": "^[0-9a-f]{16}$"},
     "proposal_id": {"type": "string", "pattern": "^[1-9][0-9]{0,17}$"},

@@ -24,7 +24,7 @@ from node.service import Role
 
 ADMINS: Final = frozenset({Role.ADMIN})
 MAX_BODY_BYTES: Final = 4 * MAX_POLICY_BYTES
-_NAME: Final = re.compile(r"(?:0x)?[0-9a-fA-F]{64}\Z|[a-z0-9][a-z0-9.-]{0,62}\Z")
+NAME: Final = re.compile(r"(?:0x)?[0-9a-fA-F]{64}\Z|[a-z0-9][a-z0-9.-]{0,62}\Z")
 _LIST: Final = doc.operation(
     "listPolicies",
     "policies",
@@ -66,7 +66,7 @@ class PolicyRoutes:
         """GET /v1/policies/{policy_id}."""
         exchange.query()
         name = exchange.params["policy_id"]
-        if _NAME.match(name) is None:
+        if NAME.match(name) is None:
             allowed = "64 hexadecimal digits, or a title"
             raise refused("policy_id", allowed)
         return json_reply(200, policy_document(self._service.policy(name)))

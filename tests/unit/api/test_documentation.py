@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,7 +19,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from api import consents_schemas, schemas, screening_schemas
+from api import consents_schemas, documentation, policies, schemas, screening_schemas
 from api.documentation import MODELS, component_schemas
 from bulwark.consents.schema import Schema
 from bulwark.consents.terms import ConsentTerms
@@ -152,6 +153,15 @@ def references(value: object) -> list[str]:
     return (
         [found for item in value for found in references(item)] if isinstance(value, list) else []
     )
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["6NJK", "ab" * 32, "0x" + "AB" * 32, "0X" + "ab" * 32, "eu-1.0", "-a", "a" * 63, "a" * 64],
+)
+def test_the_documented_names_of_policies_are_those_that_are_asked_for(name: str) -> None:
+    documented = re.search(documentation.PATH_SCHEMAS["policy_id"]["pattern"], name)
+    assert bool(documented) == bool(policies.NAME.match(name))
 
 
 def test_the_documented_fields_are_those_that_are_read() -> None:
