@@ -37,8 +37,8 @@ NO_POLICY: Final = bytes(32)
 DAY_MS: Final = 86_400_000
 MAX_SHOWN: Final = 256
 """Newest policies that are listed and found by title."""
-MAX_ANCHORS: Final = 16_384
-"""Anchors whose policy is remembered."""
+MAX_ANCHORS: Final = 2_048
+"""Anchors whose policy is remembered, until the verdicts on their records are."""
 MAX_JUDGED: Final = 65_536
 """Records whose verdict is remembered: about 10 MB."""
 MAX_KEPT: Final = 1_024
