@@ -206,7 +206,8 @@ class Alliance:
         known = self._clients.get((name, role))
         if known is None:
             headers = {"Authorization": f"Bearer {self.key(name, role)}"}
-            limits = httpx.Limits(max_keepalive_connections=8)
+            # A node closes what is idle for 5 s, and so does httpx: who asks at that moment loses.
+            limits = httpx.Limits(max_keepalive_connections=8, keepalive_expiry=1.0)
             known = httpx.Client(
                 base_url=self.node(name).rest_url, headers=headers, timeout=40.0, limits=limits
             )

@@ -226,7 +226,9 @@ class Hello(Target):
     @staticmethod
     def _feed(link: Link, data: bytes, piece: int) -> None:
         for at in range(0, len(data), piece):
-            link.data_received(data[at : at + piece])
+            read = data[at : at + piece]
+            link.get_buffer(-1)[: len(read)] = read
+            link.buffer_updated(len(read))
 
     def close(self) -> None:
         self._loop.run_until_complete(self._network.stop())
