@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
@@ -106,11 +107,18 @@ def public_key_pem(key: ec.EllipticCurvePublicKey) -> bytes:
 
 
 def load_public_key(pem: bytes, source: str) -> ec.EllipticCurvePublicKey:
-    """Inverse of public_key_pem; `source` names it in errors. Raises AllianceInvalid."""
+    """Inverse of public_key_pem, or the key of a certificate; `source` names it in errors.
+
+    Raises AllianceInvalid.
+    """
+    key: object
     try:
-        key = serialization.load_pem_public_key(pem)
+        if b"BEGIN CERTIFICATE" in pem:
+            key = x509.load_pem_x509_certificate(pem).public_key()
+        else:
+            key = serialization.load_pem_public_key(pem)
     except ValueError as error:
-        raise AllianceInvalid(source, "", "is no public key in PEM") from error
+        raise AllianceInvalid(source, "", "is no public key or certificate in PEM") from error
     if not isinstance(key, ec.EllipticCurvePublicKey):
         raise AllianceInvalid(source, "", "is no elliptic curve key")
     return key

@@ -4,8 +4,8 @@ Rules: a certificate only gets a node through TLS; who it is follows from the SH
 key, pinned in the member table (privacy.md section 5). Certificates carry what OpenSSL's strict
 mode asks for: subject and authority key ids, key usage, both extended usages, and the member id as
 DNS name. The CA key is written encrypted, to a folder outside every node's home, and is needed only
-to admit a member or renew a certificate. There is no revocation list: removing a member from the
-table closes its connections.
+to admit a member or renew a certificate. A node may trust an old and a new CA side by side. There
+is no revocation list: removing a member from the table closes its connections.
 """
 
 from __future__ import annotations
@@ -35,6 +35,8 @@ CA_KEY_FILE: Final = "ca-key.pem"
 CA_CERTIFICATE_FILE: Final = "ca.pem"
 PIN_BYTES: Final = 32
 MAX_PEM_BYTES: Final = 16 * 1024
+MAX_CERTIFICATES: Final = 8
+"""Of one file: a chain, or the authorities that are trusted side by side."""
 _MEMBER_ID: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,30}")
 
 
@@ -201,6 +203,29 @@ def load_certificate(pem: bytes) -> x509.Certificate:
         return x509.load_pem_x509_certificate(pem)
     except ValueError as error:
         raise CertificateUnusable("not a PEM certificate") from error
+
+
+def load_certificates(pem: bytes) -> list[x509.Certificate]:
+    """Parse all PEM certificates of a file, at least one; raises CertificateUnusable."""
+    if len(pem) > MAX_PEM_BYTES:
+        raise CertificateUnusable(f"{len(pem)} bytes of PEM, at most {MAX_PEM_BYTES}")
+    try:
+        found = x509.load_pem_x509_certificates(pem)
+    except ValueError as error:
+        raise CertificateUnusable("no PEM certificates") from error
+    if len(found) > MAX_CERTIFICATES:
+        raise CertificateUnusable(f"{len(found)} certificates, at most {MAX_CERTIFICATES}")
+    return found
+
+
+def is_authority(certificate: x509.Certificate) -> bool:
+    """Whether it is a CA's own certificate: signed by itself, and allowed to sign others."""
+    try:
+        basic = certificate.extensions.get_extension_for_class(x509.BasicConstraints).value
+        usage = certificate.extensions.get_extension_for_class(x509.KeyUsage).value
+    except x509.ExtensionNotFound:
+        return False
+    return basic.ca and usage.key_cert_sign and issued_by(certificate, certificate)
 
 
 def _builder(

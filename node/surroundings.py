@@ -10,11 +10,12 @@ import time
 from collections.abc import Container, Iterable
 from pathlib import Path
 
+from cryptography import x509
 from prometheus_client.core import GaugeMetricFamily, Metric
 
 from node.config import NodeConfig
 from node.diagnosis.facts import CertificateFacts, DiskFacts
-from node.pki import CertificateUnusable, load_certificate, spki_pin
+from node.pki import CertificateUnusable, load_certificates, spki_pin
 from node.sections import NetworkConfig
 
 
@@ -35,15 +36,24 @@ def certificate_facts(
     `pins` None: nobody can say which keys the ledger pins, so that is not judged.
     """
     found = []
-    for path, own in ((network.certificate, True), (network.authority, False)):
-        try:
-            certificate = load_certificate((home / path).read_bytes())
-        except (OSError, CertificateUnusable):
-            continue
-        ends_ms = int(certificate.not_valid_after_utc.timestamp() * 1000)
-        pinned = not own or pins is None or spki_pin(certificate) in pins
-        found.append(CertificateFacts(str(path), ends_ms, pinned))
+    for certificate in _certificates(home / network.certificate)[:1]:
+        pinned = pins is None or spki_pin(certificate) in pins
+        found.append(CertificateFacts(str(network.certificate), _ends_ms(certificate), pinned))
+    for certificate in _certificates(home / network.authority):
+        found.append(CertificateFacts(str(network.authority), _ends_ms(certificate)))
     return tuple(found)
+
+
+def _ends_ms(certificate: x509.Certificate) -> int:
+    return int(certificate.not_valid_after_utc.timestamp() * 1000)
+
+
+def _certificates(path: Path) -> list[x509.Certificate]:
+    """Those of a file, none where it can not be read."""
+    try:
+        return load_certificates(path.read_bytes())
+    except (OSError, CertificateUnusable):
+        return []
 
 
 def certificate_families(home: Path, config: NodeConfig) -> Iterable[Metric]:
@@ -61,9 +71,7 @@ def certificate_families(home: Path, config: NodeConfig) -> Iterable[Metric]:
     for name, path in places.items():
         if path is None:
             continue
-        try:
-            certificate = load_certificate((home / path).read_bytes())
-        except (OSError, CertificateUnusable):
-            continue
-        family.add_metric([name], certificate.not_valid_after_utc.timestamp() - time.time())
+        ends_ms = [_ends_ms(each) for each in _certificates(home / path)]
+        if ends_ms:  # of a chain, or of authorities side by side: the first that ends
+            family.add_metric([name], min(ends_ms) / 1000 - time.time())
     yield family

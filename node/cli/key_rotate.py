@@ -26,6 +26,7 @@ from node.pki import (
     dns_names,
     issued_by,
     load_certificate,
+    load_certificates,
     spki_pin,
     tls_public_key,
 )
@@ -312,8 +313,8 @@ class _Work:
         found = load_certificate(pem)
         if dns_names(found) != [self._config.member]:
             raise BadSetup(f"{file}: is not of {self._config.member} but of {dns_names(found)}")
-        if not issued_by(found, load_certificate(authority)):
-            raise BadSetup(f"{file}: is not issued by the alliance's authority")
+        if not any(issued_by(found, each) for each in load_certificates(authority)):
+            raise BadSetup(f"{file}: is not issued by an authority that this node trusts")
         if found.not_valid_after_utc.timestamp() * 1000 <= self._now_ms:
             raise BadSetup(f"{file}: ended already")
         return pem

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from cryptography.hazmat.primitives import hashes
 
 from node.cli.faults import BadSetup, Failed, faults
 from node.cli.homes import open_config
@@ -21,7 +22,7 @@ from node.cli.key_facts import LedgerKeys, ledger_keys, public_text
 from node.cli.options import emit_json, emit_rows, home_option, json_option
 from node.config import NodeConfig
 from node.keys import KeystoreError, NodeSecrets, PassphraseMissing
-from node.pki import CertificateUnusable, days_left, load_certificate, spki_pin
+from node.pki import CertificateUnusable, days_left, load_certificates
 from node.rotation.keyfile import next_passphrase_file, open_keystore
 from node.rotation.rekeynote import read_note
 from node.rotation.secretsmoves import former_keys, in_use, key_to_come
@@ -55,7 +56,7 @@ def status(home: Path, offline: bool, as_json: bool) -> None:
         "ledger": "asked" if known is not None else why,
         "keys": rows,
         "stored": {name: note[name] for name in _STORED if name in note},
-        "certificates": [_certificate(home, path) for path in _certificates(config)],
+        "certificates": _certificates(home, config),
         "passphrase": (
             "being changed: run bulwark key rotate passphrase"
             if opened.file is not None and next_passphrase_file(opened.file).exists()
@@ -69,8 +70,7 @@ def status(home: Path, offline: bool, as_json: bool) -> None:
         [("KEY", "STATE", "SINCE", "LEDGER", "FINGERPRINT", "NEXT")]
         + [tuple(str(row[name]) for name in _COLUMNS) for row in rows]
     )
-    for path in _certificates(config):
-        found = _certificate(home, path)
+    for found in _certificates(home, config):
         click.echo(f"certificate {found['file']}: {found['days_left']} days left")
     if known is None:
         click.echo(f"what the ledger knows is open: {why}")
@@ -137,19 +137,29 @@ def _next(kind: KeyKind, state: str, on_ledger: str) -> str:
     return "the key to come takes over" if on_ledger == "no" else "nothing"
 
 
-def _certificates(config: NodeConfig) -> list[Path]:
-    found = [config.network.certificate, config.network.authority]
-    return found if config.http.certificate is None else [*found, config.http.certificate]
+def _certificates(home: Path, config: NodeConfig) -> list[dict[str, object]]:
+    """The node's own, those of the authorities that it trusts, and that of its HTTPS."""
+    paths = [config.network.certificate, config.network.authority]
+    if config.http.certificate is not None:
+        paths.append(config.http.certificate)
+    return [found for path in paths for found in _of_file(home, path)]
 
 
-def _certificate(home: Path, path: Path) -> dict[str, object]:
+def _of_file(home: Path, path: Path) -> list[dict[str, object]]:
     try:
         with faults(setup=(CertificateUnusable,)):
-            certificate = load_certificate((home / path).read_bytes())
+            certificates = load_certificates((home / path).read_bytes())
     except OSError as error:
         raise BadSetup(f"{home / path}: {error.strerror}") from error
-    left = days_left(certificate, time.time_ns() // 1_000_000)
-    return {"file": str(path), "days_left": int(left), "pin": spki_pin(certificate).hex()}
+    now_ms = time.time_ns() // 1_000_000
+    return [
+        {
+            "file": str(path),
+            "days_left": int(days_left(each, now_ms)),
+            "fingerprint": each.fingerprint(hashes.SHA256()).hex(),
+        }
+        for each in certificates
+    ]
 
 
 def _day(at_ms: int | None) -> str:

@@ -52,6 +52,7 @@ COMMANDS: Final = {
     "access-log": ("node.cli.access_log", "Read and verify who asked what, and why."),
     "audit": ("node.cli.audit", "Reports, samples and evidence for an auditor."),
     "member": ("node.cli.member", "Prepare the node of a new member."),
+    "authority": ("node.cli.authority", "Change the CA of the members' certificates."),
     "verify": ("node.cli.verify", "Verify a proof offline, trusting only genesis.json."),
     "doctor": ("node.cli.doctor", "Say why there is no block, and what to do."),
     "evidence": ("node.cli.evidence", "Show, verify and post evidence against validators."),

@@ -154,7 +154,7 @@ def _plan(member_id: str, host: str, p2p_port: int, http_port: int) -> MemberPla
 @click.option("--id", "member_id", required=True, help="Id of the member that it is for.")
 @click.argument("public_key", type=_FILE)
 def certificate(authority: Path, member_id: str, public_key: Path) -> None:
-    """Issue a node's certificate for its public key; it is printed as PEM.
+    """Issue a node's certificate for its public key, or the key of a certificate; prints PEM.
 
     \b
     Example:
