@@ -86,7 +86,7 @@ def consent_info_routes(at: ConsentInfoRoutes, settings: ApiSettings) -> list[Ro
             form = {"schema": doc.reference(schemas.ErrorInfoOut)}
             answer["content"] = {**answer["content"], "application/json": form}
     limit = settings.request_timeout_ms
-    return [Route("POST", PATH, at.retrieve, ASKERS, operation, limit, refuse=_refusal)]
+    return [Route("POST", PATH, at.retrieve, ASKERS, operation, limit, refuse=_refusal, audit=True)]
 
 
 def _refusal(problem: Problem, correlator: str) -> Reply:

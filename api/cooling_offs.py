@@ -155,11 +155,11 @@ def cooling_off_routes(at: CoolingOffRoutes, settings: ApiSettings) -> list[Rout
         problems=(404,),
     )
     return [
-        Route("POST", _BASE, at.issue, STAFF, issue, limit),
-        Route("GET", _BASE, at.list, STAFF, every, limit),
+        Route("POST", _BASE, at.issue, STAFF, issue, limit, audit=True),
+        Route("GET", _BASE, at.list, STAFF, every, limit, audit=True),
         Route("GET", f"{_BASE}/key", at.key, STAFF, key, limit),
-        Route("GET", _ONE, at.show, STAFF, one, limit),
-        Route("POST", f"{_ONE}/confirmation", at.confirm, STAFF, confirm, limit),
-        Route("POST", f"{_ONE}/cancellation", at.cancel, STAFF, cancel, limit),
-        Route("POST", f"{_ONE}/extension", at.extend, STAFF, extend, limit),
+        Route("GET", _ONE, at.show, STAFF, one, limit, audit=True),
+        Route("POST", f"{_ONE}/confirmation", at.confirm, STAFF, confirm, limit, audit=True),
+        Route("POST", f"{_ONE}/cancellation", at.cancel, STAFF, cancel, limit, audit=True),
+        Route("POST", f"{_ONE}/extension", at.extend, STAFF, extend, limit, audit=True),
     ]

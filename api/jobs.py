@@ -33,6 +33,7 @@ from api.exchange import (
 )
 from api.job_views import job_document, wish_of
 from api.problems import refused
+from api.query import documented, number, number_given
 from api.settings import ApiSettings
 from api.writes import BodyDigest
 from node.jobs.port import FIELDS, FORMATS, JobsService, JobView
@@ -55,7 +56,7 @@ MAX_STREAMS: Final = 32
 _BASE: Final = "/v1/screening-jobs"
 _ONE: Final = f"{_BASE}/{{job_id}}"
 _ID: Final = re.compile(r"[0-9a-f]{32}\Z")
-_NUMBER: Final = re.compile(r"[1-9][0-9]{0,14}\Z")
+MAX_ROW: Final = 10**15 - 1
 OPTIONS: Final = (
     *(f"{name}_column" for name in FIELDS), "references", "kind", "region", "purpose",
     "lawful_basis", "at_height", "values", "result", "name",
@@ -89,8 +90,8 @@ _WISH: Final = (
 )
 _ROWS: Final = (
     _parameter("format", "csv, ndjson or parquet; the job's own unless given", enum=[*FORMATS]),
-    _parameter("first", "Number of the first row that is sent", pattern="^[1-9][0-9]{0,14}$"),
-    _parameter("rows", "Most rows that are sent", pattern="^[1-9][0-9]{0,14}$"),
+    documented("first", "Number of the first row that is sent", 1, 1, MAX_ROW),
+    documented("rows", "Most rows that are sent; all unless given", None, 1, MAX_ROW),
 )
 _BODY: Final = {
     "required": True,
@@ -164,8 +165,8 @@ class JobRoutes:
         form = given.get("format", "")
         if form and form not in FORMATS:
             raise refused("format", f"one of {', '.join(FORMATS)}")
-        first = _number("first", given.get("first", "1"))
-        most = _number("rows", given["rows"]) if "rows" in given else None
+        first = number(given, "first", 1, 1, MAX_ROW)
+        most = number_given(given, "rows", 1, MAX_ROW)
         made = await self._service.result(
             _id(exchange), by=exchange.caller, form=form, first=first, most=most
         )
@@ -235,12 +236,6 @@ def _id(exchange: Exchange) -> str:
     if _ID.match(text) is None:
         raise refused("job_id", "32 hexadecimal digits")
     return text
-
-
-def _number(name: str, text: str) -> int:
-    if _NUMBER.match(text) is None:
-        raise refused(name, "a whole number from 1 on")
-    return int(text)
 
 
 def _operation(name: str, summary: str, answers: Any, **more: Any) -> Any:

@@ -16,6 +16,7 @@ import orjson
 from api import taxii_schemas as schemas
 from api.exchange import Exchange, Reply, Route
 from api.problems import Problem, malformed, refused
+from api.query import number_given
 from api.settings import ApiSettings
 from bulwark.interop.stix.checks import IDENTIFIER, instant
 from bulwark.interop.stix.document import MAX_BYTES, DocumentRefused
@@ -46,7 +47,6 @@ _FILTERS: Final = (
     "match[spec_version]",
 )  # fmt: skip
 _OF_OBJECT: Final = ("added_after", "limit", "next", "match[version]", "match[spec_version]")
-_NUMBER: Final = re.compile(r"[0-9]{1,9}\Z")
 _CURSOR: Final = re.compile(r"[0-9a-f]{16}\Z")
 _UUID: Final = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\Z")
 _WORD: Final = re.compile(r"[a-z0-9-]{1,250}\Z")
@@ -216,15 +216,12 @@ def _filter(exchange: Exchange, *names: str, ids: frozenset[str] | None = None) 
         if moment is None:
             raise refused("added_after", "a timestamp as 2026-11-22T10:00:00.000000Z")
         after = int(moment.timestamp()) * 1_000_000 + moment.microsecond
-    limit = query.get("limit")
-    if limit is not None and (_NUMBER.match(limit) is None or int(limit) < 1):
-        raise refused("limit", "a whole number from 1 on")
     cursor = query.get("next")
     if cursor is not None and _CURSOR.match(cursor) is None:
         raise refused("next", "what the page before gave as next")
     return Filter(
         added_after=after,
-        limit=None if limit is None else int(limit),
+        limit=number_given(query, "limit", 1, schemas.MAX_LIMIT),
         next=None if cursor is None else int(cursor, 16),
         ids=ids if ids is not None else _matched(query, "id", IDENTIFIER),
         types=_matched(query, "type", _WORD),

@@ -144,6 +144,8 @@ MODELS: Final = (
     TaxiiDeletedOut,
     TaxiiErrorOut,
 )
+MAX_LIMIT: Final = 999_999_999
+"""Of what a client may ask for; pages have the bound of the settings."""
 _ERRORS: Final = (400, 401, 403, 404, 405, 406, 408, 413, 415, 422, 429, 500, 503, 504)
 _PATHS: Final = {
     "collection": "^[A-Za-z0-9-]{1,64}$",
@@ -152,7 +154,7 @@ _PATHS: Final = {
 }
 _QUERIES: Final[Mapping[str, tuple[str, dict[str, Any]]]] = {
     "added_after": ("Only what came in after this moment", {"type": "string", "pattern": _TIME}),
-    "limit": ("Objects of a page", {"type": "integer", "minimum": 1, "maximum": 999_999_999}),
+    "limit": ("Objects of a page", {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT}),
     "next": (
         "What the page before gave as `next`",
         {"type": "string", "pattern": "^[0-9a-f]{16}$"},

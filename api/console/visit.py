@@ -124,7 +124,10 @@ Handler = Callable[[Visit], Awaitable[View | Reply]]
 """Serves one page; raises Problem or ServiceError."""
 
 
-_OF_PERSONS: Final = ("/console/customer-reports", "/console/protections", "/console/consents")
+_OF_PERSONS: Final = (
+    "/console/customer-reports", "/console/protections", "/console/consents",
+    "/console/cooling-offs",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

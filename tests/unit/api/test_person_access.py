@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from api.auth import ApiKeys, generate_api_keys
+from api.consent_info import PATH
 from api.desks import DeskServices
 from api.server import create_app
 from api.settings import ApiSettings
@@ -22,7 +23,8 @@ from node.service import Role
 from tests.consent_terms import TERMS
 from tests.unit.api.fake_chain import FakeChain
 from tests.unit.api.fake_node import FakeNode
-from tests.unit.api.test_interaction import REPORT, SHIELD
+from tests.unit.api.test_consent_info import asked
+from tests.unit.api.test_interaction import HOLD, REPORT, SHIELD
 from tests.unit.api.test_interaction import Front as Desk
 from tests.unit.api.world import Counter, World, problem_of
 from tests.unit.node.jobs.office import PHONES, WHY, Office, csv_of, ledger
@@ -112,6 +114,36 @@ async def test_searches_exports_and_reads_of_consents_are_noted_without_the_pers
         ("GET /v1/consents/{consent_id}/kantara", one),
     ]
     assert str(TERMS["subject"]) not in repr(front.who.told)
+
+
+async def test_the_status_of_a_consent_is_noted_without_the_number_that_was_asked_for() -> None:
+    front = Front(consents=World().consents)
+    answer = await front.ask("POST", PATH, json=asked())
+    assert answer.status_code == 404, answer.text
+    assert front.who.told == [("reporter", f"POST {PATH}", "")]
+
+
+async def test_a_held_payment_is_noted_when_it_is_made_read_and_decided() -> None:
+    front = Front(interaction=Desk().office)
+    base = "/v1/cooling-offs"
+    made = await front.ask("POST", base, json=HOLD)
+    assert made.status_code == 201, made.text
+    one = made.json()["id"]
+    await front.ask("GET", base)
+    await front.ask("GET", f"{base}/{one}")
+    await front.ask("GET", f"{base}/key")
+    await front.ask("POST", f"{base}/{one}/extension", json={"seconds": 60})
+    await front.ask("POST", f"{base}/{one}/confirmation")
+    await front.ask("POST", f"{base}/{one}/cancellation")
+    of_one = f"{base}/{{cooling_off_id}}"
+    assert [(action, subject) for _, action, subject in front.who.told] == [
+        (f"POST {base}", ""),
+        (f"GET {base}", ""),
+        (f"GET {of_one}", one),
+        (f"POST {of_one}/extension", one),
+        (f"POST {of_one}/confirmation", one),
+        (f"POST {of_one}/cancellation", one),
+    ]
 
 
 @pytest.fixture
