@@ -1,10 +1,25 @@
 // ethers 6: deploy, write, read, filter by HTTP; subscribe by WebSocket.
 import { Contract, ContractFactory, FetchRequest, JsonRpcProvider, Wallet, WebSocketProvider } from "ethers";
-import { abi, account, bytecode, headers, KeyedWebSocket, socketUrl, tell, url, within } from "./alliance.mjs";
+import { abi, account, bytecode, headers, KeyedWebSocket, socketUrl, url } from "./alliance.mjs";
+import { tell, within } from "./telling.mjs";
 
 const request = new FetchRequest(url);
 request.setHeader("Authorization", headers.Authorization);
-const provider = new JsonRpcProvider(request, undefined, { polling: true, pollingInterval: 200 });
+
+// Tells when a method was answered the next time.
+class Watched extends JsonRpcProvider {
+  answered(method) {
+    return new Promise((heard) => (this.awaited = { method, heard }));
+  }
+
+  async send(method, params) {
+    const answer = await super.send(method, params);
+    if (this.awaited?.method === method) this.awaited.heard();
+    return answer;
+  }
+}
+
+const provider = new Watched(request, undefined, { polling: true, pollingInterval: 200 });
 const wallet = new Wallet(account, provider);
 
 const deployed = await new ContractFactory(abi, bytecode, wallet).deploy();
@@ -21,8 +36,9 @@ const head = new Promise((hear) => sockets.on("block", hear));
 const waiting = new Promise((hear) => sockets.on("pending", hear));
 await sockets.send("eth_chainId", []); // the subscriptions above were sent before this one
 
+const started = provider.answered("eth_blockNumber"); // events are looked for from there on
 const polled = new Promise((hear) => deployed.on("Counted", (by, total) => hear(total)));
-await new Promise((done) => setTimeout(done, 500)); // until the poller has its filter
+await within(30, "start of the poller", started);
 
 const sent = await deployed.count(5n);
 const receipt = await within(30, "receipt", sent.wait());

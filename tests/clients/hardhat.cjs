@@ -1,45 +1,9 @@
-// Hardhat: deploy, write, read, filter and follow events through its own provider.
-const { readFileSync } = require("node:fs");
+// Hardhat 2: its provider is the same for the whole run.
 const { ethers } = require("hardhat");
 
 async function main() {
-  const { tell, within } = await import("./alliance.mjs");
-  const { abi, bytecode } = JSON.parse(readFileSync(process.env.CONTRACT, "utf8"));
-  const [signer] = await ethers.getSigners();
-  const factory = await ethers.getContractFactory(abi, bytecode, signer);
-  const deployed = await factory.deploy();
-  await within(30, "deployment", deployed.waitForDeployment());
-  const followed = new Promise((hear) => {
-    deployed.on("Counted", (by, total, event) => {
-      hear({ by, total, transaction: event.log.transactionHash });
-    });
-  });
-  await new Promise((done) => setTimeout(done, 500)); // until the poller has its filter
-  const sent = await deployed.count(5n);
-  const receipt = await within(30, "receipt", sent.wait());
-  const logs = await deployed.queryFilter("Counted", receipt.blockNumber, receipt.blockNumber);
-  const filter = await ethers.provider.send("eth_newFilter", [
-    { address: await deployed.getAddress(), fromBlock: ethers.toQuantity(receipt.blockNumber) },
-  ]);
-  const found = await ethers.provider.send("eth_getFilterLogs", [filter]);
-  let reason = null;
-  try {
-    await deployed.count.staticCall(0n);
-  } catch (error) {
-    reason = /counts nothing/.test(error.message) ? "a step of zero counts nothing" : error.message;
-  }
-  tell({
-    address: await deployed.getAddress(),
-    transaction: receipt.hash,
-    status: receipt.status,
-    fee: receipt.gasPrice,
-    total: await deployed.total(),
-    filtered: logs.map((log) => log.args.total),
-    polled: BigInt(found[0].data),
-    subscribed: await within(30, "followed event", followed),
-    reason,
-  });
-  await deployed.removeAllListeners();
+  const { play } = await import("./hardhat-steps.mjs");
+  await play(ethers);
 }
 
 main().then(

@@ -1,5 +1,6 @@
 // viem: deploy, write, read, filter by HTTP; subscribe by WebSocket.
-import { abi, account, bytecode, headers, KeyedWebSocket, socketUrl, tell, url, within } from "./alliance.mjs";
+import { abi, account, bytecode, headers, KeyedWebSocket, socketUrl, url } from "./alliance.mjs";
+import { tell, within } from "./telling.mjs";
 
 // viem takes no headers for a WebSocket; it uses the class that it finds when it is loaded.
 globalThis.WebSocket = KeyedWebSocket;

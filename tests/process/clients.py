@@ -7,12 +7,16 @@ import json
 import os
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from tests.process.support import ROOT
 
 SOURCES = ROOT / "tests" / "clients"
+HARDHAT_3 = SOURCES / "hardhat3"
+NODE_22 = SOURCES / "node22"
+BOTH_HARDHATS = [SOURCES / "hardhat-steps.mjs", SOURCES / "telling.mjs"]
 CACHE = ROOT / "var" / "clients"
 INSTALL_S = 300
 RUN_S = 90
@@ -24,18 +28,22 @@ def missing() -> str | None:
     return f"{' and '.join(gone)} not installed (Debian: apt install nodejs npm)" if gone else None
 
 
-def installed() -> Path:
-    """The folder with the clients' modules and the scripts of this tree beside them."""
-    lock = hashlib.sha256((SOURCES / "package-lock.json").read_bytes()).hexdigest()[:16]
+def installed(folder: Path = SOURCES, more: Sequence[Path] = (), node: Path | None = None) -> Path:
+    """A place with the modules that `folder` names, its scripts and `more` beside them.
+
+    With `node` npm runs on that Node.js: modules that a machine's own is too old for are left out.
+    """
+    lock = hashlib.sha256((folder / "package-lock.json").read_bytes()).hexdigest()[:16]
     place = CACHE / lock
     if not (place / "node_modules").is_dir():
         making = CACHE / f"{lock}.{os.getpid()}"
         making.mkdir(parents=True)
         for name in ("package.json", "package-lock.json", ".npmrc"):
-            shutil.copy(SOURCES / name, making / name)
+            shutil.copy(folder / name, making / name)
         done = subprocess.run(
             ["npm", "ci", "--no-progress"],
             cwd=making,
+            env={**os.environ, "PATH": search_path(node)},
             capture_output=True,
             text=True,
             timeout=INSTALL_S,
@@ -47,9 +55,21 @@ def installed() -> Path:
             making.rename(place)
         except OSError:  # another run was first
             shutil.rmtree(making)
-    for script in (*SOURCES.glob("*.mjs"), *SOURCES.glob("*.cjs")):
+    for script in (*folder.glob("*.[cm]js"), *folder.glob("*.js"), *more):
         shutil.copy(script, place / script.name)
     return place
+
+
+def search_path(node: Path | None) -> str:
+    """Where programs are found, this Node.js first."""
+    own = os.environ["PATH"]
+    return own if node is None else f"{node.parent}{os.pathsep}{own}"
+
+
+def newer_node() -> Path | None:
+    """Node.js 22, None where npm has it for another machine only: Debian's is too old."""
+    found = sorted(installed(NODE_22).glob("node_modules/node-linux-*/bin/node"))
+    return found[0] if found else None
 
 
 def run(words: list[str], place: Path, told: dict[str, str]) -> dict[str, Any]:

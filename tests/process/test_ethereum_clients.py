@@ -1,4 +1,4 @@
-"""web3.py, ethers 6, viem, Hardhat and cast, from their registries, against a running alliance.
+"""web3.py, ethers 6, viem, Hardhat 2 and 3 and cast, as they come, against a running alliance.
 
 Each deploys, writes, reads, filters and subscribes; what it says is held against another node.
 """
@@ -71,22 +71,39 @@ def check(alliance: Alliance, told: dict[str, Any], sender: str) -> None:
         assert told["pending"] == transaction and int(told["head"]) > 0
 
 
+def environment_of(alliance: Alliance, account: Any, contract: Path) -> dict[str, str]:
+    """What a client is told: the node, the key it shows, its account, what it deploys."""
+    name = alliance.validators[0]
+    return {
+        "BULWARK_URL": f"{alliance.node(name).rest_url}/rpc",
+        "BULWARK_KEY": alliance.key(name, "operator"),
+        "ACCOUNT_KEY": account.key.to_0x_hex(),
+        "CONTRACT": str(contract),
+    }
+
+
 @pytest.mark.parametrize("client", sorted(COMMANDS))
 def test_a_client_deploys_writes_reads_filters_and_subscribes(
     shared: Alliance, place: Path, contract: Path, client: str
 ) -> None:
-    name = shared.validators[0]
     account = Account.create()
-    told = clients.run(
-        COMMANDS[client],
-        place,
-        {
-            "BULWARK_URL": f"{shared.node(name).rest_url}/rpc",
-            "BULWARK_KEY": shared.key(name, "operator"),
-            "ACCOUNT_KEY": account.key.to_0x_hex(),
-            "CONTRACT": str(contract),
-        },
-    )
+    told = clients.run(COMMANDS[client], place, environment_of(shared, account, contract))
+    check(shared, told, account.address)
+
+
+def test_hardhat_3_deploys_writes_reads_filters_and_subscribes(
+    shared: Alliance, place: Path, contract: Path
+) -> None:
+    node = clients.newer_node()
+    if node is None:
+        pytest.skip("npm has no Node.js 22 for this machine; only Linux on x64 and arm64 are taken")
+    own = clients.installed(clients.HARDHAT_3, clients.BOTH_HARDHATS, node)
+    words = [
+        str(node), "node_modules/.bin/hardhat", "run", "--no-compile", "--network", "bulwark",
+        "hardhat3.mjs",
+    ]  # fmt: skip
+    account = Account.create()
+    told = clients.run(words, own, environment_of(shared, account, contract))
     check(shared, told, account.address)
 
 
