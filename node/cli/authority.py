@@ -145,9 +145,10 @@ def trust(file: Path, home: Path, as_json: bool) -> None:
 
 
 @command.command(name="forget")
+@click.option("--give-up", is_flag=True, help="Forget the newest one: the change does not happen.")
 @home_option
 @json_option
-def forget(home: Path, as_json: bool) -> None:
+def forget(give_up: bool, home: Path, as_json: bool) -> None:
     """Trust only the authority that issued the node's own certificate from now on.
 
     Do it when every member shows a certificate of the new authority: others can not connect again.
@@ -161,6 +162,11 @@ def forget(home: Path, as_json: bool) -> None:
     kept = [each for each in trusted if issued_by(own, each)]
     if not kept:
         raise BadSetup(f"{config.network.certificate}: no trusted authority issued it")
+    if trusted[-1] not in kept and not give_up:
+        raise BadSetup(
+            "the newest authority did not issue this node's certificate yet: bulwark key rotate "
+            "tls --certificate FILE comes first, or --give-up forgets the newest"
+        )
     gone = [_facts(each)["fingerprint"] for each in trusted if each not in kept]
     if gone:
         _write(home, config, kept)

@@ -76,7 +76,10 @@ def test_the_authority_of_the_own_certificate_is_not_forgotten(
 ) -> None:
     (old,) = listed(bulwark, home)
     bulwark("authority", "trust", coming / "ca.pem", "--home", home)
-    assert bulwark("authority", "forget", "--home", home).exit_code == 0
+    early = bulwark("authority", "forget", "--home", home)
+    assert early.exit_code == 2 and "did not issue this node's certificate yet" in early.stderr
+    assert len(listed(bulwark, home)) == 2, "who moves too early is not cut off from the new one"
+    assert bulwark("authority", "forget", "--give-up", "--home", home).exit_code == 0
     assert listed(bulwark, home) == [old]
     (home / "tls" / "ca.pem").write_bytes((coming / "ca.pem").read_bytes())
     refused = bulwark("authority", "forget", "--home", home)
