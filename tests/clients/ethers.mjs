@@ -5,22 +5,20 @@ import { tell, within } from "./telling.mjs";
 
 const request = new FetchRequest(url);
 request.setHeader("Authorization", headers.Authorization);
-
-// Tells when a method was answered the next time.
-class Watched extends JsonRpcProvider {
-  answered(method) {
-    return new Promise((heard) => (this.awaited = { method, heard }));
-  }
-
-  async send(method, params) {
-    const answer = await super.send(method, params);
-    if (this.awaited?.method === method) this.awaited.heard();
-    return answer;
-  }
-}
-
-const provider = new Watched(request, undefined, { polling: true, pollingInterval: 200 });
+const provider = new JsonRpcProvider(request, undefined, { polling: true, pollingInterval: 200 });
 const wallet = new Wallet(account, provider);
+
+// Resolves when a method was answered the next time.
+function answered(method) {
+  const send = provider.send;
+  return new Promise((heard) => {
+    provider.send = async (asked, params) => {
+      const answer = await send.call(provider, asked, params);
+      if (asked === method) heard();
+      return answer;
+    };
+  });
+}
 
 const deployed = await new ContractFactory(abi, bytecode, wallet).deploy();
 await within(30, "deployment", deployed.waitForDeployment());
@@ -36,7 +34,7 @@ const head = new Promise((hear) => sockets.on("block", hear));
 const waiting = new Promise((hear) => sockets.on("pending", hear));
 await sockets.send("eth_chainId", []); // the subscriptions above were sent before this one
 
-const started = provider.answered("eth_blockNumber"); // events are looked for from there on
+const started = answered("eth_blockNumber"); // events are looked for from there on
 const polled = new Promise((hear) => deployed.on("Counted", (by, total) => hear(total)));
 await within(30, "start of the poller", started);
 
