@@ -108,7 +108,7 @@ class ReceiptsOut(Document):
     record_id: Digest
 
 
-class QuestionOut(Document):
+class RecalledQuestionOut(Document):
     """An own question that the record answered."""
 
     id: int = Field(ge=1)
@@ -125,7 +125,7 @@ class RecallOut(Document):
     reason: Literal["overruled", "retracted", "erased", "consent_withdrawn"]
     time_ms: int = Field(ge=0, description="Time of the block that made it so")
     height: int = Field(ge=0)
-    questions: list[QuestionOut]
+    questions: list[RecalledQuestionOut]
     delivery: Literal["none", "waiting", "delivered", "dead"] = Field(
         description="How far the webhook is"
     )

@@ -233,7 +233,7 @@ class QuorumOut(Document):
     approvals: int = Field(description="Votes that carry out a proposal")
 
 
-class FindingOut(Document):
+class ActionFindingOut(Document):
     """One thing that a dry run found."""
 
     weight: Literal["refused", "unsafe", "note"] = Field(
@@ -251,7 +251,7 @@ class DryRunOut(Document):
     after: QuorumOut
     connected: list[str] = Field(description="Validators then that are connected and ready now")
     missing: list[str]
-    findings: list[FindingOut]
+    findings: list[ActionFindingOut]
     parameter: ParameterChangeOut | None = Field(description="Of an action that sets one")
 
 

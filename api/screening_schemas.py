@@ -57,7 +57,7 @@ class LimitOut(Document):
     text: str
 
 
-class ReasonOut(Document):
+class ScoreReasonOut(Document):
     """One weighted reason of a score."""
 
     code: str
@@ -71,7 +71,7 @@ class ScreeningOut(Document):
     hit: bool
     band: str
     score: int
-    reasons: list[ReasonOut]
+    reasons: list[ScoreReasonOut]
     records: list[RecordOut]
     height: int = Field(ge=0, description="Block height of the state that was asked")
     age_ms: int = Field(ge=0, description="Age of that state")
