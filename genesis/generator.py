@@ -1,4 +1,4 @@
-"""Makes an alliance: CA, keys, certificates, OPRF shares, the genesis document, one home a node.
+"""Makes an alliance: CA, keys, certificates, the genesis document, one home a node.
 
 Rules: it writes into a new or empty folder only and leaves it empty when it fails; everything comes
 from the randomness, time and passphrases handed in, drawn in ledger order, so that the same input

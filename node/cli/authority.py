@@ -2,7 +2,8 @@
 
 Rules: a node may trust an old and a new authority side by side, so that no member is cut off while
 certificates are issued anew; a file is replaced whole or not at all; a running node takes it over
-by `bulwark node reload`. The authority that issued the node's own certificate is never forgotten.
+by `bulwark node reload`. The authority that issued the node's own certificate is never forgotten,
+and none by whose certificate another member's node is still known, unless that is said.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from node.cli.files import read_whole
 from node.cli.homes import open_config
 from node.cli.member import AUTHORITY_ENVIRONMENT
 from node.cli.options import emit_json, emit_pairs, emit_rows, home_option, json_option
+from node.cli.shown import Shown, shown_by
 from node.config import NodeConfig
 from node.keys import KeystoreError, write_private
 from node.pki import (
@@ -53,6 +55,7 @@ def command() -> None:
       bulwark authority new --alliance "Example" --out alliance/authority-2 --unattended
       bulwark authority trust alliance/authority-2/ca.pem --home alliance/northbank
       bulwark authority list --home alliance/northbank
+      bulwark authority peers --home alliance/northbank
       bulwark authority forget --home alliance/northbank
     """
 
@@ -144,14 +147,42 @@ def trust(file: Path, home: Path, as_json: bool) -> None:
     _tell({"step": "it is trusted too", **_facts(coming), "next": follows}, as_json)
 
 
-@command.command(name="forget")
-@click.option("--give-up", is_flag=True, help="Forget the newest one: the change does not happen.")
+@command.command(name="peers")
 @home_option
 @json_option
-def forget(give_up: bool, home: Path, as_json: bool) -> None:
+def peers(home: Path, as_json: bool) -> None:
+    """Ask the other members' nodes which certificates they show now, and who issued them.
+
+    Each of them notes one connection that showed no certificate.
+
+    \b
+    Example:
+      bulwark authority peers --home alliance/northbank
+    """
+    config = open_config(home)
+    found = shown_by(config.network.peers, _trusted(home, config))
+    if as_json:
+        emit_json({"peers": [_shown(each) for each in found]})
+        return
+    table = [("MEMBER", "ADDRESS", "FINGERPRINT OF ITS AUTHORITY", "DAYS LEFT", "NOTE")]
+    for each in found:
+        row = {name: str(value or "-") for name, value in _shown(each).items()}
+        table.append(
+            (each.member, each.address, row["authority"], row["days_left"], each.detail or "well")
+        )
+    emit_rows(table)
+
+
+@command.command(name="forget")
+@click.option("--give-up", is_flag=True, help="Forget the newest one: the change does not happen.")
+@click.option("--cut-off", is_flag=True, help="Forget though another member's node needs it.")
+@home_option
+@json_option
+def forget(give_up: bool, cut_off: bool, home: Path, as_json: bool) -> None:
     """Trust only the authority that issued the node's own certificate from now on.
 
-    Do it when every member shows a certificate of the new authority: others can not connect again.
+    The other members' nodes are asked first which certificates they show: who needs one that would
+    be forgotten could not connect again.
 
     \b
     Example:
@@ -167,12 +198,44 @@ def forget(give_up: bool, home: Path, as_json: bool) -> None:
             "the newest authority did not issue this node's certificate yet: bulwark key rotate "
             "tls --certificate FILE comes first, or --give-up forgets the newest"
         )
-    gone = [_facts(each)["fingerprint"] for each in trusted if each not in kept]
+    gone = [each for each in trusted if each not in kept]
+    silent = _silent(config, trusted, gone, cut_off) if gone else []
     if gone:
         _write(home, config, kept)
     step = "the former ones are forgotten" if gone else "none: no other is trusted"
-    _tell({"step": step, "forgotten": " ".join(gone), "next": f"bulwark node reload --home {home}"},
+    _tell({"step": step, "forgotten": " ".join(_facts(each)["fingerprint"] for each in gone),
+           "did_not_answer": " ".join(silent), "next": f"bulwark node reload --home {home}"},
           as_json)  # fmt: skip
+
+
+def _silent(
+    config: NodeConfig,
+    trusted: list[x509.Certificate],
+    gone: list[x509.Certificate],
+    cut_off: bool,
+) -> list[str]:
+    """Who did not answer; BadSetup when somebody shows a certificate of what shall go."""
+    found = shown_by(config.network.peers, trusted)
+    needing = [each.member for each in found if each.issuer in gone]
+    if needing and not cut_off:
+        raise BadSetup(
+            f"{', '.join(needing)}: still shows a certificate of an authority that would be "
+            "forgotten (bulwark authority peers); wait for it, or --cut-off forgets it all the same"
+        )
+    return [each.member for each in found if each.certificate is None]
+
+
+def _shown(found: Shown) -> dict[str, str | int | None]:
+    """One row of `peers`, by the name of its column."""
+    facts = None if found.certificate is None else _facts(found.certificate)
+    return {
+        "member": found.member,
+        "address": found.address,
+        "authority": None if found.issuer is None else _facts(found.issuer)["fingerprint"],
+        "certificate": None if facts is None else facts["fingerprint"],
+        "days_left": None if facts is None else int(facts["days_left"]),
+        "note": found.detail,
+    }
 
 
 def _trusted(home: Path, config: NodeConfig) -> list[x509.Certificate]:

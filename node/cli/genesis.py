@@ -59,7 +59,9 @@ def command() -> None:
 )
 @json_option
 def new(description: Path | None, out: Path, unattended: bool, as_json: bool) -> None:
-    """Make keys, certificates, OPRF shares, genesis.json and one home folder a node.
+    """Make keys, certificates, genesis.json and one home folder a node.
+
+    The key of the tags is not made here: the nodes make it together once they run.
 
     \b
     Example:

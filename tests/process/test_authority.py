@@ -68,6 +68,8 @@ def test_the_authority_of_all_members_is_changed_under_load_and_no_request_is_lo
         until(lambda: len(load.acknowledged) > 10, "reports are executed")
         change.trust()
         change.renew(moved)
+        early = bulwark("authority", "forget", "--home", moved.home, fails=2)
+        assert "still shows" in early, "the others' nodes need the old authority yet"
         change.restart(moved)  # meets members with certificates of the old authority
         for member in (change.members[0], *others):
             change.renew(member)
