@@ -2,7 +2,7 @@
 
 Rules: the console's own words are English. Advice and customers' reports have a language of their
 own: the form's, else the first of the browser's (Accept-Language) that there are texts in, else
-the member's (`[http] language`). At most 200 characters of the browser's wish are read.
+the member's (`[interaction] language`). At most 200 characters of the browser's wish are read.
 """
 
 from __future__ import annotations
