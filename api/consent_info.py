@@ -10,8 +10,9 @@ every path and learns nothing of this one.
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from typing import Final
+
+from msgspec.structs import replace
 
 from api import consents_schemas as schemas
 from api import documentation as doc

@@ -13,9 +13,9 @@ import logging
 import re
 import time
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
 from typing import Final
 
+from msgspec import Struct
 from starlette.routing import compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -49,8 +49,7 @@ SocketHandler = Callable[[Scope, Receive, Send, Principal], Awaitable[None]]
 """Serves an accepted-to-be WebSocket of a known principal."""
 
 
-@dataclass(frozen=True, slots=True)
-class Clock:
+class Clock(Struct, frozen=True):
     """Port: monotonic time for durations and limits."""
 
     seconds: Callable[[], float] = time.monotonic

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final, cast
+
+from msgspec import Struct
 
 from api.auth import Principal
 from api.eth_params import call_request, digest, existing_height, flag, number_or_tag, take
@@ -41,8 +42,7 @@ _PRESTATE_OPTIONS: Final = frozenset(("diffMode",))
 TRACERS: Final = ("callTracer", "prestateTracer")
 
 
-@dataclass(frozen=True, slots=True)
-class Tracer:
+class Tracer(Struct, frozen=True):
     """What to record, and how to show it."""
 
     wish: TraceWish

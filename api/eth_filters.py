@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
 
+from msgspec import Struct
+
 from api.auth import RandomBytes
 from api.eth_params import LogQuestion
 from api.jsonrpc import RpcError
@@ -94,8 +96,7 @@ class Filters:
             del self._filters[identifier]
 
 
-@dataclass(frozen=True, slots=True)
-class LogReader:
+class LogReader(Struct, frozen=True):
     """Log questions answered within the caps."""
 
     view: EthereumView

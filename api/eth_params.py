@@ -8,8 +8,9 @@ methods answer null.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from api.hexadecimal import UINT256_BITS, HexInvalid, parse_data, parse_fixed, parse_quantity
 from api.jsonrpc import RpcError, invalid_params
@@ -125,8 +126,7 @@ def call_request(given: object, what: str) -> CallRequest:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class LogQuestion:
+class LogQuestion(Struct, frozen=True):
     """What logs a client asks for, block tags still unresolved."""
 
     first: BlockAt

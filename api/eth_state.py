@@ -7,8 +7,9 @@ its block by number, tag, hash or EIP-1898 object.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from typing import Final
+
+from msgspec.structs import replace
 
 from api.auth import Principal
 from api.eth_params import (

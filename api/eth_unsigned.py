@@ -7,7 +7,7 @@ keys of clients. A chain id of another chain is refused.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from api.eth_params import address
 from api.eth_shapes import ZERO
@@ -22,8 +22,7 @@ MAX_ACCESS_ENTRIES = 256
 """Accounts, and slots of each, in the access list of a request."""
 
 
-@dataclass(frozen=True, slots=True)
-class Unsigned:
+class Unsigned(Struct, frozen=True):
     """A transaction without a signature."""
 
     type: int

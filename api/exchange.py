@@ -8,11 +8,11 @@ Handlers return a Reply or raise a Problem; nothing else writes to the connectio
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from typing import Final, Protocol
 from urllib.parse import parse_qsl
 
 import orjson
+from msgspec import Struct
 from starlette.types import Receive, Scope
 
 from api.auth import Entrance, Principal
@@ -62,8 +62,7 @@ class Pieces:
             await close()
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(Struct, frozen=True):
     """What goes back: status, body and its type, further headers."""
 
     status: int
@@ -237,8 +236,7 @@ Handler = Callable[[Exchange], Awaitable[Reply]]
 """Serves one route; raises Problem, ServiceError or an indicator error."""
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(Struct, frozen=True):
     """One path and method with who may use it and what the documentation says."""
 
     method: str

@@ -7,8 +7,9 @@ is executed and 202 before; what the ledger or a dry run refuses is 409 with the
 from __future__ import annotations
 
 import re
-from dataclasses import asdict
 from typing import Final
+
+from msgspec.structs import asdict
 
 from api import documentation as doc
 from api import governance_schemas as schemas

@@ -9,10 +9,10 @@ came as an indicator's value, a key or a stack trace. It does not decide which r
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 import orjson
+from msgspec import Struct
 
 from bulwark.indicators.errors import FieldError, NormalisationError, RowError
 
@@ -40,8 +40,7 @@ TITLES: Final[dict[str, str]] = {
 """Problem code to its fixed title; the code is the last part of `type`."""
 
 
-@dataclass(frozen=True, slots=True)
-class FieldProblem:
+class FieldProblem(Struct, frozen=True):
     """One field that was refused."""
 
     field: str

@@ -15,6 +15,8 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Generic, TypeVar
 
+from msgspec import Struct
+
 from api.json_text import JsonInvalid, decode_object
 from api.problems import FieldProblem, field_problems, malformed, too_large
 from api.settings import ApiSettings
@@ -29,8 +31,7 @@ _LOOK_EVERY: Final = 32
 """Rows between two looks at the clock."""
 
 
-@dataclass(frozen=True, slots=True)
-class RefusedRow:
+class RefusedRow(Struct, frozen=True):
     """A row that was not taken and why."""
 
     line: int

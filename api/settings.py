@@ -6,13 +6,12 @@ configuration builds this object; this module reads no file and no environment.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from bulwark.advice.advice import USUAL, Thresholds
 
 
-@dataclass(frozen=True, slots=True)
-class ApiSettings:
+class ApiSettings(Struct, frozen=True):
     """Bounds with their units; the defaults suit a member's node on a small machine."""
 
     max_body_bytes: int = 256 * 1024

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any, Final, TypeVar
 
+from msgspec.structs import asdict
 from pydantic import ValidationError
 
 from api import documentation as doc

@@ -8,9 +8,10 @@ knows a replica's state: whether a message is timely or wanted is the core's aff
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Generic, TypeVar, assert_never
+
+from msgspec import Struct
 
 from bulwark.ledger.errors import LedgerError
 from bulwark.ledger.ids import ValidatorIndex
@@ -36,8 +37,7 @@ from consensus.types import leader_of
 M_co = TypeVar("M_co", bound=Message, covariant=True)
 
 
-@dataclass(frozen=True, slots=True)
-class Authenticated(Generic[M_co]):
+class Authenticated(Struct, Generic[M_co], frozen=True):
     """A message whose signatures and certificates hold; only `authenticate` makes one."""
 
     message: M_co

@@ -46,8 +46,9 @@ The driver's duties:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TypeAlias
+
+from msgspec import Struct
 
 from bulwark.ledger.batch import Batch
 from bulwark.ledger.ids import Digest, Height, ValidatorIndex, View
@@ -57,46 +58,40 @@ from consensus.messages import Message
 from consensus.types import TimerName
 
 
-@dataclass(frozen=True, slots=True)
-class Persist:
+class Persist(Struct, frozen=True):
     """One atomic synced write; a value None deletes. Everything after it waits for its fsync."""
 
     records: tuple[tuple[bytes, bytes | None], ...]
     """Keys are distinct and relative to the driver's prefix for the core."""
 
 
-@dataclass(frozen=True, slots=True)
-class Send:
+class Send(Struct, frozen=True):
     """Send a message to one validator."""
 
     to: ValidatorIndex
     message: Message
 
 
-@dataclass(frozen=True, slots=True)
-class Broadcast:
+class Broadcast(Struct, frozen=True):
     """Send a message to all other validators."""
 
     message: Message
 
 
-@dataclass(frozen=True, slots=True)
-class SetTimer:
+class SetTimer(Struct, frozen=True):
     """Wake the core with TimerFired(name) at an absolute time; replaces an earlier setting."""
 
     name: TimerName
     at_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class CancelTimer:
+class CancelTimer(Struct, frozen=True):
     """Forget a timer."""
 
     name: TimerName
 
 
-@dataclass(frozen=True, slots=True)
-class NeedProposal:
+class NeedProposal(Struct, frozen=True):
     """This replica proposes (view, height): give ProposalReady when there is something to order."""
 
     view: View
@@ -108,16 +103,14 @@ class NeedProposal:
     again."""
 
 
-@dataclass(frozen=True, slots=True)
-class CheckBatch:
+class CheckBatch(Struct, frozen=True):
     """Check a proposed batch and make its sidecars durable; answer BatchChecked."""
 
     digest: Digest
     batch: Batch
 
 
-@dataclass(frozen=True, slots=True)
-class Execute:
+class Execute(Struct, frozen=True):
     """Execute the next block; answer Executed."""
 
     height: Height
@@ -125,15 +118,13 @@ class Execute:
     commit_certificate: Certificate
 
 
-@dataclass(frozen=True, slots=True)
-class Stable:
+class Stable(Struct, frozen=True):
     """Finality: a quorum certified this executed header."""
 
     certificate: Certificate
 
 
-@dataclass(frozen=True, slots=True)
-class SyncTo:
+class SyncTo(Struct, frozen=True):
     """This replica is too far behind: block-sync to at least the certified height."""
 
     certificate: Certificate
@@ -141,22 +132,19 @@ class SyncTo:
     """Who proved the height, None if the votes came from several."""
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(Struct, frozen=True):
     """A validator provably broke the protocol."""
 
     evidence: Evidence
 
 
-@dataclass(frozen=True, slots=True)
-class EpochEnded:
+class EpochEnded(Struct, frozen=True):
     """E3: the last block of the epoch is certified; this replica is done."""
 
     certificate: Certificate
 
 
-@dataclass(frozen=True, slots=True)
-class Halt:
+class Halt(Struct, frozen=True):
     """The replica stopped for ever; the reason is for the operator."""
 
     reason: str

@@ -6,8 +6,9 @@ for them. Late answers are normal (a view may have changed meanwhile) and are ig
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TypeAlias
+
+from msgspec import Struct
 
 from bulwark.ledger.batch import Batch
 from bulwark.ledger.ids import Digest, Height, ValidatorIndex, View
@@ -17,28 +18,24 @@ from consensus.messages import Message
 from consensus.types import TimerName
 
 
-@dataclass(frozen=True, slots=True)
-class Start:
+class Start(Struct, frozen=True):
     """The first event, once: sends the last own messages again, asks for STATUS, sets timers."""
 
 
-@dataclass(frozen=True, slots=True)
-class Received:
+class Received(Struct, frozen=True):
     """An authenticated message; `sender` is the peer whose connection it came through."""
 
     sender: ValidatorIndex
     message: Authenticated[Message]
 
 
-@dataclass(frozen=True, slots=True)
-class TimerFired:
+class TimerFired(Struct, frozen=True):
     """A timer's time came; one that was moved or cancelled meanwhile is ignored."""
 
     name: TimerName
 
 
-@dataclass(frozen=True, slots=True)
-class ProposalReady:
+class ProposalReady(Struct, frozen=True):
     """Answer to NeedProposal; `batch` passed the driver's own check, its sidecars are durable."""
 
     view: View
@@ -46,8 +43,7 @@ class ProposalReady:
     batch: Batch
 
 
-@dataclass(frozen=True, slots=True)
-class BatchChecked:
+class BatchChecked(Struct, frozen=True):
     """Answer to CheckBatch; ok means: valid, and body and sidecars are durable here."""
 
     digest: Digest
@@ -55,8 +51,7 @@ class BatchChecked:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Executed:
+class Executed(Struct, frozen=True):
     """Answer to Execute: the block of this height is durable and this is its header's hash."""
 
     height: Height
@@ -65,16 +60,14 @@ class Executed:
     """E1: last height of this epoch, from the block on that decided it."""
 
 
-@dataclass(frozen=True, slots=True)
-class TxPending:
+class TxPending(Struct, frozen=True):
     """The mempool changed: when its oldest unexecuted request arrived here, and how many wait."""
 
     oldest_arrival_ms: int | None
     count: int
 
 
-@dataclass(frozen=True, slots=True)
-class StateInstalled:
+class StateInstalled(Struct, frozen=True):
     """Block sync brought the applied state to a certified height, asked (SyncTo) or unasked.
 
     A height beyond the epoch is not told: the driver builds the replica of the next epoch instead.
@@ -87,27 +80,23 @@ class StateInstalled:
     """E1: last height of this epoch, once a block decided it."""
 
 
-@dataclass(frozen=True, slots=True)
-class SyncFailed:
+class SyncFailed(Struct, frozen=True):
     """Block sync gave up; the core goes on with what it has and may ask again."""
 
 
-@dataclass(frozen=True, slots=True)
-class ClockSet:
+class ClockSet(Struct, frozen=True):
     """The wall clock is `now_ms` plus this, until told otherwise; timers do not care (O3)."""
 
     offset_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class PeerUp:
+class PeerUp(Struct, frozen=True):
     """A validator's connection was established: it is told the own STATUS at once."""
 
     index: ValidatorIndex
 
 
-@dataclass(frozen=True, slots=True)
-class PeerDown:
+class PeerDown(Struct, frozen=True):
     """A validator's connection closed: a hint that shortens a wait, never a vote."""
 
     index: ValidatorIndex

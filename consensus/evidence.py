@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Generic, TypeAlias, TypeVar
 
+from msgspec import Struct
+
 from bulwark.ledger.errors import LedgerError
 from bulwark.ledger.ids import ValidatorIndex
 from bulwark.ledger.votes import VoteKind
@@ -73,8 +75,7 @@ class DoubleNewView(_Pair[NewView]):
         return _contradict(self.first, self.second, terms)
 
 
-@dataclass(frozen=True, slots=True)
-class WrongNewView:
+class WrongNewView(Struct, frozen=True):
     """A leader's NEW-VIEW whose O does not follow from the VIEW-CHANGEs it names."""
 
     new_view: NewView
@@ -107,8 +108,7 @@ class WrongNewView:
         return plan.digests != self.new_view.digests
 
 
-@dataclass(frozen=True, slots=True)
-class ForgottenCommit:
+class ForgottenCommit(Struct, frozen=True):
     """A COMMIT and a later VIEW-CHANGE of its signer that hides what was prepared for it."""
 
     vote: Vote

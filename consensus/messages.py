@@ -8,9 +8,10 @@ Decoding checks no signature: that is `consensus.authentication`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from struct import Struct
+import struct
 from typing import ClassVar, Final, TypeAlias
+
+from msgspec import Struct
 
 from bulwark.ledger.batch import Batch
 from bulwark.ledger.codec import Reader, Writer
@@ -29,7 +30,7 @@ MAX_MESSAGE_BYTES: Final = MAX_BATCH_BYTES + 16 * 1024
 """The longest message is a batch with one certificate around it."""
 
 
-_VOTE: Final = Struct(">BQQ32sH65s")
+_VOTE: Final = struct.Struct(">BQQ32sH65s")
 """A vote in one piece: it is written for every record and message of the common case."""
 
 
@@ -37,8 +38,7 @@ def _read_batch(reader: Reader) -> Batch:
     return Batch.decode(reader.blob("batch", MAX_BATCH_BYTES))
 
 
-@dataclass(frozen=True, slots=True)
-class PrePrepare:
+class PrePrepare(Struct, frozen=True):
     """The proposer orders a batch at a height; also carries the proposer's PREPARE vote."""
 
     KIND: ClassVar = 1
@@ -73,8 +73,7 @@ class PrePrepare:
         return cls(view, height, digest, signer, signature, vote_signature, _read_batch(reader))
 
 
-@dataclass(frozen=True, slots=True)
-class Vote:
+class Vote(Struct, frozen=True):
     """One PREPARE, COMMIT or CHECKPOINT; anyone may forward it, the signature names the voter."""
 
     KIND: ClassVar = 2
@@ -104,8 +103,7 @@ class Vote:
         return cls(VoteSubject.read(reader), *read_signed(reader))
 
 
-@dataclass(frozen=True, slots=True)
-class ViewChange:
+class ViewChange(Struct, frozen=True):
     """A replica leaves its view: what it knows to be stable and what it has prepared since."""
 
     KIND: ClassVar = 3
@@ -150,8 +148,7 @@ class ViewChange:
         return sha256(b"bulwark/view-change/1\x00" + writer.done())
 
 
-@dataclass(frozen=True, slots=True)
-class NewView:
+class NewView(Struct, frozen=True):
     """The leader opens a view: exactly a quorum of VIEW-CHANGEs and what follows from them."""
 
     KIND: ClassVar = 4
@@ -191,8 +188,7 @@ def _read_reference(reader: Reader) -> tuple[ValidatorIndex, Digest]:
     return signer, Digest(reader.fixed(32, "hash"))
 
 
-@dataclass(frozen=True, slots=True)
-class BodyRequest:
+class BodyRequest(Struct, frozen=True):
     """Asks for the batch with a digest that was voted for at a height."""
 
     KIND: ClassVar = 6
@@ -218,8 +214,7 @@ class BodyRequest:
         return cls(height, digest, *read_signed(reader))
 
 
-@dataclass(frozen=True, slots=True)
-class Body:
+class Body(Struct, frozen=True):
     """A batch for a height; unsigned, its digest is what it is checked against."""
 
     KIND: ClassVar = 7
@@ -236,8 +231,7 @@ class Body:
         return cls(Height(reader.uint(8, "height")), _read_batch(reader))
 
 
-@dataclass(frozen=True, slots=True)
-class ViewChangeRequest:
+class ViewChangeRequest(Struct, frozen=True):
     """Asks for VIEW-CHANGEs that a NEW-VIEW names and the asker lacks."""
 
     KIND: ClassVar = 8
@@ -265,8 +259,7 @@ class ViewChangeRequest:
         return cls(view, hashes, *read_signed(reader))
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(Struct, frozen=True):
     """A COMMIT certificate with its batch: settles a height for whoever is behind, in any view."""
 
     KIND: ClassVar = 9
@@ -283,8 +276,7 @@ class Decision:
         return cls(Certificate.read(reader), _read_batch(reader))
 
 
-@dataclass(frozen=True, slots=True)
-class StableProof:
+class StableProof(Struct, frozen=True):
     """A CHECKPOINT certificate: proves finality to whoever is behind."""
 
     KIND: ClassVar = 10

@@ -8,7 +8,9 @@ It checks form, not signatures: the records are the replica's own, guarded by th
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from bulwark.ledger.batch import Batch
 from bulwark.ledger.codec import Reader
@@ -37,16 +39,14 @@ from consensus.messages import NewView, ViewChange, Vote
 from consensus.types import FIRST_VIEW, Status
 
 
-@dataclass(frozen=True, slots=True)
-class NewViewProof:
+class NewViewProof(Struct, frozen=True):
     """A NEW-VIEW with the VIEW-CHANGEs it names, in its order: proves a view to anyone."""
 
     new_view: NewView
     view_changes: tuple[ViewChange, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Recovery:
+class Recovery(Struct, frozen=True):
     """Everything a replica needs to go on where it stopped."""
 
     applied_height: Height

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from bulwark.ledger.ids import Address
 from bulwark.ledger.votes import VoteSubject
@@ -79,8 +80,7 @@ class Recorded:
         return made
 
 
-@dataclass(frozen=True, slots=True)
-class Replayed:
+class Replayed(Struct, frozen=True):
     """A trace that was repeated without a difference."""
 
     epochs: int

@@ -5,7 +5,7 @@ It holds copies only; nothing that reads it can change the replica.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from bulwark.ledger.ids import Digest, Epoch, Height, ValidatorIndex, View
 from consensus.log import Slot, Votes
@@ -13,8 +13,7 @@ from consensus.transitions import Phase
 from consensus.types import Status, TimerName
 
 
-@dataclass(frozen=True, slots=True)
-class SlotSnapshot:
+class SlotSnapshot(Struct, frozen=True):
     """One height: its phase and who voted."""
 
     height: Height
@@ -31,8 +30,7 @@ class SlotSnapshot:
     timely: bool
 
 
-@dataclass(frozen=True, slots=True)
-class PeerSnapshot:
+class PeerSnapshot(Struct, frozen=True):
     """What another validator last said of itself in a STATUS; a claim, nothing more."""
 
     index: ValidatorIndex
@@ -46,8 +44,7 @@ class PeerSnapshot:
     """When it arrived, on this replica's clock."""
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(Struct, frozen=True):
     """A replica between two steps."""
 
     me: ValidatorIndex

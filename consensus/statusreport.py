@@ -5,8 +5,9 @@ It carries claims only: what a STATUS says steers what its own signer is sent, n
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
+
+from msgspec import Struct
 
 from bulwark.ledger.codec import Reader, Writer
 from bulwark.ledger.ids import Height, ValidatorIndex, View
@@ -26,8 +27,7 @@ def read_signed(reader: Reader) -> tuple[ValidatorIndex, bytes]:
     return signer, reader.fixed(SIGNATURE_BYTES, "signature")
 
 
-@dataclass(frozen=True, slots=True)
-class SlotStatus:
+class SlotStatus(Struct, frozen=True):
     """What a replica holds of one height; bit i of a bitmap stands for validator i's vote."""
 
     height: Height
@@ -52,8 +52,7 @@ class SlotStatus:
         return cls(height, has_body, prepares, commits, reader.uint(width, "checkpoints"))
 
 
-@dataclass(frozen=True, slots=True)
-class StatusReport:
+class StatusReport(Struct, frozen=True):
     """STATUS: where a replica is and what it holds, so that others send what it lacks."""
 
     KIND: ClassVar = 5

@@ -6,8 +6,9 @@ it ends. Every signature covers the epoch, so nothing of one epoch counts in ano
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from bulwark.ledger.ids import Height
 from bulwark.ledger.signing import Check, SigningDomain, verify
@@ -17,8 +18,7 @@ from consensus.types import MAX_WINDOW
 GENESIS: Final = Height(0)
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
+class Terms(Struct, frozen=True):
     """What the messages of one epoch are checked against."""
 
     validators: ValidatorSet

@@ -9,8 +9,10 @@ and writing files, and comparing, are elsewhere (`node.driver.trace`, `consensus
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import Final, TypeAlias, assert_never
+
+from msgspec import Struct
 
 from bulwark.ledger.batch import Batch
 from bulwark.ledger.codec import Reader, Writer
@@ -52,8 +54,7 @@ MAX_REASON_CHARS: Final = 4_096
 EFFECTS_DIGEST_BYTES: Final = 16
 
 
-@dataclass(frozen=True, slots=True)
-class Opening:
+class Opening(Struct, frozen=True):
     """Everything that a replica of one epoch starts from."""
 
     config: Config
@@ -113,8 +114,7 @@ def _read_record(reader: Reader) -> tuple[bytes, bytes]:
     return reader.blob("key", 256), reader.blob("value", MAX_MESSAGE_BYTES * 4)
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True):
     """One call of `Replica.step`."""
 
     now_ms: int

@@ -7,7 +7,9 @@ alone. When to leave a view is the pacemaker's affair.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+
+from msgspec.structs import replace
 
 from bulwark.ledger.ids import Digest, ValidatorIndex, View
 from consensus.checkpoints import Checkpoints

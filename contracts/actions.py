@@ -8,8 +8,9 @@ takes effect, is decided elsewhere.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final, assert_never
+
+from msgspec import Struct
 
 from contracts import members, policies
 from contracts.errors import BadReturnData, OutOfRange, UnknownParameter
@@ -44,22 +45,19 @@ VOTABLE: Final[Mapping[str, tuple[int, int]]] = {
 """The same for everything that a vote may set: those of the privacy layer too."""
 
 
-@dataclass(frozen=True, slots=True)
-class AddMember:
+class AddMember(Struct, frozen=True):
     """A member joins, last in the registry's order."""
 
     member: Member
 
 
-@dataclass(frozen=True, slots=True)
-class RemoveMember:
+class RemoveMember(Struct, frozen=True):
     """A member leaves."""
 
     id: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class SetKeys:
+class SetKeys(Struct, frozen=True):
     """A member's vote key, account and OPRF share key become these; its roles stay."""
 
     id: bytes
@@ -68,8 +66,7 @@ class SetKeys:
     oprf_key: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class SetTlsPins:
+class SetTlsPins(Struct, frozen=True):
     """A member's TLS pins become these."""
 
     id: bytes
@@ -77,38 +74,33 @@ class SetTlsPins:
     next_tls_pin: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class SetRoles:
+class SetRoles(Struct, frozen=True):
     """A member's roles become these."""
 
     id: bytes
     roles: Role
 
 
-@dataclass(frozen=True, slots=True)
-class SetParameter:
+class SetParameter(Struct, frozen=True):
     """A parameter of the protocol becomes this value."""
 
     name: str
     value: int
 
 
-@dataclass(frozen=True, slots=True)
-class AdoptPolicy:
+class AdoptPolicy(Struct, frozen=True):
     """A published policy is in force for records of later blocks."""
 
     id: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class WithdrawPolicy:
+class WithdrawPolicy(Struct, frozen=True):
     """A policy is in force no more for records of later blocks."""
 
     id: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class SuspendMember:
+class SuspendMember(Struct, frozen=True):
     """A member loses its vote and the right to report, for a case on the ledger against it."""
 
     id: bytes
@@ -116,8 +108,7 @@ class SuspendMember:
     """Id of the case in the evidence registry, 32 bytes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reinstate:
+class Reinstate(Struct, frozen=True):
     """A suspended member gets back what its suspension took."""
 
     id: bytes

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Final
+
+from msgspec import Struct
 
 from contracts.errors import DamagedArtifact, UnknownContract
 
@@ -34,8 +35,7 @@ SOURCE_FOLDER: Final = _HERE / "src"
 ARTIFACT_FOLDER: Final = _HERE / "artifacts"
 
 
-@dataclass(frozen=True, slots=True)
-class Artifact:
+class Artifact(Struct, frozen=True):
     """One compiled contract.
 
     Attributes:

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
+
+from msgspec import Struct
 
 from contracts.artifact import load_artifact
 from contracts.errors import BadReturnData
@@ -42,8 +43,7 @@ class ConsentState(IntEnum):
     RENEWED = 3
 
 
-@dataclass(frozen=True, slots=True)
-class GiveCall:
+class GiveCall(Struct, frozen=True):
     """Arguments of a give call; valid_until_day counts days since 1970-01-01, 0 = no end."""
 
     anchor_id: bytes
@@ -53,8 +53,7 @@ class GiveCall:
     valid_until_day: int
 
 
-@dataclass(frozen=True, slots=True)
-class RenewCall:
+class RenewCall(Struct, frozen=True):
     """Arguments of a renew call; valid_until_day counts days since 1970-01-01, 0 = no end."""
 
     anchor_id: bytes
@@ -62,16 +61,14 @@ class RenewCall:
     valid_until_day: int
 
 
-@dataclass(frozen=True, slots=True)
-class WithdrawCall:
+class WithdrawCall(Struct, frozen=True):
     """Arguments of a withdraw call."""
 
     anchor_id: bytes
     reason: int
 
 
-@dataclass(frozen=True, slots=True)
-class ConsentAnchored:
+class ConsentAnchored(Struct, frozen=True):
     """One consent event.
 
     Attributes:
@@ -100,8 +97,7 @@ class ConsentAnchored:
         return self.basis or self.reason
 
 
-@dataclass(frozen=True, slots=True)
-class ConsentStatus:
+class ConsentStatus(Struct, frozen=True):
     """Answer of the status view; issuer and commitment are zero bytes in state NONE."""
 
     state: ConsentState

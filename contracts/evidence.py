@@ -8,8 +8,9 @@ MAX_FILED_BYTES. It does not judge evidence and knows no store.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from bulwark.ledger.hashing import keccak256
 from bulwark.ledger.ids import Address
@@ -41,8 +42,7 @@ _FILED: Final = {
 _ZERO: Final = bytes(WORD)
 
 
-@dataclass(frozen=True, slots=True)
-class DoubleVoteCall:
+class DoubleVoteCall(Struct, frozen=True):
     """Two votes of one validator for one subject.
 
     Attributes:
@@ -80,8 +80,7 @@ class DoubleVoteCall:
         return keccak256(self.subject())
 
 
-@dataclass(frozen=True, slots=True)
-class FiledCase:
+class FiledCase(Struct, frozen=True):
     """What the registry keeps of a case."""
 
     culprit: bytes
@@ -90,8 +89,7 @@ class FiledCase:
     verified: bool
 
 
-@dataclass(frozen=True, slots=True)
-class DoubleVoteProven:
+class DoubleVoteProven(Struct, frozen=True):
     """The event of a proven double vote, without its votes."""
 
     culprit: bytes
@@ -102,8 +100,7 @@ class DoubleVoteProven:
     """Alliance that the votes are bound to: believe those of your own alone."""
 
 
-@dataclass(frozen=True, slots=True)
-class EvidenceFiled:
+class EvidenceFiled(Struct, frozen=True):
     """The event of a case that the contract did not verify."""
 
     culprit: bytes

@@ -8,9 +8,10 @@ executor may ask at every block. It does not say when a change takes effect.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
+
+from msgspec import Struct
 
 from bulwark.ledger.ids import Address
 from contracts.actions import (
@@ -85,8 +86,7 @@ class ProposalState(IntEnum):
     """Never stored: open, but its time is over."""
 
 
-@dataclass(frozen=True, slots=True)
-class Proposal:
+class Proposal(Struct, frozen=True):
     """One proposal as it stands at some block.
 
     Attributes:
@@ -218,8 +218,7 @@ def read_proposal(read_slot: ReadSlot, proposal_id: int, now_s: int) -> Proposal
     )
 
 
-@dataclass(frozen=True, slots=True)
-class CaseStatus:
+class CaseStatus(Struct, frozen=True):
     """What votes made of a case of the evidence registry.
 
     Attributes:

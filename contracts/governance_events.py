@@ -7,8 +7,9 @@ event of the member registry and every changed parameter touches the next epoch.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final, Protocol
+
+from msgspec import Struct
 
 from contracts.actions import MAX_ACTION_BYTES, Action, decode_action, parameter_word_name
 from contracts.governance import GOVERNANCE, MAX_FAILURE_BYTES, decode_failure
@@ -70,8 +71,7 @@ class LogEntry(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class ProposalMade:
+class ProposalMade(Struct, frozen=True):
     """A voter proposed an action; its own approval follows as an event of its own."""
 
     id: int
@@ -81,8 +81,7 @@ class ProposalMade:
     action_bytes: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Approved:
+class Approved(Struct, frozen=True):
     """A voter approved: so many approvals count now, so many are needed."""
 
     id: int
@@ -91,8 +90,7 @@ class Approved:
     needed: int
 
 
-@dataclass(frozen=True, slots=True)
-class ApprovalWithdrawn:
+class ApprovalWithdrawn(Struct, frozen=True):
     """A voter took its approval back; so many are left."""
 
     id: int
@@ -100,31 +98,27 @@ class ApprovalWithdrawn:
     approvals: int
 
 
-@dataclass(frozen=True, slots=True)
-class ProposalWithdrawn:
+class ProposalWithdrawn(Struct, frozen=True):
     """The last approval of a proposal was taken back."""
 
     id: int
 
 
-@dataclass(frozen=True, slots=True)
-class Executed:
+class Executed(Struct, frozen=True):
     """A proposal was carried out."""
 
     id: int
     approvals: int
 
 
-@dataclass(frozen=True, slots=True)
-class ExecutionFailed:
+class ExecutionFailed(Struct, frozen=True):
     """A proposal had enough approvals, but the action was refused for this reason."""
 
     id: int
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class ParameterChanged:
+class ParameterChanged(Struct, frozen=True):
     """A parameter has another value; previous is 0 when it had none."""
 
     name: str
@@ -132,8 +126,7 @@ class ParameterChanged:
     value: int
 
 
-@dataclass(frozen=True, slots=True)
-class MemberSuspended:
+class MemberSuspended(Struct, frozen=True):
     """A member lost its vote and the right to report for a case of the evidence registry."""
 
     member: bytes
@@ -141,8 +134,7 @@ class MemberSuspended:
     taken: Role
 
 
-@dataclass(frozen=True, slots=True)
-class MemberReinstated:
+class MemberReinstated(Struct, frozen=True):
     """A suspended member got these roles back."""
 
     member: bytes

@@ -7,8 +7,9 @@ not say when a change takes effect.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from contracts.members import ALL_ROLES, MEMBER_REGISTRY, Member, Role
 from contracts.words import WORD, address_of_word
@@ -37,15 +38,13 @@ _SHAPES: Final[Mapping[str, tuple[int, int]]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class MemberAdded:
+class MemberAdded(Struct, frozen=True):
     """A member joined, with these keys and roles."""
 
     member: Member
 
 
-@dataclass(frozen=True, slots=True)
-class MemberRemoved:
+class MemberRemoved(Struct, frozen=True):
     """A member left; node and account are the addresses it had."""
 
     id: bytes
@@ -53,8 +52,7 @@ class MemberRemoved:
     account: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class KeysChanged:
+class KeysChanged(Struct, frozen=True):
     """A member's vote key, account and OPRF share key are now these."""
 
     id: bytes
@@ -63,8 +61,7 @@ class KeysChanged:
     oprf_key: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class TlsPinsChanged:
+class TlsPinsChanged(Struct, frozen=True):
     """A member's TLS pins are now these."""
 
     id: bytes
@@ -72,8 +69,7 @@ class TlsPinsChanged:
     next_tls_pin: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class RolesChanged:
+class RolesChanged(Struct, frozen=True):
     """A member's roles are now these."""
 
     id: bytes
@@ -81,16 +77,14 @@ class RolesChanged:
     roles: Role
 
 
-@dataclass(frozen=True, slots=True)
-class GovernorOffered:
+class GovernorOffered(Struct, frozen=True):
     """The governor named a successor, who has not accepted yet; zero takes the offer back."""
 
     governor: bytes
     successor: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class GovernorChanged:
+class GovernorChanged(Struct, frozen=True):
     """The governor is now another; previous is zero at genesis."""
 
     previous: bytes

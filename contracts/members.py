@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import IntFlag
 from typing import Final
+
+from msgspec import Struct
 
 from bulwark.ledger.ids import Address
 from contracts.artifact import load_artifact
@@ -58,8 +59,7 @@ class Role(IntFlag):
 ALL_ROLES: Final = Role.VALIDATOR | Role.REPORTER | Role.REGULATOR | Role.DEPLOYER
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
+class Member(Struct, frozen=True):
     """One member of the registry.
 
     Attributes:

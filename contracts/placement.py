@@ -8,8 +8,9 @@ second meaning. It does not write a genesis document.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from contracts.artifact import load_artifact
 from contracts.consents import CONSENT_REGISTRY
@@ -57,8 +58,7 @@ class BadMembers(ContractError):
         self.member_id = member_id
 
 
-@dataclass(frozen=True, slots=True)
-class PlacedContract:
+class PlacedContract(Struct, frozen=True):
     """One contract of the genesis state.
 
     Attributes:

@@ -9,10 +9,11 @@ does not read the documents: `bulwark.policies` does.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import IntEnum
 from hashlib import sha256
 from typing import Final
+
+from msgspec import Struct
 
 from bulwark.ledger.ids import Address
 from contracts.artifact import load_artifact
@@ -66,8 +67,7 @@ class PolicyState(IntEnum):
     WITHDRAWN = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(Struct, frozen=True):
     """Where a policy stands on the ledger.
 
     Attributes:
@@ -89,8 +89,7 @@ class Standing:
         return self.state is PolicyState.ADOPTED or height <= self.until
 
 
-@dataclass(frozen=True, slots=True)
-class PolicyPublished:
+class PolicyPublished(Struct, frozen=True):
     """A document is on the ledger, not in force yet."""
 
     id: bytes
@@ -98,15 +97,13 @@ class PolicyPublished:
     document: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class PolicyAdopted:
+class PolicyAdopted(Struct, frozen=True):
     """A policy is in force for anchors of later blocks."""
 
     id: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class PolicyWithdrawn:
+class PolicyWithdrawn(Struct, frozen=True):
     """A policy is in force no more for anchors of later blocks."""
 
     id: bytes

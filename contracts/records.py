@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from bulwark.ledger.hashing import keccak256
 from contracts.artifact import load_artifact
@@ -33,8 +34,7 @@ _ZERO_30: Final = bytes(30)
 _ANCHORS_SLOT: Final = bytes(32)
 
 
-@dataclass(frozen=True, slots=True)
-class AnchorCall:
+class AnchorCall(Struct, frozen=True):
     """Arguments of one anchor call: root (32 bytes), count, schema, policy (32 bytes)."""
 
     root: bytes
@@ -43,8 +43,7 @@ class AnchorCall:
     policy: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class RecordsAnchored:
+class RecordsAnchored(Struct, frozen=True):
     """The event of one anchor; reporter is the 20-byte address of the signer."""
 
     reporter: bytes
@@ -54,8 +53,7 @@ class RecordsAnchored:
     policy: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class RecordAnchor:
+class RecordAnchor(Struct, frozen=True):
     """What the registry keeps of an anchor: reporter address, count, block number."""
 
     reporter: bytes

@@ -131,9 +131,14 @@ def parse_alliance(data: bytes, source: str, folder: Path = Path()) -> Alliance:
 def _read_alliance(document: Mapping[str, object], folder: Path) -> Alliance:
     optional = ("gas_limit", "consensus", "privacy", "permissions", "policies")
     doc = _table(document, "", ("name", "chain_id", "members"), optional)
-    consensus = _table(doc.get("consensus", {}), "consensus", (), ConsensusParameters.__slots__)
+    consensus = _table(
+        doc.get("consensus", {}), "consensus", (), ConsensusParameters.__struct_fields__
+    )
     privacy = _table(
-        doc.get("privacy", {}), "privacy", (), (*PrivacyParameters.__slots__, *PRIVACY_PARAMETERS)
+        doc.get("privacy", {}),
+        "privacy",
+        (),
+        (*PrivacyParameters.__struct_fields__, *PRIVACY_PARAMETERS),
     )
     rights = _table(doc.get("permissions", {}), "permissions", (), ("send", "deploy"))
     members = jf.items(doc["members"], "members", MAX_MEMBERS, _read_member)
@@ -151,7 +156,7 @@ def _read_alliance(document: Mapping[str, object], folder: Path) -> Alliance:
             **{
                 name: jf.integer(value, f"privacy.{name}")
                 for name, value in privacy.items()
-                if name in PrivacyParameters.__slots__
+                if name in PrivacyParameters.__struct_fields__
             }
         ),
         privacy_parameters={

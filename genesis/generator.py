@@ -250,7 +250,7 @@ def _parameters(alliance: Alliance) -> dict[str, int]:
     A value of zero, which only the clock's precision may have, is left out: no vote could set it.
     """
     consensus = alliance.consensus
-    found = {name: getattr(consensus, name) for name in consensus.__slots__}
+    found = {name: getattr(consensus, name) for name in consensus.__struct_fields__}
     found |= {"gas_limit": alliance.gas_limit, "request_timeout_ms": Config().request_timeout_ms}
     return {name: value for name, value in found.items() if value}
 

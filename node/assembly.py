@@ -7,8 +7,10 @@ is found here, before a socket is opened, with one line that says what and where
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from bulwark.ledger.errors import GenesisInvalid
 from bulwark.ledger.genesis import Genesis
@@ -44,8 +46,7 @@ class HomeInvalid(Exception):
         super().__init__(f"{where}: {detail}")
 
 
-@dataclass(frozen=True, slots=True)
-class Home:
+class Home(Struct, frozen=True):
     """A checked home folder: who the node is and what it was told."""
 
     path: Path

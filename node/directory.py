@@ -9,7 +9,8 @@ from the genesis document; a member that joined later is called by its id.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from bulwark.ledger.genesis import Genesis
 from bulwark.ledger.genesismember import ROLES
@@ -25,8 +26,7 @@ from node.network.identity import Member
 ZERO = bytes(32)
 
 
-@dataclass(frozen=True, slots=True)
-class LedgerMember:
+class LedgerMember(Struct, frozen=True):
     """One member as the registry has it."""
 
     id: MemberId

@@ -8,8 +8,9 @@ Values are plain Python (bytes, int); hexadecimal is the API's affair. Block tag
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec import Struct
 
 from bulwark.ledger.header import Header
 from bulwark.ledger.ids import Address, Digest, Height
@@ -20,8 +21,7 @@ BlockAt = int | str
 """A height or one of latest, pending, safe, finalized, earliest."""
 
 
-@dataclass(frozen=True, slots=True)
-class BlockBody:
+class BlockBody(Struct, frozen=True):
     """A stored block with decoded transactions and their receipts in order."""
 
     header: Header
@@ -32,8 +32,7 @@ class BlockBody:
     """Bytes of the encoded batch."""
 
 
-@dataclass(frozen=True, slots=True)
-class TransactionPlace:
+class TransactionPlace(Struct, frozen=True):
     """Where a transaction stands in the chain."""
 
     transaction: Transaction
@@ -42,8 +41,7 @@ class TransactionPlace:
     index: int
 
 
-@dataclass(frozen=True, slots=True)
-class LogPlace:
+class LogPlace(Struct, frozen=True):
     """A log with the position that JSON-RPC gives it."""
 
     log: Log
@@ -56,8 +54,7 @@ class LogPlace:
     timestamp_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class CallRequest:
+class CallRequest(Struct, frozen=True):
     """A message to execute without a transaction."""
 
     sender: Address
@@ -67,8 +64,7 @@ class CallRequest:
     gas: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class CallResult:
+class CallResult(Struct, frozen=True):
     """Outcome of a call: output, or revert data, or another failure."""
 
     success: bool
@@ -79,8 +75,7 @@ class CallResult:
     """None on success; `revert`, or the kind of the EVM error."""
 
 
-@dataclass(frozen=True, slots=True)
-class StorageProof:
+class StorageProof(Struct, frozen=True):
     """Merkle-Patricia proof of one storage slot."""
 
     key: bytes
@@ -88,8 +83,7 @@ class StorageProof:
     proof: tuple[bytes, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class AccountProof:
+class AccountProof(Struct, frozen=True):
     """EIP-1186 proof of an account at a block."""
 
     address: Address
@@ -101,8 +95,7 @@ class AccountProof:
     storage: tuple[StorageProof, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class WaitingTransaction:
+class WaitingTransaction(Struct, frozen=True):
     """A transaction that waits at this node."""
 
     transaction: Transaction

@@ -9,8 +9,9 @@ true. Pure: no clock, no disk, no network; the store is `node.evidence_book`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Final, TypeVar, assert_never, cast
+
+from msgspec import Struct
 
 from bulwark.ledger import jsonfields as jf
 from bulwark.ledger.codec import Reader, Writer
@@ -69,8 +70,7 @@ class EvidenceInvalid(Exception):
         super().__init__(f"{what}: {detail}")
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
+class Case(Struct, frozen=True):
     """A piece of evidence with the epoch whose terms it is checked against."""
 
     epoch: Epoch
@@ -175,8 +175,7 @@ def _one(message: Message, wanted: type[_T]) -> _T:
     return message
 
 
-@dataclass(frozen=True, slots=True)
-class EvidenceEntry:
+class EvidenceEntry(Struct, frozen=True):
     """A stored case as the node shows it."""
 
     case: Case | WrongEvaluation

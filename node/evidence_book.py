@@ -8,8 +8,9 @@ to the ledger is remembered beside it. It judges nothing: the core reports, `hol
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from typing import Final
+
+from msgspec.structs import replace
 
 from bulwark.ledger.epochs import EpochChange
 from bulwark.ledger.ids import Digest, Epoch, MemberId

@@ -8,11 +8,14 @@ themselves are in `node.diagnosis`, without clock and socket.
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from bulwark.ledger.genesis import Genesis
 from bulwark.ledger.ids import MemberId
@@ -56,8 +59,7 @@ _Key = tuple[str, str]
 log = Log("diagnosis")
 
 
-@dataclass(frozen=True, slots=True)
-class Sources:
+class Sources(Struct, frozen=True):
     """What the examiner reads."""
 
     genesis: Genesis
@@ -125,7 +127,9 @@ class Examiner:
         keys = {(f.code, f.subject) for f in found.findings}
         self._since_ms = {key: self._since_ms.get(key, found.at_ms) for key in keys}
         dated = tuple(
-            f if f.since_ms is not None else replace(f, since_ms=self._since_ms[f.code, f.subject])
+            f
+            if f.since_ms is not None
+            else dataclasses.replace(f, since_ms=self._since_ms[f.code, f.subject])
             for f in found.findings
         )
         return replace(found, findings=dated)

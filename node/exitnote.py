@@ -10,10 +10,11 @@ from __future__ import annotations
 import json
 import os
 import time
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Final
+
+from msgspec import Struct
 
 from node.logs import Log
 
@@ -38,8 +39,7 @@ class Ending(StrEnum):
     """It did not start."""
 
 
-@dataclass(frozen=True, slots=True)
-class ExitNote:
+class ExitNote(Struct, frozen=True):
     """One note."""
 
     ending: Ending

@@ -7,7 +7,9 @@ ledger places into the views that readers get.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from bulwark.indicators.model import IndicatorReport, ScreeningRequest
 from bulwark.ledger.epochs import EpochTerms
@@ -51,8 +53,7 @@ from node.service import (
 from node.status import StatusBoard
 
 
-@dataclass(frozen=True, slots=True)
-class Parts:
+class Parts(Struct, frozen=True):
     """What the facade hands over to."""
 
     genesis: Genesis

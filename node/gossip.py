@@ -7,7 +7,7 @@ An ordinary transaction carries no sidecar, an anchor always one.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from bulwark.ledger.codec import Reader, Writer
 from bulwark.ledger.errors import TransactionInvalid
@@ -19,8 +19,7 @@ from bulwark.ledger.transaction import Transaction
 from contracts.bindings import RECORD_REGISTRY, AnchorCall, decode_anchor_call
 
 
-@dataclass(frozen=True, slots=True)
-class Parcel:
+class Parcel(Struct, frozen=True):
     """A checked transaction with its sidecar, if it needs one."""
 
     transaction: Transaction

@@ -6,7 +6,8 @@ Rules: `node.app` builds it and `node.services` builds on it; what runs below ne
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from node.assembly import Home
 from node.chain.records import RecordReader
@@ -35,8 +36,7 @@ from node.storage.port import KeyValueStore
 from node.tagging.tagger import Tagger
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ground:
+class Ground(Struct, frozen=True, kw_only=True):
     """The parts of a node that the services stand on."""
 
     home: Home

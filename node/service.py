@@ -8,9 +8,10 @@ The Ethereum-shaped read side is a Protocol of its own in `node.ethereum`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from typing import Protocol
+
+from msgspec import Struct, field
 
 from bulwark.indicators.model import IndicatorReport, ScreeningRequest
 from bulwark.indicators.usage import Limit
@@ -39,8 +40,7 @@ class Role(StrEnum):
     """Propose changes of the alliance and vote on them for this member."""
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(Struct, frozen=True):
     """Who asks, as the access log names it: the id of the API key, never the key, and its role."""
 
     key_id: str
@@ -145,8 +145,7 @@ class Forbidden(ServiceError):
     code = "forbidden"
 
 
-@dataclass(frozen=True, slots=True)
-class Idempotency:
+class Idempotency(Struct, frozen=True):
     """A client's promise that two requests with one key are one wish."""
 
     key: str
@@ -155,8 +154,7 @@ class Idempotency:
     """SHA-256 of method, path and body."""
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(Struct, frozen=True):
     """Why one row was not taken."""
 
     rule: str
@@ -166,8 +164,7 @@ class Refusal:
     field: str = "value"
 
 
-@dataclass(frozen=True, slots=True)
-class ReportOutcome:
+class ReportOutcome(Struct, frozen=True):
     """What became of one reported row."""
 
     record_id: RecordId | None
@@ -180,8 +177,7 @@ class ReportOutcome:
     refusal: Refusal | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Reason:
+class Reason(Struct, frozen=True):
     """One weighted reason of a screening's score."""
 
     code: str
@@ -189,8 +185,7 @@ class Reason:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class RecordView:
+class RecordView(Struct, frozen=True):
     """A record as an entitled reader may see it: no clear text, no salt, no tag."""
 
     record_id: RecordId
@@ -205,8 +200,7 @@ class RecordView:
     """State and history of a statement; None for a follow-up, and in answers, where all stand."""
 
 
-@dataclass(frozen=True, slots=True)
-class ScreeningAnswer:
+class ScreeningAnswer(Struct, frozen=True):
     """The answer to one question; never a silent clean."""
 
     hit: bool
@@ -235,8 +229,7 @@ class ScreeningAnswer:
     """Duties that come with it."""
 
 
-@dataclass(frozen=True, slots=True)
-class BlockView:
+class BlockView(Struct, frozen=True):
     """A block with what certifies it."""
 
     header: Header
@@ -247,8 +240,7 @@ class BlockView:
     """None while it is executed but not finalized."""
 
 
-@dataclass(frozen=True, slots=True)
-class MemberView:
+class MemberView(Struct, frozen=True):
     """A member of the alliance as every node sees it."""
 
     id: MemberId
@@ -260,8 +252,7 @@ class MemberView:
     """Whether this node has a live connection to it; None for itself."""
 
 
-@dataclass(frozen=True, slots=True)
-class Readiness:
+class Readiness(Struct, frozen=True):
     """Whether the node can serve, and if not what is missing."""
 
     ready: bool

@@ -6,8 +6,8 @@ Rules: it only reads; names and units of metrics are stable; nothing here names 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 
+from msgspec import Struct
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.platform_collector import PlatformCollector
@@ -35,8 +35,7 @@ MAX_LAG_BLOCKS = 8
 """Blocks behind the alliance with which a node still calls itself in step."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sources:
+class Sources(Struct, frozen=True):
     """What the board reads."""
 
     genesis: Genesis

@@ -7,7 +7,9 @@ they are. It only reads.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from node.diagnosis.facts import EvidenceFacts, Facts, LevelFacts, PruningFacts, RestoreFacts
 

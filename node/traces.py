@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Protocol
 
+from msgspec import Struct
+
 from bulwark.ledger.ids import Address, Digest, Height
 from node.ethereum import CallRequest, CallResult, EthereumView
 
@@ -32,8 +34,7 @@ class TraceKind(Enum):
     """The accounts that were touched, as they were before and after."""
 
 
-@dataclass(frozen=True, slots=True)
-class TraceWish:
+class TraceWish(Struct, frozen=True):
     """What is asked for; the last three are for STEPS."""
 
     kind: TraceKind = TraceKind.CALLS
@@ -43,8 +44,7 @@ class TraceWish:
     stack: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class FrameLog:
+class FrameLog(Struct, frozen=True):
     """An event of a call."""
 
     address: Address
@@ -96,8 +96,7 @@ class Step:
     """Slot and value that SLOAD read or SSTORE wrote."""
 
 
-@dataclass(frozen=True, slots=True)
-class AccountState:
+class AccountState(Struct, frozen=True):
     """An account at one moment; the storage holds the slots that the transaction touched."""
 
     balance: int
@@ -106,8 +105,7 @@ class AccountState:
     storage: dict[int, int]
 
 
-@dataclass(frozen=True, slots=True)
-class TouchedAccount:
+class TouchedAccount(Struct, frozen=True):
     """An account that a transaction touched; None where it did not exist."""
 
     address: Address
@@ -115,8 +113,7 @@ class TouchedAccount:
     after: AccountState | None
 
 
-@dataclass(frozen=True, slots=True)
-class TransactionTrace:
+class TransactionTrace(Struct, frozen=True):
     """How one transaction or call ran."""
 
     transaction_hash: Digest | None
@@ -130,8 +127,7 @@ class TransactionTrace:
     touched: Sequence[TouchedAccount] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class AccessEntry:
+class AccessEntry(Struct, frozen=True):
     """Slots of one account that a message reads or writes."""
 
     address: Address

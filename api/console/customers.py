@@ -7,10 +7,12 @@ rule.
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from typing import Final
+
+from msgspec.structs import replace
 
 from api.console.forms import (
     Field,
@@ -122,7 +124,7 @@ class CustomerPages:
 
         async def again(wrong: Wrong) -> View:
             errors = tuple(replace(e, field=_typed_name(e.field)) for e in wrong.errors)
-            form = refused(self._form(visit), visit.form, replace(wrong, errors=errors))
+            form = refused(self._form(visit), visit.form, dataclasses.replace(wrong, errors=errors))
             return await self._list(visit, form, {})
 
         return await settle(visit, work, again)
@@ -168,7 +170,7 @@ class CustomerPages:
         async def again(wrong: Wrong) -> View:
             numbers = _numbers(visit)
             errors = tuple(replace(e, field=_chosen_name(e.field, numbers)) for e in wrong.errors)
-            return self._one(visit, step, replace(wrong, errors=errors))
+            return self._one(visit, step, dataclasses.replace(wrong, errors=errors))
 
         return await settle(visit, work, again)
 

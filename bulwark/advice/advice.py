@@ -11,9 +11,10 @@ decides nothing: the member does.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
+
+from msgspec import Struct
 
 from bulwark.indicators.vocabulary import Band
 
@@ -54,8 +55,7 @@ class ThresholdFault(ValueError):
     """A member's threshold asks for a step earlier than the records ever permit."""
 
 
-@dataclass(frozen=True, slots=True)
-class Thresholds:
+class Thresholds(Struct, frozen=True):
     """From which band on a member wants each step; None for never."""
 
     warn: Band | None = Band.LOW
@@ -76,8 +76,7 @@ USUAL: Final = Thresholds()
 """Each step as early as records permit it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(Struct, frozen=True):
     """What advice looks at in an answer."""
 
     band: str
@@ -89,8 +88,7 @@ class Facts:
     """Codes of the limits."""
 
 
-@dataclass(frozen=True, slots=True)
-class Advice:
+class Advice(Struct, frozen=True):
     """What is advised, in codes."""
 
     level: Level

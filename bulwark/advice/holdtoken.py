@@ -16,7 +16,6 @@ import hashlib
 import hmac
 import json
 import re
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
@@ -25,6 +24,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import (
     Ed25519PrivateKey,
     Ed25519PublicKey,
 )
+from msgspec import Struct
 
 PREFIX: Final = "bco1"
 MAX_TOKEN: Final = 1_400
@@ -54,8 +54,7 @@ class TokenRefused(ValueError):
         super().__init__(f"{code}: {detail}")
 
 
-@dataclass(frozen=True, slots=True)
-class HoldToken:
+class HoldToken(Struct, frozen=True):
     """What a token says."""
 
     token_id: bytes

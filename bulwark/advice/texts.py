@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from string import Formatter
 from typing import Final
+
+from msgspec import Struct
 
 FALLBACK: Final = "en"
 LANGUAGES: Final = (FALLBACK, "de", "fr", "es", "zh")
@@ -26,8 +27,7 @@ class TextFault(ValueError):
     """A catalogue breaks a rule; the message says where and what is allowed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
+class Text(Struct, frozen=True):
     """A message in words."""
 
     text: str

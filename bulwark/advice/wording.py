@@ -8,9 +8,10 @@ same advice gives the same texts, so they are made once.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
+
+from msgspec import Struct
 
 from bulwark.advice.advice import HELD_BACK, Advice, Level
 from bulwark.advice.texts import Catalogue, Text
@@ -28,8 +29,7 @@ WITH_LETTER: Final = frozenset({Level.PROTECT, Level.DELAY, Level.BLOCK})
 WITH_REMEDY: Final = frozenset({Level.WARN, Level.DELAY, Level.BLOCK})
 
 
-@dataclass(frozen=True, slots=True)
-class Wording:
+class Wording(Struct, frozen=True):
     """The texts of an advice."""
 
     language: str
@@ -42,8 +42,7 @@ class Wording:
     """Paragraphs with an empty line between; None where nothing is done that needs one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sender:
+class Sender(Struct, frozen=True):
     """Who speaks: the member's name and the channel of remedy."""
 
     member: str

@@ -9,8 +9,9 @@ beside the record, so that a change is found at the record and not only at the r
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from enum import IntEnum
+
+from msgspec import Struct
 
 from bulwark.ledger.errors import DecodeError, LimitExceeded
 from bulwark.ledger.ids import DIGEST_BYTES, RecordId
@@ -36,8 +37,7 @@ class Shown(IntEnum):
     WITHHELD = 2
 
 
-@dataclass(frozen=True, slots=True)
-class PackEntry:
+class PackEntry(Struct, frozen=True):
     """One record of a batch as a pack shows it."""
 
     shown: Shown
@@ -47,8 +47,7 @@ class PackEntry:
     """What is behind the leaf, not compared with it yet; only if FULL."""
 
 
-@dataclass(frozen=True, slots=True)
-class PackBatch:
+class PackBatch(Struct, frozen=True):
     """One batch at its place in the record log."""
 
     position: int

@@ -9,10 +9,11 @@ the verifier can be told to expect it. Times are what each signer says.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import Final
 
 import rfc8785
+from msgspec import Struct
+from msgspec.structs import replace
 
 from bulwark.audit.packfiles import MAX_CUSTODY_BYTES
 from bulwark.audit.packmanifest import MAX_VERSION_CHARS
@@ -41,8 +42,7 @@ _HASH_TAG: Final = b"bulwark/evidence-pack/custody/1\x00"
 _UNSIGNED: Final = bytes(SIGNATURE_BYTES)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CustodyEntry:
+class CustodyEntry(Struct, frozen=True, kw_only=True):
     """One step of a pack's way."""
 
     number: int

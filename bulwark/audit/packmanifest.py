@@ -9,10 +9,10 @@ The content hash covers only what every honest node writes alike, so packs of tw
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Final
 
 import rfc8785
+from msgspec import Struct
 
 from bulwark.audit.packfiles import (
     FORMAT,
@@ -51,8 +51,7 @@ _MANIFEST_TAG: Final = b"evidence-pack/manifest/1"
 _CONTENT_TAG: Final = b"bulwark/evidence-pack/content/1\x00"
 
 
-@dataclass(frozen=True, slots=True)
-class ListedFile:
+class ListedFile(Struct, frozen=True):
     """One file as the manifest lists it."""
 
     name: str
@@ -61,8 +60,7 @@ class ListedFile:
     sha256: Digest
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Selection:
+class Selection(Struct, frozen=True, kw_only=True):
     """Which records a pack is about."""
 
     kind: str
@@ -117,8 +115,7 @@ class Selection:
         return made
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Manifest:
+class Manifest(Struct, frozen=True, kw_only=True):
     """What a pack claims to be; the verifier holds every field against the files."""
 
     alliance: str

@@ -8,7 +8,8 @@ bytes, since signatures are deterministic (RFC 6979).
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from bulwark.audit.packcustody import CustodyEntry, custody_document, following
 from bulwark.audit.packfiles import CUSTODY, MANIFEST, SIGNATURE
@@ -28,8 +29,7 @@ from bulwark.ledger.ids import Digest, Height, MemberId, TimestampMs
 from bulwark.ledger.signing import Signer
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Maker:
+class Maker(Struct, frozen=True, kw_only=True):
     """Who makes a pack."""
 
     genesis: Genesis
@@ -39,8 +39,7 @@ class Maker:
     tool_version: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Contents:
+class Contents(Struct, frozen=True, kw_only=True):
     """What a pack is about and the files that say so."""
 
     chain_first: Height
@@ -52,8 +51,7 @@ class Contents:
     missing_policies: tuple[Digest, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Pack:
+class Pack(Struct, frozen=True):
     """A pack that is ready to be written."""
 
     manifest: Manifest

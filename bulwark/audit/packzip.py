@@ -11,9 +11,10 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final
+
+from msgspec import Struct
 
 from bulwark.audit.packfiles import MAX_ENTRIES, MAX_PACK_BYTES, is_safe, place
 from bulwark.ledger.errors import LedgerError
@@ -39,8 +40,7 @@ class PackInvalid(LedgerError):
     """What should go into a pack does not fit into one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(Struct, frozen=True):
     """A file that is to be written."""
 
     name: str
@@ -52,8 +52,7 @@ class Source:
         return cls(name, lambda: (content,))
 
 
-@dataclass(frozen=True, slots=True)
-class Measured:
+class Measured(Struct, frozen=True):
     """A file of the archive."""
 
     name: str

@@ -12,9 +12,10 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
+
+from msgspec import Struct
 
 from bulwark.ledger.ids import Digest, Height
 
@@ -29,8 +30,7 @@ _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\u
 """What begins a formula in spreadsheets, full-width forms included."""
 
 
-@dataclass(frozen=True, slots=True)
-class Basis:
+class Basis(Struct, frozen=True):
     """The final block that a report rests on."""
 
     height: Height
@@ -44,8 +44,7 @@ class Basis:
         return time_text(self.time_ms)
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(Struct, frozen=True):
     """One column."""
 
     key: str
@@ -56,8 +55,7 @@ class Column:
     """What a number counts or a text is (records, days, UTC, hex), empty where the title says."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
+class Report(Struct, frozen=True, kw_only=True):
     """A table, or one page of it. Raises ValueError for a row that does not fit the columns."""
 
     name: str

@@ -13,9 +13,10 @@ smaller one. Two nodes with one ledger draw the same.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from hashlib import pbkdf2_hmac, sha256
 from typing import Final
+
+from msgspec import Struct
 
 from bulwark.audit.report import Basis, basis_document
 from bulwark.ledger.ids import Address, Digest, Height, MemberId
@@ -37,8 +38,7 @@ _DRAW: Final = b"bulwark/sampling/draw/1\x00"
 _WORD: Final = 1 << 64
 
 
-@dataclass(frozen=True, slots=True)
-class SeedBlock:
+class SeedBlock(Struct, frozen=True):
     """What the search for a seed's block reads of one block."""
 
     height: Height
@@ -90,8 +90,7 @@ def delay(
         yield Digest(state)
 
 
-@dataclass(frozen=True, slots=True)
-class Seed:
+class Seed(Struct, frozen=True):
     """The seed of a draw."""
 
     basis: Basis
@@ -100,8 +99,7 @@ class Seed:
     """Last value of the delay function over the hash of S."""
 
 
-@dataclass(frozen=True, slots=True)
-class Population:
+class Population(Struct, frozen=True):
     """What is drawn from."""
 
     kind: str
@@ -153,8 +151,7 @@ class Draw:
             counter += 1
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(Struct, frozen=True):
     """One drawn thing, to be opened by its member."""
 
     number: int
@@ -166,8 +163,7 @@ class Item:
     """Record id or anchored digest as hex, or the number of an access entry from 1."""
 
 
-@dataclass(frozen=True, slots=True)
-class Stratum:
+class Stratum(Struct, frozen=True):
     """What was drawn from one part of the population."""
 
     member: MemberId | None
@@ -175,8 +171,7 @@ class Stratum:
     items: tuple[Item, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
+class Sample(Struct, frozen=True):
     """A sample with all that somebody else needs to draw it again."""
 
     population: Population

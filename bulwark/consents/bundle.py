@@ -8,8 +8,9 @@ person and to nobody else. That a consent did not end later can not be shown by 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Final
+
+from msgspec import Struct
 
 BUNDLE_FORMAT: Final = "bulwark/consent-bundle/1"
 MAX_BUNDLE_BYTES: Final = 16 * 1024 * 1024
@@ -17,8 +18,7 @@ MAX_CONSENTS: Final = 100
 """Consents in one bundle."""
 
 
-@dataclass(frozen=True, slots=True)
-class BundledVersion:
+class BundledVersion(Struct, frozen=True):
     """A version of a receipt."""
 
     number: int
@@ -28,8 +28,7 @@ class BundledVersion:
     """Anchor proof; None while its block is not final."""
 
 
-@dataclass(frozen=True, slots=True)
-class BundledConsent:
+class BundledConsent(Struct, frozen=True):
     """A consent with its receipts."""
 
     consent_id: str

@@ -11,9 +11,10 @@ with one answer are answered together.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
+
+from msgspec import Struct
 
 from bulwark.consents.ending import Ending
 
@@ -28,8 +29,7 @@ class StatusReason(StrEnum):
     OBJECTED = "OBJECTED"
 
 
-@dataclass(frozen=True, slots=True)
-class Status:
+class Status(Struct, frozen=True):
     """The answer for some scopes."""
 
     valid: bool
@@ -38,8 +38,7 @@ class Status:
     """RFC 3339 time at which it ends or ended, empty for none."""
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(Struct, frozen=True):
     """One receipt of the person, as far as a status depends on it."""
 
     scopes: tuple[str, ...]

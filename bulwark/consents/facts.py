@@ -8,8 +8,9 @@ a personal data category covers the indicator's kind, and its scopes let it be s
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from bulwark.consents.vocabulary import basis_of, covering, purpose_of
 from bulwark.indicators.vocabulary import Kind, LawfulBasis, Purpose
@@ -17,8 +18,7 @@ from bulwark.indicators.vocabulary import Kind, LawfulBasis, Purpose
 SHARE_SCOPE = "indicator:share"
 
 
-@dataclass(frozen=True, slots=True)
-class ReceiptFacts:
+class ReceiptFacts(Struct, frozen=True):
     """What a receipt permits."""
 
     version: int

@@ -9,9 +9,10 @@ never a consent by itself. `NOT_CARRIED` names what is lost on the way out.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
+
+from msgspec import Struct
 
 from bulwark.consents.parsing import parse
 from bulwark.consents.schema import Schema, check
@@ -65,8 +66,7 @@ _KINDS: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(Struct, frozen=True):
     """What an imported receipt says, as terms that are not complete yet."""
 
     terms: dict[str, Any]

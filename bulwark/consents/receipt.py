@@ -10,9 +10,10 @@ UTC with seconds; nothing here reads a clock.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+
+from msgspec import Struct
 
 from bulwark.consents.parsing import check_bounds
 from bulwark.consents.schema import Schema, check
@@ -33,8 +34,7 @@ from bulwark.consents.vocabulary import (
 Document = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Issuer:
+class Issuer(Struct, frozen=True):
     """The member that issues a receipt, and the alliance it shares in."""
 
     member: str

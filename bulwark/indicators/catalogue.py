@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import fields
 from typing import Final
 
 from bulwark.indicators.country import COUNTRIES
@@ -107,10 +106,10 @@ def _rules() -> str:
 
 def _defaults(defaults: ReportDefaults | ScreeningDefaults) -> str:
     lines = []
-    for entry in fields(defaults):
-        value = getattr(defaults, entry.name)
+    for entry in defaults.__struct_fields__:
+        value = getattr(defaults, entry)
         told = "must be stated" if value is None else "not stated" if value == "" else f"`{value}`"
-        lines.append((f"`{entry.name}`", told))
+        lines.append((f"`{entry}`", told))
     return _table(("field", "default"), lines)
 
 

@@ -8,9 +8,10 @@ no evidence, roles or members.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
+
+from msgspec import Struct
 
 from bulwark.indicators.vocabulary import Kind
 
@@ -19,8 +20,7 @@ FULL: Final = 1000
 """The weight of a fresh statement, in thousandths."""
 
 
-@dataclass(frozen=True, slots=True)
-class Lifetime:
+class Lifetime(Struct, frozen=True):
     """Life span in days and decay speed as a fraction (23/10 falls fast at first, 1 evenly)."""
 
     days: int

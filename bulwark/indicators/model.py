@@ -10,10 +10,10 @@ structs and not dataclasses because an upload makes a hundred thousand of them.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final, Self
 
 import msgspec
+from msgspec import Struct
 
 from bulwark.indicators.country import NOT_STATED, Country
 from bulwark.indicators.fields import Cells
@@ -45,8 +45,7 @@ VALID_DAYS_MAX: Final = 3650
 _REPORTABLE: Final = frozenset({Operation.ADD, Operation.SIGHT})
 
 
-@dataclass(frozen=True, slots=True)
-class ReportDefaults:
+class ReportDefaults(Struct, frozen=True):
     """What a report row takes for cells it leaves out; a member can set its own."""
 
     fraud_type: FraudType | None = None
@@ -64,8 +63,7 @@ class ReportDefaults:
     """Id or title of a policy; '' for the default of the alliance."""
 
 
-@dataclass(frozen=True, slots=True)
-class ScreeningDefaults:
+class ScreeningDefaults(Struct, frozen=True):
     """What a screening takes for cells it leaves out; None means that the row must state it."""
 
     lawful_basis: LawfulBasis | None = None

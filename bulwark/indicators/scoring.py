@@ -15,9 +15,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import prod
 from typing import Final
+
+from msgspec import Struct
 
 from bulwark.indicators.lifetime import DAY_MS, FULL, LIFETIMES, remaining
 from bulwark.indicators.usage import Limit, limits_of, permitted_actions
@@ -80,8 +81,7 @@ _PROTECTING: Final = frozenset(role for role, weight in ROLE_WEIGHT.items() if w
 _AUTHORITATIVE: Final = frozenset({EvidenceLevel.ADJUDICATED, EvidenceLevel.AUTHORITY})
 
 
-@dataclass(frozen=True, slots=True)
-class RecordView:
+class RecordView(Struct, frozen=True):
     """What scoring needs of one statement; days count from 1970-01-01 UTC, 0 = not stated.
 
     ``reporter`` names the member; ``breach`` is the id of a rule that the record breaks, if any;
@@ -106,8 +106,7 @@ class RecordView:
     source: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Reason:
+class Reason(Struct, frozen=True):
     """One stated reason: stable code, points it adds to (or takes from) the score, plain text."""
 
     code: str
@@ -115,8 +114,7 @@ class Reason:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Assessment:
+class Assessment(Struct, frozen=True):
     """Answer about one identifier; ``protected`` asks to shield a victim or a genuine party."""
 
     band: Band

@@ -10,8 +10,9 @@ art. 22). It checks nobody's conduct: it says what the records allow.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from bulwark.indicators.vocabulary import Band, Tlp, Usage
 
@@ -45,8 +46,7 @@ _TLP_TEXT: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Limit:
+class Limit(Struct, frozen=True):
     """One duty that comes with an answer: a stable code and what it asks."""
 
     code: str

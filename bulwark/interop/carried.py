@@ -14,6 +14,9 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
+import msgspec
+from msgspec import Struct
+
 NO_ROW: Final[Mapping[str, object]] = MappingProxyType({})
 """The row of an action on an earlier statement."""
 
@@ -128,8 +131,7 @@ class Item:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Statement:
+class Statement(Struct, frozen=True):
     """One thing to tell the alliance."""
 
     action: Action
@@ -146,15 +148,14 @@ class Statement:
     """Version of what it was made from, as its format writes it: a timestamp."""
     record: str = ""
     """Record id in hex that its source says it is: an own export that came back."""
-    origin: Mapping[str, str] = field(default_factory=dict)
+    origin: Mapping[str, str] = msgspec.field(default_factory=dict)
     """What an export needs to write it as it was: the foreign type, category, relation."""
 
     def __repr__(self) -> str:  # a row holds clear text, which must not get into logs
         return f"Statement({self.action.value}, {self.where!r}, part={self.part})"
 
 
-@dataclass(frozen=True, slots=True)
-class Carried:
+class Carried(Struct, frozen=True):
     """The result of a conversion."""
 
     statements: tuple[Statement, ...] = ()

@@ -9,8 +9,9 @@ the tables from here, tests hold them to it.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from bulwark.indicators.terms import Term
 from bulwark.indicators.vocabulary import (
@@ -29,8 +30,7 @@ NAMESPACE: Final = "fraud-alliance"
 """Of the machine tags that carry the ledger's own words out and back in."""
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """What a foreign value is on the ledger."""
 
     kind: Kind

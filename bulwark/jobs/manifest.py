@@ -10,10 +10,10 @@ of the same block. No value of a row is in it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 import rfc8785
+from msgspec import Struct
 
 from bulwark.jobs.row import OUTCOMES
 from bulwark.ledger import jsonfields as jf
@@ -37,8 +37,7 @@ class ManifestInvalid(Exception):
     """A manifest is none, or its signature does not hold; the message says where."""
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(Struct, frozen=True):
     """Some rows of the result that follow each other."""
 
     rows: int
@@ -46,8 +45,7 @@ class Part:
     """SHA-256 of their canonical lines."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Manifest:
+class Manifest(Struct, frozen=True, kw_only=True):
     """What a job says of itself."""
 
     alliance: str

@@ -14,10 +14,11 @@ It keeps nothing and asks no ledger: the anchors are what the auditor read there
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from enum import IntEnum
 from hashlib import sha256
 from typing import Final
+
+from msgspec import Struct
 
 from bulwark.ledger.codec import Reader, Writer
 from bulwark.ledger.errors import DecodeError, LimitExceeded
@@ -75,16 +76,14 @@ class AccessKind(IntEnum):
         return self >= AccessKind.ADMINISTRATION
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(Struct, frozen=True):
     """The chain after so many entries."""
 
     count: int
     digest: Digest
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AccessEntry:
+class AccessEntry(Struct, frozen=True, kw_only=True):
     """One access. Raises LimitExceeded for a text that is too long."""
 
     number: int
@@ -182,8 +181,7 @@ def chain_start(genesis_hash: bytes, member_id: bytes) -> Head:
     return Head(0, Digest(sha256(_START + writer.done()).digest()))
 
 
-@dataclass(frozen=True, slots=True)
-class Gap:
+class Gap(Struct, frozen=True):
     """The first thing in a log that is not as it was anchored."""
 
     number: int

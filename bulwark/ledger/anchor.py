@@ -9,9 +9,10 @@ Turning contract events into anchors is the executor's work, not this file's.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
+
+from msgspec import Struct
 
 from bulwark.ledger.errors import DecodeError
 from bulwark.ledger.ids import ADDRESS_BYTES, DIGEST_BYTES, ZERO_DIGEST, Address, Digest, Height
@@ -37,8 +38,7 @@ class AnchorKind(IntEnum):
     """The renewal of one, with another receipt and last day: event ConsentAnchored, kind 3."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Anchor:
+class Anchor(Struct, frozen=True, kw_only=True):
     """One anchoring event with its place on the ledger."""
 
     kind: AnchorKind

@@ -8,8 +8,9 @@ so sets are followed one by one from the genesis document (pitfall S11). Nothing
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Final
+
+from msgspec import Struct, field
 
 from bulwark.ledger.codec import Reader, Writer
 from bulwark.ledger.errors import CertificateInvalid, ProofInvalid
@@ -72,8 +73,7 @@ def proven_level(header: Header, parameters: Mapping[str, int]) -> int:
     return level_of(parameters)
 
 
-@dataclass(frozen=True, slots=True)
-class EpochChange:
+class EpochChange(Struct, frozen=True):
     """The end of an epoch: its last header, the certificate of it, and who votes next."""
 
     header: Header
@@ -97,8 +97,7 @@ class EpochChange:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class EpochTerms:
+class EpochTerms(Struct, frozen=True):
     """Who votes in one epoch, on heights above `start`."""
 
     validators: ValidatorSet

@@ -10,8 +10,9 @@ parameters can prove it. Nothing here has state.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 PROTOCOL_LEVEL: Final = "protocol_level"
 """Name of the governed parameter."""
@@ -20,8 +21,7 @@ MAX_TRANSACTION_GAS: Final = 1 << 24
 """Most gas of one transaction from TRANSACTION_GAS_CAP on, as EIP-7825 has it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Feature:
+class Feature(Struct, frozen=True):
     """One change of the protocol's rules."""
 
     level: int

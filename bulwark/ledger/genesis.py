@@ -12,7 +12,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+import msgspec
 import rfc8785
+from msgspec import Struct
 
 from bulwark.ledger import jsonfields as jf
 from bulwark.ledger.errors import GenesisInvalid
@@ -54,8 +56,7 @@ MAX_DURATION_MS: Final = 86_400_000
 _TAG: Final = b"bulwark/genesis/1\x00"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConsensusParameters:
+class ConsensusParameters(Struct, frozen=True, kw_only=True):
     """What all replicas must agree on to run PBFT together; durations in milliseconds."""
 
     checkpoint_interval: int = 1
@@ -80,15 +81,14 @@ class ConsensusParameters:
             "pipeline": (1, 64),
             "clock_precision_ms": (0, MAX_DURATION_MS),
         }
-        for name in self.__slots__:
+        for name in self.__struct_fields__:
             least, most = bounds.get(name, (1, MAX_DURATION_MS))
             check_range(f"consensus.{name}", getattr(self, name), least, most)
         if self.base_timeout_ms > self.max_timeout_ms:
             raise GenesisInvalid("consensus.base_timeout_ms", "is over max_timeout_ms")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OprfParameters:
+class OprfParameters(Struct, frozen=True, kw_only=True):
     """What tags are made with; the key itself the members make together, on the ledger."""
 
     key_id: int
@@ -101,8 +101,7 @@ class OprfParameters:
         check_range("oprf.tag_version", self.tag_version, 1, 0xFF)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PrivacyParameters:
+class PrivacyParameters(Struct, frozen=True, kw_only=True):
     """What membership proofs and quotas are counted by."""
 
     epoch_seconds: int = 86_400
@@ -112,15 +111,14 @@ class PrivacyParameters:
         check_range("privacy.epoch_seconds", self.epoch_seconds, 10, 366 * 86_400)
 
 
-@dataclass(frozen=True, slots=True)
-class GenesisAccount:
+class GenesisAccount(Struct, frozen=True):
     """State of one account before block 1."""
 
     nonce: int = 0
     balance: int = 0
     """Wei."""
     code: bytes = b""
-    storage: Mapping[int, int] = field(default_factory=dict)
+    storage: Mapping[int, int] = msgspec.field(default_factory=dict)
     """Slot to value, 256 bits each; no zero values."""
 
     def __post_init__(self) -> None:
@@ -144,7 +142,7 @@ class Genesis:
     consensus: ConsensusParameters
     members: tuple[GenesisMember, ...]
     oprf: OprfParameters
-    privacy: PrivacyParameters = PrivacyParameters()
+    privacy: PrivacyParameters = PrivacyParameters()  # noqa: RUF009 - frozen
     permissions: Permissions = Permissions()  # noqa: RUF009 - frozen
     alloc: Mapping[Address, GenesisAccount]
     hash: Digest = field(init=False)
@@ -200,7 +198,9 @@ class Genesis:
                 "chain_id": self.chain_id,
                 "created_ms": self.created_ms,
                 "gas_limit": self.gas_limit,
-                "consensus": {n: getattr(self.consensus, n) for n in self.consensus.__slots__},
+                "consensus": {
+                    n: getattr(self.consensus, n) for n in self.consensus.__struct_fields__
+                },
                 "members": [member_document(member) for member in self.members],
                 "oprf": {
                     "key_id": self.oprf.key_id,
@@ -247,7 +247,7 @@ def _read_genesis(document: object) -> Genesis:
     doc = jf.fields(document, "", (*names, "members", "oprf", "privacy", "permissions", "alloc"))
     if doc["format"] != FORMAT:
         raise jf.FieldInvalid("format", f"{FORMAT!r} is needed")
-    consensus_names = ConsensusParameters.__slots__
+    consensus_names = ConsensusParameters.__struct_fields__
     consensus = jf.fields(doc["consensus"], "consensus", consensus_names)
     oprf = jf.fields(doc["oprf"], "oprf", ("key_id", "tag_version"))
     privacy = jf.fields(doc["privacy"], "privacy", ("epoch_seconds",))

@@ -7,8 +7,9 @@ more than bytes of the right length here, and is checked where it is used.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from bulwark.ledger import jsonfields as jf
 from bulwark.ledger.errors import GenesisInvalid
@@ -47,8 +48,7 @@ def check_name(name: str, value: str) -> None:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GenesisMember:
+class GenesisMember(Struct, frozen=True, kw_only=True):
     """One member at genesis."""
 
     id: MemberId

@@ -6,7 +6,7 @@ proof that leaves a node ends in one of its roots.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from bulwark.ledger.codec import Reader, Writer
 from bulwark.ledger.errors import DecodeError
@@ -17,8 +17,7 @@ from bulwark.ledger.limits import MAX_TIMESTAMP_MS
 HEADER_VERSION = 2
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
+class Header(Struct, frozen=True):
     """One executed block."""
 
     height: Height

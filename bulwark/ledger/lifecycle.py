@@ -9,11 +9,12 @@ docs/lifecycle.md is made from the table (ADR-0019).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from hashlib import sha256
 from types import MappingProxyType
 from typing import Final
+
+from msgspec import Struct
 
 from bulwark.ledger.ids import Tag
 
@@ -122,8 +123,7 @@ class ConsentStanding(IntEnum):
     """It names a consent that is not on the ledger."""
 
 
-@dataclass(frozen=True, slots=True)
-class Cell:
+class Cell(Struct, frozen=True):
     """One cell of the table: a new state, or why not; a refusal's rule id is complete."""
 
     state: State | None

@@ -8,8 +8,9 @@ Where an account's roles come from is the executor's affair.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from bulwark.ledger.errors import GenesisInvalid, TransactionInvalid
 
@@ -19,8 +20,7 @@ DEPLOYER_ROLE: Final = 8
 """Bit of the role `deployer` in the member registry."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Permissions:
+class Permissions(Struct, frozen=True, kw_only=True):
     """What accounts need roles for."""
 
     send: str = "members"

@@ -9,10 +9,10 @@ A proof of an erased record shows its leaf hash alone. The JSON form is strict a
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final, TypeVar
 
 import rfc8785
+from msgspec import Struct
 
 from bulwark.ledger import jsonfields as jf
 from bulwark.ledger.anchor import ANCHOR_BYTES, Anchor, AnchorKind
@@ -49,8 +49,7 @@ _MAX_CHANGE_BYTES: Final = 40 * 1024
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class SealedHeader:
+class SealedHeader(Struct, frozen=True):
     """A header with the checkpoint certificate that makes it final."""
 
     header: Header
@@ -89,8 +88,7 @@ def _read_change(value: object, path: str) -> EpochChange:
     return change
 
 
-@dataclass(frozen=True, slots=True)
-class VerifiedAnchor:
+class VerifiedAnchor(Struct, frozen=True):
     """What a checked anchor proof shows."""
 
     anchor: Anchor
@@ -102,8 +100,7 @@ class VerifiedAnchor:
     """Time of the certified header: the anchor was on the ledger by then."""
 
 
-@dataclass(frozen=True, slots=True)
-class AnchorProof:
+class AnchorProof(Struct, frozen=True):
     """That an anchor is in the record log of a final header."""
 
     anchor: Anchor
@@ -164,8 +161,7 @@ class AnchorProof:
         return _load(data, ANCHOR_PROOF_FORMAT, cls.read)
 
 
-@dataclass(frozen=True, slots=True)
-class VerifiedRecord:
+class VerifiedRecord(Struct, frozen=True):
     """What a checked record proof shows."""
 
     record_id: RecordId
@@ -183,8 +179,7 @@ class VerifiedRecord:
     """None if the record is erased."""
 
 
-@dataclass(frozen=True, slots=True)
-class RecordProof:
+class RecordProof(Struct, frozen=True):
     """That a record, or what an erasure left of it, was anchored by its reporter."""
 
     entry: Entry
@@ -242,8 +237,7 @@ class RecordProof:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class ConsistencyProof:
+class ConsistencyProof(Struct, frozen=True):
     """That the record log of a later header only appends to that of an earlier one."""
 
     first: SealedHeader

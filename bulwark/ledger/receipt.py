@@ -10,6 +10,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from msgspec import Struct
+
 from bulwark.ledger import rlpcodec
 from bulwark.ledger.errors import DecodeError
 from bulwark.ledger.hashing import keccak256
@@ -24,8 +26,7 @@ MAX_RECEIPT_BYTES: Final = 16 * 1024 * 1024
 _MAX_GAS: Final = (1 << 64) - 1
 
 
-@dataclass(frozen=True, slots=True)
-class Log:
+class Log(Struct, frozen=True):
     """One event of a contract."""
 
     address: Address

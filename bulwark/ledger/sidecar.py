@@ -11,6 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
+from msgspec import Struct
+
 from bulwark.ledger.errors import DecodeError, LimitExceeded, RecordInvalid
 from bulwark.ledger.ids import DIGEST_BYTES, Digest, RecordId
 from bulwark.ledger.limits import MAX_RECORDS_PER_SIDECAR, MAX_SIDECAR_BYTES
@@ -23,8 +25,7 @@ _FULL: Final = 1
 _KEYS_BYTES: Final = SALT_BYTES + TAG_BYTES
 
 
-@dataclass(frozen=True, slots=True)
-class ErasedRecord:
+class ErasedRecord(Struct, frozen=True):
     """What is left of an erased record."""
 
     leaf: RecordId

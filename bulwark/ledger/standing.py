@@ -12,6 +12,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
+from msgspec import Struct
+
 from bulwark.ledger.ids import Height, MemberId, RecordId
 from bulwark.ledger.lifecycle import (
     CONCURRING,
@@ -31,8 +33,7 @@ from bulwark.ledger.lifecycle import (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class FollowUp:
+class FollowUp(Struct, frozen=True):
     """A follow-up as the ledger has it; `timestamp_ms` is its block's."""
 
     record_id: RecordId
@@ -45,8 +46,7 @@ class FollowUp:
     timestamp_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True):
     """One entry of a record's history."""
 
     record_id: RecordId
@@ -61,8 +61,7 @@ class Step:
     """State of the record after it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Dispute:
+class Dispute(Struct, frozen=True):
     """A dispute of a record that was taken."""
 
     record_id: RecordId
@@ -80,8 +79,7 @@ class Dispute:
         return self.opened_ms + DISPUTE_DUE_MS
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(Struct, frozen=True):
     """What the follow-ups made of a record."""
 
     state: State = State.ACTIVE

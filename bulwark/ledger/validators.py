@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from msgspec import Struct
+
 from bulwark.ledger.codec import Reader, Writer
 from bulwark.ledger.errors import DecodeError
 from bulwark.ledger.hashing import sha256
@@ -26,8 +28,7 @@ def quorum_size(n: int) -> int:
     return (n + max_faulty(n) + 2) // 2
 
 
-@dataclass(frozen=True, slots=True)
-class Validator:
+class Validator(Struct, frozen=True):
     """One voting node."""
 
     member: MemberId

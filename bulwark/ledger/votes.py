@@ -9,9 +9,10 @@ The proposer votes PREPARE like everybody else, so a prepared certificate is uni
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import IntEnum
 from itertools import pairwise
+
+from msgspec import Struct
 
 from bulwark.ledger.codec import Reader, Writer
 from bulwark.ledger.errors import CertificateInvalid, DecodeError, SignatureInvalid
@@ -32,8 +33,7 @@ class VoteKind(IntEnum):
     """I executed the block and its header has this hash; the view is always 0."""
 
 
-@dataclass(frozen=True, slots=True)
-class VoteSubject:
+class VoteSubject(Struct, frozen=True):
     """The tuple that equal votes agree on; votes are grouped by all of it (pitfall D3)."""
 
     kind: VoteKind
@@ -66,8 +66,7 @@ class VoteSubject:
         return cls(kind, view, height, Digest(reader.fixed(32, "digest")))
 
 
-@dataclass(frozen=True, slots=True)
-class Certificate:
+class Certificate(Struct, frozen=True):
     """A quorum of equal votes: anyone with the validator set can check it, also years later."""
 
     subject: VoteSubject

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final, TypeVar
 
 import rfc8785
+from msgspec import Struct
 
 from bulwark.indicators.country import COUNTRIES
 from bulwark.indicators.model import CUSTOMERS_MAX, VALID_DAYS_MAX
@@ -69,8 +69,7 @@ class PolicyInvalid(ValueError):
         super().__init__(f"{path}: {detail}")
 
 
-@dataclass(frozen=True, slots=True)
-class Ground:
+class Ground(Struct, frozen=True):
     """What one lawful basis permits for some purposes."""
 
     basis: LawfulBasis
@@ -80,8 +79,7 @@ class Ground:
     kinds: frozenset[Kind]
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
+class Policy(Struct, frozen=True):
     """A checked policy.
 
     Attributes:

@@ -10,8 +10,9 @@ so a member is told exactly what every other member would find.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Final, Protocol
+
+from msgspec import Struct
 
 from bulwark.indicators.terms import Term
 from bulwark.indicators.vocabulary import Kind, LawfulBasis, Operation, Tlp, Usage
@@ -114,8 +115,7 @@ class Facts(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Breach:
+class Breach(Struct, frozen=True):
     """A rule that is broken, and what the policy allows instead."""
 
     rule: str

@@ -22,8 +22,9 @@ What it costs, to be told to members before they use it:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from bulwark.privacy import sigma
 from bulwark.privacy.errors import EncodingRefused, ExculpationRefused, InputRefused
@@ -42,8 +43,7 @@ _CONTEXT: Final = b"Bulwark-v1-exculpation-"
 _HASH_BYTES: Final = 32
 
 
-@dataclass(frozen=True, slots=True)
-class DisputedQuery:
+class DisputedQuery(Struct, frozen=True):
     """The query a member wants to clear itself of: statement hash, U and T, on one chain.
 
     Raises `InputRefused`.
@@ -66,8 +66,7 @@ class DisputedQuery:
             raise InputRefused("scope point or nullifier", "the identity", "any other element")
 
 
-@dataclass(frozen=True, slots=True)
-class Exculpation:
+class Exculpation(Struct, frozen=True):
     """The member's own nullifier T' for the same scope point, and the proof that it is its own."""
 
     own_nullifier: Element

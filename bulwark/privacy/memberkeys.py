@@ -18,6 +18,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
+from msgspec import Struct
+
 from bulwark.privacy import schnorr
 from bulwark.privacy.errors import EncodingRefused, InputRefused, RegistrationRefused, ZeroScalar
 from bulwark.privacy.group import (
@@ -95,8 +97,7 @@ def possession_context(chain_id: int, member_id: bytes) -> bytes:
     return chain_id.to_bytes(8, "big") + member_id
 
 
-@dataclass(frozen=True, slots=True)
-class Registration:
+class Registration(Struct, frozen=True):
     """A member's keys as it sends them: ring key, 64-byte proof of possession, sealing key."""
 
     ring_key: Element
@@ -108,8 +109,7 @@ class Registration:
         return self.ring_key.encoding + self.possession + self.sealing_key
 
 
-@dataclass(frozen=True, slots=True)
-class RegulatorRegistration:
+class RegulatorRegistration(Struct, frozen=True):
     """The regulator's part of the opener as it is sent: key and 64-byte proof of possession."""
 
     key: Element

@@ -19,8 +19,9 @@ and the regulator's opens this E1. So parts are secrets until the case closes.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from bulwark.privacy import sealing, sigma
 from bulwark.privacy.errors import (
@@ -58,8 +59,7 @@ _COMMITMENT: Final = b"Bulwark-v1-opening-partial"
 _SEAL_PURPOSE: Final = b"opening-partial"
 
 
-@dataclass(frozen=True, slots=True)
-class PartialOpening:
+class PartialOpening(Struct, frozen=True):
     """One part as it travels: index of its maker (0 the regulator), D of 32 bytes, 64-byte proof.
 
     Nothing of it is decoded yet: `check_partial` does that, so that a bad part names its maker.

@@ -21,6 +21,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
+from msgspec import Struct
+
 from bulwark.ledger.codec import Reader, Writer
 from bulwark.ledger.ids import Digest
 from bulwark.ledger.merkle import leaf_hash, node_hash
@@ -37,8 +39,7 @@ _MAX_INTEGER: Final = (1 << 64) - 1
 _CASE_LABEL: Final = b"Bulwark-v1-opening-case"
 
 
-@dataclass(frozen=True, slots=True)
-class Anchor:
+class Anchor(Struct, frozen=True):
     """The `root` (32 bytes) that `evaluator` (32) anchored for its `interval` of a quota epoch.
 
     Raises `InputRefused`.
@@ -69,8 +70,7 @@ class Anchor:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Anchorage:
+class Anchorage(Struct, frozen=True):
     """Where on the ledger a statement stands: the way from its leaf to an anchored root.
 
     `path` holds the siblings from the leaf up, and bit i of `lefts` is set when sibling i stands on
@@ -134,8 +134,7 @@ def sides_of_path(place: int, count: int) -> int:
     return lefts
 
 
-@dataclass(frozen=True, slots=True)
-class CommittedStatement:
+class CommittedStatement(Struct, frozen=True):
     """A statement an evaluator served and anchored, by its hash, nullifier and ciphertext.
 
     Building one checks that it is in the anchored tree. Raises `CaseRefused`, `InputRefused`.
@@ -177,8 +176,7 @@ def statement_leaf(statement_hash: bytes, nullifier: Element, e1: Element, e2: E
     return leaf_hash(statement_hash + nullifier.encoding + e1.encoding + e2.encoding)
 
 
-@dataclass(frozen=True, slots=True)
-class Opener:
+class Opener(Struct, frozen=True):
     """The keys that open together: the regulator's part and the council's threshold key.
 
     `epoch` counts changes of the sum; a refresh of the council's shares changes the share keys and

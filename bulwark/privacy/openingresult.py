@@ -19,8 +19,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from bulwark.ledger.codec import Reader, Writer
 from bulwark.ledger.errors import DecodeError
@@ -50,8 +51,7 @@ MAX_RESULT_BYTES: Final = 1 << 16
 _LABEL: Final = b"Bulwark-v1-opening-result"
 
 
-@dataclass(frozen=True, slots=True)
-class LedgerFacts:
+class LedgerFacts(Struct, frozen=True):
     """What the checker takes from the ledger by itself, and not from the record.
 
     `opener`: the keys in force when the case was opened, with the council's share keys of the
@@ -68,8 +68,7 @@ class LedgerFacts:
     ring: tuple[Element, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class OpeningResult:
+class OpeningResult(Struct, frozen=True):
     """A finished opening: the case, the parts that were used, and the ring key of whoever asked."""
 
     case: OpeningCase

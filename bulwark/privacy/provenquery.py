@@ -15,7 +15,7 @@ statement's ring height is for the caller to compare.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from bulwark.privacy.errors import CaseRefused
 from bulwark.privacy.exculpation import DisputedQuery
@@ -32,8 +32,7 @@ from bulwark.privacy.ring.ristretto import Proof, Statement
 from bulwark.privacy.ring.verifier import claim, hashed_weights
 
 
-@dataclass(frozen=True, slots=True)
-class ProvenQuery:
+class ProvenQuery(Struct, frozen=True):
     """A statement and a proof that holds for it. Raises `ProofRefused`."""
 
     statement: Statement

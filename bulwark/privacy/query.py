@@ -10,9 +10,10 @@ is evidence; a refusal has a documented code. All requests of one scope have one
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
+
+from msgspec import Struct
 
 from bulwark.ledger.codec import Reader, Writer
 from bulwark.ledger.errors import DecodeError
@@ -71,8 +72,7 @@ class RefusalCode(IntEnum):
     """The evaluator holds no share of the key now."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EvaluationRequest:
+class EvaluationRequest(Struct, frozen=True, kw_only=True):
     """What the ring proof covers. Raises DecodeError for a field outside its bounds."""
 
     key_id: int
@@ -142,8 +142,7 @@ class EvaluationRequest:
         return hashlib.sha512(_REQUEST_LABEL + b"\x00" + self.encode()).digest()
 
 
-@dataclass(frozen=True, slots=True)
-class GuardedRequest:
+class GuardedRequest(Struct, frozen=True):
     """A request with the proof that one of the members made it."""
 
     request: EvaluationRequest
@@ -174,8 +173,7 @@ def padded_size(scope: Scope, proof_bytes: int) -> int:
     return 4 + _HEAD_BYTES + scope.most * ELEMENT_BYTES + 4 + proof_bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EvaluationAnswer:
+class EvaluationAnswer(Struct, frozen=True, kw_only=True):
     """An evaluator's answer; the signature makes a wrong one evidence."""
 
     request: bytes
@@ -250,8 +248,7 @@ def answer(
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(Struct, frozen=True):
     """An evaluator's refusal; the detail holds no element and no secret."""
 
     code: RefusalCode

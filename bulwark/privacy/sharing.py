@@ -16,7 +16,8 @@ from __future__ import annotations
 import functools
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from bulwark.privacy.errors import SharingRefused
 from bulwark.privacy.group import (
@@ -38,8 +39,7 @@ MAX_HOLDERS = 255
 _DST_CONSISTENCY = b"Bulwark-v1-share-key-consistency"
 
 
-@dataclass(frozen=True, slots=True)
-class Share:
+class Share(Struct, frozen=True):
     """The value of a dealer's polynomial at the holder's index (1..255); secret, never printed."""
 
     index: int
@@ -49,8 +49,7 @@ class Share:
         check_index(self.index)
 
 
-@dataclass(frozen=True, slots=True)
-class Commitments:
+class Commitments(Struct, frozen=True):
     """The dealer's public A_0..A_{t-1}; A_0 is the public key of the shared secret."""
 
     points: tuple[Element, ...]
@@ -80,8 +79,7 @@ class Commitments:
         return multiply_base_or_identity(share.value) == self.share_key(share.index)
 
 
-@dataclass(frozen=True, slots=True)
-class Polynomial:
+class Polynomial(Struct, frozen=True):
     """A dealer's secret polynomial by its coefficients a_0..a_{t-1}; never printed."""
 
     coefficients: tuple[Scalar, ...]
@@ -111,8 +109,7 @@ class Polynomial:
         return Commitments(tuple(multiply_base(a) for a in self.coefficients))
 
 
-@dataclass(frozen=True, slots=True)
-class Dealing:
+class Dealing(Struct, frozen=True):
     """What one dealer made: a share for each holder in order 1..n, and the public commitments."""
 
     shares: tuple[Share, ...]

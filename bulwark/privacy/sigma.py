@@ -15,7 +15,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from bulwark.privacy.errors import EncodingRefused, InputRefused, RandomnessRefused
 from bulwark.privacy.group import (
@@ -39,8 +40,7 @@ MAX_PAIRS = 65535
 _ELEMENT_PREFIX = b"\x00\x20"
 
 
-@dataclass(frozen=True, slots=True)
-class DleqProof:
+class DleqProof(Struct, frozen=True):
     """Challenge c and response s of the proof; on the wire c | s, 64 bytes."""
 
     challenge: Scalar

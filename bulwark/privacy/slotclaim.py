@@ -12,8 +12,9 @@ checker. A claim convinces whoever sees it: it goes to the auditor and nowhere e
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from bulwark.ledger.codec import Reader, Writer
 from bulwark.ledger.errors import DecodeError
@@ -30,8 +31,7 @@ CLAIM_BYTES: Final = 1 + 8 + 1 + 4 + 2 * ELEMENT_BYTES + sigma.PROOF_BYTES + 16
 _CONTEXT: Final = b"Bulwark-v1-slot-claim-"
 
 
-@dataclass(frozen=True, slots=True)
-class Slot:
+class Slot(Struct, frozen=True):
     """One slot of a member's quota."""
 
     chain_id: int
@@ -46,8 +46,7 @@ class Slot:
         return scope_point(RISTRETTO255, self.chain_id, self.epoch, self.scope, self.number)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SlotClaim:
+class SlotClaim(Struct, frozen=True, kw_only=True):
     """One spent slot as its member accounts for it."""
 
     epoch: int

@@ -15,8 +15,9 @@ import ctypes
 import functools
 import importlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from bulwark.privacy.errors import GroupUnavailable
 
@@ -30,8 +31,7 @@ Ternary = Callable[[Octets, Octets, Octets], int]
 Opener = Callable[[], ctypes.CDLL]
 
 
-@dataclass(frozen=True, slots=True)
-class Sodium:
+class Sodium(Struct, frozen=True):
     """One loaded libsodium. Every call writes its result into its first argument.
 
     Calls that can fail return 0 for success and -1 otherwise; `is_valid_point` returns 1 or 0; the

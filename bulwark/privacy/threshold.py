@@ -14,7 +14,8 @@ round. It does not decide who may ask, count quotas, sign answers or talk to any
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from bulwark.privacy import oprf, sigma
 from bulwark.privacy.errors import (
@@ -50,8 +51,7 @@ MAX_BATCH = 256
 _CONTEXT = oprf.CONTEXTS[oprf.Mode.VOPRF]
 
 
-@dataclass(frozen=True, slots=True)
-class ThresholdKey:
+class ThresholdKey(Struct, frozen=True):
     """The public data of a shared key: t, K = k*G and K_i = k_i*G for the holders 1..n in order.
 
     Building one checks that all keys lie on one polynomial of degree t-1. Raises
@@ -79,8 +79,7 @@ class ThresholdKey:
         return len(self.share_keys)
 
 
-@dataclass(frozen=True, slots=True)
-class EvaluatorShare:
+class EvaluatorShare(Struct, frozen=True):
     """One member's share k_i of the key and its share key K_i = k_i*G; the secret is not printed.
 
     Raises `ThresholdKeyRefused` if the two do not belong together, `SharingRefused` for an index
@@ -99,8 +98,7 @@ class EvaluatorShare:
             raise ThresholdKeyRefused(f"secret of evaluator {self.index} is not its share key's")
 
 
-@dataclass(frozen=True, slots=True)
-class Evaluation:
+class Evaluation(Struct, frozen=True):
     """An evaluator's answer as it travels: its index, one element for each asked, 64-byte proof."""
 
     index: int

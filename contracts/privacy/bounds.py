@@ -7,12 +7,12 @@ holds none, and when a changed one takes effect. It reads no state.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True)
-class PrivacyParameter:
+
+class PrivacyParameter(Struct, frozen=True):
     """Least and greatest value of a vote, and the value while none is set.
 
     `default` 0 means a rule instead of a number: see the parameter's own comment.

@@ -8,9 +8,10 @@ the id of a session follows from what was fixed when it opened. Reads of the sto
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
+
+from msgspec import Struct
 
 from bulwark.ledger.hashing import keccak256
 from contracts.artifact import load_artifact
@@ -67,8 +68,7 @@ class CeremonyPhase(IntEnum):
     """Over: the sharing before it stays."""
 
 
-@dataclass(frozen=True, slots=True)
-class SessionTerms:
+class SessionTerms(Struct, frozen=True):
     """What is fixed when a session opens, and what its id covers.
 
     Attributes:

@@ -7,8 +7,9 @@ events of a session in ledger order gives every node the same board.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from bulwark.ledger.hashing import keccak256
 from contracts.members import MAX_MEMBERS
@@ -41,8 +42,7 @@ EVENTS: Final[Mapping[bytes, EventShape]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class SessionOpened:
+class SessionOpened(Struct, frozen=True):
     """A session opened with these terms; COMMIT is over at block time `deadline_s`."""
 
     session: bytes
@@ -76,8 +76,7 @@ class SessionOpened:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Posted:
+class Posted(Struct, frozen=True):
     """A party's one post in a phase; empty data says "nothing to say"."""
 
     session: bytes
@@ -86,8 +85,7 @@ class Posted:
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class PhaseClosed:
+class PhaseClosed(Struct, frozen=True):
     """A phase closed after so many posts; the next one is over at block time `deadline_s`."""
 
     session: bytes
@@ -96,8 +94,7 @@ class PhaseClosed:
     deadline_s: int
 
 
-@dataclass(frozen=True, slots=True)
-class Confirmed:
+class Confirmed(Struct, frozen=True):
     """A holder confirmed a result."""
 
     session: bytes
@@ -105,8 +102,7 @@ class Confirmed:
     result_hash: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class FailureNamed:
+class FailureNamed(Struct, frozen=True):
     """A holder wants to give up for this reason, as do so many by now."""
 
     session: bytes
@@ -115,8 +111,7 @@ class FailureNamed:
     count: int
 
 
-@dataclass(frozen=True, slots=True)
-class SharingActivated:
+class SharingActivated(Struct, frozen=True):
     """A session ended with a new active sharing."""
 
     purpose: KeyPurpose
@@ -127,8 +122,7 @@ class SharingActivated:
     confirmations: int
 
 
-@dataclass(frozen=True, slots=True)
-class SharingPublished:
+class SharingPublished(Struct, frozen=True):
     """The active sharing's public keys are in the state: it is in force."""
 
     purpose: KeyPurpose
@@ -136,8 +130,7 @@ class SharingPublished:
     public_key: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class SessionFailed:
+class SessionFailed(Struct, frozen=True):
     """A session ended in this phase without a result; the sharing before it stays."""
 
     session: bytes

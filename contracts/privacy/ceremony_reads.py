@@ -6,8 +6,9 @@ on the same state (a test holds them together) and needs no EVM.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from bulwark.ledger.ids import Address
 from contracts.errors import DamagedStorage
@@ -40,8 +41,7 @@ _WORD32: Final = (1 << 32) - 1
 _WORD64: Final = (1 << 64) - 1
 
 
-@dataclass(frozen=True, slots=True)
-class SessionState:
+class SessionState(Struct, frozen=True):
     """One session as it stands.
 
     Attributes:
@@ -85,8 +85,7 @@ class SessionState:
         return parties.index(member_id) + 1 if member_id in parties else None
 
 
-@dataclass(frozen=True, slots=True)
-class SharingState:
+class SharingState(Struct, frozen=True):
     """The active sharing of a key.
 
     Attributes:
@@ -106,8 +105,7 @@ class SharingState:
     refresh_order: int
 
 
-@dataclass(frozen=True, slots=True)
-class Roster:
+class Roster(Struct, frozen=True):
     """Who would hold a share if a session opened now."""
 
     holders: tuple[bytes, ...]
@@ -194,8 +192,7 @@ def read_sharing(read_slot: ReadSlot, purpose: KeyPurpose) -> SharingState | Non
     )
 
 
-@dataclass(frozen=True, slots=True)
-class PublishedState:
+class PublishedState(Struct, frozen=True):
     """The sharing in force: its session, its public key, and digest and sharing as confirmed."""
 
     session: bytes

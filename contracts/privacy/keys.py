@@ -7,8 +7,9 @@ view has it. It does not say who belongs to a ring: that takes the member regist
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from bulwark.ledger.hashing import keccak256
 from bulwark.ledger.ids import Address
@@ -43,8 +44,7 @@ EVENTS: Final[Mapping[bytes, EventShape]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class GenesisKeys:
+class GenesisKeys(Struct, frozen=True):
     """Keys of a member that are in force from the start, 32 bytes each."""
 
     id: bytes
@@ -52,8 +52,7 @@ class GenesisKeys:
     sealing_key: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class KeysInForce:
+class KeysInForce(Struct, frozen=True):
     """A member's keys, 32 bytes each, and the quota epoch from which they are in force."""
 
     ring_key: bytes
@@ -61,8 +60,7 @@ class KeysInForce:
     since: int
 
 
-@dataclass(frozen=True, slots=True)
-class RegulatorKey:
+class RegulatorKey(Struct, frozen=True):
     """The regulator's part of the opener, its holder's member id, and from which epoch."""
 
     key: bytes
@@ -70,8 +68,7 @@ class RegulatorKey:
     since: int
 
 
-@dataclass(frozen=True, slots=True)
-class KeysRegistered:
+class KeysRegistered(Struct, frozen=True):
     """A member announced keys; they are in force from quota epoch `since` on."""
 
     id: bytes
@@ -80,8 +77,7 @@ class KeysRegistered:
     since: int
 
 
-@dataclass(frozen=True, slots=True)
-class RegulatorKeyRegistered:
+class RegulatorKeyRegistered(Struct, frozen=True):
     """A regulator announced its part of the opener, from quota epoch `since` on."""
 
     holder: bytes

@@ -8,13 +8,13 @@ event: which shapes there are, each binding says.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from contracts.words import WORD
 
 
-@dataclass(frozen=True, slots=True)
-class EventShape:
+class EventShape(Struct, frozen=True):
     """How an event is laid out.
 
     Attributes:
@@ -34,8 +34,7 @@ class EventShape:
     most_items: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class EventFields:
+class EventFields(Struct, frozen=True):
     """One event's arguments: indexed ones, words, byte string, lists."""
 
     name: str

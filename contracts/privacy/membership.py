@@ -7,9 +7,10 @@ the state and is in no question. It verifies no proof. docs/precompiles.md has i
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
+
+from msgspec import Struct
 
 from bulwark.privacy.ring.contractstatement import MAX_CONTRACT_SLOT
 from bulwark.privacy.ring.ristretto import proof_bytes
@@ -44,8 +45,7 @@ class Refusal(IntEnum):
     message or alliance, or was changed."""
 
 
-@dataclass(frozen=True, slots=True)
-class MembershipQuestion:
+class MembershipQuestion(Struct, frozen=True):
     """What a contract asks: was `message` said by a member for this label and slot?"""
 
     label: bytes
@@ -56,8 +56,7 @@ class MembershipQuestion:
     proof: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class MembershipAnswer:
+class MembershipAnswer(Struct, frozen=True):
     """What the precompile says of a proof that holds."""
 
     nullifier: bytes

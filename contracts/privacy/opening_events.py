@@ -6,8 +6,9 @@ Rules it owns: which log entries are events of a case and how they are laid out.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from bulwark.ledger.hashing import keccak256
 from contracts.privacy.logs import EventFields, EventShape, event_fields
@@ -28,8 +29,7 @@ EVENTS: Final[Mapping[bytes, EventShape]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class CaseOpened:
+class CaseOpened(Struct, frozen=True):
     """A regulator asks; so many approvals by block time `deadline_s` grant it."""
 
     request: CaseRequest
@@ -38,8 +38,7 @@ class CaseOpened:
     deadline_s: int
 
 
-@dataclass(frozen=True, slots=True)
-class Voted:
+class Voted(Struct, frozen=True):
     """A member voted; so many approve and reject by now."""
 
     case_id: bytes
@@ -49,23 +48,20 @@ class Voted:
     rejections: int
 
 
-@dataclass(frozen=True, slots=True)
-class CaseApproved:
+class CaseApproved(Struct, frozen=True):
     """Partial openings are due, and the case is to be closed by block time `deadline_s`."""
 
     case_id: bytes
     deadline_s: int
 
 
-@dataclass(frozen=True, slots=True)
-class CaseRefused:
+class CaseRefused(Struct, frozen=True):
     """So many rejected that the case cannot be approved any more."""
 
     case_id: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class PartialPosted:
+class PartialPosted(Struct, frozen=True):
     """A member's part of the opening, sealed to the regulator, made with a share of `session`."""
 
     case_id: bytes
@@ -75,8 +71,7 @@ class PartialPosted:
     sealed: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class CaseClosed:
+class CaseClosed(Struct, frozen=True):
     """A regulator closed a case with the hash of its result."""
 
     case_id: bytes

@@ -6,9 +6,10 @@ expired. Events are in `opening_events`; what is in a sealed partial is `bulwark
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
+
+from msgspec import Struct
 
 from bulwark.ledger.ids import Address
 from contracts.artifact import load_artifact
@@ -45,8 +46,7 @@ class CaseState(IntEnum):
     """Never stored: open or approved, but its time is over."""
 
 
-@dataclass(frozen=True, slots=True)
-class CaseRequest:
+class CaseRequest(Struct, frozen=True):
     """What a regulator asks to have opened; every field has 32 bytes.
 
     Attributes:
@@ -65,8 +65,7 @@ class CaseRequest:
     evaluator: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class CaseRecord:
+class CaseRecord(Struct, frozen=True):
     """A case as it stands at some block.
 
     Attributes:
@@ -96,8 +95,7 @@ class CaseRecord:
     session: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class PartialRecord:
+class PartialRecord(Struct, frozen=True):
     """A member's last partial opening: its commitment, and the ceremony that made the share."""
 
     commitment: bytes

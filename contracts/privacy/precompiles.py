@@ -6,8 +6,9 @@ a member's key; the answer is one word, 1 for yes and 0 for no. It checks no pro
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from contracts.errors import OutOfRange, WrongLength
 from contracts.words import WORD
@@ -21,8 +22,7 @@ YES: Final = bytes(31) + b"\x01"
 NO: Final = bytes(32)
 
 
-@dataclass(frozen=True, slots=True)
-class PossessionQuestion:
+class PossessionQuestion(Struct, frozen=True):
     """What the precompile is asked: does `proof` show knowledge of the secret of `public`?"""
 
     purpose: bytes

@@ -7,8 +7,9 @@ anchored root (RFC 6962, at most 24 siblings). It keeps no statements.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from bulwark.ledger.hashing import keccak256
 from bulwark.ledger.ids import Address, Digest
@@ -41,16 +42,14 @@ EVENTS: Final[Mapping[bytes, EventShape]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class StatementProof:
+class StatementProof(Struct, frozen=True):
     """That a leaf lies under a root: bit i of `lefts` is set when sibling i stands on the left."""
 
     lefts: int
     siblings: tuple[bytes, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class StatementAnchor:
+class StatementAnchor(Struct, frozen=True):
     """What the log keeps of one anchored interval."""
 
     epoch: int
@@ -59,8 +58,7 @@ class StatementAnchor:
     block_number: int
 
 
-@dataclass(frozen=True, slots=True)
-class AccessAnchor:
+class AccessAnchor(Struct, frozen=True):
     """The newest anchor of a member's own access log."""
 
     sequence: int
@@ -69,8 +67,7 @@ class AccessAnchor:
     root: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class StatementsAnchored:
+class StatementsAnchored(Struct, frozen=True):
     """An evaluator anchored what it served in one interval."""
 
     id: bytes
@@ -80,8 +77,7 @@ class StatementsAnchored:
     count: int
 
 
-@dataclass(frozen=True, slots=True)
-class AccessAnchored:
+class AccessAnchored(Struct, frozen=True):
     """A member anchored its own access log."""
 
     id: bytes

@@ -11,7 +11,8 @@ storage alone.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from bulwark.privacy.errors import PrivacyError
 from bulwark.privacy.group import Element, decode_element
@@ -26,8 +27,7 @@ ReadCouncil = Callable[[ReadSlot], bytes | None]
 """The council's public key in a state, 32 bytes, None before the first ceremony."""
 
 
-@dataclass(frozen=True, slots=True)
-class Opener:
+class Opener(Struct, frozen=True):
     """Whom a proof can be opened by."""
 
     key: Element
@@ -35,8 +35,7 @@ class Opener:
     """Quota epoch in which the regulator's part came into force."""
 
 
-@dataclass(frozen=True, slots=True)
-class RingState:
+class RingState(Struct, frozen=True):
     """Ring and opener of one state."""
 
     epoch: int

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from bulwark.audit.packwriter import Maker, Pack
 from bulwark.audit.packzip import PackInvalid
@@ -32,8 +33,7 @@ NOTED_DIGITS: Final = 16
 """Digits of a pack's content hash in the access log."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PackGround:
+class PackGround(Struct, frozen=True, kw_only=True):
     """What the desk stands on."""
 
     store: KeyValueStore

@@ -6,16 +6,16 @@ The desk (`node.audit.packdesk`) implements it, the API translates it to HTTP.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
 from typing import Protocol
+
+from msgspec import Struct, field
 
 from bulwark.ledger.ids import Height, MemberId, RecordId
 from bulwark.ledger.proofs import ConsistencyProof, SealedHeader
 from node.service import Caller
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PackWish:
+class PackWish(Struct, frozen=True, kw_only=True):
     """What a pack is asked to be about; with neither reporter nor records it is about all."""
 
     from_height: Height | None = None
@@ -42,8 +42,7 @@ class Pieces(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class PackStream:
+class PackStream(Struct, frozen=True):
     """A pack on its way out."""
 
     size: int

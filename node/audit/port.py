@@ -7,8 +7,9 @@ node's own replica: an observer's node says the same as a validator's.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final, Protocol
+
+from msgspec import Struct
 
 from bulwark.audit.report import Report
 from bulwark.audit.sampling import Sample
@@ -19,16 +20,14 @@ MAX_ROWS: Final = 1_000
 MAX_SAMPLE: Final = 1_000
 
 
-@dataclass(frozen=True, slots=True)
-class ReportTitle:
+class ReportTitle(Struct, frozen=True):
     """A report that can be asked for."""
 
     name: str
     title: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReportWish:
+class ReportWish(Struct, frozen=True, kw_only=True):
     """Which part of the ledger a report is about."""
 
     from_height: int = 0
@@ -42,8 +41,7 @@ class ReportWish:
     most: int = MAX_ROWS
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SampleWish:
+class SampleWish(Struct, frozen=True, kw_only=True):
     """What to draw."""
 
     population: str
@@ -57,8 +55,7 @@ class SampleWish:
     """Draw `size` of every member."""
 
 
-@dataclass(frozen=True, slots=True)
-class Drawing:
+class Drawing(Struct, frozen=True):
     """A sample whose seed is still being made: ask again."""
 
     seed_block: Height

@@ -9,8 +9,9 @@ of its own; whatever needs the state is asked through `Names`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from bulwark.audit.report import Basis
 from bulwark.ledger.anchor import Anchor
@@ -29,16 +30,14 @@ MAX_ENTRIES: Final = 100_000
 """Records that one page of a report reads at most, if it can stop: about a second."""
 
 
-@dataclass(frozen=True, slots=True)
-class Placed:
+class Placed(Struct, frozen=True):
     """An anchor with its position in the record log."""
 
     index: int
     anchor: Anchor
 
 
-@dataclass(frozen=True, slots=True)
-class Logged:
+class Logged(Struct, frozen=True):
     """A log entry with its place."""
 
     height: Height

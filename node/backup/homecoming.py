@@ -11,8 +11,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from bulwark.ledger.accesslog import AccessKind, Head
 from bulwark.ledger.epochs import EpochTerms
@@ -41,8 +43,7 @@ TURN: Final = 64
 log = Log("backup")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HomecomingParts:
+class HomecomingParts(Struct, frozen=True, kw_only=True):
     """What the homecoming works with."""
 
     store: KeyValueStore

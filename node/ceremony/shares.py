@@ -12,12 +12,12 @@ from __future__ import annotations
 import hmac
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from msgspec import Struct
 
 from bulwark.ledger.codec import Reader, Writer
 from bulwark.ledger.errors import DecodeError
@@ -42,8 +42,7 @@ _MAGIC: Final = b"bulwark shares 1\n"
 _NONCE_BYTES: Final = 12
 
 
-@dataclass(frozen=True, slots=True)
-class KeptShare:
+class KeptShare(Struct, frozen=True):
     """A share that a ceremony gave this node."""
 
     session: bytes
@@ -52,8 +51,7 @@ class KeptShare:
     share: EvaluatorShare
 
 
-@dataclass(frozen=True, slots=True)
-class KeptState:
+class KeptState(Struct, frozen=True):
     """The node's secret state in a ceremony under way."""
 
     session: bytes

@@ -9,8 +9,9 @@ is not seen. An unknown reason code ends a consent like any other.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import groupby
+
+from msgspec import Struct
 
 from bulwark.consents.ending import Ending
 from bulwark.ledger.anchor import AnchorKind
@@ -28,8 +29,7 @@ _ANCHOR_ID = slice(1, 1 + DIGEST_BYTES)
 _HEIGHT = slice(1 + DIGEST_BYTES, 1 + DIGEST_BYTES + 8)
 
 
-@dataclass(frozen=True, slots=True)
-class ConsentFacts:
+class ConsentFacts(Struct, frozen=True):
     """Everything that the ledger says of one consent up to a block."""
 
     anchor_id: Digest
@@ -52,8 +52,7 @@ class ConsentFacts:
     """Reason code of the withdrawal, 0 for none."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Placed:
+class _Placed(Struct, frozen=True):
     """An event with its block."""
 
     height: Height

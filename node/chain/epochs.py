@@ -9,8 +9,9 @@ begins to count. It decides nothing about votes.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from bulwark.ledger.codec import Reader, Writer
 from bulwark.ledger.epochs import (
@@ -43,8 +44,7 @@ MAX_VOTED_GAS: Final = 45_000_000
 of more than 6 MiB could be given to no node that is behind."""
 
 
-@dataclass(frozen=True, slots=True)
-class ChainEpoch:
+class ChainEpoch(Struct, frozen=True):
     """One epoch as a node runs it."""
 
     terms: EpochTerms
@@ -95,7 +95,7 @@ def effective(genesis: Genesis, parameters: Mapping[str, int]) -> tuple[Config, 
     Raises ConfigInvalid for a combination that the core refuses.
     """
     given = genesis.consensus
-    merged = {name: getattr(given, name) for name in given.__slots__}
+    merged = {name: getattr(given, name) for name in given.__struct_fields__}
     known = set(Config.__slots__)
     merged |= {name: value for name, value in parameters.items() if name in known}
     gas_limit = parameters.get(GAS_LIMIT, genesis.gas_limit)

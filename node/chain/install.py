@@ -10,7 +10,8 @@ erased. It fetches nothing and checks no signature: `node.sync` does.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from bulwark.ledger.anchor import AnchorKind
 from bulwark.ledger.codec import Reader, Writer
@@ -38,8 +39,7 @@ from node.storage.seal import seal
 MAX_FRONTIER_BYTES = 8 + 64 * 32
 
 
-@dataclass(frozen=True, slots=True)
-class Edge:
+class Edge(Struct, frozen=True):
     """How far blocks are stored, and the record log's right edge there."""
 
     height: Height

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Hashable
-from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
+
+from msgspec import Struct
 
 from bulwark.ledger.anchor import Anchor
 from bulwark.ledger.ids import Height
@@ -70,8 +71,7 @@ class _Kept(Generic[K, V]):
         return value
 
 
-@dataclass(frozen=True, slots=True)
-class KnownPolicy:
+class KnownPolicy(Struct, frozen=True):
     """A policy as the ledger has it.
 
     Attributes:

@@ -8,8 +8,9 @@ vocabulary are not interpreted here.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import islice
+
+from msgspec import Struct
 
 from bulwark.ledger.header import Header
 from bulwark.ledger.ids import Address, Height, RecordId, Tag, TimestampMs
@@ -27,8 +28,7 @@ _ORDER = slice(1 + 32, 1 + 32 + 16)
 _HEIGHT = slice(1 + 32, 1 + 32 + 8)
 
 
-@dataclass(frozen=True, slots=True)
-class StoredRecord:
+class StoredRecord(Struct, frozen=True):
     """A record with where and by whom it was anchored; its payload is readable."""
 
     record_id: RecordId
@@ -42,8 +42,7 @@ class StoredRecord:
     """Height, transaction and position, 16 bytes: ledger order is their order."""
 
 
-@dataclass(frozen=True, slots=True)
-class FoundRecord:
+class FoundRecord(Struct, frozen=True):
     """A record found by its id; an erased one has no payload."""
 
     record_id: RecordId

@@ -9,7 +9,8 @@ of each follow-up's own block. A statement of an account without the role report
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from bulwark.ledger.header import Header
 from bulwark.ledger.ids import Address, Height, MemberId
@@ -25,8 +26,7 @@ ConsentPort = Callable[[bytes, Header], ConsentStanding]
 BreachPort = Callable[[StoredRecord], str | None]
 
 
-@dataclass(frozen=True, slots=True)
-class StandingPorts:
+class StandingPorts(Struct, frozen=True):
     """What interpretation needs besides the records."""
 
     member_of: Callable[[bytes], MemberId]

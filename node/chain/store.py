@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from bulwark.ledger.anchor import Anchor
 from bulwark.ledger.batch import NULL_BATCH, Batch
@@ -40,8 +41,7 @@ CACHED_SIDECARS: Final = 32
 """Sidecars kept decoded between vote, execution and the first look-ups."""
 
 
-@dataclass(frozen=True, slots=True)
-class StoredBlock:
+class StoredBlock(Struct, frozen=True):
     """An executed block as it is on disk."""
 
     header: Header

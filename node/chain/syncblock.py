@@ -8,8 +8,9 @@ is bounded before it is decoded. It proves nothing by itself: the receiver check
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Final
+
+from msgspec import Struct, field
 
 from bulwark.ledger.batch import Batch
 from bulwark.ledger.codec import Reader, Writer
@@ -28,8 +29,7 @@ MAX_RECEIPTS_BYTES: Final = 6 * 1024 * 1024
 """Receipts of one block: 3.75 MB of log data that 30 million gas pay for, and their heads."""
 
 
-@dataclass(frozen=True, slots=True)
-class NextEpoch:
+class NextEpoch(Struct, frozen=True):
     """Who votes after the last block of an epoch, and with which parameters."""
 
     validators: ValidatorSet
@@ -46,8 +46,7 @@ class NextEpoch:
         return cls(validators, read_parameters(reader))
 
 
-@dataclass(frozen=True, slots=True)
-class SyncBlock:
+class SyncBlock(Struct, frozen=True):
     """One executed block above the genesis block."""
 
     header: Header

@@ -10,8 +10,9 @@ time is over: before that the member could not show what it rests on.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
+
+from msgspec import Struct
 
 from bulwark.consents.commitment import SALT_BYTES, commitment_of
 from bulwark.consents.ending import Ending
@@ -38,8 +39,7 @@ _RENEWAL_FIELDS: Final = ("valid_until", "method")
 _MAX_VERSIONS: Final = 1_000
 
 
-@dataclass(frozen=True, slots=True)
-class DeskParts:
+class DeskParts(Struct, frozen=True):
     """What the desk hands over to."""
 
     vault: Vault

@@ -7,16 +7,16 @@ the member that issued them; persons are named by identifiers that stay in this 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
+
+from msgspec import Struct
 
 from bulwark.ledger.ids import Digest, Height, RecordId
 from bulwark.ledger.proofs import AnchorProof
 from node.service import Idempotency, Stage
 
 
-@dataclass(frozen=True, slots=True)
-class ConsentDetail:
+class ConsentDetail(Struct, frozen=True):
     """A consent of this member with where its anchors stand."""
 
     consent_id: str
@@ -44,8 +44,7 @@ class ConsentDetail:
         return bytes.fromhex(self.consent_id)
 
 
-@dataclass(frozen=True, slots=True)
-class PersonName:
+class PersonName(Struct, frozen=True):
     """Who is asked about: exactly one of the two."""
 
     subject: str = ""

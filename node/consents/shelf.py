@@ -8,10 +8,10 @@ receipt here and one whose receipts were erased look the same.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import orjson
+from msgspec import Struct
 
 from bulwark.consents import bundle, camara
 from bulwark.consents.commitment import commitment_of
@@ -34,8 +34,7 @@ GIVEN = "given"
 ERASED = "erased"
 
 
-@dataclass(frozen=True, slots=True)
-class Ledger:
+class Ledger(Struct, frozen=True):
     """What the shelf reads of the ledger."""
 
     genesis: Genesis

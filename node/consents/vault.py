@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any, Final
 
@@ -25,6 +24,8 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from msgspec import Struct
+from msgspec.structs import replace
 
 from bulwark.ledger.ids import Digest, RecordId
 from bulwark.privacy.group import RandomBytes
@@ -47,8 +48,7 @@ class VaultDamaged(Exception):
     """A stored receipt does not open under the vault key."""
 
 
-@dataclass(frozen=True, slots=True)
-class Version:
+class Version(Struct, frozen=True):
     """One version of a receipt with what proves it."""
 
     number: int
@@ -60,8 +60,7 @@ class Version:
         return f"Version({self.number})"
 
 
-@dataclass(frozen=True, slots=True)
-class StoredConsent:
+class StoredConsent(Struct, frozen=True):
     """What is kept of a consent besides its receipts; nothing of it names the person."""
 
     consent_id: str
@@ -93,8 +92,7 @@ class StoredConsent:
         return replace(self, ended=transaction_hash, reason=reason)
 
 
-@dataclass(frozen=True, slots=True)
-class Tombstone:
+class Tombstone(Struct, frozen=True):
     """What is left of an erased receipt."""
 
     consent_id: str

@@ -7,7 +7,7 @@ None, never a guess. Nothing here reads a clock, a socket or a disk.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 DAY_MS = 86_400_000
 START_MS = 15_000
@@ -17,8 +17,7 @@ UNKNOWN_HEIGHT = 1 << 62
 """As `consensus.amnesia.UNKNOWN`: silent, and the height is not known yet."""
 
 
-@dataclass(frozen=True, slots=True)
-class PeerStatus:
+class PeerStatus(Struct, frozen=True):
     """What a validator's last STATUS said, and when it came."""
 
     view: int
@@ -31,8 +30,7 @@ class PeerStatus:
     at_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class ClockSample:
+class ClockSample(Struct, frozen=True):
     """A peer's clock against this node's."""
 
     offset_ms: int
@@ -42,8 +40,7 @@ class ClockSample:
     at_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(Struct, frozen=True):
     """Why the last try of a connection with a member ended."""
 
     reason: str
@@ -52,8 +49,7 @@ class Refusal:
     at_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class MemberFacts:
+class MemberFacts(Struct, frozen=True):
     """One other member as this node sees it."""
 
     id: str
@@ -71,8 +67,7 @@ class MemberFacts:
     """Highest protocol level that its build knows; None while it is not connected."""
 
 
-@dataclass(frozen=True, slots=True)
-class SlotFacts:
+class SlotFacts(Struct, frozen=True):
     """One height that is not final here."""
 
     height: int
@@ -88,8 +83,7 @@ class SlotFacts:
     timely: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class ConsensusFacts:
+class ConsensusFacts(Struct, frozen=True):
     """A validator's own replica."""
 
     me: int
@@ -114,8 +108,7 @@ class ConsensusFacts:
     slots: tuple[SlotFacts, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class PoolFacts:
+class PoolFacts(Struct, frozen=True):
     """Waiting transactions."""
 
     count: int = 0
@@ -128,8 +121,7 @@ class PoolFacts:
     """Since when the oldest one that could be proposed waits."""
 
 
-@dataclass(frozen=True, slots=True)
-class SyncFacts:
+class SyncFacts(Struct, frozen=True):
     """Block sync under way."""
 
     target: int
@@ -146,8 +138,7 @@ class SyncFacts:
     """Blocks, or state values, of the phase."""
 
 
-@dataclass(frozen=True, slots=True)
-class SyncLiar:
+class SyncLiar(Struct, frozen=True):
     """A member that this node dropped for a wrong answer in block sync."""
 
     member: str
@@ -155,8 +146,7 @@ class SyncLiar:
     at_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class DiskFacts:
+class DiskFacts(Struct, frozen=True):
     """The file system of the database."""
 
     free: int
@@ -164,8 +154,7 @@ class DiskFacts:
     path: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class CertificateFacts:
+class CertificateFacts(Struct, frozen=True):
     """A TLS certificate of this node or its authority."""
 
     name: str
@@ -174,8 +163,7 @@ class CertificateFacts:
     """Whether its key is the pinned one of this node's member entry."""
 
 
-@dataclass(frozen=True, slots=True)
-class EvidenceFacts:
+class EvidenceFacts(Struct, frozen=True):
     """Proof against one member that this node holds."""
 
     culprit: str
@@ -183,8 +171,7 @@ class EvidenceFacts:
     count: int
 
 
-@dataclass(frozen=True, slots=True)
-class ProposedLevel:
+class ProposedLevel(Struct, frozen=True):
     """An open proposal to raise the protocol level."""
 
     proposal: int
@@ -192,8 +179,7 @@ class ProposedLevel:
     lapses_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class LevelFacts:
+class LevelFacts(Struct, frozen=True):
     """Protocol levels: in force, known to this build, voted and proposed."""
 
     in_force: int = 0
@@ -203,8 +189,7 @@ class LevelFacts:
     proposed: tuple[ProposedLevel, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class PruningFacts:
+class PruningFacts(Struct, frozen=True):
     """Pruning of this node: what is gone, and the run under way."""
 
     bodies_below: int = 0
@@ -219,8 +204,7 @@ class PruningFacts:
     freed_bytes: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class RestoreFacts:
+class RestoreFacts(Struct, frozen=True):
     """A node that came back from a backup and is not in step yet."""
 
     height: int
@@ -231,8 +215,7 @@ class RestoreFacts:
     """When what it does last changed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(Struct, frozen=True):
     """The alliance's own times."""
 
     heartbeat_ms: int = 30_000
@@ -241,8 +224,7 @@ class Settings:
     status_interval_ms: int = 500
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(Struct, frozen=True):
     """A node at one moment."""
 
     now_ms: int

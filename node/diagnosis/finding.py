@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 
+from msgspec import Struct
+
 from node.diagnosis.facts import Facts
 
 
@@ -57,8 +59,7 @@ class Finding:
     """Since when, as far as known."""
 
 
-@dataclass(frozen=True, slots=True)
-class Diagnosis:
+class Diagnosis(Struct, frozen=True):
     """The whole answer."""
 
     verdict: Verdict

@@ -9,13 +9,13 @@ member's own files know who holds which code.
 from __future__ import annotations
 
 import hmac
-from dataclasses import dataclass
 from typing import Final
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from msgspec import Struct
 
 from bulwark.ledger.ids import RecordId
 from bulwark.privacy.group import RandomBytes
@@ -36,8 +36,7 @@ _NONCE_BYTES: Final = 12
 Puts = dict[bytes, bytes | None]
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
+class Case(Struct, frozen=True):
     """A person's dispute."""
 
     code: str

@@ -10,8 +10,9 @@ asked for is in the access log before anything is done.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from bulwark.ledger.ids import Address, Digest, Height, MemberId, RecordId
 from bulwark.ledger.lifecycle import REFERENCE_KIND, STATEMENTS, Operation, reference_tag
@@ -49,8 +50,7 @@ NOT_A_STATEMENT: Final = "lifecycle.{}.not_a_statement"
 """Rule id of a follow-up about a follow-up, by operation."""
 
 
-@dataclass(frozen=True, slots=True)
-class DeskParts:
+class DeskParts(Struct, frozen=True):
     """What the desk works with."""
 
     chain: ChainStore

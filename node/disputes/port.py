@@ -6,9 +6,10 @@ refuses is refused here with the same rule id, before anything is sent.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
+
+from msgspec import Struct
 
 from bulwark.ledger.ids import Digest, Height, MemberId, RecordId
 from bulwark.ledger.lifecycle import Operation, Ruling
@@ -26,8 +27,7 @@ class Whose(StrEnum):
     """Of the whole ledger."""
 
 
-@dataclass(frozen=True, slots=True)
-class Wish:
+class Wish(Struct, frozen=True):
     """What a desk is asked to do to a record."""
 
     subject: RecordId
@@ -40,8 +40,7 @@ class Wish:
     """The member's own reference, for its access log alone."""
 
 
-@dataclass(frozen=True, slots=True)
-class FollowUpOutcome:
+class FollowUpOutcome(Struct, frozen=True):
     """What became of a follow-up of this member."""
 
     record_id: RecordId
@@ -60,8 +59,7 @@ class FollowUpOutcome:
     """Under which a dispute is looked up: the person's code, else the follow-up's id."""
 
 
-@dataclass(frozen=True, slots=True)
-class DisputeView:
+class DisputeView(Struct, frozen=True):
     """A dispute as it stands in the last block."""
 
     reference: str
@@ -86,8 +84,7 @@ class DisputeView:
     is_overdue: bool
 
 
-@dataclass(frozen=True, slots=True)
-class DisputePage:
+class DisputePage(Struct, frozen=True):
     """Some disputes, newest first, and where the next page begins."""
 
     disputes: tuple[DisputeView, ...]

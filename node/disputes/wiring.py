@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from bulwark.ledger.ids import Digest, Height
 from node.assembly import Home
@@ -26,8 +27,7 @@ from node.storage.durability import Durability
 from node.storage.port import KeyValueStore
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DisputesGround:
+class DisputesGround(Struct, frozen=True, kw_only=True):
     """The parts of a node that the desk stands on."""
 
     home: Home

@@ -12,9 +12,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from bulwark.ledger.ids import MemberId
 from bulwark.ledger.signing import Signer
@@ -43,8 +45,7 @@ HELP_INTERVAL_MS: Final = 500
 log = Log("engine")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EngineParts:
+class EngineParts(Struct, frozen=True, kw_only=True):
     """What the engine works with."""
 
     vote_key: Signer

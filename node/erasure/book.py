@@ -8,9 +8,11 @@ confirm, or did. Nothing in here says what an erased record was.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from bulwark.ledger.codec import Reader, Writer
 from bulwark.ledger.ids import Digest, Height, RecordId
@@ -42,8 +44,7 @@ class Stage(IntEnum):
     """The confirmation is in the outbox or on the ledger."""
 
 
-@dataclass(frozen=True, slots=True)
-class Duty:
+class Duty(Struct, frozen=True):
     """What this member does about one batch of follow-ups."""
 
     root: Digest
@@ -77,8 +78,7 @@ class Duty:
         return duty
 
 
-@dataclass(frozen=True, slots=True)
-class Erased:
+class Erased(Struct, frozen=True):
     """That a record went by an order."""
 
     order: RecordId

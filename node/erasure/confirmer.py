@@ -9,8 +9,10 @@ regulator can not anchor and confirms nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from bulwark.ledger.ids import Address, Digest, RecordId
 from bulwark.ledger.lifecycle import REFERENCE_KIND, Operation, reference_tag
@@ -35,8 +37,7 @@ MOST: Final = 500
 log = Log("erasure")
 
 
-@dataclass(frozen=True, slots=True)
-class Lane:
+class Lane(Struct, frozen=True):
     """How own transactions are sent, and what is known of them."""
 
     anchorer: Anchorer

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from bulwark.ledger.ids import Address, Digest, Height, MemberId, RecordId
 from bulwark.ledger.lifecycle import (
@@ -50,8 +51,7 @@ TURN: Final = 200
 log = Log("erasure")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OrderGround:
+class OrderGround(Struct, frozen=True, kw_only=True):
     """The parts that orders stand on."""
 
     store: KeyValueStore

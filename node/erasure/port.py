@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final, Protocol
+
+from msgspec import Struct
 
 from bulwark.ledger.ids import Digest, Height, MemberId, RecordId
 from node.service import Idempotency, Refusal, Stage
@@ -32,8 +33,7 @@ class Ground(IntEnum):
         return self.name.lower()
 
 
-@dataclass(frozen=True, slots=True)
-class OrderOutcome:
+class OrderOutcome(Struct, frozen=True):
     """What became of a request to erase records."""
 
     root: Digest | None
@@ -46,8 +46,7 @@ class OrderOutcome:
     """Records that this member may not erase now, each with the lifecycle's rule."""
 
 
-@dataclass(frozen=True, slots=True)
-class Confirmation:
+class Confirmation(Struct, frozen=True):
     """One member's word on a batch of orders."""
 
     member: MemberId
@@ -59,8 +58,7 @@ class Confirmation:
     timestamp_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class BatchView:
+class BatchView(Struct, frozen=True):
     """A batch of follow-ups and who confirmed it."""
 
     root: Digest
@@ -71,8 +69,7 @@ class BatchView:
     """Members that can confirm and did not yet."""
 
 
-@dataclass(frozen=True, slots=True)
-class OrderView:
+class OrderView(Struct, frozen=True):
     """An ERASE record about a record."""
 
     record_id: RecordId
@@ -86,8 +83,7 @@ class OrderView:
     """Only of the order that was taken."""
 
 
-@dataclass(frozen=True, slots=True)
-class ErasureView:
+class ErasureView(Struct, frozen=True):
     """How the erasure of one record stands."""
 
     record_id: RecordId
@@ -96,8 +92,7 @@ class ErasureView:
     orders: tuple[OrderView, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Offer:
+class Offer(Struct, frozen=True):
     """A consent of this member that ended, and what of its records still rests on it."""
 
     anchor_id: bytes

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
+
+from msgspec import Struct
 
 from bulwark.ledger.ids import Digest, Height, RecordId
 from bulwark.ledger.lifecycle import Operation, State
@@ -47,8 +48,7 @@ _CAUSES: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Trigger:
+class Trigger(Struct, frozen=True):
     """A follow-up that the lifecycle took."""
 
     order: RecordId

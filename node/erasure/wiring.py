@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from bulwark.ledger.ids import Digest, Height, MemberId, Tag
 from bulwark.ledger.lifecycle import ConsentStanding
@@ -55,8 +56,7 @@ ANCHORING: Final = frozenset({"reporter", "regulator"})
 """Roles whose accounts may anchor follow-ups."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ErasureGround:
+class ErasureGround(Struct, frozen=True, kw_only=True):
     """The parts of a node that erasure and recall stand on."""
 
     home: Home
@@ -80,8 +80,7 @@ class ErasureGround:
     """How far an own transaction got."""
 
 
-@dataclass(frozen=True, slots=True)
-class ErasureParts:
+class ErasureParts(Struct, frozen=True):
     """What a node runs and serves of erasure and recall."""
 
     path: ErasurePath
@@ -109,8 +108,7 @@ class ErasureParts:
         self.path.close()
 
 
-@dataclass(frozen=True, slots=True)
-class KnownTags:
+class KnownTags(Struct, frozen=True):
     """What this member keeps of tags it asked for: the tags, and that it asked."""
 
     cache: TagCache

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from bulwark.indicators.lifetime import DAY_MS
 from bulwark.indicators.vocabulary import Tlp
@@ -33,8 +34,7 @@ TURN: Final = 50
 """Records between two turns of the event loop."""
 
 
-@dataclass(frozen=True, slots=True)
-class Archive:
+class Archive(Struct, frozen=True):
     """Reads for exports."""
 
     store: KeyValueStore

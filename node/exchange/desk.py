@@ -12,8 +12,10 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Final
+
+from msgspec import Struct
 
 from bulwark.indicators.lifetime import DAY_MS
 from bulwark.indicators.vocabulary import Kind
@@ -53,8 +55,7 @@ SWEEP_S: Final = 3_600.0
 log = Log("exchange")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExchangeParts:
+class ExchangeParts(Struct, frozen=True, kw_only=True):
     """What the desk works with."""
 
     service: NodeService

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import orjson
+from msgspec import Struct
 
 from bulwark.indicators.model import IndicatorReport
 from bulwark.indicators.normalise import normalise
@@ -27,8 +28,7 @@ NO_REF: Final = "value:"
 """Before the digest that names a statement without a foreign id."""
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(Struct, frozen=True):
     """What becomes of one statement."""
 
     fate: Fate

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
 
+from msgspec import Struct
+
 from bulwark.interop.carried import Item
 from bulwark.interop.misp.options import ImportOptions
 from bulwark.interop.misp.pss import PssWish
@@ -42,8 +44,7 @@ class ImportWish:
     """Where the next pull from the source begins, kept once the import is durable."""
 
 
-@dataclass(frozen=True, slots=True)
-class ImportReport:
+class ImportReport(Struct, frozen=True):
     """What became of a document, item by item."""
 
     items: tuple[Item, ...]
@@ -64,8 +65,7 @@ class ImportReport:
     counts: Mapping[str, Mapping[str, int]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExportWish:
+class ExportWish(Struct, frozen=True, kw_only=True):
     """Which records to write as MISP events."""
 
     since_ms: int = 0
@@ -76,8 +76,7 @@ class ExportWish:
     """Clear values instead of tokens, where this member kept them."""
 
 
-@dataclass(frozen=True, slots=True)
-class SourceView:
+class SourceView(Struct, frozen=True):
     """A source of imports and where its next pull begins."""
 
     name: str

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from bulwark.interop.misp.outgoing import Alliance
 from bulwark.interop.misp.warninglists import WarninglistInvalid
@@ -26,8 +27,7 @@ from node.storage.durability import Durability
 from node.storage.port import KeyValueStore
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExchangeGround:
+class ExchangeGround(Struct, frozen=True, kw_only=True):
     """The parts of a node that the desk stands on."""
 
     home: Home

@@ -9,11 +9,11 @@ Which thread it runs on is the reader's affair.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from typing import Any, Final
 
 from eth.exceptions import Revert, VMError
 from eth.vm.gas_meter import GasMeter, allow_negative_refund_strategy
+from msgspec import Struct
 
 from bulwark.ledger.header import Header
 from bulwark.ledger.ids import Address
@@ -34,8 +34,7 @@ class OutOfTime(VMError):
     erases_return_data = True
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Struct, frozen=True):
     """What a call did."""
 
     success: bool

@@ -11,7 +11,6 @@ An exception that is not a VMError passes through: a node that can not execute m
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 import eth_typing
@@ -23,6 +22,7 @@ from eth.vm.forks.prague.computation import PRAGUE_PRECOMPILES, PragueComputatio
 from eth.vm.forks.prague.state import PragueState, PragueTransactionExecutor
 from eth.vm.forks.spurious_dragon._utils import collect_touched_accounts
 from eth.vm.message import Message
+from msgspec import Struct
 
 from bulwark.ledger.ids import ZERO_ADDRESS, Address, Digest
 from bulwark.ledger.transaction import Transaction, intrinsic_gas
@@ -111,8 +111,7 @@ class AllianceComputation(PragueComputation):
         """Nothing: our intrinsic gas has the cost of init code in it (EIP-3860)."""
 
 
-@dataclass(frozen=True, slots=True)
-class EvmMessage:
+class EvmMessage(Struct, frozen=True):
     """What the EVM needs of a transaction or of a call; the fees are always zero."""
 
     sender: Address

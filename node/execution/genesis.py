@@ -7,7 +7,8 @@ is the hash of the genesis document, so a block hash of any height names its all
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from bulwark.ledger.epochs import parameters_hash
 from bulwark.ledger.genesis import Genesis, GenesisAccount
@@ -22,8 +23,7 @@ from node.storage import schema
 from node.storage.seal import seal
 
 
-@dataclass(frozen=True, slots=True)
-class GenesisBlock:
+class GenesisBlock(Struct, frozen=True):
     """Block 0 and everything that a fresh store holds."""
 
     header: Header

@@ -8,8 +8,9 @@ to what was asked.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, Final
+
+from msgspec.structs import replace
 
 from bulwark.ledger.header import Header
 from bulwark.ledger.ids import ZERO_ADDRESS, Address

@@ -9,7 +9,8 @@ refuses, change nothing: the alliance goes on as it was instead of halting.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from bulwark.ledger.epochs import EpochTerms
 from bulwark.ledger.features import level_of
@@ -26,8 +27,7 @@ from contracts.slots import ReadSlot
 from node.chain.epochs import ChainEpoch, effective, usable
 
 
-@dataclass(frozen=True, slots=True)
-class Succession:
+class Succession(Struct, frozen=True):
     """What a block says about the end of its epoch."""
 
     epoch_end: Height

@@ -9,8 +9,9 @@ An exception that is not a VMError is not caught: the node halts.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from bulwark.ledger.errors import TransactionInvalid
 from bulwark.ledger.genesis import Genesis
@@ -27,8 +28,7 @@ RolesOf = Callable[[Address], int]
 """Role bits of an account in the state before the block."""
 
 
-@dataclass(frozen=True, slots=True)
-class Skipped:
+class Skipped(Struct, frozen=True):
     """A transaction of the batch that is not in the block."""
 
     position: int
@@ -37,8 +37,7 @@ class Skipped:
     detail: str
 
 
-@dataclass(frozen=True, slots=True)
-class Ran:
+class Ran(Struct, frozen=True):
     """What the transactions of a batch became."""
 
     transactions: tuple[Transaction, ...]

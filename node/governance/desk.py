@@ -9,8 +9,10 @@ like a proposal: whoever carries an action out answers for what it does.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Final, Protocol
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from bulwark.ledger.ids import Address, Digest, Height, MemberId
 from bulwark.ledger.receipt import Log
@@ -76,8 +78,7 @@ class Lane(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ledger:
+class Ledger(Struct, frozen=True, kw_only=True):
     """The desk's port to the chain; every read is in the state of the last block."""
 
     read_slot: ReadSlot

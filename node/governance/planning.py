@@ -9,8 +9,10 @@ one pin or vote key, is refused outright. Pure: the caller brings the state and 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from typing import Final, assert_never
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from bulwark.ledger.features import HIGHEST_LEVEL, PROTOCOL_LEVEL, features_at
 from bulwark.ledger.validators import max_faulty, quorum_size
@@ -42,8 +44,7 @@ MIN_VALIDATORS: Final = 4
 """Fewer can not stand a single faulty one (n > 3f)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Situation:
+class Situation(Struct, frozen=True):
     """What planning starts from."""
 
     members: tuple[Member, ...]
@@ -93,10 +94,7 @@ def members_after(
 def _changed(
     members: Sequence[Member], member_id: bytes, **fields: bytes | Role
 ) -> tuple[Member, ...]:
-    return tuple(
-        replace(m, **fields) if m.id == member_id else m  # type: ignore[arg-type]
-        for m in members
-    )
+    return tuple(replace(m, **fields) if m.id == member_id else m for m in members)
 
 
 def _with_roles(

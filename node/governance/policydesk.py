@@ -8,8 +8,9 @@ nonces. To put a policy in force is a vote, at the governance desk.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from bulwark.ledger.ids import Address, Digest, Height, MemberId
 from bulwark.ledger.transaction import Transaction
@@ -28,8 +29,7 @@ NOT_A_MEMBER: Final = "not a member"
 _ID_DIGITS: Final = 64
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PolicyGround:
+class PolicyGround(Struct, frozen=True, kw_only=True):
     """What the desk stands on."""
 
     book: PolicyBook

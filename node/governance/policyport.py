@@ -6,16 +6,16 @@ The desk (`node.governance.policydesk`) implements it, the API translates it to 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec import Struct
 
 from bulwark.ledger.ids import Digest, Height
 from bulwark.policies.document import Policy
 from node.service import Idempotency, Stage
 
 
-@dataclass(frozen=True, slots=True)
-class PolicyView:
+class PolicyView(Struct, frozen=True):
     """A policy as the ledger has it in the last block."""
 
     id: bytes
@@ -34,8 +34,7 @@ class PolicyView:
     fault: str
 
 
-@dataclass(frozen=True, slots=True)
-class Publication:
+class Publication(Struct, frozen=True):
     """What became of a document that this member published."""
 
     id: bytes

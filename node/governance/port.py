@@ -7,17 +7,17 @@ the state of the node's last block; writes are transactions of this member's acc
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
+
+from msgspec import Struct
 
 from bulwark.ledger.ids import Digest, Height
 from contracts.actions import Action
 from node.service import Idempotency, Stage
 
 
-@dataclass(frozen=True, slots=True)
-class GovernedMember:
+class GovernedMember(Struct, frozen=True):
     """A member as the registry has it now."""
 
     id: str
@@ -33,8 +33,7 @@ class GovernedMember:
     """Whether this node has a live connection to it; None for itself."""
 
 
-@dataclass(frozen=True, slots=True)
-class ParameterView:
+class ParameterView(Struct, frozen=True):
     """A parameter of the protocol."""
 
     name: str
@@ -47,8 +46,7 @@ class ParameterView:
     """Value that was voted and holds from the next quota epoch on, None where none waits."""
 
 
-@dataclass(frozen=True, slots=True)
-class ParameterChange:
+class ParameterChange(Struct, frozen=True):
     """What a vote would make of a parameter."""
 
     name: str
@@ -58,8 +56,7 @@ class ParameterChange:
     takes_effect: str
 
 
-@dataclass(frozen=True, slots=True)
-class ProposalView:
+class ProposalView(Struct, frozen=True):
     """A proposal as it stands in the last block."""
 
     id: int
@@ -89,8 +86,7 @@ class Weight(StrEnum):
     """Worth knowing."""
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """One thing that a dry run found."""
 
     weight: Weight
@@ -99,8 +95,7 @@ class Finding:
     detail: str
 
 
-@dataclass(frozen=True, slots=True)
-class Quorum:
+class Quorum(Struct, frozen=True):
     """What a number of validators needs and stands."""
 
     validators: int
@@ -111,8 +106,7 @@ class Quorum:
     """Votes that carry out a proposal."""
 
 
-@dataclass(frozen=True, slots=True)
-class DryRun:
+class DryRun(Struct, frozen=True):
     """What an action would do, without doing it."""
 
     before: Quorum
@@ -132,8 +126,7 @@ class DryRun:
         return "; ".join(refused + unsafe) or None
 
 
-@dataclass(frozen=True, slots=True)
-class VoteOutcome:
+class VoteOutcome(Struct, frozen=True):
     """What became of a proposal, an approval or a withdrawal of this member."""
 
     transaction: Digest

@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from msgspec import Struct
+
 from bulwark.ledger.errors import DecodeError
 from bulwark.ledger.ids import Address, Digest, Epoch, Height, MemberId
 from consensus.terms import Terms
@@ -70,8 +72,7 @@ class Desk(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SuspenderParts:
+class SuspenderParts(Struct, frozen=True, kw_only=True):
     """What proposing works with."""
 
     store: KeyValueStore

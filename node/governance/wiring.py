@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Final
+
+from msgspec import Struct
 
 from bulwark.ledger.ids import Address, Digest, Epoch, Height
 from bulwark.ledger.receipt import Log
@@ -36,8 +37,7 @@ CALL_GAS: Final = 8_000_000
 """Gas of a question to the ledger: a vote, or the publication of the longest policy."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GovernanceGround:
+class GovernanceGround(Struct, frozen=True, kw_only=True):
     """The parts of a node that government stands on."""
 
     home: Home

@@ -16,8 +16,9 @@ import asyncio
 import contextlib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
+
+from msgspec import Struct
 
 from bulwark.indicators.model import IndicatorReport, ScreeningRequest
 from bulwark.indicators.vocabulary import LawfulBasis, Purpose
@@ -68,8 +69,7 @@ _SUPERVISION = (Purpose.SUPERVISION.label, LawfulBasis.LEGAL_OBLIGATION.label)
 Asked = ScreeningRequest | IndicatorReport
 
 
-@dataclass(frozen=True, slots=True)
-class Noted:
+class Noted(Struct, frozen=True):
     """How far a part of a job is noted: groups of its rows, first and last entry (0 for none)."""
 
     groups: int = 0

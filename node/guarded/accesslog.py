@@ -11,10 +11,11 @@ entries are dropped up to an anchored head, which is kept as the new start.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from itertools import islice
 from types import MappingProxyType
 from typing import Final
+
+from msgspec import Struct
 
 from bulwark.ledger.accesslog import (
     AccessEntry,
@@ -225,8 +226,7 @@ class AccessLog:
         return AccessEntry.decode(self._at_rest.decrypt(key, value))
 
 
-@dataclass(frozen=True, slots=True)
-class _Sent:
+class _Sent(Struct, frozen=True):
     """An anchor that was sent."""
 
     sequence: int

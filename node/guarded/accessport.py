@@ -7,8 +7,9 @@ member's own; anchors are on the ledger, so any node shows those of any member.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec import Struct
 
 from bulwark.ledger.accesslog import AccessEntry, Gap, Head
 from bulwark.ledger.ids import Height
@@ -18,8 +19,7 @@ MAX_PAGE = 1_000
 """Entries or anchors of one page."""
 
 
-@dataclass(frozen=True, slots=True)
-class AccessPage:
+class AccessPage(Struct, frozen=True):
     """Consecutive entries of this member's log."""
 
     member: str
@@ -32,8 +32,7 @@ class AccessPage:
     """The entry behind these if it can not be opened; the page ends before it."""
 
 
-@dataclass(frozen=True, slots=True)
-class AnchoredAccess:
+class AnchoredAccess(Struct, frozen=True):
     """One anchor of a member's log, as its block has it."""
 
     sequence: int
@@ -42,8 +41,7 @@ class AnchoredAccess:
     time_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class AccessCheck:
+class AccessCheck(Struct, frozen=True):
     """What comparing the whole log with the ledger came to."""
 
     gap: Gap | None
@@ -55,8 +53,7 @@ class AccessCheck:
     start: Head
 
 
-@dataclass(frozen=True, slots=True)
-class ClaimPage:
+class ClaimPage(Struct, frozen=True):
     """Consecutive claims of slots that this member spent; `next` is where the next page begins."""
 
     claims: tuple[SlotClaim, ...]

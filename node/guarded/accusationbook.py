@@ -11,8 +11,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from concurrent.futures import Executor
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from bulwark.ledger.errors import DecodeError
 from bulwark.ledger.ids import Address, Digest, Height
@@ -42,8 +43,7 @@ MAX_OF_ONE: Final = 8
 log = Log("accusations")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Judgement:
+class Judgement(Struct, frozen=True, kw_only=True):
     """What a case is judged by."""
 
     domain: SigningDomain

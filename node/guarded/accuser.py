@@ -12,8 +12,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from bulwark.ledger.codec import Reader, Writer
 from bulwark.ledger.errors import DecodeError
@@ -59,8 +61,7 @@ class AccusationRefused(ValueError):
     """A member does not file what it was handed."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Kept:
+class _Kept(Struct, frozen=True):
     """A case on its way."""
 
     due_ms: int
@@ -83,8 +84,7 @@ class _Kept:
         return cls(due_ms, tries, helper, case)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AccuserParts:
+class AccuserParts(Struct, frozen=True, kw_only=True):
     """What accusing works with."""
 
     own: MemberId

@@ -19,8 +19,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from bulwark.ledger.errors import SignatureInvalid
 from bulwark.ledger.ids import Address, MemberId
@@ -45,8 +46,7 @@ MAX_LEAPS: Final = 24
 """Each doubles the count of slots: enough to get past any quota."""
 
 
-@dataclass(frozen=True, slots=True)
-class WrongAnswer:
+class WrongAnswer(Struct, frozen=True):
     """A signed answer that was proved wrong, with what it takes to show it."""
 
     request: bytes
@@ -65,8 +65,7 @@ RELAY_POLL_MS = 50
 log = Log("asking")
 
 
-@dataclass(frozen=True, slots=True)
-class Patience:
+class Patience(Struct, frozen=True):
     """How often and how long an evaluator is tried."""
 
     tries: int = 3
@@ -80,8 +79,7 @@ class Patience:
     connections of a member at once when its vote key or TLS key is another one."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AskerParts:
+class AskerParts(Struct, frozen=True, kw_only=True):
     """What asking works with."""
 
     own: MemberId

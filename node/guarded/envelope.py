@@ -9,8 +9,9 @@ of the ring and nothing else, and can neither redirect nor exchange them.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from bulwark.ledger.errors import DecodeError
 from bulwark.ledger.ids import MemberId
@@ -85,8 +86,7 @@ def open_question(padded: bytes) -> GuardedRequest:
     return question
 
 
-@dataclass(frozen=True, slots=True)
-class Envelopes:
+class Envelopes(Struct, frozen=True):
     """Seals and opens for one alliance."""
 
     domain: SigningDomain

@@ -17,8 +17,9 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
 from typing import Final, Protocol, TypeVar
+
+from msgspec import Struct
 
 from bulwark.ledger.ids import MemberId
 from bulwark.ledger.signing import Signer, SigningDomain
@@ -79,8 +80,7 @@ def claimed(statement: Statement, proof: Proof) -> Checkable:
     return claim(statement, proof)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EvaluatorParts:
+class EvaluatorParts(Struct, frozen=True, kw_only=True):
     """What an evaluator works with."""
 
     own: MemberId
@@ -101,8 +101,7 @@ class EvaluatorParts:
     claim_of: Callable[[Statement, Proof], Checkable] = claimed
 
 
-@dataclass(frozen=True, slots=True)
-class _Sound:
+class _Sound(Struct, frozen=True):
     """A request that passed every cheap check."""
 
     request: EvaluationRequest

@@ -8,8 +8,9 @@ on nothing is forgotten.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from bulwark.privacy.query import Scope
 from node.storage.errors import StoreDamaged
@@ -23,8 +24,7 @@ ALL_USED: Final = 2**40
 """A floor above every quota."""
 
 
-@dataclass(frozen=True, slots=True)
-class Forgotten:
+class Forgotten(Struct, frozen=True):
     """Up to which quota epoch, and how many slots may be in use in it."""
 
     epoch: int

@@ -10,8 +10,9 @@ gets no grace. The quotas are those of now, so that nobody picks a better one by
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Final, Protocol
+
+from msgspec import Struct
 
 from bulwark.ledger.ids import Height
 from bulwark.privacy.query import EvaluationRequest, RefusalCode, Scope
@@ -49,8 +50,7 @@ class RequestRefused(Exception):
         super().__init__(f"{code.name}: {detail}")
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(Struct, frozen=True):
     """What a request is checked against."""
 
     ring: MemberRing
@@ -58,8 +58,7 @@ class Standing:
     quotas: Mapping[Scope, int]
 
 
-@dataclass(frozen=True, slots=True)
-class _Replaced:
+class _Replaced(Struct, frozen=True):
     view: RingView
     until_ms: int
 

@@ -10,8 +10,9 @@ numbers only go forward there.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from bulwark.ledger.ids import Address, Digest, MemberId
 from contracts.members import member_id_bytes
@@ -31,8 +32,7 @@ RETRY_MS: Final = 120_000
 log = Log("querylog")
 
 
-@dataclass(frozen=True, slots=True)
-class AnchorLedger:
+class AnchorLedger(Struct, frozen=True):
     """What this needs of the chain."""
 
     read_slot: ReadSlot

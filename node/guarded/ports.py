@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec import Struct
 
 from bulwark.ledger.ids import MemberId
 from bulwark.privacy.threshold import EvaluatorShare, ThresholdKey
 
 
-@dataclass(frozen=True, slots=True)
-class LiveKey:
+class LiveKey(Struct, frozen=True):
     """A shared key as it is in force: its public side, who holds it, and the own share."""
 
     key: ThresholdKey

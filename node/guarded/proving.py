@@ -17,6 +17,8 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import Final
 
+from msgspec import Struct
+
 from bulwark.ledger.ids import Height
 from bulwark.ledger.signing import SigningDomain
 from bulwark.privacy.group import RandomBytes
@@ -64,8 +66,7 @@ class Prepared:
         return self.question.request
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProverParts:
+class ProverParts(Struct, frozen=True, kw_only=True):
     """What proving works with."""
 
     domain: SigningDomain
@@ -87,8 +88,7 @@ class ProverParts:
     """Waits so many seconds."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
+class _Place(Struct, frozen=True):
     """This member in the ring of now."""
 
     view: RingView

@@ -16,6 +16,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from msgspec import Struct
+
 from bulwark.ledger.codec import Reader, Writer
 from bulwark.ledger.ids import Digest
 from bulwark.ledger.merkle import inclusion_path, root_of
@@ -79,8 +81,7 @@ def interval_of_key(key: bytes) -> Interval:
     return Interval(int.from_bytes(key[:8], "big"), int.from_bytes(key[8:_PLACE_BYTES], "big"))
 
 
-@dataclass(frozen=True, slots=True)
-class Anchoring:
+class Anchoring(Struct, frozen=True):
     """How an interval is anchored, or is to be."""
 
     number: Interval
@@ -113,8 +114,7 @@ class Anchoring:
         return found
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """One entry as auditors read it."""
 
     interval: Interval
@@ -122,8 +122,7 @@ class Entry:
     served: ServedStatement
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(Struct, frozen=True):
     """Some entries in order, and where the next page begins; None after the last."""
 
     entries: tuple[Entry, ...]

@@ -14,8 +14,9 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from bulwark.ledger.codec import Reader, Writer
 from bulwark.ledger.errors import DecodeError
@@ -30,8 +31,7 @@ MAX_UNDER_WAY: Final = 32
 """Passes of one member at once."""
 
 
-@dataclass(frozen=True, slots=True)
-class Delay:
+class Delay(Struct, frozen=True):
     """Bounds of the random wait, milliseconds."""
 
     least_ms: int

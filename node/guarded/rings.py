@@ -8,8 +8,10 @@ rings are kept: an older one is refused by height.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from bulwark.ledger.ids import Height, MemberId
 from bulwark.privacy.query import Scope
@@ -30,8 +32,7 @@ ROUNDING: Final = 64
 log = Log("rings")
 
 
-@dataclass(frozen=True, slots=True)
-class RingView:
+class RingView(Struct, frozen=True):
     """What membership proofs are about from a height on."""
 
     since: Height

@@ -8,8 +8,9 @@ carries the ring in full. Nothing tells when within its interval a statement was
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from bulwark.ledger.codec import Reader, Writer
 from bulwark.ledger.errors import DecodeError
@@ -27,8 +28,7 @@ ROOT_BYTES: Final = 64
 MAX_SERVED_BYTES: Final = 256 + MAX_RING * ELEMENT_BYTES + MAX_PROOF_BYTES
 
 
-@dataclass(frozen=True, slots=True)
-class ServedStatement:
+class ServedStatement(Struct, frozen=True):
     """A statement with its ring proof, as it was served."""
 
     statement: Statement

@@ -7,8 +7,9 @@ import os
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from bulwark.ledger.errors import DecodeError
 from bulwark.ledger.genesis import Genesis
@@ -56,8 +57,7 @@ DAY_MS: Final = 86_400_000
 log = Log("guarded")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GuardedMember:
+class GuardedMember(Struct, frozen=True, kw_only=True):
     """Who this node is to the guarded path, with its secrets."""
 
     own: MemberId
@@ -84,8 +84,7 @@ class GuardedMember:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GuardedGround:
+class GuardedGround(Struct, frozen=True, kw_only=True):
     """The parts of a node that the guarded path stands on."""
 
     member: GuardedMember

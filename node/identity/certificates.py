@@ -10,11 +10,11 @@ keeps them.
 from __future__ import annotations
 
 import ssl
-from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
 from cryptography import x509
+from msgspec import Struct
 
 from node.identity.principal import IdentityInvalid
 from node.sections import HttpConfig
@@ -22,8 +22,7 @@ from node.sections import HttpConfig
 MAX_PEM_BYTES = 4 * 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Tls:
+class Tls(Struct, frozen=True):
     """TLS of one generation of the listener."""
 
     context: ssl.SSLContext

@@ -11,9 +11,11 @@ import fcntl
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
+
+from msgspec import Struct
 
 from node.identity.apikey import (
     KEY_ID,
@@ -33,8 +35,7 @@ MAX_OVERLAP_MS: Final = 90 * 86_400_000
 """Longest time that the key before a rotation is still taken."""
 
 
-@dataclass(frozen=True, slots=True)
-class Wish:
+class Wish(Struct, frozen=True):
     """A key that somebody wants."""
 
     role: Role

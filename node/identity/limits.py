@@ -14,6 +14,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from msgspec import Struct
+
 from node.identity.principal import Principal, RateLimit
 from node.service import Role
 
@@ -60,8 +62,7 @@ class _Pair:
     rows: Bucket | None
 
 
-@dataclass(frozen=True, slots=True)
-class Quota:
+class Quota(Struct, frozen=True):
     """Where a principal stands with one of its buckets."""
 
     name: str
@@ -74,8 +75,7 @@ class Quota:
     """Seconds until the next request is taken; 0 if it is now."""
 
 
-@dataclass(frozen=True, slots=True)
-class Level:
+class Level(Struct, frozen=True):
     """What a principal has left of its bounds now; None where nothing bounds it."""
 
     key_id: str

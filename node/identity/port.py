@@ -7,8 +7,9 @@ The desk (`node.identity.desk`) implements it. Clear keys occur in the answers o
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec import Struct
 
 from node.identity.apikey import ApiKey, ApiKeys, Network
 from node.identity.limits import Quota, RateLimiter
@@ -30,8 +31,7 @@ class ReloadRefused(ServiceError):
     code = "invalid"
 
 
-@dataclass(frozen=True, slots=True)
-class KeyView:
+class KeyView(Struct, frozen=True):
     """A key as its administrators see it: all but its hash."""
 
     key: ApiKey
@@ -39,16 +39,14 @@ class KeyView:
     """None: not since this is kept."""
 
 
-@dataclass(frozen=True, slots=True)
-class NewKey:
+class NewKey(Struct, frozen=True):
     """A key that was made or rotated; `clear` is shown this once."""
 
     view: KeyView
     clear: str
 
 
-@dataclass(frozen=True, slots=True)
-class KeyWish:
+class KeyWish(Struct, frozen=True):
     """A key that an administrator wants; times are ms since 1970."""
 
     role: Role
@@ -59,8 +57,7 @@ class KeyWish:
     limit: RateLimit | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Reloaded:
+class Reloaded(Struct, frozen=True):
     """What a reload came to."""
 
     taken: tuple[str, ...]
@@ -69,8 +66,7 @@ class Reloaded:
     """Settings that changed and want a restart."""
 
 
-@dataclass(frozen=True, slots=True)
-class ProviderView:
+class ProviderView(Struct, frozen=True):
     """How people of the member's identity provider become callers: nothing secret."""
 
     issuer: str | None

@@ -7,8 +7,9 @@ begin those of certificates and tokens, and an id of an API key has no colon.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from node.service import Role
 
@@ -21,8 +22,7 @@ class Via(StrEnum):
     TOKEN = "oidc"  # noqa: S105 - the name of a way in
 
 
-@dataclass(frozen=True, slots=True)
-class RateLimit:
+class RateLimit(Struct, frozen=True):
     """How much one principal may ask; None for no bound."""
 
     per_second: float | None = None
@@ -40,8 +40,7 @@ class RateLimit:
         return self.per_second is None and self.rows_per_second is None
 
 
-@dataclass(frozen=True, slots=True)
-class Principal:
+class Principal(Struct, frozen=True):
     """Who asks: an id for logs, a role, and how it was shown."""
 
     key_id: str

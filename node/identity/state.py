@@ -7,9 +7,10 @@ were had stay as long as its settings do.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
 
 from node.clock import Clock
 from node.config import NodeConfig
@@ -28,8 +29,7 @@ if TYPE_CHECKING:
 MAX_SECRET_BYTES: Final = 4_096
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(Struct, frozen=True):
     """What is in force."""
 
     config: NodeConfig

@@ -13,7 +13,6 @@ import hashlib
 import re
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, Final
 
 import jwt
@@ -27,6 +26,7 @@ from jwt.exceptions import (
     MissingRequiredClaimError,
     PyJWTError,
 )
+from msgspec.structs import replace
 
 from node.identity.principal import Principal, TokenRefused, Via
 from node.identity.provider import Provider

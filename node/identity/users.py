@@ -13,13 +13,14 @@ import re
 import tomllib
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from msgspec import Struct
+from msgspec.structs import replace
 
 from node.identity.principal import IdentityInvalid, Principal, Via, Why
 from node.service import Role
@@ -34,8 +35,7 @@ _SAN: Final = re.compile(r"(dns|uri|email):[!-~]{1,250}\Z")
 _BY: Final = ("spki_sha256", "san", "subject")
 
 
-@dataclass(frozen=True, slots=True)
-class _Known:
+class _Known(Struct, frozen=True):
     """What a certificate came to, and when it is valid."""
 
     principal: Principal | None

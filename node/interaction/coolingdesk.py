@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from msgspec import Struct
 
 from bulwark.advice.advice import Advice, Facts, Level, Thresholds, advise, got_worse
 from bulwark.advice.holdtoken import OPENING_BYTES, HoldToken, Use, commitment, sign_token
@@ -75,8 +75,7 @@ def token_key(vault_key: bytes) -> Ed25519PrivateKey:
     return Ed25519PrivateKey.from_private_bytes(seed)
 
 
-@dataclass(frozen=True, slots=True)
-class CoolingParts:
+class CoolingParts(Struct, frozen=True):
     """What the desk works with."""
 
     store: KeyValueStore

@@ -6,9 +6,10 @@ worse), refused (it was worse), cancelled or expired.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
+
+from msgspec import Struct
 
 from bulwark.indicators.model import ScreeningRequest
 from node.service import Caller
@@ -24,8 +25,7 @@ class CoolingState(StrEnum):
     EXPIRED = "expired"
 
 
-@dataclass(frozen=True, slots=True)
-class NewCoolingOff:
+class NewCoolingOff(Struct, frozen=True):
     """A payment that is to be held."""
 
     question: ScreeningRequest
@@ -38,8 +38,7 @@ class NewCoolingOff:
     """The pause; None for the member's usual one."""
 
 
-@dataclass(frozen=True, slots=True)
-class CoolingView:
+class CoolingView(Struct, frozen=True):
     """A cooling-off as it stands."""
 
     cooling_off_id: str
@@ -59,8 +58,7 @@ class CoolingView:
     ended_ms: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class CoolingPage:
+class CoolingPage(Struct, frozen=True):
     """Some cooling-offs, newest first, and where the next page begins."""
 
     cooling_offs: tuple[CoolingView, ...]

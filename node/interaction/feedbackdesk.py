@@ -9,10 +9,10 @@ dispute desk first: what the lifecycle refuses is not taken as feedback either.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Any, Final
 
 import orjson
+from msgspec import Struct
 
 from bulwark.indicators.vocabulary import Band, LossBand
 from bulwark.ledger.ids import RecordId
@@ -37,8 +37,7 @@ Shares = Callable[[], Awaitable[tuple[list[int], bool]]]
 """Milliseconds from intake to record of customers' reports, and whether there are more."""
 
 
-@dataclass(frozen=True, slots=True)
-class FeedbackParts:
+class FeedbackParts(Struct, frozen=True):
     """What the desk works with."""
 
     store: KeyValueStore

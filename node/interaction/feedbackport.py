@@ -7,9 +7,10 @@ disagreement can be taken to the ledger as a dispute, which the lifecycle knows 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Protocol
+
+from msgspec import Struct
 
 from bulwark.indicators.vocabulary import Band, DisputeGround, LossBand
 from bulwark.ledger.ids import RecordId
@@ -43,8 +44,7 @@ class Finding(StrEnum):
     OTHER = "other"
 
 
-@dataclass(frozen=True, slots=True)
-class NewFeedback:
+class NewFeedback(Struct, frozen=True):
     """What the desk says."""
 
     verdict: Verdict
@@ -60,8 +60,7 @@ class NewFeedback:
     """Disputes the record on this ground, too."""
 
 
-@dataclass(frozen=True, slots=True)
-class FeedbackView:
+class FeedbackView(Struct, frozen=True):
     """Feedback that was taken."""
 
     feedback_id: str
@@ -78,8 +77,7 @@ class FeedbackView:
     """`none`, `disputed`, `dispute` (could be opened), `retract` (an own record was wrong)."""
 
 
-@dataclass(frozen=True, slots=True)
-class ReporterFigures:
+class ReporterFigures(Struct, frozen=True):
     """How one member's records of one kind did at this member."""
 
     reporter: str
@@ -95,8 +93,7 @@ class ReporterFigures:
         return self.wrong / self.judged if self.judged else None
 
 
-@dataclass(frozen=True, slots=True)
-class FeedbackSummary:
+class FeedbackSummary(Struct, frozen=True):
     """What the feedback of this member shows."""
 
     verdicts: Mapping[str, int]

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Final
+
+from msgspec import Struct
 
 from bulwark.indicators.errors import FieldError, NormalisationError, RowError
 from bulwark.indicators.model import IndicatorReport
@@ -48,8 +49,7 @@ _FIELDS: Final = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class ProtectionParts:
+class ProtectionParts(Struct, frozen=True):
     """What the desk works with."""
 
     store: KeyValueStore

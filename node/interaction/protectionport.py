@@ -6,9 +6,10 @@ screening about it says so. States: active, lapsed (its time is over) and withdr
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Protocol
+
+from msgspec import Struct
 
 from bulwark.indicators.model import IndicatorReport
 from bulwark.indicators.vocabulary import ObjectRole
@@ -32,8 +33,7 @@ class ProtectionState(StrEnum):
     WITHDRAWN = "withdrawn"
 
 
-@dataclass(frozen=True, slots=True)
-class NewProtection:
+class NewProtection(Struct, frozen=True):
     """A person's wish to be protected."""
 
     person: str
@@ -45,8 +45,7 @@ class NewProtection:
         return f"NewProtection({self.report.kind.label})"
 
 
-@dataclass(frozen=True, slots=True)
-class ProtectionView:
+class ProtectionView(Struct, frozen=True):
     """A protection as it stands."""
 
     protection_id: str
@@ -68,8 +67,7 @@ class ProtectionView:
         return f"ProtectionView({self.protection_id}, {self.state})"
 
 
-@dataclass(frozen=True, slots=True)
-class ProtectionPage:
+class ProtectionPage(Struct, frozen=True):
     """Some protections, newest first, and where the next page begins."""
 
     protections: tuple[ProtectionView, ...]

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
+
+from msgspec import Struct
 
 from bulwark.advice.reference import RANDOM_BYTES, make_code, plain_code
 from bulwark.indicators.errors import FieldError, NormalisationError, RowError
@@ -61,8 +62,7 @@ TURN: Final = 20
 _OPEN: Final = frozenset({ReportState.RECEIVED.value, ReportState.TRIAGED.value})
 
 
-@dataclass(frozen=True, slots=True)
-class ReportDeskParts:
+class ReportDeskParts(Struct, frozen=True):
     """What the desk works with."""
 
     store: KeyValueStore

@@ -7,9 +7,10 @@ report from either; erased is what is left after the person's wish or the time o
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol
+
+from msgspec import Struct
 
 from bulwark.indicators.country import Country
 from bulwark.indicators.vocabulary import (
@@ -44,8 +45,7 @@ class DeclineReason(StrEnum):
     OTHER = "other"
 
 
-@dataclass(frozen=True, slots=True)
-class Identifier:
+class Identifier(Struct, frozen=True):
     """An identifier that a customer names, as typed."""
 
     kind: Kind
@@ -56,8 +56,7 @@ class Identifier:
         return f"Identifier({self.kind.label})"
 
 
-@dataclass(frozen=True, slots=True)
-class NewReport:
+class NewReport(Struct, frozen=True):
     """What a customer says."""
 
     customer: str
@@ -76,8 +75,7 @@ class NewReport:
         return f"NewReport({len(self.identifiers)} identifiers)"
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(Struct, frozen=True):
     """What an analyst makes of one identifier of a report."""
 
     number: int
@@ -89,8 +87,7 @@ class Choice:
     policy: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class IdentifierView:
+class IdentifierView(Struct, frozen=True):
     """An identifier of a report with what became of it."""
 
     number: int
@@ -111,8 +108,7 @@ class IdentifierView:
         return f"IdentifierView({self.number}, {self.kind})"
 
 
-@dataclass(frozen=True, slots=True)
-class ReportView:
+class ReportView(Struct, frozen=True):
     """A customer's report as the member's staff sees it."""
 
     report_id: str
@@ -141,8 +137,7 @@ class ReportView:
         return f"ReportView({self.report_id}, {self.state})"
 
 
-@dataclass(frozen=True, slots=True)
-class ReportPage:
+class ReportPage(Struct, frozen=True):
     """Some reports, newest first, and where the next page begins."""
 
     reports: tuple[ReportView, ...]

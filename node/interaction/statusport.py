@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
+
+from msgspec import Struct
 
 
 class Sort(StrEnum):
@@ -14,8 +15,7 @@ class Sort(StrEnum):
     DISPUTE = "dispute"
 
 
-@dataclass(frozen=True, slots=True)
-class StatusView:
+class StatusView(Struct, frozen=True):
     """How a case stands; nothing of it names a person, an identifier, a record or a member."""
 
     sort: Sort

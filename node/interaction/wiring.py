@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Final
 
+from msgspec import Struct
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from bulwark.indicators.model import IndicatorReport
@@ -36,8 +36,7 @@ MAX_SHARES: Final = 10_000
 """Sorts of shelves."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Counters:
+class Counters(Struct, frozen=True, kw_only=True):
     """What the desks work through, besides the ground."""
 
     standings: Standings

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from bulwark.indicators.model import ScreeningRequest
@@ -47,8 +48,7 @@ class Untagged(Exception):
         super().__init__(f"{rows} values have no tag now: {reason}")
 
 
-@dataclass(frozen=True, slots=True)
-class Answered:
+class Answered(Struct, frozen=True):
     """The answer about one value."""
 
     rest: bytes
@@ -70,8 +70,7 @@ class Made:
     """Entries of the hit log, to be written with the part."""
 
 
-@dataclass(frozen=True, slots=True)
-class AnswerGround:
+class AnswerGround(Struct, frozen=True):
     """What answers are made from."""
 
     tagger: Tagger

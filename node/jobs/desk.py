@@ -13,8 +13,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from bulwark.indicators.scoring import VERSION
 from bulwark.jobs.manifest import Manifest, signed
@@ -55,8 +56,7 @@ Finished = Callable[[JobView], object]
 """Told the view of a job that is over."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeskGround:
+class DeskGround(Struct, frozen=True, kw_only=True):
     """What the desk stands on."""
 
     config: JobsConfig

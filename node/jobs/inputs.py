@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from node.jobs.parquetrows import ParquetRows
 from node.jobs.port import InputRefused
@@ -13,8 +14,7 @@ from node.jobs.rowsource import CsvRows, NdjsonRows, RowSource
 from node.jobs.settings import JobsConfig
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
+class Opened(Struct, frozen=True):
     """An input that can be worked."""
 
     source: RowSource

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Protocol
+
+from msgspec import Struct
 
 from node.service import Caller, ServiceError
 
@@ -47,8 +48,7 @@ class InputTooLarge(ServiceError):
     code = "too-large"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
+class Wish(Struct, frozen=True, kw_only=True):
     """What a job is asked to do, beside its rows."""
 
     format: str
@@ -73,8 +73,7 @@ class Wish:
     """The caller's own name of the job."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobView:
+class JobView(Struct, frozen=True, kw_only=True):
     """A job as it stands."""
 
     id: str
@@ -110,8 +109,7 @@ class JobView:
     """Columns of the input that nothing uses."""
 
 
-@dataclass(frozen=True, slots=True)
-class ResultStream:
+class ResultStream(Struct, frozen=True):
     """A result while it is sent."""
 
     format: str

@@ -8,10 +8,10 @@ in memory, for the life of one job).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 import orjson
+from msgspec import Struct
 
 from bulwark.indicators.country import NOT_STATED, parse_country
 from bulwark.indicators.errors import FieldError, NormalisationError, RowError
@@ -31,8 +31,7 @@ MEMO: Final = 20_000
 """Spellings remembered; all go when there are more."""
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(Struct, frozen=True):
     """What a spelling comes to."""
 
     request: ScreeningRequest | None
@@ -43,8 +42,7 @@ class Known:
     errors: tuple[tuple[str, str, str], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(Struct, frozen=True):
     """One row as it is asked."""
 
     line: int | None

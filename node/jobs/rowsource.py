@@ -13,10 +13,10 @@ import csv
 import io
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final, Protocol
 
 import orjson
+from msgspec import Struct
 
 from node.jobs.port import InputRefused
 
@@ -34,8 +34,7 @@ Cells = tuple[object, ...]
 """What a row holds in the wanted columns, None where it has nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
+class Fault(Struct, frozen=True):
     """A row that can not be read: field or column, stable code, what is allowed."""
 
     field: str
@@ -43,8 +42,7 @@ class Fault:
     detail: str
 
 
-@dataclass(frozen=True, slots=True)
-class Raw:
+class Raw(Struct, frozen=True):
     """One row of the input."""
 
     line: int | None

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from node.assembly import Home
 from node.chain.records import RecordReader
@@ -25,8 +26,7 @@ from node.tagging.tagger import Tagger
 from node.version import product_version
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobsGround:
+class JobsGround(Struct, frozen=True, kw_only=True):
     """The parts of a node that the desk stands on."""
 
     home: Home

@@ -17,6 +17,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
+import msgspec
+from msgspec import Struct
+
 from bulwark.ledger.header import Header
 from bulwark.ledger.ids import Height
 from node.chain.records import RecordReader
@@ -104,8 +107,7 @@ class Going:
         return (self.speeds[-1][1] - self.speeds[0][1]) / seconds if seconds > 0 else 0.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WorkGround:
+class WorkGround(Struct, frozen=True, kw_only=True):
     """What the worker stands on."""
 
     config: JobsConfig
@@ -119,7 +121,7 @@ class WorkGround:
     """A job is over: manifest, files, record and whoever waits for it."""
     moved: Callable[[JobRecord], None]
     """A job's view changed."""
-    rates: Rates = field(default_factory=Unbounded)
+    rates: Rates = msgspec.field(default_factory=Unbounded)
 
 
 class Worker:

@@ -12,11 +12,12 @@ bytes out. Which of two connections of one member is kept is decided in `links`.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Final
 
 from cryptography import x509
+from msgspec import Struct
+from msgspec.structs import replace
 
 from bulwark.ledger.codec import Reader, Writer
 from bulwark.ledger.errors import LedgerError, SignatureInvalid
@@ -46,8 +47,7 @@ class Stage(IntEnum):
     REFUSE = 4
 
 
-@dataclass(frozen=True, slots=True)
-class Opening:
+class Opening(Struct, frozen=True):
     """What one end says about itself; signed by its PROOF."""
 
     oldest: int
@@ -103,8 +103,7 @@ class Opening:
         return replace(opening, level=reader.uint(2, "level")) if reader.left else opening
 
 
-@dataclass(frozen=True, slots=True)
-class Greeter:
+class Greeter(Struct, frozen=True):
     """What all handshakes of one node share."""
 
     local: LocalIdentity

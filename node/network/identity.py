@@ -10,14 +10,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from msgspec import Struct
+
 from bulwark.ledger.ids import Address, MemberId
 from bulwark.ledger.signing import Signer, SigningDomain
 from node.network.errors import IdentityInvalid
 from node.pki import PIN_BYTES, CertificateUnusable, dns_names, load_certificate, spki_pin
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
+class Member(Struct, frozen=True):
     """One row of the member table."""
 
     id: MemberId

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from node.network.kinds import MIB, Lane
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(Struct, frozen=True):
     """Settings of a `Network`; the defaults suit nodes in one or several data centres."""
 
     votes_queue_bytes: int = 32 * MIB

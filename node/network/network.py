@@ -12,7 +12,8 @@ import os
 import ssl
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from bulwark.ledger.ids import MemberId
 from bulwark.ledger.validators import max_faulty
@@ -40,8 +41,7 @@ def monotonic_ms() -> int:
     return time.monotonic_ns() // 1_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class PeerState:
+class PeerState(Struct, frozen=True):
     """A connection as diagnosis shows it."""
 
     member: MemberId

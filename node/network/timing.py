@@ -11,8 +11,9 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Final, Protocol
+
+from msgspec import Struct
 
 from bulwark.ledger.codec import Reader, Writer
 from bulwark.ledger.errors import DecodeError
@@ -42,8 +43,7 @@ class Asking(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class TimeSample:
+class TimeSample(Struct, frozen=True):
     """One measurement of a member's clock."""
 
     offset_ms: int

@@ -10,8 +10,9 @@ so that it is made once, and a regulator's result, encrypted.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from bulwark.ledger.codec import Reader, Writer
 from bulwark.ledger.ids import Height
@@ -45,8 +46,7 @@ Call = tuple[bytes, Sequence[Log]]
 """Calldata of an executed transaction and the logs it left."""
 
 
-@dataclass(frozen=True, slots=True)
-class Posted:
+class Posted(Struct, frozen=True):
     """A partial as it stands on the ledger."""
 
     member: bytes
@@ -57,8 +57,7 @@ class Posted:
     sealed: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Sent:
+class Sent(Struct, frozen=True):
     """A call of this node that must not be made anew."""
 
     data: bytes
@@ -70,8 +69,7 @@ class Sent:
     """Ceremony that made the share it was made with, 32 bytes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Closing:
+class Closing(Struct, frozen=True):
     """What a regulator closed a case with."""
 
     result: bytes

@@ -14,7 +14,8 @@ Whether the case may be opened is not decided here: the ledger's state of the ca
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from bulwark.ledger.ids import Digest
 from bulwark.privacy.errors import CaseRefused, EncodingRefused, InputRefused, PrivacyError
@@ -61,8 +62,7 @@ def anchorage_of(ledger: Ledger, request: CaseRequest, place: StatementProof) ->
         raise CaseUnfit(request.case_id, str(error)) from error
 
 
-@dataclass(frozen=True, slots=True)
-class CheckedCase:
+class CheckedCase(Struct, frozen=True):
     """A case whose statement was checked: what is missing for an opening is a sharing."""
 
     request: CaseRequest

@@ -12,8 +12,9 @@ once, loudly, and not answered; a better copy may come later.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from bulwark.ledger.ids import Address, Digest, MemberId
 from bulwark.privacy.errors import PrivacyError
@@ -49,8 +50,7 @@ RETRY_MS: Final = 30_000
 log = Log("openings")
 
 
-@dataclass(frozen=True, slots=True)
-class _Share:
+class _Share(Struct, frozen=True):
     """The council's key as this node holds it."""
 
     key: ThresholdKey

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Final, TypeVar
+
+from msgspec import Struct
 
 from bulwark.ledger import jsonfields as jf
 from bulwark.ledger.errors import LedgerError
@@ -34,8 +35,7 @@ class NotShown(Exception):
         super().__init__(f"{where}: {reason}")
 
 
-@dataclass(frozen=True, slots=True)
-class CourtFile:
+class CourtFile(Struct, frozen=True):
     """Parts of a format, and what they rest on."""
 
     format: str

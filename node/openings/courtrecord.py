@@ -13,8 +13,9 @@ is a good one (only the hash of it is on the ledger).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from bulwark.ledger.errors import LedgerError
 from bulwark.ledger.genesis import Genesis
@@ -37,8 +38,7 @@ FORMAT: Final = "bulwark-opening/1"
 _PARTS: Final = {"result": MAX_RESULT, "served": MAX_SERVED_BYTES}
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
+class Opened(Struct, frozen=True):
     """What a valid file shows."""
 
     member: MemberId
@@ -55,8 +55,7 @@ class Opened:
     timestamp_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Facts:
+class _Facts(Struct, frozen=True):
     """What is read from the state."""
 
     case: CaseRecord | None

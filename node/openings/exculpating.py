@@ -10,8 +10,9 @@ What it costs the member, and what others can force by it: `bulwark.privacy.excu
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from bulwark.ledger.errors import LedgerError
 from bulwark.ledger.genesis import Genesis
@@ -43,8 +44,7 @@ _PARTS: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Cleared:
+class Cleared(Struct, frozen=True):
     """What a valid file shows: this member's key did not make this question."""
 
     member: MemberId

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec import Struct
 
 from bulwark.ledger.ids import Address, Digest, Height
 from bulwark.ledger.proofs import SealedHeader
@@ -21,8 +22,7 @@ from node.guarded.ports import LiveKey
 from node.service import Stage
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ledger:
+class Ledger(Struct, frozen=True, kw_only=True):
     """The port to the chain; every read is in the state of the last block."""
 
     chain_id: int
@@ -43,8 +43,7 @@ class Ledger:
     """The ring of a height, None where this node does not know it any more."""
 
 
-@dataclass(frozen=True, slots=True)
-class FinalState:
+class FinalState(Struct, frozen=True):
     """A certified header and the trie nodes of its state."""
 
     sealed: SealedHeader

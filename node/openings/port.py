@@ -7,23 +7,22 @@ the state of the node's last block; writes are transactions of this member's acc
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec import Struct
 
 from bulwark.ledger.ids import Digest, Height
 from node.service import Idempotency, Stage
 
 
-@dataclass(frozen=True, slots=True)
-class CaseVote:
+class CaseVote(Struct, frozen=True):
     """One member's vote in a case."""
 
     member: str
     approve: bool
 
 
-@dataclass(frozen=True, slots=True)
-class CaseView:
+class CaseView(Struct, frozen=True):
     """A case as it stands in the last block."""
 
     case_id: bytes
@@ -57,8 +56,7 @@ class CaseView:
     """Why this node took no part in it so far."""
 
 
-@dataclass(frozen=True, slots=True)
-class CaseOutcome:
+class CaseOutcome(Struct, frozen=True):
     """What became of a request, a vote or a closing of this member."""
 
     transaction: Digest
@@ -68,8 +66,7 @@ class CaseOutcome:
     """None until the transaction is executed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Finished:
+class Finished(Struct, frozen=True):
     """A case that this regulator opened."""
 
     outcome: CaseOutcome
@@ -82,8 +79,7 @@ class Finished:
     """Members whose posted parts do not hold, and why."""
 
 
-@dataclass(frozen=True, slots=True)
-class StatementView:
+class StatementView(Struct, frozen=True):
     """A statement of an evaluator's log, as it holds against the ledger."""
 
     statement_hash: bytes
@@ -99,8 +95,7 @@ class StatementView:
     """Why it does not hold, None if proof, place and alliance are right."""
 
 
-@dataclass(frozen=True, slots=True)
-class StatementPage:
+class StatementPage(Struct, frozen=True):
     """Some statements of a log, and where the next page begins."""
 
     statements: tuple[StatementView, ...]

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from msgspec import Struct
+
 from bulwark.ledger.ids import MemberId
 from bulwark.privacy.errors import (
     BadPartial,
@@ -36,8 +38,7 @@ from node.openings.statements import StatementSource, Wanted
 from node.service import Conflict, Forbidden, Unavailable
 
 
-@dataclass(frozen=True, slots=True)
-class BadPart:
+class BadPart(Struct, frozen=True):
     """A posted part that does not hold."""
 
     member: str
@@ -45,8 +46,7 @@ class BadPart:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Concluded:
+class Concluded(Struct, frozen=True):
     """A finished opening."""
 
     result: OpeningResult

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from bulwark.ledger.codec import Reader, Writer
 from bulwark.ledger.errors import DecodeError
@@ -36,8 +37,7 @@ _BY_HASH: Final = 1
 _PAGE: Final = 2
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(Struct, frozen=True):
     """One statement; who is no regulator names the case that it needs it for."""
 
     statement_hash: bytes
@@ -49,8 +49,7 @@ class Wanted:
         return writer.optional(self.case_id, lambda w, case_id: w.fixed(case_id, 32)).done()
 
 
-@dataclass(frozen=True, slots=True)
-class WantedPage:
+class WantedPage(Struct, frozen=True):
     """Statements behind a cursor, in the order of their intervals."""
 
     cursor: bytes | None
@@ -80,16 +79,14 @@ def decode_wanted(body: bytes) -> Wanted | WantedPage:
     return wanted
 
 
-@dataclass(frozen=True, slots=True)
-class Copy:
+class Copy(Struct, frozen=True):
     """One evaluator's copy of a statement, with its place once that is anchored."""
 
     served: ServedStatement
     anchorage: Anchorage | None
 
 
-@dataclass(frozen=True, slots=True)
-class Copies:
+class Copies(Struct, frozen=True):
     """An answer, and where the next page begins."""
 
     copies: tuple[Copy, ...]

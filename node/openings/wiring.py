@@ -6,9 +6,10 @@ import asyncio
 import contextlib
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Final
+
+from msgspec import Struct
 
 from bulwark.ledger.ids import Digest, Height, MemberId
 from bulwark.ledger.receipt import Receipt
@@ -49,8 +50,7 @@ ACT_S: Final = 5.0
 """Longest time between two looks at approved cases: what was missing may be there now."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpeningsGround:
+class OpeningsGround(Struct, frozen=True, kw_only=True):
     """The parts of a node that openings stand on."""
 
     home: Home
@@ -73,8 +73,7 @@ class OpeningsGround:
     """Whether this node has caught up and may send transactions."""
 
 
-@dataclass(frozen=True, slots=True)
-class HomeKeys:
+class HomeKeys(Struct, frozen=True):
     """The regulator's secrets of this home."""
 
     secret: RegulatorSecret

@@ -8,8 +8,9 @@ age: what holds now was said there, and auditors read it there.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from bulwark.ledger.ids import Address, Height, RecordId
 from bulwark.ledger.lifecycle import Operation
@@ -40,8 +41,7 @@ RULINGS: Final = frozenset((Operation.RULE, Operation.RETRACT, Operation.ERASE))
 """Operations that end a dispute."""
 
 
-@dataclass(frozen=True, slots=True)
-class Floor:
+class Floor(Struct, frozen=True):
     """Up to where bodies may go, and what holds it there."""
 
     height: Height

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import dataclasses
 import json
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass, replace
 from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from bulwark.privacy.group import RandomBytes
 from node.logs import Log
@@ -49,8 +52,7 @@ MAX_SECRETS: Final = 4
 log = Log("push")
 
 
-@dataclass(frozen=True, slots=True)
-class DeskParts:
+class DeskParts(Struct, frozen=True):
     """What the desk works with."""
 
     member: str
@@ -264,7 +266,7 @@ class PushDesk:
         )
         progress = lane.progress
         if change.is_active is True or change.url is not None:
-            progress = replace(
+            progress = dataclasses.replace(
                 progress, due_ms=0, failures=0, dead_in_a_row=0, tries=0, replay_due_ms=0
             )
         parts.book.put(now, progress)

@@ -14,10 +14,11 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import islice
 from typing import Any, Final
+
+from msgspec import Struct
 
 from bulwark.privacy.group import RandomBytes
 from node.guarded.atrest import AtRest
@@ -41,8 +42,7 @@ PRUNE: Final = 500
 Puts = dict[bytes, bytes | None]
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(Struct, frozen=True):
     """An event that is not in the log yet."""
 
     type: EventType

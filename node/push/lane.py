@@ -14,8 +14,10 @@ import asyncio
 import contextlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from typing import Final, Protocol
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from node.logs import Log
 from node.push.eventlog import EventLog
@@ -30,8 +32,7 @@ IDLE_MS: Final = 60_000
 log = Log("push")
 
 
-@dataclass(frozen=True, slots=True)
-class Patience:
+class Patience(Struct, frozen=True):
     """How often and how long a receiver is tried."""
 
     tries: int

@@ -6,9 +6,10 @@ The desk (`node.push.desk`) implements it, the API translates it to HTTP.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Protocol
+
+from msgspec import Struct
 
 from node.service import Caller
 
@@ -49,8 +50,7 @@ class State(StrEnum):
     """By the node: the receiver took nothing for too long, or said that it is gone."""
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(Struct, frozen=True):
     """One event of the log."""
 
     number: int
@@ -63,8 +63,7 @@ class Event:
     """As docs/events.json describes it for the type; never clear text, a tag or a secret."""
 
 
-@dataclass(frozen=True, slots=True)
-class Webhook:
+class Webhook(Struct, frozen=True):
     """A subscription as administrators see it: never its secret."""
 
     id: str
@@ -97,8 +96,7 @@ class Webhook:
     last_status: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(Struct, frozen=True):
     """One try of one delivery."""
 
     number: int
@@ -115,8 +113,7 @@ class Attempt:
     taken: bool
 
 
-@dataclass(frozen=True, slots=True)
-class DeadLetter:
+class DeadLetter(Struct, frozen=True):
     """An event that a receiver did not take."""
 
     event: int
@@ -129,8 +126,7 @@ class DeadLetter:
     error: str
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Struct, frozen=True):
     """What an administrator changes of a subscription; None leaves as it is."""
 
     url: str | None = None
@@ -139,8 +135,7 @@ class Change:
     is_active: bool | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(Struct, frozen=True):
     """Which events to put up again; exactly one way of saying so."""
 
     dead: bool = False
@@ -154,8 +149,7 @@ class Wanted:
     """A range of the times at which events were logged, both included."""
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(Struct, frozen=True):
     """Some events, oldest first."""
 
     log: str
@@ -168,8 +162,7 @@ class Page:
     """Number of the oldest event that is kept."""
 
 
-@dataclass(frozen=True, slots=True)
-class Gap:
+class Gap(Struct, frozen=True):
     """Events that a reader missed, since the log dropped them."""
 
     after: int

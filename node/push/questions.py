@@ -13,10 +13,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
 from hashlib import blake2b
 from itertools import islice
 from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from bulwark.indicators.vocabulary import Band
 from bulwark.ledger.codec import Reader, Writer
@@ -46,8 +48,7 @@ BANDS: Final = {band.label: int(band) for band in Band}
 Puts = dict[bytes, bytes | None]
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(Struct, frozen=True):
     """One remembered question."""
 
     number: int
@@ -62,8 +63,7 @@ class Asked:
     """Block that the answer was read at."""
 
 
-@dataclass(frozen=True, slots=True)
-class Noted:
+class Noted(Struct, frozen=True):
     """A question to remember."""
 
     tag: Tag

@@ -11,8 +11,9 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from bulwark.indicators.vocabulary import DisputeGround
 from bulwark.indicators.vocabulary import Ruling as RulingTerm
@@ -55,8 +56,7 @@ async def entries_of(chain: ChainStore, block: StoredBlock) -> AsyncIterator[tup
                 yield anchor, entry
 
 
-@dataclass(frozen=True, slots=True)
-class Sources:
+class Sources(Struct, frozen=True):
     """What readers look things up in."""
 
     chain: ChainStore

@@ -15,9 +15,10 @@ import ipaddress
 import re
 import socket
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
+
+from msgspec import Struct
 
 from node.service import ServiceError
 
@@ -43,8 +44,7 @@ class BadReceiver(ServiceError):
     code = "invalid"
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
+class Policy(Struct, frozen=True):
     """What an operator allows."""
 
     ports: tuple[range, ...]
@@ -53,8 +53,7 @@ class Policy:
     """The URL is the operator's own word: only its form is checked."""
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(Struct, frozen=True):
     """Where one try connects to."""
 
     address: str

@@ -12,8 +12,9 @@ import contextlib
 import ssl
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
 
 from node.push.receiver import BadReceiver, Policy, Target, resolve
 
@@ -26,8 +27,7 @@ DRAIN_S: Final = 1.0
 MAX_RETRY_AFTER_S: Final = 3_600
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Struct, frozen=True):
     """What became of one try."""
 
     status: int | None

@@ -10,9 +10,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from itertools import islice
 from typing import Final
+
+from msgspec import Struct, structs
+from msgspec.structs import replace
 
 from node.guarded.atrest import AtRest
 from node.push.port import Attempt, DeadLetter, EventType, State
@@ -45,8 +48,7 @@ class Secret:
     until_ms: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Subscription:
+class Subscription(Struct, frozen=True):
     """What an administrator said."""
 
     id: str
@@ -174,11 +176,11 @@ class SubscriptionBook:
         puts = self._progress_puts(identity, progress)
         if attempt is not None:
             key = ATTEMPTS + name + number8(attempt.number)
-            puts[key] = self._at_rest.encrypt(key, json.dumps(asdict(attempt)).encode())
+            puts[key] = self._at_rest.encrypt(key, json.dumps(structs.asdict(attempt)).encode())
             puts[ATTEMPTS + name + number8(max(0, attempt.number - MAX_ATTEMPTS))] = None
         if dead is not None:
             key = DEAD + name + number8(dead.event)
-            puts[key] = self._at_rest.encrypt(key, json.dumps(asdict(dead)).encode())
+            puts[key] = self._at_rest.encrypt(key, json.dumps(structs.asdict(dead)).encode())
             puts |= dict.fromkeys(self._too_many_dead(name))
         if done is not None:
             puts[DEAD + name + number8(done)] = None

@@ -11,8 +11,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
 from typing import Final, Protocol
+
+from msgspec import Struct
 
 from bulwark.ledger.ids import Height
 from node.chain.store import ChainStore, StoredBlock
@@ -40,8 +41,7 @@ class Reader(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class WatchParts:
+class WatchParts(Struct, frozen=True):
     """What the watch works with."""
 
     store: KeyValueStore

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from msgspec import Struct
 from prometheus_client.core import Metric
 
 from bulwark.ledger.ids import Digest, MemberId, Tag
@@ -148,8 +149,7 @@ class PushCore:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PushGround:
+class PushGround(Struct, frozen=True, kw_only=True):
     """The parts of a node that events come from."""
 
     core: PushCore

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final, Protocol
+
+from msgspec import Struct
 
 MAX_PAGE: Final = 1_000
 
@@ -26,8 +27,7 @@ class Delivery(IntEnum):
         return self.name.lower()
 
 
-@dataclass(frozen=True, slots=True)
-class OwnQuestion:
+class OwnQuestion(Struct, frozen=True):
     """A question of this member that a record answered."""
 
     number: int
@@ -39,8 +39,7 @@ class OwnQuestion:
     """The asker's own case reference, as it gave it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Recall:
+class Recall(Struct, frozen=True):
     """One message to this member's systems: a record that answered them stands no more."""
 
     number: int

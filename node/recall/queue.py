@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from hashlib import blake2b
 from itertools import islice
 from typing import Final
+
+from msgspec.structs import replace
 
 from node.guarded.atrest import AtRest
 from node.recall.port import Delivery, OwnQuestion, Recall

@@ -8,8 +8,9 @@ other kind is filed unverified if it fits; what does not verify here is never po
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Protocol
+
+from msgspec.structs import replace
 
 from bulwark.ledger.ids import Address, Digest
 from bulwark.ledger.transaction import Transaction

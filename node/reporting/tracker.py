@@ -12,6 +12,8 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from msgspec import Struct
+
 from bulwark.ledger.ids import Digest, Height
 from node.service import Stage
 
@@ -30,8 +32,7 @@ class _Tracked:
     waiters: list[tuple[Stage, asyncio.Future[None]]] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
+class Progress(Struct, frozen=True):
     """Where a transaction stands."""
 
     stage: Stage

@@ -11,8 +11,9 @@ never half rekeyed, since the node waits for the end.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from node.rotation.keyline import MARK_BYTES, generations, mark_of
 from node.rotation.rekeynote import Progress
@@ -76,8 +77,7 @@ def rekey(
     return Progress(*marks_now, moves, moves, unreadable, is_done=True)
 
 
-@dataclass(frozen=True, slots=True)
-class _Marks:
+class _Marks(Struct, frozen=True):
     """Marks of the vault key and of the index key."""
 
     vault: bytes

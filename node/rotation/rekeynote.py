@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 import time
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+
+from msgspec import Struct
 
 from node.keys import KeystoreError, read_private, write_private
 
@@ -19,8 +20,7 @@ NOTE_FILE: Final = "rekeyed.json"
 MAX_NOTE_BYTES: Final = 4096
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
+class Progress(Struct, frozen=True):
     """How far rows are; rows are moved twice."""
 
     vault: str

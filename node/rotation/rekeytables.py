@@ -14,6 +14,7 @@ from typing import Final
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from msgspec import Struct
 
 from node.consents import vault
 from node.disputes import casebook
@@ -85,8 +86,7 @@ class Move:
         return made
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
+class Table(Struct, frozen=True):
     """The rows under one prefix."""
 
     prefix: bytes

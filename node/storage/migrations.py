@@ -10,8 +10,9 @@ the old in the write that puts the new.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from node.logs import Log
 from node.storage import schema
@@ -42,8 +43,7 @@ class LayoutUnknown(StorageError):
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Migration:
+class Migration(Struct, frozen=True):
     """One step, from one layout to the next."""
 
     source: int

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from bulwark.ledger.anchor import AnchorKind
 from bulwark.ledger.codec import Reader, Writer
@@ -27,8 +28,7 @@ _CONSENT: Final = struct.Struct(">B20sHHI32s")
 _NUMBER: Final = struct.Struct(">Q")
 
 
-@dataclass(frozen=True, slots=True)
-class RecordPlace:
+class RecordPlace(Struct, frozen=True):
     """Where a record stands on the ledger."""
 
     height: Height
@@ -51,8 +51,7 @@ class RecordPlace:
         return cls(Height(height), index, Digest(root), position)
 
 
-@dataclass(frozen=True, slots=True)
-class TaggedRecord:
+class TaggedRecord(Struct, frozen=True):
     """What a look-up by tag answers with, so that it needs no second read."""
 
     record_id: RecordId
@@ -88,8 +87,7 @@ class TaggedRecord:
             raise StoreDamaged(f"key {key.hex()}", str(error)) from error
 
 
-@dataclass(frozen=True, slots=True)
-class ConsentEvent:
+class ConsentEvent(Struct, frozen=True):
     """One event of a consent as the ledger has it; its height is in the key."""
 
     kind: AnchorKind

@@ -8,15 +8,15 @@ that sync brings.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from bulwark.ledger.header import Header
 from bulwark.ledger.ids import Digest, Height
 from node.chain.errors import PinContradicted
 
 
-@dataclass(frozen=True, slots=True)
-class Pin:
+class Pin(Struct, frozen=True):
     """A height and the hash of its block."""
 
     height: Height

@@ -6,9 +6,10 @@ Rules: it only counts; rate and time left are of the running phase, from the cal
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
+
+from msgspec import Struct
 
 from bulwark.ledger.ids import Height, MemberId
 from node.logs import Log
@@ -31,8 +32,7 @@ class Phase(StrEnum):
     """Blocks and state become this node's chain."""
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
+class Progress(Struct, frozen=True):
     """A moment of a sync."""
 
     phase: Phase

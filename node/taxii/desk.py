@@ -11,9 +11,10 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final
+
+from msgspec import Struct
 
 from bulwark.interop.carried import Fate, Item
 from bulwark.interop.misp.options import ImportOptions
@@ -71,8 +72,7 @@ _TITLES: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TaxiiParts:
+class TaxiiParts(Struct, frozen=True, kw_only=True):
     """What the desk works with."""
 
     journal: Journal

@@ -10,10 +10,10 @@ from __future__ import annotations
 import hmac
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
+from msgspec import Struct
 
 from bulwark.privacy.group import RandomBytes
 from node.guarded.atrest import AtRest
@@ -45,8 +45,7 @@ class _Kept(msgspec.Struct, frozen=True):
     failures: list[tuple[str, str, str]]
 
 
-@dataclass(frozen=True, slots=True)
-class InboxParts:
+class InboxParts(Struct, frozen=True):
     """What the inbox works with."""
 
     store: KeyValueStore

@@ -13,9 +13,10 @@ import hmac
 import struct
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
+
+from msgspec import Struct
 
 from bulwark.indicators.vocabulary import Tlp
 from bulwark.ledger.ids import MemberId, RecordId
@@ -58,8 +59,7 @@ class Role(IntEnum):
     """A marking or definition; the last byte of `more` is its number."""
 
 
-@dataclass(frozen=True, slots=True)
-class Added:
+class Added(Struct, frozen=True):
     """One entry."""
 
     date: int
@@ -68,8 +68,7 @@ class Added:
     more: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class JournalParts:
+class JournalParts(Struct, frozen=True):
     """What the journal works with."""
 
     store: KeyValueStore

@@ -7,10 +7,11 @@ since 1970 UTC, as TAXII writes them; every date of a collection is given once.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Protocol
+
+from msgspec import Struct
 
 from bulwark.interop.carried import Item
 from node.service import Caller
@@ -30,8 +31,7 @@ class Collection(StrEnum):
     """What other systems wrote, taken in as far as it can be carried."""
 
 
-@dataclass(frozen=True, slots=True)
-class CollectionView:
+class CollectionView(Struct, frozen=True):
     """A collection as a caller sees it."""
 
     id: str
@@ -43,8 +43,7 @@ class CollectionView:
     can_write: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Filter:
+class Filter(Struct, frozen=True, kw_only=True):
     """Which objects are asked for."""
 
     added_after: int = -1
@@ -58,8 +57,7 @@ class Filter:
     spec_versions: frozenset[str] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Dated:
+class Dated(Struct, frozen=True):
     """An object with when it came into the collection."""
 
     added: int
@@ -68,8 +66,7 @@ class Dated:
     """`modified`, else `created`, else when it was added."""
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(Struct, frozen=True):
     """Objects in the order in which they were added."""
 
     objects: tuple[Dated, ...]
@@ -78,8 +75,7 @@ class Page:
     """Where the next page begins, where there is more."""
 
 
-@dataclass(frozen=True, slots=True)
-class StatusEntry:
+class StatusEntry(Struct, frozen=True):
     """What became of one object of a request."""
 
     id: str
@@ -87,8 +83,7 @@ class StatusEntry:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class Status:
+class Status(Struct, frozen=True):
     """What became of a request to add objects."""
 
     id: str

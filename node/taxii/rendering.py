@@ -8,8 +8,9 @@ book keeps them. An object whose record shows nothing any more is left out of th
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
+
+from msgspec import Struct
 
 from bulwark.indicators.vocabulary import DisputeGround
 from bulwark.interop.misp.outgoing import Alliance, Clear, Outgoing
@@ -34,8 +35,7 @@ _TYPES: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class RenderingParts:
+class RenderingParts(Struct, frozen=True):
     """What rendering works with."""
 
     chain: ChainStore

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
+
+from msgspec import Struct
 
 from bulwark.interop.stix import writing
 from bulwark.ledger.ids import RecordId
@@ -27,8 +28,7 @@ TURN: Final = 5
 MAX_WAITING: Final = 4
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StixParts:
+class StixParts(Struct, frozen=True, kw_only=True):
     """What the desk works with."""
 
     exchange: ExchangeService

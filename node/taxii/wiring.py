@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import uuid
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from bulwark.indicators.vocabulary import FraudType
 from bulwark.interop.misp.options import ImportOptions
@@ -32,8 +33,7 @@ UNNAMED = "member"
 """What every member is called where exports do not name them."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TaxiiGround:
+class TaxiiGround(Struct, frozen=True, kw_only=True):
     """The parts of a node that the server stands on."""
 
     home: Home

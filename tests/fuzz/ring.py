@@ -9,7 +9,8 @@ no halt, one block a height, evidence only against insiders and true, bounded me
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from bulwark.ledger.batch import Batch
 from bulwark.ledger.errors import SignatureInvalid

@@ -8,6 +8,8 @@ import struct
 from enum import Enum
 from random import Random
 
+from msgspec import Struct
+
 from bulwark.ledger.errors import LedgerError
 from tests.fuzz.choices import EDGES, LARGE
 
@@ -27,14 +29,11 @@ UNENCODABLE = (
 
 def change(value: object, rng: Random, depth: int = 0) -> object:
     """A copy with one part changed; numbers stay numbers, tuples tuples of the same things."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type) and depth < MAX_DEPTH:
-        fields = [f for f in dataclasses.fields(value) if f.init]
-        if not fields:
-            return value
-        field = rng.choice(fields)
-        part = change(getattr(value, field.name), rng, depth + 1)
-        given = {f.name: getattr(value, f.name) for f in fields} | {field.name: part}
-        return type(value)(**given)
+    names = () if isinstance(value, type) or depth >= MAX_DEPTH else _names(value)
+    if names:
+        name = rng.choice(names)
+        given = {each: getattr(value, each) for each in names}
+        return type(value)(**given | {name: change(given[name], rng, depth + 1)})
     match value:
         case bool():
             return not value
@@ -47,6 +46,15 @@ def change(value: object, rng: Random, depth: int = 0) -> object:
         case tuple():
             return _tuple(value, rng, depth)
     return value
+
+
+def _names(value: object) -> tuple[str, ...]:
+    """What a value of ours is made of; nothing for any other object."""
+    if isinstance(value, Struct):
+        return value.__struct_fields__
+    if dataclasses.is_dataclass(value):
+        return tuple(field.name for field in dataclasses.fields(value) if field.init)
+    return ()
 
 
 def _integer(value: int, rng: Random) -> int:

@@ -78,7 +78,7 @@ class Run:
         manifest = Manifest(
             name=f"ceremonies of {plan.validators}",
             validators=plan.validators,
-            consensus={name: getattr(given, name) for name in given.__slots__},
+            consensus={name: getattr(given, name) for name in given.__struct_fields__},
             privacy={
                 "ceremony_phase_seconds": plan.phase_seconds,
                 "refresh_seconds": REFRESH_SECONDS,

@@ -11,10 +11,11 @@ import asyncio
 import json
 import sys
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Final
+
+from msgspec.structs import replace
 
 from bulwark.ledger.ids import Digest, MemberId
 from node.chain.syncblock import SyncBlock

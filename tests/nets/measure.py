@@ -67,7 +67,7 @@ def default_manifest(name: str) -> Manifest:
     given = ConsensusParameters(rotation=1 << 20)
     return Manifest(
         name=name,
-        consensus={field: getattr(given, field) for field in given.__slots__},
+        consensus={field: getattr(given, field) for field in given.__struct_fields__},
         load=LoadProfile(members=("bank-a", "telco-b", "bank-c", "telco-d"), pause_ms=20),
     )
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Final
+
+from msgspec.structs import replace
 
 from bulwark.privacy.group import RandomBytes, multiply_base, random_scalar
 from bulwark.privacy.threshold import Evaluation, EvaluatorShare

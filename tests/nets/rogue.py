@@ -12,9 +12,10 @@ import contextlib
 import os
 import threading
 from collections.abc import Coroutine, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
+
+from msgspec.structs import replace
 
 from bulwark.ledger.ids import MemberId
 from bulwark.privacy.group import Element, multiply_base, random_scalar

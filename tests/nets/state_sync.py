@@ -126,7 +126,7 @@ def manifest() -> Manifest:
     given = ConsensusParameters()
     return Manifest(
         name="state sync",
-        consensus={name: getattr(given, name) for name in given.__slots__},
+        consensus={name: getattr(given, name) for name in given.__struct_fields__},
         load=LoadProfile(members=REPORTING, pause_ms=PAUSE_MS),
     )
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any, Final
+
+from msgspec.structs import replace
 
 from bulwark.ledger.ids import Height
 from bulwark.privacy.group import Element, multiply_base, random_scalar

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from bulwark.ledger.ids import Address
 from bulwark.ledger.receipt import Log
@@ -66,7 +67,7 @@ def _frame(alliance: Alliance, by: str, victim: str, case_id: str) -> None:
     index = true.sharing.members.index(member_id_bytes(victim)) + 1
     key, genesis = open_home(alliance.node(by).home).account_key, alliance.genesis
     said = answer(true.asked, replace(true.said.evaluation, index=index), genesis.domain(), key)
-    data = replace(true, answer=said.encode()).encode()
+    data = dataclasses.replace(true, answer=said.encode()).encode()
     client = alliance.client(by, "operator")
     count = rpc(client, "eth_getTransactionCount", f"0x{key.address.hex()}", "pending")["result"]
     made = sign_transaction(

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from bulwark.ledger.ids import Address, MemberId
 from bulwark.privacy.memberkeys import new_ring_key, register

@@ -8,7 +8,8 @@ A wrong part has another element and the proof of the right one.
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from bulwark.privacy.group import RandomBytes, multiply_base, random_scalar
 from bulwark.privacy.opening import PartialOpening, partial

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import dataclasses
 from itertools import combinations, permutations, product
 from random import Random
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from bulwark.ledger.batch import NULL_BATCH
 from bulwark.ledger.hashing import sha256
@@ -139,7 +140,7 @@ def test_an_epoch_that_starts_later_has_its_start_as_lowest_base() -> None:
         moved = [
             Claim(
                 claim.checkpoint + start,
-                tuple(replace(p, number=p.number + start) for p in claim.prepared),
+                tuple(dataclasses.replace(p, number=p.number + start) for p in claim.prepared),
             )
             for claim in claims
         ]

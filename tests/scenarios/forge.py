@@ -6,7 +6,7 @@ Byzantine: a scenario can not have what an adversary could not.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from bulwark.ledger.batch import Batch
 from bulwark.ledger.hashing import sha256

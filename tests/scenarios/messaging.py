@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from bulwark.ledger.ids import Height, View
 from bulwark.ledger.votes import VoteKind

@@ -4,10 +4,11 @@ the protocol promises, and the alliance goes on.
 
 from __future__ import annotations
 
+import dataclasses
 import random
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from bulwark.ledger.batch import Batch
 from bulwark.ledger.hashing import sha256
@@ -81,7 +82,7 @@ def sent(liar: Adversary, message: Message, receivers: range = range(1, 4)) -> l
 def test_the_alliance_lives_with_a_liar_and_finds_the_promised_evidence(kind: str) -> None:
     lies, evidence = 0, set()
     for seed in SEEDS:
-        world = World(replace(liar(kind), seed=seed).options())
+        world = World(dataclasses.replace(liar(kind), seed=seed).options())
         world.run()
         lies += sum(each.lies for each in world.byzantine.values())
         evidence |= set(world.checkers.duties.reports)

@@ -6,14 +6,15 @@ asked directly.
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from bulwark.ledger.batch import Batch
 from bulwark.ledger.hashing import sha256
@@ -67,7 +68,9 @@ def certificate(world: World, subject: VoteSubject, signers: tuple[int, ...]) ->
 
 def test_another_batch_at_a_height_is_a_violation_of_agreement(world: World) -> None:
     node = world.nodes[1]
-    forged = replace(node.ledger.blocks[0], batch=Batch(TimestampMs(1), (b"tx forged",)))
+    forged = dataclasses.replace(
+        node.ledger.blocks[0], batch=Batch(TimestampMs(1), (b"tx forged",))
+    )
     fires(1, "agreement", lambda: world.checkers.on_block(node, forged))
 
 
@@ -77,13 +80,13 @@ def test_a_block_out_of_order_or_with_another_header_violates_total_order(world:
     fires(2, "total order", lambda: world.checkers.on_block(node, last))
     order = Checkers(world).order
     order._record.chain.update(world.checkers.record.chain)
-    forged = replace(node.ledger.blocks[0], header_hash=OTHER)
+    forged = dataclasses.replace(node.ledger.blocks[0], header_hash=OTHER)
     fires(2, "total order", lambda: order.on_block(node, forged))
 
 
 def test_a_transaction_that_nobody_submitted_violates_integrity(world: World) -> None:
     block = world.nodes[0].ledger.blocks[0]
-    forged = replace(block, batch=Batch(TimestampMs(1), (b"tx forged",)))
+    forged = dataclasses.replace(block, batch=Batch(TimestampMs(1), (b"tx forged",)))
     fires(3, "integrity", lambda: world.checkers.integrity.on_new_block(world.nodes[0], forged))
     world.checkers.integrity.repeated = 1
     fires(3, "integrity", world.checkers.integrity.at_end)
@@ -166,7 +169,7 @@ def test_a_certificate_of_too_few_of_one_signer_twice_or_of_another_epoch_is_not
     check(terms, certificate(world, subject, (0, 1, 2)))
     fires(8, "certificate", lambda: check(terms, certificate(world, subject, (0, 1))))
     fires(8, "certificate", lambda: check(terms, certificate(world, subject, (0, 1, 1))))
-    later = replace(terms, domain=replace(terms.domain, epoch=Epoch(1)))
+    later = replace(terms, domain=dataclasses.replace(terms.domain, epoch=Epoch(1)))
     fires(8, "certificate", lambda: check(later, certificate(world, subject, (0, 1, 2))))
 
 
@@ -236,7 +239,7 @@ def test_too_many_views_or_too_much_time_between_two_blocks_is_noticed(world: Wo
     node, liveness = world.nodes[0], world.checkers.liveness
     block = node.ledger.blocks[-1]
     subject = replace(block.commit.subject, view=View(9))
-    far = replace(block, commit=replace(block.commit, subject=subject))
+    far = dataclasses.replace(block, commit=replace(block.commit, subject=subject))
     fires(11, "liveness", lambda: liveness.on_new_block(node, far))
     world.now += 10_000_000
     fires(11, "liveness", lambda: liveness.on_new_block(node, block))
@@ -259,11 +262,11 @@ def test_a_request_that_waits_for_more_than_f_plus_1_rotations_is_noticed(world:
     node, fairness = world.nodes[0], world.checkers.fairness
     world.submitted.append(b"tx late")
     block = node.ledger.blocks[-1]
-    empty = replace(block, batch=Batch(TimestampMs(1), ()))
+    empty = dataclasses.replace(block, batch=Batch(TimestampMs(1), ()))
     fairness.on_new_block(node, empty)
     for _ in range(500):
         fairness.on_new_block(node, empty)
-    late = replace(block, batch=Batch(TimestampMs(1), (b"tx late",)))
+    late = dataclasses.replace(block, batch=Batch(TimestampMs(1), (b"tx late",)))
     fires(13, "fairness", lambda: fairness.on_new_block(node, late))
 
 
@@ -273,20 +276,20 @@ def test_blocks_that_a_new_view_had_to_carry_do_not_count_against_its_proposers(
     node, checkers = world.nodes[0], world.checkers
     world.submitted.append(b"tx behind O")
     block = node.ledger.blocks[-1]
-    empty = replace(block, batch=Batch(TimestampMs(1), ()))
+    empty = dataclasses.replace(block, batch=Batch(TimestampMs(1), ()))
     checkers.fairness.on_new_block(node, empty)
     epoch = checkers.record.terms(node).domain.epoch
     checkers.record.first_fresh[epoch, block.commit.subject.view] = block.height + 1
     for _ in range(500):
         checkers.fairness.on_new_block(node, empty)
-    served = replace(block, batch=Batch(TimestampMs(1), (b"tx behind O",)))
+    served = dataclasses.replace(block, batch=Batch(TimestampMs(1), (b"tx behind O",)))
     checkers.fairness.on_new_block(node, served)
 
 
 def test_a_request_that_starves_while_blocks_go_on_is_noticed(world: World) -> None:
     node, fairness = world.nodes[0], world.checkers.fairness
     world.submitted.append(b"tx starved")
-    empty = replace(node.ledger.blocks[-1], batch=Batch(TimestampMs(1), ()))
+    empty = dataclasses.replace(node.ledger.blocks[-1], batch=Batch(TimestampMs(1), ()))
     fairness.on_new_block(node, empty)
     world.now += 10_000_000
     fires(13, "fairness", lambda: fairness.on_new_block(node, empty))

@@ -6,10 +6,12 @@ the reference says nothing: only a fork, a contradiction, a false charge or a st
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import replace
 from unittest.mock import patch
+
+from msgspec.structs import force_setattr, replace
 
 from bulwark.ledger.ids import Digest, ValidatorIndex
 from bulwark.ledger.validators import ValidatorSet
@@ -56,7 +58,7 @@ def no_o() -> Iterator[None]:
     """S2: a new view starts with nothing to propose again."""
 
     def empty(changes: object, start: object = 0) -> NewViewPlan:
-        return replace(select_new_view(changes, start), digests=())  # type: ignore[arg-type]
+        return dataclasses.replace(select_new_view(changes, start), digests=())  # type: ignore[arg-type]
 
     with patch.object(viewchange, "select_new_view", empty):
         yield
@@ -73,14 +75,11 @@ def lowest_view_wins() -> Iterator[None]:
 def no_certificates() -> Iterator[None]:
     """S2: VIEW-CHANGE carries no PREPARE certificates."""
 
-    class Bare(ViewChange):
+    class Bare(ViewChange, frozen=True):
         """Made by the core only; what travels decodes as ever."""
 
-        def __init__(self, view, checkpoint, prepared, signer, signature):  # type: ignore[no-untyped-def]
-            super().__init__(view, checkpoint, (), signer, signature)
-
-        __eq__ = ViewChange.__eq__
-        __hash__ = ViewChange.__hash__
+        def __post_init__(self) -> None:
+            force_setattr(self, "prepared", ())
 
     with patch.object(viewchange, "ViewChange", Bare):
         yield

@@ -9,11 +9,11 @@ Dogecoin, Dash, Zcash, TRON, XRP Ledger (XLS-5 classic addresses), Substrate (SS
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from typing import Final
 
 import sha3
 from base58 import BITCOIN_ALPHABET, RIPPLE_ALPHABET, b58encode_check
+from msgspec import Struct
 
 CHECKSUM: Final = "wallet.checksum"
 LENGTH: Final = "wallet.length"
@@ -57,8 +57,7 @@ def decode(text: str, digits: dict[str, int] = _BITCOIN) -> bytes | None:
     return bytes(zeros) + number.to_bytes((number.bit_length() + 7) // 8, "big")
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(Struct, frozen=True):
     """An address as decoded: chain, canonical text, payload; or the rule that refuses it."""
 
     chain: str = ""

@@ -8,15 +8,15 @@ whenever the same input could come out differently, because the form is what get
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final, NoReturn
+
+from msgspec import Struct
 
 from bulwark.indicators.errors import NormalisationError
 from bulwark.indicators.vocabulary import Kind
 
 
-@dataclass(frozen=True, slots=True)
-class Normalised:
+class Normalised(Struct, frozen=True):
     """A value in the canonical form of its kind; ``profile`` says which form, e.g. phone/e164/1."""
 
     kind: Kind

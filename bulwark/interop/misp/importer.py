@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from msgspec import Struct
+
 from bulwark.indicators.model import UNKNOWN_SOURCE
 from bulwark.indicators.vocabulary import Kind, ObjectRole
 from bulwark.interop.carried import (
@@ -55,8 +57,7 @@ class Conversion:
     out: Gathering = field(default_factory=Gathering)
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(Struct, frozen=True):
     """What an attribute inherits: event, object and their marks."""
 
     event: str

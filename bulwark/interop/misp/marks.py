@@ -9,8 +9,10 @@ the alliance are refused.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from typing import Any, Final
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from bulwark.indicators.vocabulary import FraudType, Tlp
 from bulwark.interop import words
@@ -26,8 +28,7 @@ _NUMBERS: Final = ("confidence", "distinct_customers")
 _COUNTRIES: Final = ("country",)
 
 
-@dataclass(frozen=True, slots=True)
-class Marks:
+class Marks(Struct, frozen=True):
     """What tags and distribution say so far."""
 
     fraud_type: FraudType | None = None

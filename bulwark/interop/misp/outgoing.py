@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from msgspec import Struct
+
 STANDING: Final = frozenset({"active", "disputed"})
 """States in which a record is not deleted in MISP; an expired one stays as context."""
 
@@ -25,8 +27,7 @@ class Clear:
     """Foreign type, category, relation and object; {} where it was not imported."""
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
+class Outgoing(Struct, frozen=True):
     """One record to export."""
 
     record_id: bytes
@@ -43,8 +44,7 @@ class Outgoing:
     clear: Clear | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Alliance:
+class Alliance(Struct, frozen=True):
     """Who the events are from, and the namespace of their UUIDs."""
 
     name: str

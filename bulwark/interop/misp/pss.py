@@ -14,10 +14,10 @@ import hmac
 import math
 import struct
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Any, Final
 
 import orjson
+from msgspec import Struct
 
 CAPACITY_MAX: Final = 10_000_000
 FP_MIN, FP_MAX = 1e-9, 0.1
@@ -110,8 +110,7 @@ class Bloom:
         return bits
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PssWish:
+class PssWish(Struct, frozen=True, kw_only=True):
     """What a set is to be."""
 
     name: str

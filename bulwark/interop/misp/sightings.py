@@ -9,9 +9,10 @@ itself said in MISP is not taken for somebody else's word when it comes back.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
+
+from msgspec import Struct
 
 from bulwark.interop.carried import NO_ROW, Action, Fate, Gathering, Reason, Statement, pointer
 from bulwark.interop.misp.extras import uuid_of
@@ -29,8 +30,7 @@ MAX: Final = 10_000
 """Sightings read of one attribute."""
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(Struct, frozen=True):
     """What the sightings beside an attribute say."""
 
     last: str = ""

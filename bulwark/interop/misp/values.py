@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, Final
+
+from msgspec import Struct, field
 
 from bulwark.indicators.normalise.wallet import CHAIN_NAMES
 from bulwark.indicators.vocabulary import Kind, ObjectRole
@@ -27,8 +28,7 @@ _DIGITS: Final = re.compile(r"[1-9][0-9]{7,14}")
 _BLANKS: Final = str.maketrans("", "", " -.\u00a0")
 
 
-@dataclass(frozen=True, slots=True)
-class Identifier:
+class Identifier(Struct, frozen=True):
     """One identifier of an attribute, as a row takes it."""
 
     kind: Kind
@@ -37,8 +37,7 @@ class Identifier:
     loss: str
 
 
-@dataclass(frozen=True, slots=True)
-class Surroundings:
+class Surroundings(Struct, frozen=True):
     """The object that an attribute stands in; plain attributes have none."""
 
     name: str = ""

@@ -11,9 +11,10 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
+
+from msgspec import Struct
 
 from bulwark.interop.carried import plain, pointer
 from bulwark.interop.stix.document import SHOWN, kind_of
@@ -37,8 +38,7 @@ _EXTENSION_TYPES: Final = (
 _OPINIONS: Final = ("strongly-disagree", "disagree", "neutral", "agree", "strongly-agree")
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
+class Fault(Struct, frozen=True):
     """What is wrong with an object."""
 
     where: str

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from bulwark.interop.carried import plain, pointer
 from bulwark.ledger.jsonfields import is_nested_within
@@ -33,8 +34,7 @@ class DocumentRefused(Exception):
         super().__init__(f"{where or '/'}: found {self.found}, allowed: {allowed}")
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(Struct, frozen=True):
     """Objects of a document with the JSON pointers at which they stand."""
 
     objects: tuple[tuple[str, object], ...]

@@ -9,8 +9,9 @@ shared. Statements such as copyright lines and PAP say nothing about sharing.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from bulwark.indicators.vocabulary import Tlp
 from bulwark.interop import words
@@ -39,16 +40,14 @@ _KNOWN: Final = frozenset(
 _EXTENSIONS: Final = frozenset({EXTENSION, SCO_EXTENSION, *COMMUNITY.values()})
 
 
-@dataclass(frozen=True, slots=True)
-class Marking:
+class Marking(Struct, frozen=True):
     """What a marking definition says about sharing."""
 
     tlp: Tlp | None = None
     is_understood: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Marked:
+class Marked(Struct, frozen=True):
     """What all markings of an object say together."""
 
     tlp: Tlp | None = None

@@ -8,8 +8,9 @@ comparisons as they are; what a comparison means for the ledger is decided in `s
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 MAX_PATTERN: Final = 16_384
 MAX_TOKENS: Final = 4_000
@@ -41,8 +42,7 @@ class PatternInvalid(Exception):
         super().__init__(f"at character {at}: {allowed}")
 
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
+class Comparison(Struct, frozen=True):
     """`path operator value`."""
 
     path: str
@@ -58,8 +58,7 @@ class Comparison:
         return self.path.partition(":")[0]
 
 
-@dataclass(frozen=True, slots=True)
-class Combined:
+class Combined(Struct, frozen=True):
     """Parts that are joined: AND, OR, or FOLLOWEDBY between observations."""
 
     operator: str
@@ -68,8 +67,7 @@ class Combined:
     """Whether the parts are observations, which need not be one event."""
 
 
-@dataclass(frozen=True, slots=True)
-class Qualified:
+class Qualified(Struct, frozen=True):
     """An observation that must be repeated, or happen within a time."""
 
     part: Node
@@ -80,8 +78,7 @@ class Qualified:
 Node = Comparison | Combined | Qualified
 
 
-@dataclass(frozen=True, slots=True)
-class _Token:
+class _Token(Struct, frozen=True):
     kind: str
     text: str
     at: int

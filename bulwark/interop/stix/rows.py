@@ -7,9 +7,11 @@ import; our own extension goes before everything.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
+
+from msgspec import Struct, field
 
 from bulwark.indicators.model import SOURCE_MAX, UNKNOWN_SOURCE
 from bulwark.indicators.terms import Term
@@ -29,8 +31,7 @@ _OWN_NUMBERS: Final = ("distinct_customers", "confidence")
 _OWN_TEXTS: Final = ("country", "operation", "first_seen", "last_seen")
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
+class Said(Struct, frozen=True):
     """What labels and our extension say about an object."""
 
     words: Mapping[str, object] = field(default_factory=dict)

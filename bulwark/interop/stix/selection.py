@@ -11,8 +11,9 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from bulwark.indicators.vocabulary import Kind, ObjectRole
 from bulwark.interop.carried import plain
@@ -29,8 +30,7 @@ _SENDER: Final = "that it is the sender"
 _TOGETHER: Final = "that they occur together"
 
 
-@dataclass(frozen=True, slots=True)
-class Identifier:
+class Identifier(Struct, frozen=True):
     """One identifier in clear; its value is for the row alone."""
 
     kind: Kind
@@ -41,8 +41,7 @@ class Identifier:
         return f"Identifier({self.kind.label})"
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
+class Selection(Struct, frozen=True):
     """Identifiers, what is lost of their meaning, and what was not carried."""
 
     identifiers: tuple[Identifier, ...] = ()

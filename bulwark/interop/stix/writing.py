@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
+
+from msgspec import Struct
 
 from bulwark.indicators.vocabulary import Kind, ObjectRole, Tlp
 from bulwark.interop import words
@@ -53,8 +54,7 @@ _TYPES: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Contested:
+class Contested(Struct, frozen=True):
     """A dispute of a record that the ledger took."""
 
     dispute_id: bytes
@@ -66,8 +66,7 @@ class Contested:
     """It was rejected, or the record was closed by another way."""
 
 
-@dataclass(frozen=True, slots=True)
-class Shown:
+class Shown(Struct, frozen=True):
     """A record to write, with its disputes."""
 
     record: Outgoing

@@ -16,7 +16,8 @@ It does not decide who is a dealer.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from bulwark.privacy.dkg.live import LiveSharing
 from bulwark.privacy.dkg.pedersen import Pair, evaluate_points
@@ -38,8 +39,7 @@ from bulwark.privacy.transcript import Transcript
 _LABEL_RESULT = b"Bulwark-v1-dkg-result"
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(Struct, frozen=True):
     """What a ceremony leads to if it is confirmed.
 
     `weights` by dealer; `opened` are the polynomials of caught dealers, public now; `digest` is

@@ -8,7 +8,7 @@ does not say which sharing is active: the ledger does.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from bulwark.ledger.codec import Reader, Writer
 from bulwark.ledger.errors import DecodeError
@@ -23,8 +23,7 @@ MAX_COUNTER = (1 << 32) - 1
 """Largest key id and share epoch."""
 
 
-@dataclass(frozen=True, slots=True)
-class LiveSharing:
+class LiveSharing(Struct, frozen=True):
     """One sharing of one key: `members` are ids of 32 bytes by holder index, 1 to 128 of them.
 
     Raises `SessionRefused`.

@@ -7,8 +7,9 @@ people; it punishes nobody by itself.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
+
+from msgspec import Struct
 
 from bulwark.privacy.dkg.live import LiveSharing
 from bulwark.privacy.dkg.phases import Phase
@@ -23,8 +24,7 @@ class FaultKind(Enum):
     WRONG_FELDMAN = "a holder showed its Feldman commitments wrong"
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
+class Fault(Struct, frozen=True):
     """One fault of the party `index` in `phase`."""
 
     index: int
@@ -42,16 +42,14 @@ class FailureReason(Enum):
     ABORTED = "the members gave it up"
 
 
-@dataclass(frozen=True, slots=True)
-class Running:
+class Running(Struct, frozen=True):
     """`awaiting` are the parties whose post in `phase` is due and has not come."""
 
     phase: Phase
     awaiting: frozenset[int]
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
+class Done(Struct, frozen=True):
     """The new sharing; `dealers` are those whose dealings are in it (QUAL), `unconfirmed` the
     holders that did not confirm in time: they may lack their share."""
 
@@ -66,8 +64,7 @@ class Done:
         return self.sharing.key
 
 
-@dataclass(frozen=True, slots=True)
-class Failed:
+class Failed(Struct, frozen=True):
     """`named` are the parties whose silence or fault is the reason, ascending."""
 
     reason: FailureReason

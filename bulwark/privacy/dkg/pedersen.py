@@ -15,7 +15,8 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from bulwark.privacy.group import (
     ORDER,
@@ -53,16 +54,14 @@ def evaluate_points(points: Sequence[Element], index: int) -> Element:
     return weighted_sum(powers(index, len(points)), points)
 
 
-@dataclass(frozen=True, slots=True)
-class Pair:
+class Pair(Struct, frozen=True):
     """A holder's f(j) and f'(j); secret until it is published, never printed."""
 
     value: Scalar
     blinding: Scalar
 
 
-@dataclass(frozen=True, slots=True)
-class PedersenCommitments:
+class PedersenCommitments(Struct, frozen=True):
     """C_0..C_{t-1} of one dealer; C_0 may be the identity (a dealing of zero).
 
     `plain` ones are Feldman commitments: only pairs without blinding fit.
@@ -112,8 +111,7 @@ def _mix(
     return value, blinding, sums
 
 
-@dataclass(frozen=True, slots=True)
-class HiddenPolynomial:
+class HiddenPolynomial(Struct, frozen=True):
     """A dealer's f and f' by their coefficients; never printed."""
 
     values: Polynomial

@@ -20,9 +20,10 @@ It does not judge what a post says.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import assert_never
+
+from msgspec import Struct
 
 from bulwark.ledger.codec import Reader, Writer
 from bulwark.ledger.errors import DecodeError
@@ -47,8 +48,7 @@ _LABEL_COMMIT = b"Bulwark-v1-dkg-commit"
 _LABEL_SEAL = b"Bulwark-v1-dkg-pair"
 
 
-@dataclass(frozen=True, slots=True)
-class DealPost:
+class DealPost(Struct, frozen=True):
     """A dealer's Pedersen commitments as sent, and the sealed pairs of all holders in one string.
 
     One string and not a list: a board keeps n of these, and slicing costs nothing.
@@ -65,8 +65,7 @@ class DealPost:
         return b"".join(element.encoding for element in self.commitments) + self.sealed
 
 
-@dataclass(frozen=True, slots=True)
-class ExtractPost:
+class ExtractPost(Struct, frozen=True):
     """A dealer's Feldman commitments A_0..A_{t-1} and the proof of possession of A_0."""
 
     points: tuple[Element, ...]

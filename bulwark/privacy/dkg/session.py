@@ -19,6 +19,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import IntEnum
 
+from msgspec import Struct
+
 from bulwark.privacy.dkg.live import (
     MAX_HOLDERS,
     MEMBER_ID_BYTES,
@@ -47,8 +49,7 @@ class Purpose(IntEnum):
     RESHARE = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
+class Member(Struct, frozen=True):
     """A future holder: its id and its public sealing key (X25519), 32 bytes each."""
 
     id: bytes

@@ -15,6 +15,8 @@ import hashlib
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from msgspec import Struct
+
 from bulwark.privacy.errors import InputRefused
 from bulwark.privacy.group import Element, Scalar
 from bulwark.privacy.ring.ristretto import MemberRing
@@ -76,8 +78,7 @@ class ContractStatement(RingStatement[E, S]):
 MemberStatement: TypeAlias = ContractStatement[Element, Scalar]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Demand:
+class Demand(Struct, frozen=True, kw_only=True):
     """What a contract demands a proof of. Raises `InputRefused` for a field of another length."""
 
     contract: bytes

@@ -7,9 +7,10 @@ process and suite.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Generic
+
+from msgspec import Struct
 
 from bulwark.privacy.errors import InputRefused
 from bulwark.privacy.ring.suite import E, S, Suite
@@ -28,8 +29,7 @@ GENERATOR_DST = b"Bulwark-v1-ARP-1-generator-"
 SCOPE_DST = b"Bulwark-v1-ARP-1-nullifier-"
 
 
-@dataclass(frozen=True, slots=True)
-class Generators(Generic[E]):
+class Generators(Struct, Generic[E], frozen=True):
     """H and H_ji of the commitments; `rows[j][i]` is H_ji, j below the number of digits."""
 
     h: E

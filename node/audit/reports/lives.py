@@ -8,8 +8,9 @@ through the statements one by one, so that memory grows with the follow-ups alon
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from bulwark.ledger.ids import Digest, MemberId, RecordId
 from bulwark.ledger.lifecycle import REFERENCE_KIND, STATEMENTS, ConsentStanding, Operation
@@ -19,8 +20,7 @@ from node.audit.reports.scope import Scope
 from node.audit.scan import Placed
 
 
-@dataclass(frozen=True, slots=True)
-class Statement:
+class Statement(Struct, frozen=True):
     """One statement with what became of it."""
 
     placed: Placed
@@ -29,8 +29,7 @@ class Statement:
     standing: Standing
 
 
-@dataclass(frozen=True, slots=True)
-class Erased:
+class Erased(Struct, frozen=True):
     """What is left of a record whose payload is destroyed: it may have been a follow-up."""
 
     placed: Placed
@@ -39,8 +38,7 @@ class Erased:
     standing: Standing
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(Struct, frozen=True):
     """A batch that holds follow-ups other than confirmations: every member confirms it."""
 
     root: Digest
@@ -50,8 +48,7 @@ class Order:
     """Follow-ups that may end a record: rulings, retractions, erasures."""
 
 
-@dataclass(frozen=True, slots=True)
-class Confirmation:
+class Confirmation(Struct, frozen=True):
     """A member's word that it carried out a batch."""
 
     member: MemberId

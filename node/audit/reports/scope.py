@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Final
+
+from msgspec import Struct, field
 
 from bulwark.audit.report import Cell, Column, Report
 from bulwark.indicators.terms import Term
@@ -33,8 +34,7 @@ TITLES: Final[Mapping[str, str]] = {
 """Name to title, in the order of lists."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scope:
+class Scope(Struct, frozen=True, kw_only=True):
     """What one page of a report is about."""
 
     scan: LedgerScan

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import ClassVar
+
+from msgspec.structs import replace
 
 from bulwark.ledger.batch import NULL_BATCH, Batch
 from bulwark.ledger.hashing import sha256

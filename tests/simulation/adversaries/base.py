@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import random
 from collections import deque
-from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, Final
+
+from msgspec.structs import replace
 
 from bulwark.ledger.batch import Batch
 from bulwark.ledger.ids import Digest, Height, ValidatorIndex, View

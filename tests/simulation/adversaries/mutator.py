@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import random
 from collections import deque
-from dataclasses import replace
 from typing import ClassVar
+
+from msgspec.structs import replace
 
 from bulwark.ledger.ids import Digest, Height, ValidatorIndex, View
 from bulwark.ledger.votes import VoteKind

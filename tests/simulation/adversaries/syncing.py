@@ -6,8 +6,10 @@ a sync from it fails or brings true blocks, and the asker goes on with another p
 
 from __future__ import annotations
 
-from dataclasses import replace
+import dataclasses
 from typing import TYPE_CHECKING, ClassVar
+
+from msgspec.structs import replace
 
 from bulwark.ledger.batch import Batch
 from bulwark.ledger.hashing import sha256
@@ -61,7 +63,7 @@ class SyncLiar(Adversary):
 
     def _alter(self, block: Block) -> Block:
         batch = self._other(block.batch)
-        return replace(block, batch=batch, header_hash=sha256(block.header_hash))
+        return dataclasses.replace(block, batch=batch, header_hash=sha256(block.header_hash))
 
     def _other(self, batch: Batch) -> Batch:
         time = TimestampMs(batch.timestamp_ms + 1)

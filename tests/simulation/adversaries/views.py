@@ -8,8 +8,9 @@ one VIEW-CHANGE of each and never follow f of them.
 from __future__ import annotations
 
 import random
-from dataclasses import replace
 from typing import ClassVar, Final
+
+from msgspec.structs import replace
 
 from bulwark.ledger.batch import NULL_BATCH
 from bulwark.ledger.hashing import sha256

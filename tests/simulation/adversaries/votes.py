@@ -7,8 +7,9 @@ counts only equal CHECKPOINTs, and a claimed height steers nothing (S11).
 from __future__ import annotations
 
 import random
-from dataclasses import replace
 from typing import ClassVar
+
+from msgspec.structs import replace
 
 from bulwark.ledger.hashing import sha256
 from bulwark.ledger.ids import Height

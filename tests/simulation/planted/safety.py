@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import dataclasses
 from typing import Any
+
+from msgspec.structs import replace
 
 from bulwark.ledger import validators
 from bulwark.ledger.ids import Epoch, Height, ValidatorIndex
@@ -51,7 +53,7 @@ def _believe_new_view(self: Any, signer: Any) -> None:
     new_view = pending.new_view
     changes = tuple(pending.found[digest] for _, digest in new_view.view_changes)
     plan = newview.select_new_view(changes, self._state.terms.start)
-    plan = replace(plan, digests=new_view.digests)
+    plan = dataclasses.replace(plan, digests=new_view.digests)
     if new_view.view >= self._state.view and new_view.view > self._state.active_view:
         self._enter(NewViewProof(new_view, changes), plan, announce=False)
 
@@ -184,7 +186,7 @@ def _authentic(data: Any, terms: Any) -> Any:
 
 def _any_epoch(true: Any) -> Any:
     def digest(self: SigningDomain, tag: bytes, body: bytes) -> Any:
-        return true(replace(self, epoch=Epoch(0)), tag, body)
+        return true(dataclasses.replace(self, epoch=Epoch(0)), tag, body)
 
     return digest
 

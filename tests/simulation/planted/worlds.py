@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Final
+
+from msgspec.structs import replace
 
 from bulwark.ledger.batch import Batch
 from bulwark.ledger.ids import Height, TimestampMs, ValidatorIndex, View

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from eth_account import Account
+from msgspec.structs import replace
 
 from bulwark.ledger.hashing import keccak256, sha256
 from bulwark.ledger.header import Header

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+
+from msgspec.structs import replace
 
 from bulwark.indicators.errors import NormalisationError
 from bulwark.indicators.model import IndicatorReport, ScreeningRequest

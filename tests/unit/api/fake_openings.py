@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
+from msgspec.structs import replace
 
 from api.auth import ApiKeys, generate_api_keys
 from api.server import create_app

@@ -8,9 +8,9 @@ ours, which keep the other chain's hashes. What no header or transaction of ours
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ import rlp
 from eth.chains.base import Chain
 from eth.consensus import ConsensusContext, NoProofConsensus
 from eth.db.atomic import AtomicDB
+from msgspec.structs import replace
 from rlp.codec import consume_length_prefix
 
 from bulwark.ledger.batch import Batch
@@ -179,7 +180,7 @@ def foreign(folder: Path) -> Foreign:
 
 def placed(chain: Foreign) -> tuple[MemoryStore, ChainStore, Executor, Any, dict[int, Digest]]:
     """The other chain in a store of ours."""
-    genesis = replace(
+    genesis = dataclasses.replace(
         make_genesis(Permissions(send="anyone", deploy="anyone"), number("0xbebc200")),
         chain_id=chain.chain_id,
     )

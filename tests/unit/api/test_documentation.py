@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import re
 from collections.abc import Mapping
@@ -12,6 +11,7 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, settings
 from jsonschema import Draft202012Validator
+from msgspec import structs
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
@@ -180,7 +180,7 @@ def test_the_documented_fields_are_those_that_are_read() -> None:
 
 
 def test_the_documented_defaults_are_those_that_are_taken() -> None:
-    for name, value in dataclasses.asdict(REPORT_DEFAULTS).items():
+    for name, value in structs.asdict(REPORT_DEFAULTS).items():
         documented = schemas.IndicatorIn.model_fields[name].default
         expected = getattr(value, "label", value)
         if value is not None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
 import pytest
+from msgspec.structs import replace
 
 from api import governance_schemas as schemas
 from api.auth import ApiKeys, generate_api_keys

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from api import openings_schemas as schemas
 from node.service import Conflict, Forbidden, NotFound, Role, Stage, Unavailable

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+
+from msgspec.structs import replace
 
 from bulwark.audit.completeness import Comparison, Kind, MemberLog, Outcome, Served
 from bulwark.ledger.accesslog import AccessEntry, AccessKind, chain_start
@@ -193,7 +196,9 @@ def test_what_an_evaluator_anchored_and_does_not_show_is_found() -> None:
 
 def test_a_statement_that_does_not_hold_is_held_against_its_evaluator_alone() -> None:
     scene = honest()
-    bad = replace(scene.served[0], nullifier=b"\x01" * 32, obstacle="the proof does not hold")
+    bad = dataclasses.replace(
+        scene.served[0], nullifier=b"\x01" * 32, obstacle="the proof does not hold"
+    )
     scene.served.append(bad)
     assert kinds(scene.outcome()) == [(Kind.BAD_STATEMENT, "north")]
 

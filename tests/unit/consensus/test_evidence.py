@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from bulwark.ledger.hashing import sha256
 from bulwark.ledger.ids import Height, ValidatorIndex

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from bulwark.ledger.batch import NULL_BATCH
 from bulwark.ledger.ids import Height, ValidatorIndex, View

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from bulwark.ledger.ids import Height, ValidatorIndex
 from bulwark.ledger.votes import VoteKind

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from bulwark.ledger.merkle import root_of
 from contracts.privacy.bindings import (

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from contracts.bindings import Member, governed_contracts
 from contracts.errors import OutOfRange, UnknownParameter, WrongLength

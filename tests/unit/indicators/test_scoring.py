@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import random
-from dataclasses import replace
 from fractions import Fraction
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from bulwark.indicators.lifetime import DAY_MS, EVEN, FAST, FULL, remaining
 from bulwark.indicators.scoring import (

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -11,6 +10,7 @@ import pytest
 import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from bulwark.jobs.manifest import Manifest, ManifestInvalid, Part, read_signed, signed
 from bulwark.jobs.row import (

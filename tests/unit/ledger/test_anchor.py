@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import fields, replace
 
 from bulwark.ledger.anchor import ANCHOR_BYTES, Anchor, AnchorKind
 from bulwark.ledger.errors import DecodeError

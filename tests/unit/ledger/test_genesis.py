@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from copy import deepcopy
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from bulwark.ledger.errors import GenesisInvalid
 from bulwark.ledger.genesis import Genesis, GenesisAccount
@@ -57,7 +58,9 @@ def test_genesis_gives_domain_validators_and_members(genesis, alliance):
 
 def test_validators_keep_the_order_of_the_members_and_observers_do_not_vote(genesis):
     observer = replace(genesis.members[1], roles=("regulator",))
-    changed = replace(genesis, members=(genesis.members[3], observer, *genesis.members[::2]))
+    changed = dataclasses.replace(
+        genesis, members=(genesis.members[3], observer, *genesis.members[::2])
+    )
     assert [v.member for v in changed.validator_set.validators] == [
         "member-3", "member-0", "member-2",
     ]  # fmt: skip
@@ -213,7 +216,7 @@ def test_parameters_built_in_code_are_checked_as_well(genesis):
     with pytest.raises(GenesisInvalid, match="key_id"):
         replace(genesis.oprf, key_id=-1)
     with pytest.raises(GenesisInvalid, match="alloc address"):
-        replace(genesis, alloc={b"short": GenesisAccount()})
+        dataclasses.replace(genesis, alloc={b"short": GenesisAccount()})
     with pytest.raises(GenesisInvalid, match="storage slot"):
         GenesisAccount(storage={2**256: 1})
     with pytest.raises(GenesisInvalid, match="code"):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable
 from copy import deepcopy
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from bulwark.ledger.anchor import Anchor, AnchorKind
 from bulwark.ledger.epochs import EpochChange
@@ -214,7 +215,7 @@ def test_no_damaged_proof_is_accepted(name, request, genesis):
 
 
 def test_proof_for_another_alliance_is_refused(record_proof, genesis):
-    other = replace(genesis, alliance="Another alliance")
+    other = dataclasses.replace(genesis, alliance="Another alliance")
     with pytest.raises(ProofInvalid, match="header 12"):
         record_proof.verify(other)
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import hashlib
 import os
 import shutil
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from api.auth import generate_api_keys
 from bulwark.consents.faults import DocumentRefused
@@ -289,7 +290,7 @@ def test_a_genesis_with_a_ring_key_that_nobody_proved_is_refused(
     genesis = homes[0].genesis
     stolen = replace(genesis.members[1], ring_proof=genesis.members[0].ring_proof)
     members = (genesis.members[0], stolen, *genesis.members[2:])
-    (copy / "genesis.json").write_bytes(replace(genesis, members=members).to_json())
+    (copy / "genesis.json").write_bytes(dataclasses.replace(genesis, members=members).to_json())
     with pytest.raises(HomeInvalid, match="telco-b's ring-key does not hold"):
         open_home(copy)
 
@@ -314,7 +315,7 @@ def test_a_member_that_changed_its_keys_by_vote_starts_again_after_it_lost_its_d
     homes: list[Home],
 ) -> None:
     secret = STRANGER.secret
-    keys = KeySet(replace(homes[0].secrets, vote_key=secret, account_key=secret))
+    keys = KeySet(dataclasses.replace(homes[0].secrets, vote_key=secret, account_key=secret))
     home = replace(homes[0], keys=keys)
     directory = Directory(home.genesis, Replica(genesis=home.genesis).executor.slot)
     with pytest.raises(HomeInvalid, match="vote key"):

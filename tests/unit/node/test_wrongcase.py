@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from msgspec.structs import replace
 
 from bulwark.ledger.hashing import sha256
 from bulwark.privacy.dkg.live import LiveSharing

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from bulwark.ledger.merkle import inclusion_path, leaf_hash, node_hash, root_of
 from bulwark.privacy.errors import CaseRefused, InputRefused

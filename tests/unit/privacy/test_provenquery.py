@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import hashlib
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from bulwark.ledger.ids import Digest
 from bulwark.ledger.merkle import inclusion_path, leaf_hash, root_of
@@ -87,7 +88,7 @@ class TestRefusals:
             {"nullifier": other.proof.nullifier},
         ):
             with pytest.raises(ProofRefused):
-                ProvenQuery(mine.statement, replace(mine.proof, **change))
+                ProvenQuery(mine.statement, dataclasses.replace(mine.proof, **change))
 
     def test_query_under_another_opener_or_epoch_is_refused(self) -> None:
         asked = query(0)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from bulwark.privacy.errors import BadEvaluation, BlindedElementRefused, InputRefused
 from bulwark.privacy.group import (

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from hashlib import sha256
+
+from msgspec.structs import replace
 
 from bulwark.audit.packbatch import PackBatch, PackEntry, Shown
 from bulwark.audit.packfiles import (

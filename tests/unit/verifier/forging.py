@@ -9,8 +9,10 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
+
+from msgspec.structs import replace
 
 from bulwark.audit.packbatch import PackBatch, Shown, read_batch
 from bulwark.audit.packcustody import custody_document

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import httpx
 import pytest
 from click.testing import CliRunner
+from msgspec.structs import replace
 
 from api.server import create_app
 from bulwark.audit.packcompare import FORK_FORMAT, Comparison, Outcome, compare, read_fork
@@ -52,7 +53,7 @@ SHARED = tuple(f"shared {number}" for number in range(PART))
 
 
 def pack_of(node: Node, wish: PackWish = PackWish()) -> bytes:
-    return packed(wish, at=replace(scene(), node=node))
+    return packed(wish, at=dataclasses.replace(scene(), node=node))
 
 
 def history(name: str, data: bytes) -> PackHistory:

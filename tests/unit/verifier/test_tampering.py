@@ -7,9 +7,8 @@ certified stands against it.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from bulwark.verifier.codes import Code, PackRefused
 from bulwark.verifier.pack import Expectations, read_genesis

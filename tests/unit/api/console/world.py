@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from typing import Any
 
 import httpx
+from msgspec.structs import replace
 
 from api.advice import Adviser
 from api.auth import ApiKeys, generate_api_keys
@@ -249,7 +251,7 @@ class ConsoleWorld:
             self.policies,
             adviser=Adviser(self.settings),
         )
-        source = replace(source, **desks)
+        source = dataclasses.replace(source, **desks)
         self.app: Gate = create_console(
             source, edge, self.settings, Counter(), limits, lambda: self.now_ms
         )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import dataclasses
 from hashlib import sha256
 from typing import Any
+
+from msgspec.structs import replace
 
 from bulwark.audit.report import Report
 from bulwark.audit.sampling import Sample
@@ -78,7 +80,7 @@ class Questions(Ledger):
         placed = {
             Address(c.address): GenesisAccount(c.nonce, 0, c.code, c.storage) for c in contracts
         }
-        self.node = Node(genesis=replace(genesis, alloc={**genesis.alloc, **placed}))
+        self.node = Node(genesis=dataclasses.replace(genesis, alloc={**genesis.alloc, **placed}))
 
     def send(self, key: Any, to: bytes, data: bytes, later_ms: int = 1_000) -> None:
         self.time_ms += later_ms

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from bulwark.ledger.accesslog import AccessKind, Head
 from bulwark.ledger.ids import Height

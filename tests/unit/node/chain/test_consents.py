@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from bulwark.consents.ending import Ending
 from bulwark.ledger.ids import Address, Height, TimestampMs

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from bulwark.ledger.batch import Batch
 from bulwark.ledger.ids import Height, TimestampMs
@@ -62,7 +63,7 @@ def test_installing_a_chain_stores_what_executing_it_stores(
 
 
 def other_receipt(receipt: Receipt) -> Receipt:
-    return replace(receipt, succeeded=not receipt.succeeded)
+    return dataclasses.replace(receipt, succeeded=not receipt.succeeded)
 
 
 Change = Callable[[SyncBlock], SyncBlock]

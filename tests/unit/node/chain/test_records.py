@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import pytest
+from msgspec import structs
 
 from bulwark.ledger.errors import ProofInvalid
 from bulwark.ledger.ids import Height, RecordId, Tag
@@ -39,7 +38,7 @@ def test_a_tag_is_found_with_reporter_height_and_time_oldest_first() -> None:
     assert node.records.records_of(Tag(b"\x43" * 32), 10) == []
     by_id = node.records.by_id(found[1].record_id)
     assert by_id is not None
-    assert dataclasses.astuple(by_id) == dataclasses.astuple(found[1])
+    assert structs.astuple(by_id) == structs.astuple(found[1])
 
 
 def test_two_anchors_in_one_block_are_both_found() -> None:
@@ -70,7 +69,7 @@ def test_a_record_proof_verifies_offline_with_the_genesis_document_alone() -> No
     assert verified.policy == POLICY
     assert verified.payload is not None
     with pytest.raises(ProofInvalid):
-        dataclasses.replace(proof, index=4).verify(node.genesis)
+        structs.replace(proof, index=4).verify(node.genesis)
 
 
 def test_anchors_and_growth_of_the_log_are_proved() -> None:

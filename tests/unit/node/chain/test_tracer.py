@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 import node.chain.tracer as tracer_module
 import node.execution.recording as recording
@@ -275,7 +276,9 @@ async def test_a_receipt_that_tells_another_story_is_a_fault(view: EthereumReade
     block = view.block(Height(2))
     parent = view._with_state(Height(1))
     assert block is not None
-    lying = replace(block.receipts[0], cumulative_gas=block.receipts[0].cumulative_gas + 1)
+    lying = dataclasses.replace(
+        block.receipts[0], cumulative_gas=block.receipts[0].cumulative_gas + 1
+    )
     wrong = replace(block, receipts=(lying, *block.receipts[1:]))
     with pytest.raises(ExecutionError, match="otherwise than its receipt"):
         trace_block(view._executor, parent, wrong, TraceWish(), None, 1e18)

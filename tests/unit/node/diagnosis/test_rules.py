@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from node.diagnosis import clocks, levels, quorum, standing, surroundings, upkeep, views
 from node.diagnosis.facts import (

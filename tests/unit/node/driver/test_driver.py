@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from bulwark.ledger.ids import Digest, Epoch, Height, MemberId, ValidatorIndex, View
 from bulwark.ledger.votes import VoteKind, VoteSubject

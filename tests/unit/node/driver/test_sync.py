@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from bulwark.ledger.batch import Batch
 from bulwark.ledger.errors import DecodeError
@@ -198,7 +199,7 @@ async def test_an_own_block_that_certified_headers_do_not_continue_halts() -> No
 
 async def test_certified_blocks_that_execute_otherwise_here_halt() -> None:
     node = source()
-    strange = Node(genesis=replace(make_genesis(), gas_limit=20_000_000))
+    strange = Node(genesis=dataclasses.replace(make_genesis(), gas_limit=20_000_000))
     strange.chain._tip = Node().chain.tip
     with pytest.raises(SelfContradicted, match="executes to"):
         await run(strange, Peers({GOOD: _under(strange, node)}))

@@ -7,7 +7,9 @@ where a ceremony would leave it. `Member` makes proofs as a member of it does.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from bulwark.ledger.genesis import (
     ConsensusParameters,

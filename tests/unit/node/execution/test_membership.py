@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import random
 from collections.abc import Callable
-from dataclasses import replace
 from functools import cache
 from typing import Any
 
 import pytest
 from eth.exceptions import OutOfGas
+from msgspec.structs import replace
 
 from bulwark.ledger.ids import Address
 from bulwark.privacy.group import GENERATOR
@@ -88,8 +89,8 @@ def test_a_members_proof_holds_and_tells_nullifier_and_epoch() -> None:
 
 
 def test_a_slot_has_one_nullifier_whatever_is_said_and_members_have_different_ones() -> None:
-    said = replace(PROVER, message=b"another".ljust(32, b"\0"))
-    others = [replace(PROVER, name=name) for name in names(4)]
+    said = dataclasses.replace(PROVER, message=b"another".ljust(32, b"\0"))
+    others = [dataclasses.replace(PROVER, name=name) for name in names(4)]
     found = [judged(encode_membership_question(one.question())) for one in (PROVER, said, *others)]
     nullifiers = [one.nullifier for one in found if isinstance(one, MembershipAnswer)]
     assert nullifiers[0] == nullifiers[1] == nullifiers[3]
@@ -99,17 +100,17 @@ def test_a_slot_has_one_nullifier_whatever_is_said_and_members_have_different_on
 @pytest.mark.parametrize(
     "made_for",
     [
-        replace(PROVER, contract=b"\x0d" * 20),
-        replace(PROVER, epoch=EPOCH - 1),
-        replace(PROVER, epoch=EPOCH + 1),
-        replace(PROVER, opener=GENERATOR),
-        replace(PROVER, opener_epoch=1),
-        replace(PROVER, chain_id=1),
-        replace(PROVER, genesis=privacy_genesis(alliance="Other")),
-        replace(PROVER, members=("m001", "m002", "m003")),
-        replace(PROVER, members=("m000", "m001", "m002", "stranger")),
-        replace(PROVER, members=("m000", "m001", "m002", "stranger"), name="stranger"),
-        replace(PROVER, members=("m001", "m000", "m002", "m003")),
+        dataclasses.replace(PROVER, contract=b"\x0d" * 20),
+        dataclasses.replace(PROVER, epoch=EPOCH - 1),
+        dataclasses.replace(PROVER, epoch=EPOCH + 1),
+        dataclasses.replace(PROVER, opener=GENERATOR),
+        dataclasses.replace(PROVER, opener_epoch=1),
+        dataclasses.replace(PROVER, chain_id=1),
+        dataclasses.replace(PROVER, genesis=privacy_genesis(alliance="Other")),
+        dataclasses.replace(PROVER, members=("m001", "m002", "m003")),
+        dataclasses.replace(PROVER, members=("m000", "m001", "m002", "stranger")),
+        dataclasses.replace(PROVER, members=("m000", "m001", "m002", "stranger"), name="stranger"),
+        dataclasses.replace(PROVER, members=("m001", "m000", "m002", "m003")),
     ],
     ids=lambda one: None,
 )
@@ -189,7 +190,7 @@ def test_an_alliance_without_ring_or_council_key_says_so(missing: str) -> None:
 
 def test_a_removed_members_proof_holds_no_more_nor_does_one_over_the_old_ring() -> None:
     state = state_of(Node(genesis=GENESIS))
-    removed = replace(PROVER, name="m003")
+    removed = dataclasses.replace(PROVER, name="m003")
     for one in (PROVER, removed):
         data = encode_membership_question(one.question())
         assert isinstance(judged(data, state=state), MembershipAnswer)
@@ -199,7 +200,7 @@ def test_a_removed_members_proof_holds_no_more_nor_does_one_over_the_old_ring() 
     for one in (PROVER, removed):
         data = encode_membership_question(one.question())
         assert judged(data, state=state) is Refusal.NOT_PROVEN
-    again = replace(PROVER, members=tuple(names(3)))
+    again = dataclasses.replace(PROVER, members=tuple(names(3)))
     data = encode_membership_question(again.question())
     assert isinstance(judged(data, state=state), MembershipAnswer)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 
+from msgspec import structs
+
 from bulwark.ledger.ids import Digest, Epoch, Height, MemberId, ValidatorIndex, View
 from bulwark.ledger.signing import SigningDomain
 from bulwark.ledger.votes import VoteKind, VoteSubject
@@ -65,9 +67,7 @@ class Scene:
         self.known: dict[bytes, bool] = {}
         key = {"alpha": ALPHA, "bravo": BRAVO, "charlie": CHARLIE}.get(own, ALPHA)
         self.desk = Desk(self.play, key)
-        self.terms: Terms | None = dataclasses.replace(
-            node.executor.epochs.number(Epoch(0)).core_terms
-        )
+        self.terms: Terms | None = structs.replace(node.executor.epochs.number(Epoch(0)).core_terms)
         self.suspender = Suspender(
             SuspenderParts(
                 store=node.store,

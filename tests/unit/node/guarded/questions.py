@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from bulwark.ledger.ids import MemberId
 from bulwark.privacy.group import Element, multiply_base, random_scalar

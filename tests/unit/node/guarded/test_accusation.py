@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import pytest
+from msgspec.structs import replace
 
 from bulwark.ledger.errors import DecodeError
 from bulwark.ledger.ids import Digest, Epoch, MemberId
@@ -105,7 +107,10 @@ def test_every_wrong_answer_convicts_its_signer_and_nobody_else(name: str) -> No
     for other in ("bank-a", "bank-c", "tel-d"):
         account = ACCOUNTS[MemberId(other)].address
         assert case.refuted(DOMAIN, account) == "the holder did not sign the answer"
-    assert case.refuted(replace(DOMAIN, chain_id=1), ACCOUNTS[case.culprit].address) is not None
+    assert (
+        case.refuted(dataclasses.replace(DOMAIN, chain_id=1), ACCOUNTS[case.culprit].address)
+        is not None
+    )
     assert case.refuted(DOMAIN, None) == "the holder has no account"
 
 
@@ -115,24 +120,27 @@ def test_an_honest_answer_convicts_nobody_whatever_is_put_beside_it() -> None:
     assert reason(good) == "the answer is right"
     moved = replace(asked, blinded=asked.blinded[::-1])
     for other in (moved, replace(asked, nonce=bytes(16)), replace(asked, slot=5)):
-        bent = replace(good, request=other.encode())
+        bent = dataclasses.replace(good, request=other.encode())
         assert reason(bent) == "the answer is for another request"
     for foreign in (replace(asked, key_id=2), replace(asked, share_epoch=3)):
-        assert reason(replace(good, request=foreign.encode())) is not None
+        assert reason(dataclasses.replace(good, request=foreign.encode())) is not None
     said = good.said
     for spoilt in (
         replace(said, evaluation=wrong(said.evaluation, DRAW)),
         replace(said, evaluation=replace(said.evaluation, index=3)),
         replace(said, signature=bytes(65)),
     ):
-        assert reason(replace(good, answer=spoilt.encode())) == "the holder did not sign the answer"
+        assert (
+            reason(dataclasses.replace(good, answer=spoilt.encode()))
+            == "the holder did not sign the answer"
+        )
 
 
 def test_a_question_that_nobody_may_answer_convicts_nobody() -> None:
     case = case_of(request())
     asked = replace(case.asked, blinded=(b"\xff" * 32, *case.asked.blinded[1:]))
     said = answer(asked, case.said.evaluation, DOMAIN, ACCOUNTS[case.culprit])
-    bent = replace(case, request=asked.encode(), answer=said.encode())
+    bent = dataclasses.replace(case, request=asked.encode(), answer=said.encode())
     assert reason(bent) == "the request holds what no evaluator answers"
 
 

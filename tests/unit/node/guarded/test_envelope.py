@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import dataclasses
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from bulwark.ledger.ids import Digest, MemberId
 from bulwark.privacy.group import reduce_scalar
@@ -72,8 +73,8 @@ def test_a_question_comes_back_whole() -> None:
 
 def test_a_question_opens_for_no_other_member_chain_or_purpose() -> None:
     sealed = ENVELOPES.seal_question(pad_question(question(3), 5), OWN, KEY.public)
-    foreign = Envelopes(replace(DOMAIN, chain_id=1))
-    cousin = Envelopes(replace(DOMAIN, genesis_hash=Digest(b"h" * 32)))
+    foreign = Envelopes(dataclasses.replace(DOMAIN, chain_id=1))
+    cousin = Envelopes(dataclasses.replace(DOMAIN, genesis_hash=Digest(b"h" * 32)))
     for envelopes, own in ((ENVELOPES, MemberId("bank-c")), (foreign, OWN), (cousin, OWN)):
         with pytest.raises(EnvelopeRefused):
             envelopes.unseal_question(sealed, own, [KEY])

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from bulwark.privacy.query import EvaluationAnswer, RefusalCode, Refused, Scope
 from bulwark.privacy.threshold import TaggingRound

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from bulwark.privacy.query import EvaluationAnswer, GuardedRequest, RefusalCode, Refused
 from bulwark.privacy.sealing import SealingKey

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from bulwark.privacy.query import RefusalCode, Scope
 from node.guarded.envelope import question_size

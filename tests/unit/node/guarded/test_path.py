@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from bulwark.ledger.ids import MemberId
 from bulwark.privacy.query import RefusalCode, Scope

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from bulwark.privacy.memberkeys import new_ring_key
 from bulwark.privacy.query import Scope

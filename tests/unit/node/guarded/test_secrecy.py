@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 
 import pytest
+from msgspec.structs import fields, replace
 
 from bulwark.ledger.ids import MemberId
 from bulwark.privacy.query import (

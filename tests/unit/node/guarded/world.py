@@ -9,7 +9,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from bulwark.ledger.ids import Digest, Epoch, Height, MemberId, Tag
 from bulwark.ledger.signing import SigningDomain, SigningKey

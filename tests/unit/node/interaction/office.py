@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec.structs import replace
 
 from bulwark.indicators.model import IndicatorReport, ScreeningRequest
 from bulwark.indicators.normalise import normalise

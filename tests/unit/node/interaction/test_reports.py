@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from bulwark.advice.reference import plain_code
 from bulwark.indicators.country import NOT_STATED

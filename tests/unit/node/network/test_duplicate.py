@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from node.network.errors import PeerRefused, Reason
 from node.network.tls import client_context

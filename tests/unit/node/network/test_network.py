@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
+import dataclasses
 
 import pytest
+from msgspec.structs import replace
 
 from node.network.errors import IdentityInvalid, PayloadTooLarge, Reason
 from node.network.kinds import SIZE_LIMITS, Kind, Lane
@@ -175,7 +176,7 @@ async def test_stop_twice_and_stop_before_start_are_harmless() -> None:
 def test_own_identity_that_does_not_fit_is_refused_before_the_first_connection(
     change: dict[str, object], message: str
 ) -> None:
-    local = replace(local_of(A, DOMAIN), **change)
+    local = dataclasses.replace(local_of(A, DOMAIN), **change)
     with pytest.raises(IdentityInvalid, match=message):
         Network(local, MEMBERS, {}, (HOST, 0), height=lambda: 0)
 

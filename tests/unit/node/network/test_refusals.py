@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import logging
 import random
 import ssl
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from bulwark.ledger.ids import MemberId
 from bulwark.ledger.signing import SigningKey
@@ -52,7 +53,7 @@ async def trio(mesh: Mesh) -> Mesh:
 def with_certificate(member: MemberId, name: MemberId, secrets: NodeSecrets) -> LocalIdentity:
     """bank-d's identity with a certificate of the alliance's CA for other names or keys."""
     certificate = issue(authority(), name, secrets.tls_public_key(), now_ms=now_ms())
-    return replace(
+    return dataclasses.replace(
         local_of(member),
         tls_key_pem=secrets.tls_key_pem,
         certificate_pem=certificate_pem(certificate),
@@ -80,14 +81,14 @@ async def refused_at_tls(trio: Mesh, context: ssl.SSLContext | None, data: bytes
 async def test_certificate_of_another_ca_is_refused(trio: Mesh) -> None:
     other = create_ca("Test Alliance", now_ms=now_ms())
     certificate = issue(other, D, secrets_of(D).tls_public_key(), now_ms=now_ms())
-    local = replace(local_of(D), certificate_pem=certificate_pem(certificate))
+    local = dataclasses.replace(local_of(D), certificate_pem=certificate_pem(certificate))
     await refused_at_tls(trio, client_context(local))
 
 
 async def test_expired_certificate_is_refused(trio: Mesh) -> None:
     old = now_ms() - 400 * 86_400_000
     certificate = issue(authority(), D, secrets_of(D).tls_public_key(), now_ms=old, days=30)
-    local = replace(local_of(D), certificate_pem=certificate_pem(certificate))
+    local = dataclasses.replace(local_of(D), certificate_pem=certificate_pem(certificate))
     await refused_at_tls(trio, client_context(local))
 
 
@@ -117,7 +118,7 @@ async def test_dialled_server_of_another_ca_gets_nothing(trio: Mesh) -> None:
     other = create_ca("Other", now_ms=now_ms())
     certificate = issue(other, D, secrets_of(D).tls_public_key(), now_ms=now_ms())
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    local = replace(local_of(D), certificate_pem=certificate_pem(certificate))
+    local = dataclasses.replace(local_of(D), certificate_pem=certificate_pem(certificate))
     await dials_impostor(trio, context, local, Reason.TLS)
 
 
@@ -195,7 +196,7 @@ async def hello_is_refused(trio: Mesh, local: LocalIdentity, reason: Reason) -> 
 
 
 async def test_other_chain_is_refused_at_both_ends_by_name(trio: Mesh) -> None:
-    stranger = await Node.start(D, domain=replace(OTHER_DOMAIN, chain_id=1))
+    stranger = await Node.start(D, domain=dataclasses.replace(OTHER_DOMAIN, chain_id=1))
     stranger.dial({A: (HOST, trio[A].network.port)})
     await stranger.refuses(Reason.OTHER_CHAIN)
     await trio[A].refuses(Reason.OTHER_CHAIN)
@@ -221,16 +222,20 @@ async def test_hello_signed_by_another_key_is_refused(trio: Mesh) -> None:
             super().__init__(b"\x07" * 32)
             self.address = local_of(D).vote_key.address
 
-    await hello_is_refused(trio, replace(local_of(D), vote_key=Impostor()), Reason.HELLO_SIGNATURE)
+    await hello_is_refused(
+        trio, dataclasses.replace(local_of(D), vote_key=Impostor()), Reason.HELLO_SIGNATURE
+    )
 
 
 async def test_hello_with_another_address_is_refused(trio: Mesh) -> None:
     key = SigningKey(b"\x07" * 32)
-    await hello_is_refused(trio, replace(local_of(D), vote_key=key), Reason.WRONG_ADDRESS)
+    await hello_is_refused(
+        trio, dataclasses.replace(local_of(D), vote_key=key), Reason.WRONG_ADDRESS
+    )
 
 
 async def test_hello_in_another_members_name_is_refused(trio: Mesh) -> None:
-    await hello_is_refused(trio, replace(local_of(D), id=B), Reason.WRONG_MEMBER)
+    await hello_is_refused(trio, dataclasses.replace(local_of(D), id=B), Reason.WRONG_MEMBER)
 
 
 async def test_replayed_hello_is_refused(trio: Mesh) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import random
 from collections.abc import AsyncIterator
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from bulwark.ledger.ids import MemberId
 from bulwark.ledger.signing import SigningKey
@@ -43,7 +44,7 @@ async def mesh() -> AsyncIterator[Mesh]:
 
 def new_certificate() -> LocalIdentity:
     pem = certificate_pem(CERTIFICATE)
-    return replace(local_of(OWN), tls_key_pem=NEW.tls_key_pem, certificate_pem=pem)
+    return dataclasses.replace(local_of(OWN), tls_key_pem=NEW.tls_key_pem, certificate_pem=pem)
 
 
 def table(own: Member) -> list[Member]:
@@ -103,7 +104,7 @@ async def test_a_vote_key_changes_while_both_addresses_count(mesh: Mesh) -> None
             table(replace(old, also=(NEW_VOTE.address,))), mesh.addresses()
         )
     own = replace(old, address=NEW_VOTE.address)
-    mesh[OWN].network.renew(replace(local_of(OWN), vote_key=NEW_VOTE), table(own))
+    mesh[OWN].network.renew(dataclasses.replace(local_of(OWN), vote_key=NEW_VOTE), table(own))
     assert downs(mesh) == 0
     tell(mesh, own)
     await eventually(lambda: downs(mesh) > 0)

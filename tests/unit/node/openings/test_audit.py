@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import dataclasses
 
 import pytest
+from msgspec.structs import replace
 
 from bulwark.ledger.ids import MemberId
 from node.guarded.served import ServedStatement
@@ -33,7 +34,7 @@ async def test_every_statement_of_a_log_is_verified_and_can_be_asked_about(scene
 
 async def test_what_does_not_hold_is_shown_with_the_reason(scene: Scene) -> None:
     mine, other = asked(0, 1), asked(2, 2)
-    bent = ServedStatement(mine.statement, replace(mine.proof, e2=other.proof.e2))
+    bent = ServedStatement(mine.statement, dataclasses.replace(mine.proof, e2=other.proof.e2))
     await scene.anchored(bent, asked(1, 3, opener_epoch=9), by=("m1",))
     page = await scene.nodes[REGULATOR].desk.statements("m1", None, 16)
     reasons = sorted(view.obstacle or "" for view in page.statements)

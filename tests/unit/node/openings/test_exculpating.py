@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import dataclasses
 
 import pytest
+from msgspec.structs import replace
 
 from bulwark.privacy.memberkeys import new_ring_key
 from node.openings.courtfile import NotShown
@@ -70,7 +71,7 @@ async def test_a_copy_with_another_members_pair_is_not_taken(scene: Scene) -> No
     case_id = await scene.approved(asked(1, 1))
     scene.finalize()
     mine, other = asked(1, 1), asked(2, 2)
-    bent = replace(mine, proof=replace(mine.proof, nullifier=other.proof.nullifier))
+    bent = replace(mine, proof=dataclasses.replace(mine.proof, nullifier=other.proof.nullifier))
     (copy,) = scene.nodes["m0"].server.found(mine.statement_hash)
     for name in NAMES:
         scene.nodes[name].server.found = lambda hash_: [replace(copy, served=bent)]  # type: ignore[method-assign]

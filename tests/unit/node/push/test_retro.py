@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 
+from msgspec.structs import replace
+
 from bulwark.ledger.header import Header
 from bulwark.ledger.ids import Height, MemberId, RecordId, Tag
 from node.push.port import EventType
@@ -22,8 +24,6 @@ DAY_MS = 86_400_000
 
 def header(height: int) -> Header:
     """The header of some block."""
-    from dataclasses import replace
-
     return replace(Node().chain.tip, height=Height(height))
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from functools import cache
 
 import pytest
+from msgspec.structs import replace
 
 from bulwark.ledger.header import Header
 from bulwark.ledger.ids import Address, Height, MemberId, ValidatorIndex, View

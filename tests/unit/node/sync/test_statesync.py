@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from bulwark.ledger.ids import Digest, Height, MemberId
 from bulwark.ledger.votes import Certificate
@@ -130,7 +131,7 @@ def middle(change: Callable[[SyncBlock], SyncBlock]) -> Spoil:
 
 def swapped(block: SyncBlock) -> SyncBlock:
     (position, receipt), *others = block.receipts
-    wrong = replace(receipt, succeeded=not receipt.succeeded)
+    wrong = dataclasses.replace(receipt, succeeded=not receipt.succeeded)
     return replace(block, receipts=((position, wrong), *others))
 
 

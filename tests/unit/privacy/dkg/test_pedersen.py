@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import pytest
+from msgspec import structs
 
 from bulwark.privacy.dkg.pedersen import (
     HiddenPolynomial,
@@ -67,7 +66,7 @@ def test_one_wrong_pair_among_many_is_seen(hidden: HiddenPolynomial, part: str) 
     for wrong in range(1, 6):
         pairs = {holder: hidden.pair(holder) for holder in range(1, 6)}
         bent = getattr(pairs[wrong], part) + ONE
-        pairs[wrong] = dataclasses.replace(pairs[wrong], **{part: bent})
+        pairs[wrong] = structs.replace(pairs[wrong], **{part: bent})
         assert not commitments.fit(pairs)
         assert commitments.fits(wrong, pairs[wrong]) is False
 
@@ -101,7 +100,7 @@ def test_feldman_commitments_fit_the_values_and_not_the_blindings(
 
 def test_plain_polynomial_has_feldman_commitments_and_takes_no_blinding() -> None:
     plain = HiddenPolynomial.random(ZERO, 3, stream("plain"), plain=True)
-    commitments = dataclasses.replace(plain.commit(), plain=True)
+    commitments = structs.replace(plain.commit(), plain=True)
     assert commitments.points == plain.open_values()
     assert commitments.points[0] == IDENTITY
     pair = plain.pair(2)

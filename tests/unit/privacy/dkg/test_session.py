@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from bulwark.privacy.dkg.live import LiveSharing
 from bulwark.privacy.dkg.session import (
@@ -94,7 +94,7 @@ def test_next_sharing_is_refused_with(
 def test_digest_changes_with_every_part() -> None:
     swapped = (MEMBERS[1], MEMBERS[0], *MEMBERS[2:])
     rekeyed = (Member(MEMBERS[0].id, member_id("new key")), *MEMBERS[1:])
-    older = dataclasses.replace(OLD, share_epoch=4)
+    older = structs.replace(OLD, share_epoch=4)
     sessions = [
         session(),
         session(id=b"\x01" * 32),

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from bulwark.privacy.errors import InputRefused, ProofRefused
 from bulwark.privacy.group import GENERATOR, multiply_base, reduce_scalar
@@ -73,7 +74,7 @@ def test_a_proof_holds_for_no_other_demand(change: dict[str, object]) -> None:
 def test_a_proof_holds_for_no_other_alliance_epoch_or_opener(name: str) -> None:
     others = {"genesis_hash": b"h" * 32, "opener": GENERATOR + GENERATOR}
     value = others.get(name, 1)
-    other = replace(stated(), **{name: value})  # type: ignore[arg-type]
+    other = dataclasses.replace(stated(), **{name: value})  # type: ignore[arg-type]
     assert not holds(other, proven(stated()))
 
 

@@ -8,7 +8,7 @@ there the weak build takes U as given.
 
 from __future__ import annotations
 
-from dataclasses import replace
+import dataclasses
 
 import pytest
 
@@ -67,7 +67,9 @@ def test_a_proof_moves_to_another_statement_if_the_field_is_left_out(change: dic
     world = World(4)
     omit = set(change)
     proof, _ = weak_answer(world, world.first_move(1), omit)
-    assert_only_the_weak_build_accepts(replace(world.statement, **change), proof, omit, world)
+    assert_only_the_weak_build_accepts(
+        dataclasses.replace(world.statement, **change), proof, omit, world
+    )
 
 
 @pytest.mark.parametrize("name", ["label", "suite", "N", "n", "m"])
@@ -84,7 +86,7 @@ def test_a_proof_made_under_another_constant_passes_if_it_is_left_out(name: str)
 def test_a_proof_moves_to_another_slot_if_it_is_left_out_and_u_taken_as_given(name: str) -> None:
     world = World(4)
     proof, _ = weak_answer(world, world.first_move(1), {name})
-    other = replace(world.statement, **{name: getattr(world.statement, name) + 1})
+    other = dataclasses.replace(world.statement, **{name: getattr(world.statement, name) + 1})
     with pytest.raises(ProofRefused):
         weak.weak_claim(other, proof, {name}).check_all(world.random_bytes)
     take_as_given(other, world.statement.scope_point)
@@ -94,10 +96,10 @@ def test_a_proof_moves_to_another_slot_if_it_is_left_out_and_u_taken_as_given(na
 def test_without_u_in_the_challenge_and_taken_as_given_any_nullifier_passes() -> None:
     world = World(4)
     wanted = world.point()
-    move = replace(world.first_move(1), nullifier=wanted, r3=world.point())
+    move = dataclasses.replace(world.first_move(1), nullifier=wanted, r3=world.point())
     proof, xi = weak_answer(world, move, {"U"})
     given = multiply(inverse(RISTRETTO255, proof.s_x), proof.r3 + multiply(xi, wanted))
-    statement = replace(world.statement)
+    statement = dataclasses.replace(world.statement)
     take_as_given(statement, given)
     assert_only_the_weak_build_accepts(statement, proof, {"U"}, world)
 
@@ -110,7 +112,7 @@ def test_without_the_ring_in_the_challenge_the_signer_can_be_written_out_of_it()
     shift = multiply(row[1] * inverse(RISTRETTO255, row[0]), world.keys[1] - instead)
     ring = member_ring([world.keys[0] + shift, instead, *world.keys[2:]])
     assert ring.position(opened(world, proof)) is None
-    statement = replace(world.statement, ring=ring)
+    statement = dataclasses.replace(world.statement, ring=ring)
     assert_only_the_weak_build_accepts(statement, proof, {"ring"}, world)
 
 
@@ -119,10 +121,10 @@ def test_without_the_opener_in_the_challenge_a_key_nobody_holds_can_be_the_opene
     world = World(4)
     v, w = world.point(), world.point()
     move = world.first_move(1)
-    coins = replace(move.coins, rho=(-move.coins.s,))
+    coins = dataclasses.replace(move.coins, rho=(-move.coins.s,))
     # G_02 of the honest move is rho*PK - P; here it is -P - W, and G_01 = -s*G.
     pad = move.g[0][1] - multiply(move.coins.rho[0], world.statement.opener)
-    move = replace(
+    move = dataclasses.replace(
         move,
         coins=coins,
         e2=world.keys[1] + v,
@@ -131,28 +133,28 @@ def test_without_the_opener_in_the_challenge_a_key_nobody_holds_can_be_the_opene
     )
     proof, xi = weak_answer(world, move, {"opener"})
     opener = multiply(inverse(RISTRETTO255, proof.s_r), w + multiply(xi, v))
-    statement = replace(world.statement, opener=opener)
+    statement = dataclasses.replace(world.statement, opener=opener)
     assert_only_the_weak_build_accepts(statement, proof, {"opener"}, world)
 
 
 def test_without_t_a_member_has_any_number_of_nullifiers() -> None:
     world = World(4)
-    move = replace(world.first_move(1), r3=world.point())
+    move = dataclasses.replace(world.first_move(1), r3=world.point())
     proof, xi = weak_answer(world, move, {"T"})
     point = world.statement.scope_point
     made = multiply(inverse(RISTRETTO255, xi), multiply(proof.s_x, point) - proof.r3)
-    proof = replace(proof, nullifier=made)
+    proof = dataclasses.replace(proof, nullifier=made)
     assert made != multiply(world.secrets[1], point)
     assert_only_the_weak_build_accepts(world.statement, proof, {"T"}, world)
 
 
 def test_without_r3_a_member_has_any_number_of_nullifiers() -> None:
     world = World(4)
-    move = replace(world.first_move(1), nullifier=world.point())
+    move = dataclasses.replace(world.first_move(1), nullifier=world.point())
     proof, xi = weak_answer(world, move, {"R3"})
     point = world.statement.scope_point
     made = multiply(proof.s_x, point) - multiply(xi, proof.nullifier)
-    proof = replace(proof, r3=made)
+    proof = dataclasses.replace(proof, r3=made)
     assert_only_the_weak_build_accepts(world.statement, proof, {"R3"}, world)
 
 
@@ -160,7 +162,7 @@ def test_without_r2_a_stranger_proves_in_a_member_s_name() -> None:
     world = World(4)
     proof, xi = weak_answer(world, world.first_move(1, secret=world.scalar()), {"R2"})
     made = multiply_base(proof.s_x) + multiply(proof.s_r, world.statement.opener)
-    proof = replace(proof, r2=made - multiply(xi, proof.e2))
+    proof = dataclasses.replace(proof, r2=made - multiply(xi, proof.e2))
     assert opened(world, proof) == world.keys[1]
     assert_only_the_weak_build_accepts(world.statement, proof, {"R2"}, world)
 
@@ -175,8 +177,8 @@ def test_without_r1_a_member_with_the_opener_s_secret_has_any_number_of_nullifie
     step = world.scalar()
     move = world.first_move(1, secret=other_secret(world, 1, step))
     proof, xi = weak_answer(world, move, {"R1"})
-    proof = replace(proof, s_r=proof.s_r - xi * step)
-    proof = replace(proof, r1=multiply_base(proof.s_r) - multiply(xi, proof.e1))
+    proof = dataclasses.replace(proof, s_r=proof.s_r - xi * step)
+    proof = dataclasses.replace(proof, r1=multiply_base(proof.s_r) - multiply(xi, proof.e1))
     assert_only_the_weak_build_accepts(world.statement, proof, {"R1"}, world)
 
 
@@ -184,11 +186,11 @@ def test_without_g1_a_member_with_the_opener_s_secret_opens_to_nobody() -> None:
     world = World(4)
     step = world.scalar()
     move = world.first_move(1, secret=other_secret(world, 1, step))
-    move = replace(move, e1=multiply_base(move.coins.r - step))
+    move = dataclasses.replace(move, e1=multiply_base(move.coins.r - step))
     proof, xi = weak_answer(world, move, {"G1"})
-    proof = replace(proof, s_r=proof.s_r - xi * step)
+    proof = dataclasses.replace(proof, s_r=proof.s_r - xi * step)
     made = multiply(xi, proof.e1) - multiply_base(proof.z)
-    proof = replace(proof, g=((made, proof.g[0][1]),))
+    proof = dataclasses.replace(proof, g=((made, proof.g[0][1]),))
     assert world.ring.position(opened(world, proof)) is None
     assert_only_the_weak_build_accepts(world.statement, proof, {"G1"}, world)
 
@@ -198,11 +200,11 @@ def test_without_g2_a_stranger_proves() -> None:
     stranger = world.scalar()
     move = world.first_move(1, secret=stranger)
     instead = move.e2 - world.keys[1] + multiply_base(stranger)
-    proof, xi = weak_answer(world, replace(move, e2=instead), {"G2"})
+    proof, xi = weak_answer(world, dataclasses.replace(move, e2=instead), {"G2"})
     row = [xi - (proof.f[0][0] + proof.f[0][1] + proof.f[0][2]), *proof.f[0]]
     made = multiply(xi, proof.e2) - weighted_sum(row, world.keys)
     made = made - multiply(proof.z, world.statement.opener)
-    proof = replace(proof, g=((proof.g[0][0], made),))
+    proof = dataclasses.replace(proof, g=((proof.g[0][0], made),))
     assert opened(world, proof) == multiply_base(stranger)
     assert_only_the_weak_build_accepts(world.statement, proof, {"G2"}, world)
 
@@ -214,10 +216,10 @@ def test_without_e1_a_member_opens_to_nobody() -> None:
     move = world.first_move(1)
     lacking = multiply(d, world.statement.opener)
     g = ((move.g[0][0], move.g[0][1] - lacking),)
-    move = replace(move, r1=move.r1 - multiply_base(d), g=g)
+    move = dataclasses.replace(move, r1=move.r1 - multiply_base(d), g=g)
     proof, xi = weak_answer(world, move, {"E1"})
     made = multiply(inverse(RISTRETTO255, xi), multiply_base(proof.s_r) - proof.r1)
-    proof = replace(proof, e1=made, z=proof.z + d)
+    proof = dataclasses.replace(proof, e1=made, z=proof.z + d)
     assert world.ring.position(opened(world, proof)) is None
     assert_only_the_weak_build_accepts(world.statement, proof, {"E1"}, world)
 
@@ -227,9 +229,9 @@ def test_without_e2_a_member_opens_to_nobody() -> None:
     world = World(4)
     d = world.point()
     move = world.first_move(1)
-    move = replace(move, r2=move.r2 - d, g=((move.g[0][0], move.g[0][1] + d),))
+    move = dataclasses.replace(move, r2=move.r2 - d, g=((move.g[0][0], move.g[0][1] + d),))
     proof, xi = weak_answer(world, move, {"E2"})
-    proof = replace(proof, e2=proof.e2 + multiply(inverse(RISTRETTO255, xi), d))
+    proof = dataclasses.replace(proof, e2=proof.e2 + multiply(inverse(RISTRETTO255, xi), d))
     assert world.ring.position(opened(world, proof)) is None
     assert_only_the_weak_build_accepts(world.statement, proof, {"E2"}, world)
 
@@ -243,9 +245,9 @@ def test_without_c_or_d_two_members_open_to_nobody(name: str) -> None:
     crossed = weighted_sum([proof.z_c, *products], [H, *ROW])
     if name == "C":
         made = multiply(inverse(RISTRETTO255, xi), crossed - proof.d)
-        proof = replace(proof, c=made)
+        proof = dataclasses.replace(proof, c=made)
     else:
-        proof = replace(proof, d=crossed - multiply(xi, proof.c))
+        proof = dataclasses.replace(proof, d=crossed - multiply(xi, proof.c))
     assert world.ring.position(opened(world, proof)) is None
     assert_only_the_weak_build_accepts(world.statement, proof, {name}, world)
 
@@ -255,7 +257,7 @@ def test_without_a_or_b_anyone_makes_another_proof_of_a_proof(name: str) -> None
     world = World(4)
     proof, xi = weak_answer(world, world.first_move(1), {name})
     if name == "A":
-        proof = replace(proof, a=proof.a + H, z_a=proof.z_a + ONE)
+        proof = dataclasses.replace(proof, a=proof.a + H, z_a=proof.z_a + ONE)
     else:
-        proof = replace(proof, b=proof.b + H, z_a=proof.z_a + xi)
+        proof = dataclasses.replace(proof, b=proof.b + H, z_a=proof.z_a + xi)
     assert_only_the_weak_build_accepts(world.statement, proof, {name}, world)
